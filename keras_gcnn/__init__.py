@@ -1,0 +1,28 @@
+"""Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
+
+Importing the package registers its layers, so that `keras.saving.load_model` finds them. The other
+parts (`zoo`, `data`, `analysis`, `training`) are imported when they are first used.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+__version__ = "0.1.0"
+__all__ = ["analysis", "data", "groups", "layers", "training", "zoo"]
+
+
+def __getattr__(name: str):
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+# The `keras-gcnn` command chooses Keras's backend by an option. Keras fixes its backend when it is
+# imported, so the command has to read its options before that.
+if Path(sys.argv[0] if sys.argv else "").stem != "keras-gcnn":
+    importlib.import_module(f"{__name__}.layers")

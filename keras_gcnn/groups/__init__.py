@@ -1,0 +1,16 @@
+"""The mathematics of the groups, in NumPy: elements, products, and actions on arrays."""
+
+from keras_gcnn.groups.exactness import exact_window, window_problem
+from keras_gcnn.groups.group import Group
+from keras_gcnn.groups.kernels import expansion_index
+from keras_gcnn.groups.planar import get, names, subgroups
+
+__all__ = [
+    "Group",
+    "exact_window",
+    "expansion_index",
+    "get",
+    "names",
+    "subgroups",
+    "window_problem",
+]

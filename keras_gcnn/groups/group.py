@@ -1,0 +1,155 @@
+"""One class for every finite group of rotations and reflections of the pixel grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+
+class Group:
+    """A finite group of symmetries of the pixel grid that fix the centre of the image.
+
+    An element is an integer 2x2 matrix acting on coordinates `(row, column)` with the origin at the
+    centre. Everything else (order, product table, inverses, actions) follows from the matrices, so
+    a further group is one more table of matrices and no new code.
+
+    Conventions (Cohen & Welling 2016, sections 4 and 6):
+
+    - on a plane, `(L_g w)(x) = w(g^-1 x)`;
+    - on a fibre, the `|G|` values a feature map has at one pixel, `(L_g f)(h) = f(g^-1 h)`;
+    - on a feature map of group channels, `(L_g f)(x, h) = f(g^-1 x, g^-1 h)`.
+
+    Args:
+        name: str, the name by which `keras_gcnn.groups.get` finds the group, e.g. `"p4"`.
+        elements: mapping from the element's name to its 2x2 integer matrix. The identity comes
+            first; the order of the mapping is the order of the orientations in a feature map.
+
+    Raises:
+        ValueError: if the matrices are not a group, or the identity is not first.
+    """
+
+    def __init__(self, name: str, elements: Mapping[str, Sequence[Sequence[int]]]):
+        self.name = name
+        self.elements = tuple(elements)
+        self.matrices = np.array(list(elements.values()), dtype=int).reshape(-1, 2, 2)
+        self._index = {matrix.tobytes(): g for g, matrix in enumerate(self.matrices)}
+        if not np.array_equal(self.matrices[0], np.eye(2)):
+            raise ValueError(f"Group {name!r}: the first element has to be the identity.")
+        try:
+            self.product = np.array(
+                [[self._index[(a @ b).tobytes()] for b in self.matrices] for a in self.matrices]
+            )
+        except KeyError:
+            raise ValueError(
+                f"Group {name!r}: the product of two of its elements is none of its elements."
+            ) from None
+        self.inverse = np.argmin(self.product, axis=1)
+
+    @property
+    def order(self) -> int:
+        """Number of elements, `|G|`: how many orientations a feature map carries."""
+        return len(self.elements)
+
+    @property
+    def left_division(self) -> np.ndarray:
+        """Table of `g^-1 h`, shape `(|G|, |G|)`: row g, column h."""
+        return self.product[self.inverse]
+
+    @property
+    def swaps_axes(self) -> bool:
+        """Whether some element exchanges rows and columns (a quarter turn does)."""
+        return bool(self.matrices[:, 0, 1].any())
+
+    @property
+    def reverses_axis(self) -> tuple[bool, bool]:
+        """For rows and for columns, whether some element reverses the direction of that axis."""
+        return tuple(bool((self.matrices[:, axis] < 0).any()) for axis in (0, 1))
+
+    def act_on_plane(
+        self, array: np.ndarray, g: int, axes: tuple[int, int] = (-2, -1)
+    ) -> np.ndarray:
+        """Turns and mirrors an array: `(L_g w)(x) = w(g^-1 x)`.
+
+        Args:
+            array: array with two spatial axes of any size.
+            g: int, index of the element.
+            axes: the row axis and the column axis.
+
+        Returns:
+            The moved array; a quarter turn exchanges the two sizes.
+        """
+        inverse = self.matrices[self.inverse[g]]
+        if inverse[0, 1]:
+            array = np.swapaxes(array, *axes)
+            flips = inverse[1, 0] < 0, inverse[0, 1] < 0
+        else:
+            flips = inverse[0, 0] < 0, inverse[1, 1] < 0
+        return np.flip(array, [axis for axis, flip in zip(axes, flips, strict=True) if flip])
+
+    def act_on_fibre(self, array: np.ndarray, g: int, axis: int = -1) -> np.ndarray:
+        """Permutes orientations, `(L_g f)(h) = f(g^-1 h)`, along a channel axis `c * |G| + h`."""
+        axis %= array.ndim
+        if array.shape[axis] % self.order:
+            raise ValueError(
+                f"Axis {axis} has {array.shape[axis]} channels, which is no multiple of the order "
+                f"{self.order} of {self.name}. A feature map on {self.name} has channels "
+                f"`c * {self.order} + orientation`."
+            )
+        split = array.shape[:axis] + (-1, self.order) + array.shape[axis + 1 :]
+        moved = array.reshape(split).take(self.left_division[g], axis=axis + 1)
+        return moved.reshape(array.shape)
+
+    def index_of(self, matrix: np.ndarray) -> int:
+        """Index of the element with this matrix.
+
+        Raises:
+            ValueError: if the matrix belongs to no element.
+        """
+        index = self._index.get(np.asarray(matrix, dtype=int).tobytes())
+        if index is None:
+            raise ValueError(f"{np.asarray(matrix).tolist()} is no element of {self.name}.")
+        return index
+
+    def contains(self, other: Group) -> bool:
+        """Whether `other` is a subgroup of this group (every group is one of itself)."""
+        return all(matrix.tobytes() in self._index for matrix in other.matrices)
+
+    def embed(self, subgroup: Group) -> np.ndarray:
+        """Indices, in this group, of the elements of a subgroup.
+
+        Raises:
+            ValueError: if `subgroup` is no subgroup of this group.
+        """
+        if not self.contains(subgroup):
+            raise ValueError(f"{subgroup.name} is no subgroup of {self.name}.")
+        return np.array([self.index_of(matrix) for matrix in subgroup.matrices])
+
+    def restriction(self, subgroup: Group) -> np.ndarray:
+        """Order in which to read a fibre of this group so that it becomes fibres of a subgroup H.
+
+        The left-regular action splits over the RIGHT cosets `H x_j`: entry `j * |H| + i` of the
+        result is the index of `h_i x_j`. Reading the fibre in its own order instead is wrong as
+        soon as the group is not abelian.
+
+        Returns:
+            int array of shape `(|G|,)`, a permutation.
+
+        Raises:
+            ValueError: if `subgroup` is no subgroup of this group.
+        """
+        members = self.embed(subgroup)
+        order: list[int] = []
+        for x in range(self.order):
+            if x not in order:
+                order.extend(self.product[members, x])
+        return np.array(order)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Group) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"Group({self.name!r}, order={self.order}: {', '.join(self.elements)})"

@@ -1,0 +1,82 @@
+"""The point groups of the square grid, named by their wallpaper groups."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keras_gcnn.groups.group import Group
+
+_QUARTER_TURN = np.array([[0, -1], [1, 0]])  # counter-clockwise on the screen, rows down
+_MIRROR = np.diag([-1, 1])  # reverses the rows
+
+
+def _elements(turns: tuple[int, ...], mirrored: bool) -> dict[str, np.ndarray]:
+    """Elements `m^a r^b`: rotate by b quarter turns, then mirror a times; index `a * |turns| + i`.
+
+    Args:
+        turns: numbers of quarter turns, 0 first.
+        mirrored: whether the mirror images belong to the group too.
+    """
+    elements = {}
+    for mirror in range(2 if mirrored else 1):
+        for turn in turns:
+            rotation = {0: "", 1: "r"}.get(turn, f"r{turn}")
+            name = "m" * mirror + rotation or "e"
+            elements[name] = np.linalg.matrix_power(_MIRROR, mirror) @ np.linalg.matrix_power(
+                _QUARTER_TURN, turn
+            )
+    return elements
+
+
+_GROUPS = {
+    name: Group(name, _elements(turns, mirrored))
+    for name, turns, mirrored in (
+        ("z2", (0,), False),
+        ("p2", (0, 2), False),
+        ("pm", (0,), True),
+        ("p4", (0, 1, 2, 3), False),
+        ("pmm", (0, 2), True),
+        ("p4m", (0, 1, 2, 3), True),
+    )
+}
+
+
+def names() -> tuple[str, ...]:
+    """Names of the groups that `get` knows, smallest first."""
+    return tuple(_GROUPS)
+
+
+def get(group: str | Group) -> Group:
+    """Finds a group by its name.
+
+    Args:
+        group: str or `Group`. `"z2"` (translations only: ordinary convolutions), `"p2"` (half
+            turns), `"pm"` (a mirror that reverses the rows), `"p4"` (quarter turns), `"pmm"` (half
+            turns and mirrors) or `"p4m"` (quarter turns and mirrors); upper case is accepted. A
+            `Group` is returned as it is.
+
+    Returns:
+        The `Group`.
+
+    Raises:
+        ValueError: if there is no group of that name.
+
+    Example:
+
+    >>> from keras_gcnn import groups
+    >>> groups.get("p4").elements
+    ('e', 'r', 'r2', 'r3')
+    """
+    if isinstance(group, Group):
+        return group
+    found = _GROUPS.get(group.lower()) if isinstance(group, str) else None
+    if found is None:
+        raise ValueError(f"Unknown group {group!r}. Choose one of {', '.join(_GROUPS)}.")
+    return found
+
+
+def subgroups(group: str | Group) -> tuple[Group, ...]:
+    """All groups known to `get` that are subgroups of `group`, largest first, itself included."""
+    group = get(group)
+    found = [other for other in _GROUPS.values() if group.contains(other)]
+    return tuple(sorted(found, key=lambda other: -other.order))

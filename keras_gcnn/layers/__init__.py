@@ -1,0 +1,20 @@
+"""Keras layers for feature maps on groups."""
+
+from keras_gcnn.layers.base import EquivarianceWarning
+from keras_gcnn.layers.convolution import GConv2D, LiftingConv2D
+from keras_gcnn.layers.normalization import GBatchNormalization
+from keras_gcnn.layers.pooling import GGlobalPooling, GPooling
+from keras_gcnn.layers.restriction import Restriction
+from keras_gcnn.layers.spatial_pooling import GAveragePooling2D, GMaxPooling2D
+
+__all__ = [
+    "EquivarianceWarning",
+    "GAveragePooling2D",
+    "GBatchNormalization",
+    "GConv2D",
+    "GGlobalPooling",
+    "GMaxPooling2D",
+    "GPooling",
+    "LiftingConv2D",
+    "Restriction",
+]

@@ -1,0 +1,122 @@
+"""What the layers share: the group, the channel axis, and the word when equivariance breaks."""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+
+from keras_gcnn import groups
+
+
+class EquivarianceWarning(UserWarning):
+    """A layer was built in a configuration in which it does not commute with its group."""
+
+
+def check_choice(argument: str, value: str, choices: tuple[str, ...]) -> str:
+    """Returns `value` if it is one of `choices`; raises a `ValueError` that lists them if not."""
+    if value not in choices:
+        allowed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{argument}={value!r} is not available. Choose one of {allowed}.")
+    return value
+
+
+def check_pair(argument: str, value: int | tuple[int, int]) -> tuple[int, int]:
+    """Returns a pair of positive integers from one integer or a pair."""
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or not all(isinstance(number, int) and number > 0 for number in pair):
+        raise ValueError(
+            f"{argument}={value!r} has to be a positive integer, or two of them for rows and "
+            "columns."
+        )
+    return pair
+
+
+def report_broken(layer: keras.Layer, problem: str, fix: str, equivariance: str) -> None:
+    """Warns, or raises, that `layer` is not equivariant as it was built.
+
+    Args:
+        layer: the layer.
+        problem: what breaks it, a clause.
+        fix: what to do, an imperative clause.
+        equivariance: `"warn"`, `"strict"` or `"ignore"`.
+
+    Raises:
+        ValueError: if `equivariance` is `"strict"`.
+    """
+    message = f"{type(layer).__name__} {layer.name!r} is not equivariant: {problem}. To fix: {fix}."
+    if equivariance == "strict":
+        raise ValueError(message)
+    if equivariance == "warn":
+        warnings.warn(message, EquivarianceWarning, stacklevel=3)
+
+
+class GroupLayer(keras.Layer):
+    """Base of the layers that know a group.
+
+    Args:
+        group: str or `keras_gcnn.groups.Group`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
+        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
+    """
+
+    def __init__(
+        self, group: str | groups.Group = "p4", *, data_format: str | None = None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.group = groups.get(group)
+        self.data_format = check_choice(
+            "data_format",
+            data_format or keras.config.image_data_format(),
+            ("channels_last", "channels_first"),
+        )
+
+    @property
+    def channel_axis(self) -> int:
+        """Axis of the channels, `-1` or `1`."""
+        return -1 if self.data_format == "channels_last" else 1
+
+    def fields(self, input_shape: tuple[int | None, ...]) -> int:
+        """Number of feature fields, channels over `|G|`, of an input on the group.
+
+        Raises:
+            ValueError: if the channels are no multiple of the group's order.
+        """
+        return count_fields(self, input_shape, self.group, self.channel_axis)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "group": self.group.name,
+            "data_format": self.data_format,
+        }
+
+
+def count_fields(
+    layer: keras.Layer, input_shape: tuple[int | None, ...], group: groups.Group, axis: int
+) -> int:
+    """Channels of `input_shape` along `axis` over `|G|`; see `GroupLayer.fields`."""
+    channels = input_shape[axis]
+    if channels is None:
+        raise ValueError(
+            f"{type(layer).__name__} {layer.name!r} needs a known number of channels; the input "
+            f"has shape {tuple(input_shape)}. State it, e.g. keras.Input((28, 28, 8))."
+        )
+    if channels % group.order:
+        raise ValueError(
+            f"{type(layer).__name__} {layer.name!r} on {group.name} received {channels} channels "
+            f"(input shape {tuple(input_shape)}), which is no multiple of {group.order}, the "
+            f"order of {group.name}. Feature maps on {group.name} come out of "
+            f"LiftingConv2D(..., group={group.name!r}) and the layers after it; put that layer "
+            "first, or change `group`."
+        )
+    return channels // group.order
+
+
+def split_fibre(tensor, group: groups.Group, axis: int):
+    """Views the channel axis `c * |G| + g` as two axes; returns the tensor and the axis of g."""
+    shape = list(tensor.shape)
+    shape[0] = -1  # the batch size may be unknown
+    axis %= len(shape)
+    shape[axis : axis + 1] = [shape[axis] // group.order, group.order]
+    return keras.ops.reshape(tensor, shape), axis + 1

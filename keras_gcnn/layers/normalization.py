@@ -1,0 +1,114 @@
+"""Batch normalisation with statistics pooled over orientations."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_gcnn import groups
+from keras_gcnn.layers.base import count_fields
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class GBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation of feature maps on a group.
+
+    Mean, variance, scale and offset are one number per field, shared by its `|G|` orientations.
+    With a statistic per orientation, as the stock layer has it, training is not equivariant: it
+    would see in which orientations the images of the batch happen to lie.
+
+    Args:
+        group: str or `keras_gcnn.groups.Group`. `"z2"` makes it the stock layer.
+        axis: int, the channel axis: `-1`, or `1` for channels first.
+        synchronized: bool, whether statistics are taken over all replicas (TensorFlow only, as in
+            Keras; on JAX they are so under `keras.distribution` anyway).
+        **kwargs: arguments of `keras.layers.BatchNormalization` (`momentum`, `epsilon`, `center`,
+            `scale`, initializers, regularizers, constraints), without `renorm`.
+
+    Input shape:
+        `(batch, ..., c * |G|)`.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: if the channels are no multiple of `|G|`, or for `renorm=True`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import GBatchNormalization
+    >>> layer = GBatchNormalization(group="p4")
+    >>> layer(np.zeros((1, 8, 8, 12))).shape, layer.gamma.shape
+    (TensorShape([1, 8, 8, 12]), TensorShape([3]))
+
+    References:
+        Ioffe & Szegedy 2015, algorithm 1; Cohen & Welling 2016, section 6.3.
+    """
+
+    def __init__(
+        self,
+        group: str | groups.Group = "p4",
+        axis: int = -1,
+        *,
+        synchronized: bool = False,
+        **kwargs,
+    ):
+        if kwargs.pop("renorm", False):
+            raise ValueError("GBatchNormalization has no renorm. Leave `renorm` out.")
+        for unused in ("renorm_clipping", "renorm_momentum"):  # the parent's config names them
+            kwargs.pop(unused, None)
+        super().__init__(axis=axis, synchronized=synchronized, **kwargs)
+        self.group = groups.get(group)
+
+    def build(self, input_shape):
+        shape = list(input_shape)
+        shape[self.axis] = count_fields(self, input_shape, self.group, self.axis)
+        super().build(shape)
+        self.input_spec = keras.layers.InputSpec(
+            ndim=len(shape), axes={self.axis: input_shape[self.axis]}
+        )
+
+    def _pooled_moments(self, inputs):
+        """Mean and variance per field, from those per channel.
+
+        A field's variance is the mean of its orientations' variances plus the variance of their
+        means, which costs no second pass over the feature map.
+        """
+        means, variances = ops.moments(
+            inputs, axes=self._reduction_axes, synchronized=self.synchronized
+        )
+        means = ops.reshape(means, (-1, self.group.order))
+        variances = ops.reshape(variances, (-1, self.group.order))
+        mean, between = ops.moments(means, axes=[-1])
+        return mean, ops.moments(variances, axes=[-1])[0] + between
+
+    def _per_channel(self, values):
+        return None if values is None else ops.repeat(values, self.group.order)
+
+    def call(self, inputs, training=None):
+        if keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16"):
+            inputs = ops.cast(inputs, "float32")  # half precision cannot hold the statistics
+        if training and self.trainable:
+            mean, variance = self._pooled_moments(inputs)
+            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                kept = ops.cast(moving, batch.dtype) * self.momentum
+                moving.assign(kept + batch * (1.0 - self.momentum))
+        else:
+            mean, variance = self.moving_mean, self.moving_variance
+        outputs = ops.batch_normalization(
+            inputs,
+            self._per_channel(ops.cast(mean, inputs.dtype)),
+            self._per_channel(ops.cast(variance, inputs.dtype)),
+            axis=self.axis,
+            offset=self._per_channel(self.beta),
+            scale=self._per_channel(self.gamma),
+            epsilon=self.epsilon,
+        )
+        return ops.cast(outputs, self.compute_dtype)
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        for unused in ("renorm", "renorm_clipping", "renorm_momentum"):
+            config.pop(unused, None)
+        return {**config, "group": self.group.name}

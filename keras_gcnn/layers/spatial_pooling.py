@@ -1,0 +1,169 @@
+"""Pooling over positions that commutes with turns and mirrors at even and at odd sizes."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_gcnn import groups
+from keras_gcnn.layers.base import check_choice, check_pair, report_broken
+
+
+class GroupPooling2D(keras.Layer):
+    """What `GMaxPooling2D` and `GAveragePooling2D` have in common; use one of those."""
+
+    def __init__(
+        self,
+        pool_size: int | tuple[int, int] | None = None,
+        strides: int | tuple[int, int] | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        *,
+        equivariance: str = "warn",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.pool_size = None if pool_size is None else check_pair("pool_size", pool_size)
+        self.strides = check_pair("strides", strides or self.pool_size or 2)
+        self.padding = check_choice("padding", str(padding).lower(), ("valid", "same"))
+        if self.pool_size is None and self.padding == "same":
+            raise ValueError(
+                'padding="same" needs a pool_size. Leave padding out for the exact pooling, whose '
+                "window is chosen so that nothing has to be padded."
+            )
+        self.data_format = check_choice(
+            "data_format",
+            data_format or keras.config.image_data_format(),
+            ("channels_last", "channels_first"),
+        )
+        self.equivariance = check_choice("equivariance", equivariance, ("warn", "strict", "ignore"))
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def _sizes(self, input_shape) -> tuple[int | None, int | None]:
+        return tuple(input_shape[1:3] if self.data_format == "channels_last" else input_shape[2:4])
+
+    def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
+        """Why the layer would not be equivariant on this input shape, and the fix; None if it is."""
+        if self.pool_size is None and self.strides[0] == self.strides[1]:
+            return None
+        sizes = self._sizes(input_shape)
+        window = self.pool_size or self.window(input_shape)
+        # Pooling does not know the group of its input, so it answers for the largest one.
+        problem = groups.window_problem(
+            groups.get("p4m"), sizes, window, self.strides, self.padding
+        )
+        return problem and (problem, "leave pool_size out, so that the window fits the size")
+
+    def window(self, input_shape: tuple[int | None, ...]) -> tuple[int, int]:
+        """Rows and columns of the pool on this input shape.
+
+        Raises:
+            ValueError: if the window depends on a size that is unknown.
+        """
+        if self.pool_size is not None:
+            return self.pool_size
+        sizes = self._sizes(input_shape)
+        if None in sizes:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} chooses its window by the size of its "
+                f"input, which is unknown here: {tuple(input_shape)}. State the size, e.g. "
+                "keras.Input((28, 28, 1)), or give pool_size."
+            )
+        return tuple(
+            groups.exact_window(size, stride)
+            for size, stride in zip(sizes, self.strides, strict=True)
+        )
+
+    def build(self, input_shape):
+        found = self.equivariance_problem(input_shape)
+        if found:
+            report_broken(self, *found, self.equivariance)
+        self.built = True
+
+    def call(self, inputs):
+        return self._pool(
+            inputs,
+            self.window(inputs.shape),
+            strides=self.strides,
+            padding=self.padding,
+            data_format=self.data_format,
+        )
+
+    def compute_output_shape(self, input_shape):
+        spatial = []
+        for axis, (size, stride) in enumerate(
+            zip(self._sizes(input_shape), self.strides, strict=True)
+        ):
+            if size is None:
+                spatial.append(None)
+            elif self.padding == "same":
+                spatial.append(-(-size // stride))
+            else:
+                spatial.append((size - self.window(input_shape)[axis]) // stride + 1)
+        if self.data_format == "channels_last":
+            return (input_shape[0], *spatial, input_shape[3])
+        return (input_shape[0], input_shape[1], *spatial)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "data_format": self.data_format,
+            "equivariance": self.equivariance,
+        }
+
+
+_ARGUMENTS = """
+    The windows visit the same places when the image is turned or mirrored, at even and at odd
+    sizes, since the window is chosen by the size: with stride 2 it is 2 on an even and 3 on an odd
+    size, without padding. Channels are left alone, so the layer serves every group and the plane.
+
+    Args:
+        pool_size: int or pair of ints, or None (default) for the exact window. A pool_size that
+            is not exact on the input's size is reported as `equivariance` says.
+        strides: int or pair of ints; `pool_size` if that is given, else 2.
+        padding: `"valid"`, or `"same"` together with a `pool_size`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
+        equivariance: what to do when the layer is built in a configuration that is not equivariant:
+            `"warn"`, `"strict"` (raise) or `"ignore"`.
+        **kwargs: arguments of `keras.Layer`.
+
+    Input shape:
+        `(batch, rows, columns, channels)`, or channels first.
+
+    Output shape:
+        `(batch, rows // strides, columns // strides, channels)` with the exact window.
+
+    Raises:
+        ValueError: if the exact window is asked for on an unknown size.
+"""
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class GMaxPooling2D(GroupPooling2D):
+    __doc__ = f"""Maximum over windows of positions, exactly equivariant at every size.
+{_ARGUMENTS}
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import GMaxPooling2D
+    >>> GMaxPooling2D()(np.zeros((1, 29, 29, 8))).shape[1]
+    14
+    """
+    _pool = staticmethod(ops.max_pool)
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class GAveragePooling2D(GroupPooling2D):
+    __doc__ = f"""Average over windows of positions, exactly equivariant at every size.
+{_ARGUMENTS}
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import GAveragePooling2D
+    >>> GAveragePooling2D()(np.zeros((1, 28, 28, 8))).shape[1]
+    14
+    """
+    _pool = staticmethod(ops.average_pool)
