@@ -1,0 +1,1 @@
+"""Measures of equivariance, and accuracy by angle."""

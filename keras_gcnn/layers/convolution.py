@@ -99,7 +99,7 @@ class GroupConvolution(GroupLayer):
         return input_shape[self.channel_axis] if self.lifting else self.fields(input_shape)
 
     def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
-        """Why the layer would not be equivariant on this input shape, and the fix; None if it is."""
+        """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
         sizes = input_shape[1:3] if self.channel_axis == -1 else input_shape[2:4]
         problem = groups.window_problem(
             self.group, sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate

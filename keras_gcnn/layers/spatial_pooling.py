@@ -43,7 +43,7 @@ class GroupPooling2D(keras.Layer):
         return tuple(input_shape[1:3] if self.data_format == "channels_last" else input_shape[2:4])
 
     def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
-        """Why the layer would not be equivariant on this input shape, and the fix; None if it is."""
+        """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
         if self.pool_size is None and self.strides[0] == self.strides[1]:
             return None
         sizes = self._sizes(input_shape)
