@@ -96,7 +96,7 @@ class Group:
                 f"{self.order} of {self.name}. A feature map on {self.name} has channels "
                 f"`c * {self.order} + orientation`."
             )
-        split = array.shape[:axis] + (-1, self.order) + array.shape[axis + 1 :]
+        split = (*array.shape[:axis], -1, self.order, *array.shape[axis + 1 :])
         moved = array.reshape(split).take(self.left_division[g], axis=axis + 1)
         return moved.reshape(array.shape)
 

@@ -39,8 +39,9 @@ class GBatchNormalization(keras.layers.BatchNormalization):
     >>> import numpy as np
     >>> from keras_gcnn.layers import GBatchNormalization
     >>> layer = GBatchNormalization(group="p4")
-    >>> layer(np.zeros((1, 8, 8, 12))).shape, layer.gamma.shape
-    (TensorShape([1, 8, 8, 12]), TensorShape([3]))
+    >>> outputs = layer(np.zeros((1, 8, 8, 12)))
+    >>> layer.gamma.shape
+    (3,)
 
     References:
         Ioffe & Szegedy 2015, algorithm 1; Cohen & Welling 2016, section 6.3.

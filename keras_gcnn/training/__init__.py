@@ -1,1 +1,18 @@
 """One training loop for every recipe."""
+
+from keras_gcnn.training.recipe import Recipe, load_recipe, recipe_names
+
+__all__ = ["Recipe", "fit", "load_recipe", "recipe_names", "train"]
+
+
+def __getattr__(name: str):
+    # Recipes can be read without Keras, which the `keras-gcnn` command needs to choose a backend.
+    if name == "fit":
+        from keras_gcnn.training.fit import fit
+
+        return fit
+    if name == "train":
+        from keras_gcnn.training.run import train
+
+        return train
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,36 @@
+PYTHON ?= python3.11
+BACKENDS ?= tensorflow jax torch
+BIN := .venv/bin
+
+.PHONY: demo test lint benchmarks clean
+
+# Trains three small networks of equal size on upright digits and tests them on turned ones.
+demo: .venv/demo
+	$(BIN)/keras-gcnn train digits
+
+# The whole suite once per backend.
+test: .venv/test
+	@set -e; for backend in $(BACKENDS); do \
+	  echo "== $$backend"; KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q; \
+	done
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+benchmarks: .venv/test
+	$(BIN)/python benchmarks/layers.py
+
+clean:
+	rm -rf .venv runs
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/demo: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[tensorflow]"
+	touch $@
+
+.venv/test: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[dev]"
+	touch $@

@@ -1,0 +1,114 @@
+"""Walks a functional model and names every layer that breaks equivariance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_gcnn import groups
+from keras_gcnn.analysis.walk import Finding, Traced, Walk, all_layers
+from keras_gcnn.groups import Group
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Result of `audit`: a finding per layer. Print it for a table; it is true if all is well."""
+
+    model: str
+    asked: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        """The layers that break equivariance, in the order of the model."""
+        return tuple(finding for finding in self.findings if finding.problem)
+
+    def __bool__(self) -> bool:
+        return not self.problems
+
+    def __str__(self) -> str:
+        rows = [("layer", "class", "output", "channels", "equivariant under")]
+        rows += [
+            (
+                f.layer,
+                f.kind,
+                str(f.shape),
+                f.field,
+                f.group + ("  <-- broken" if f.problem else ""),
+            )
+            for f in self.findings
+        ]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        lines += [f"{f.layer}: {f.problem}. To fix: {f.fix}." for f in self.problems]
+        verdict = "equivariant" if self else f"{len(self.problems)} layer(s) break equivariance"
+        return "\n".join([f"{self.model} under {self.asked}: {verdict}", *lines])
+
+
+def audit(model: keras.Model, group: str | Group | None = None, *, seed: int = 0) -> Audit:
+    """Names every layer of a model, ours or Keras's, that breaks equivariance, with the fix.
+
+    Each layer is measured by itself, with random weights and random input of the shape it has in
+    the model: the input's channels are known from the layers before, and the output's are inferred
+    as whatever commutes with the largest group. Layers with batch statistics are also measured in
+    training, on images turned independently. After a broken layer the walk goes on as if it were
+    mended, so that one walk names them all.
+
+    Args:
+        model: a functional or sequential model with known, positive input sizes. It is not changed.
+        group: str or `keras_gcnn.groups.Group` under which the images may turn; default the largest
+            group of the model's layers, or `"p4m"` if they name none.
+        seed: int, for the random weights and inputs.
+
+    Returns:
+        An `Audit`. `bool(audit)` is true if nothing is broken, `audit.problems` lists the broken
+        layers, and `print(audit)` shows a table with the group and type of every tensor.
+
+    Raises:
+        ValueError: if the model is not a functional or sequential one, or its sizes are unknown.
+
+    Example:
+
+    >>> from keras_gcnn import analysis, zoo
+    >>> bool(analysis.audit(zoo.lenet("p4")))
+    True
+    >>> [f.layer for f in analysis.audit(zoo.lenet("p4", head="flatten")).problems]
+    ['head']
+    """
+    if not isinstance(model, keras.Model) or not (
+        isinstance(model, keras.Sequential) or hasattr(model, "_run_through_graph")
+    ):
+        raise ValueError(
+            f"audit walks functional and sequential models; {type(model).__name__} is neither. "
+            "Use keras_gcnn.analysis.equivariance_error, which only calls the model."
+        )
+    asked = groups.get(group) if group is not None else _largest_group(model)
+    walk = Walk(model, np.random.default_rng(seed))
+    for tensor in model.inputs:
+        if None in tensor.shape[1:]:
+            raise ValueError(
+                f"The input {tensor.name!r} has unknown sizes: {tensor.shape}. Build the model "
+                "with the sizes it will be used with, e.g. keras.Input((28, 28, 1))."
+            )
+        asked = _fitting(asked, tensor.shape, walk.data_format)
+    walk.model(model, [Traced.image(tensor.shape, asked) for tensor in model.inputs])
+    return Audit(model.name, asked.name, tuple(walk.findings))
+
+
+def _largest_group(model: keras.Model) -> Group:
+    named = [layer.group for layer in all_layers(model) if hasattr(layer, "group")]
+    largest = max(named, key=lambda one: one.order, default=groups.get("z2"))
+    return largest if largest.order > 1 else groups.get("p4m")
+
+
+def _fitting(group: Group, shape: tuple[int, ...], data_format: str) -> Group:
+    """The largest subgroup under which an image of this shape keeps its shape."""
+    rows, columns = shape[1:3] if data_format == "channels_last" else shape[2:4]
+    if rows == columns or not group.swaps_axes:
+        return group
+    return next(one for one in groups.subgroups(group) if not one.swaps_axes)

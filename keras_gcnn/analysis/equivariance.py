@@ -1,0 +1,181 @@
+"""Measures whether a layer or a model commutes with a group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from keras_gcnn import groups
+from keras_gcnn.analysis.fields import TYPES, Field, move_each, relative_error
+
+_TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
+
+
+def evaluate(
+    target: Callable, inputs: np.ndarray | list[np.ndarray], training: bool = False
+) -> np.ndarray:
+    """Output of a layer, model or function as an array, without leaving a trace in its state."""
+    if not isinstance(target, keras.Layer):
+        return keras.ops.convert_to_numpy(target(inputs))
+    state = [(variable, variable.numpy()) for variable in target.non_trainable_variables]
+    outputs = keras.ops.convert_to_numpy(target(inputs, training=training))
+    for variable, value in state:
+        variable.assign(value)
+    return outputs
+
+
+def _find_group(target, group) -> groups.Group:
+    if group is None:
+        group = getattr(target, "group", None)
+    if group is None:
+        raise ValueError(
+            f"{type(target).__name__} does not say which group it belongs to. Give it, e.g. "
+            'group="p4".'
+        )
+    return groups.get(group)
+
+
+def _find_inputs(target, inputs, input_shape, batch_size, seed) -> np.ndarray:
+    if inputs is not None:
+        return np.asarray(inputs)
+    if input_shape is None and isinstance(target, keras.Model) and target.built:
+        input_shape = target.input_shape[1:]
+    if input_shape is None or None in input_shape:
+        raise ValueError(
+            "The shape of the input is not known. Give input_shape, without the batch, e.g. "
+            "input_shape=(28, 28, 8), or inputs."
+        )
+    drawn = np.random.default_rng(seed).standard_normal((batch_size, *input_shape))
+    return drawn.astype(getattr(target, "compute_dtype", None) or keras.config.floatx())
+
+
+def equivariance_error(
+    target: Callable,
+    group: str | groups.Group | None = None,
+    *,
+    inputs: np.ndarray | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    input_type: str | None = None,
+    output_type: str | None = None,
+    data_format: str | None = None,
+    training: bool = False,
+    batch_size: int = 4,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Measures `max |f(g x) - g f(x)| / max |f(x)|` for every element g of a group.
+
+    Args:
+        target: a Keras layer or model, or a function from a batch to a batch. A layer that is not
+            built yet is built by the call. Its state, such as moving statistics, is left as it was.
+        group: str or `keras_gcnn.groups.Group`; default the layer's own.
+        inputs: batch to measure on; default `batch_size` draws from the standard normal.
+        input_shape: shape of one input, without the batch; default that of the model.
+        input_type: `"trivial"` (images: values move but do not change) or `"regular"` (channels
+            `c * |G| + g`, which permute too). Default `"regular"` for layers that expect it, such
+            as `GConv2D`, and `"trivial"` for everything else.
+        output_type: likewise for the output; default whichever of the two fits better. An output
+            of shape `(batch, features)` is invariant if it is `"trivial"`.
+        data_format: `"channels_last"` or `"channels_first"`; default the layer's, or Keras's.
+        training: bool, whether to call with `training=True`. The result then has an entry
+            `"mixed"`, for a batch whose images are turned each by its own element: batch statistics
+            must not depend on it.
+        batch_size: int, images to draw.
+        seed: int, for the inputs and for the mixed turns.
+
+    Returns:
+        dict from the element's name (`"e"`, `"r"`, ... ) to the relative error.
+
+    Raises:
+        ValueError: if the group or the shape is not known, a type is unknown, or the images are
+            not square while the mixed batch needs them to be.
+
+    Example:
+
+    >>> from keras_gcnn import analysis, layers
+    >>> errors = analysis.equivariance_error(layers.GConv2D(4, 3, "p4"), input_shape=(9, 9, 8))
+    >>> max(errors.values()) < 1e-6
+    True
+    """
+    group = _find_group(target, group)
+    data_format = (
+        data_format or getattr(target, "data_format", None) or keras.config.image_data_format()
+    )
+    if input_type is None:
+        fibred = hasattr(target, "group") and not getattr(target, "lifting", False)
+        input_type = "regular" if fibred else "trivial"
+    for argument, value in (("input_type", input_type), ("output_type", output_type)):
+        if value is not None and value not in TYPES:
+            raise ValueError(f"{argument}={value!r} is unknown. Choose one of {', '.join(TYPES)}.")
+    field = Field(input_type, group)
+    x = _find_inputs(target, inputs, input_shape, batch_size, seed)
+    y = evaluate(target, x, training)
+
+    turned = {
+        name: evaluate(target, field.move(x, group, g, data_format), training)
+        for g, name in enumerate(group.elements)
+    }
+    drawn = np.random.default_rng(seed).integers(group.order, size=len(x))
+    if training:
+        turned["mixed"] = evaluate(target, move_each(field, x, group, drawn, data_format), training)
+
+    fields = [Field(name, group) for name in ((output_type,) if output_type else TYPES)]
+    measured = []
+    for out in fields:
+        if not out.fits(y.shape, data_format):
+            continue
+        scale = float(np.max(np.abs(y)))
+        errors = {
+            name: relative_error(turned[name], out.move(y, group, g, data_format), scale)
+            for g, name in enumerate(group.elements)
+        }
+        if training:
+            mixed = move_each(out, y, group, drawn, data_format)
+            errors["mixed"] = relative_error(turned["mixed"], mixed, scale)
+        measured.append(errors)
+    if not measured:
+        raise ValueError(
+            f"The output has shape {y.shape}, whose channels are no multiple of {group.order}: it "
+            f'is not regular on {group.name}. Use output_type="trivial".'
+        )
+    return min(measured, key=lambda errors: max(errors.values()))
+
+
+def assert_equivariant(
+    target: Callable,
+    group: str | groups.Group | None = None,
+    *,
+    tolerance: float | None = None,
+    **kwargs,
+) -> None:
+    """Raises an `AssertionError` unless a layer or model commutes with every element of a group.
+
+    Args:
+        target: a Keras layer or model, or a function from a batch to a batch.
+        group: str or `keras_gcnn.groups.Group`; default the layer's own.
+        tolerance: largest relative error to accept; default 1e-10 in float64, 1e-5 in float32.
+        **kwargs: arguments of `equivariance_error`, such as `input_shape`.
+
+    Raises:
+        AssertionError: if the largest error exceeds the tolerance; it names the element.
+        ValueError: as `equivariance_error`.
+
+    Example:
+
+    >>> from keras_gcnn import analysis, zoo
+    >>> analysis.assert_equivariant(zoo.lenet("p4"), "p4")
+    """
+    errors = equivariance_error(target, group, **kwargs)
+    if tolerance is None:
+        dtype = getattr(target, "compute_dtype", None) or keras.config.floatx()
+        tolerance = _TOLERANCES.get(dtype, 1e-5)
+    worst = max(errors, key=errors.get)
+    # Written so that a NaN fails too.
+    if not errors[worst] <= tolerance:
+        raise AssertionError(
+            f"{getattr(target, 'name', target)} does not commute with element {worst!r} of "
+            f"{_find_group(target, group).name}: relative error {errors[worst]:.2g}, allowed "
+            f"{tolerance:.2g}. For a model, keras_gcnn.analysis.audit names the layers that break "
+            "equivariance."
+        )

@@ -1,0 +1,53 @@
+"""What to do about a layer that breaks equivariance."""
+
+from __future__ import annotations
+
+from keras_gcnn.analysis.fields import Field
+from keras_gcnn.groups import Group
+
+_POOL_FIRST = "pool over orientations first, with GGlobalPooling or GPooling"
+_REPLACE = {
+    "AveragePooling2D": "use GAveragePooling2D",
+    "BatchNormalization": "use GBatchNormalization, whose statistics are shared by orientations",
+    "Conv1D": "use GConv2D",
+    "Conv2D": "use LiftingConv2D on images and GConv2D on feature maps",
+    "DepthwiseConv2D": "use GConv2D",
+    "Dense": _POOL_FIRST,
+    "Flatten": "use GGlobalPooling instead",
+    "GlobalAveragePooling2D": "use GGlobalPooling",
+    "GlobalMaxPooling2D": "use GGlobalPooling",
+    "MaxPooling2D": "use GMaxPooling2D",
+    "Reshape": _POOL_FIRST,
+    "SeparableConv2D": "use GConv2D",
+}
+_OTHERWISE = (
+    "replace it by a layer that treats all orientations alike, or put a Restriction to {held} "
+    "before it"
+)
+
+
+def remedy(
+    op, input_shape: tuple[int, ...], field: Field, group: Group, held: Group
+) -> tuple[str, str]:
+    """What is wrong with an operation, and what to do.
+
+    Args:
+        op: the layer or operation.
+        input_shape: shape of its input, with the batch.
+        field: what its input's channels are.
+        group: the group under which it should be equivariant.
+        held: the largest subgroup under which it is.
+
+    Returns:
+        The problem and the fix, two clauses.
+    """
+    kept = f"only equivariant under {held.name}" if held.order > 1 else "not equivariant"
+    explain = getattr(op, "equivariance_problem", None)
+    found = explain(input_shape) if explain else None
+    if found:
+        return f"{kept}: {found[0]}", found[1]
+    own = getattr(op, "group", group)
+    if own != group:
+        return f"made for {own.name}, the input obeys {group.name}", f"use group={group.name!r}"
+    fix = _REPLACE.get(type(op).__name__, _OTHERWISE.format(held=held.name))
+    return f"{kept} on {field} channels of shape {tuple(input_shape[1:])}", fix

@@ -1,0 +1,96 @@
+"""The data sets that are read through TensorFlow Datasets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from string import ascii_lowercase, ascii_uppercase, digits
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What has to be known about a data set besides its files.
+
+    Args:
+        tfds_name: str, the name by which TensorFlow Datasets knows it.
+        classes: names of the classes.
+        description: str, what it is and who made it.
+        first_label: int, the label of `classes[0]` in the files.
+        transposed: bool, whether rows and columns are exchanged in the files.
+    """
+
+    tfds_name: str
+    classes: tuple[str, ...]
+    description: str
+    first_label: int = 0
+    transposed: bool = False
+
+
+# EMNIST merges the 15 lower-case letters that look like their capitals: only 11 have their own
+# class (Cohen et al. 2017, section II; the mapping files of the data set).
+_MERGED = (*digits, *ascii_uppercase, *"abdefghnqrt")
+_EMNIST_CLASSES = {
+    "bymerge": _MERGED,
+    "balanced": _MERGED,
+    "byclass": (*digits, *ascii_uppercase, *ascii_lowercase),
+    "letters": tuple(ascii_uppercase),
+    "digits": tuple(digits),
+    "mnist": tuple(digits),
+}
+
+
+def _emnist(config: str) -> Entry:
+    return Entry(
+        tfds_name=f"emnist/{config}",
+        classes=_EMNIST_CLASSES[config],
+        description=(
+            f"EMNIST ({config}), handwritten characters in 28x28 grey pixels (G. Cohen et al., "
+            "'EMNIST: an extension of MNIST to handwritten letters', 2017). The files hold them "
+            "with rows and columns exchanged; here they are upright."
+        ),
+        first_label=1 if config == "letters" else 0,
+        transposed=True,
+    )
+
+
+CATALOGUE = {
+    "mnist": Entry(
+        "mnist",
+        tuple(digits),
+        "MNIST, handwritten digits in 28x28 grey pixels (Y. LeCun, C. Cortes and C. Burges).",
+    ),
+    "fashion_mnist": Entry(
+        "fashion_mnist",
+        (
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ),
+        "Fashion-MNIST, articles of clothing in 28x28 grey pixels (H. Xiao, K. Rasul and "
+        "R. Vollgraf, 2017).",
+    ),
+    "cifar10": Entry(
+        "cifar10",
+        (
+            "airplane",
+            "automobile",
+            "bird",
+            "cat",
+            "deer",
+            "dog",
+            "frog",
+            "horse",
+            "ship",
+            "truck",
+        ),
+        "CIFAR-10, photographs in 32x32 colour pixels (A. Krizhevsky, 2009).",
+    ),
+    "emnist": _emnist("bymerge"),
+    **{f"emnist/{config}": _emnist(config) for config in _EMNIST_CLASSES},
+}

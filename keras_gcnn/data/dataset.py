@@ -1,0 +1,70 @@
+"""What `keras_gcnn.data.load` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+# No generated `__eq__`: comparing arrays gives arrays, not a truth value.
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and their labels.
+
+    Args:
+        images: float32 array of shape `(n, rows, columns, channels)`, values in [0, 1].
+        labels: int64 array of shape `(n,)`, indices into `Dataset.classes`.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set, split for training, validation and testing.
+
+    Args:
+        name: str, the name it was loaded by.
+        train: `Split` to train on.
+        validation: `Split` taken from the training images, to choose by; it may be empty.
+        test: `Split` to report on.
+        classes: names of the classes; label `i` means `classes[i]`.
+        description: str, where the images come from and all that was done to them.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+    description: str
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Rows, columns and channels of one image: the `input_shape` of a model."""
+        return self.train.images.shape[1:]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A data set as it was published: 8-bit images, before anything is chosen or turned.
+
+    Args:
+        train: `(images, labels)`, uint8 of shape `(n, rows, columns, channels)` and int64.
+        test: the same for testing.
+        classes: names of the classes.
+        description: str, where the images come from.
+        stratify: bool, whether the set is so small that random splits have to keep the proportions
+            of the classes.
+    """
+
+    train: tuple[np.ndarray, np.ndarray]
+    test: tuple[np.ndarray, np.ndarray]
+    classes: tuple[str, ...]
+    description: str
+    stratify: bool = False

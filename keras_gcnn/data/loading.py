@@ -1,0 +1,156 @@
+"""Loading a data set by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from keras_gcnn.data.catalogue import CATALOGUE
+from keras_gcnn.data.choices import generator, pick
+from keras_gcnn.data.dataset import Dataset, Split
+from keras_gcnn.data.digits import read_digits
+from keras_gcnn.data.options import SPLITS, check_options, validation_count
+from keras_gcnn.data.prepared import read_prepared
+from keras_gcnn.data.rotation import random_angles
+from keras_gcnn.data.rotation import rotate as rotate_images
+
+
+def names() -> tuple[str, ...]:
+    """Names of the data sets that `load` knows.
+
+    Returns:
+        Tuple of strings. All but `"digits"` are read through TensorFlow Datasets.
+
+    Example:
+
+    >>> from keras_gcnn import data
+    >>> data.names()[:4]
+    ('digits', 'mnist', 'fashion_mnist', 'cifar10')
+    """
+    return ("digits", *CATALOGUE)
+
+
+def load(
+    name: str,
+    *,
+    validation: float | int = 0.1,
+    subset: int | None = None,
+    test_subset: int | None = None,
+    rotate: Collection[str] = (),
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+) -> Dataset:
+    """Loads a data set as NumPy arrays, the same for the same seed on every backend.
+
+    `digits` travels with the library. The others are read through TensorFlow Datasets, which
+    downloads them once. Every choice (validation images, subsets, angles) has random numbers of its
+    own: changing one leaves the others as they were, and an image keeps its angle.
+
+    Args:
+        name: str, one of `keras_gcnn.data.names()`; `"emnist"` is `"emnist/bymerge"`, 47 classes.
+        validation: how many of the published training images are set aside for validation: a
+            fraction (float) or a count (int). 0 or 0.0 for none.
+        subset: int, at most this many training images, chosen from those that are left; None for
+            all of them.
+        test_subset: int, at most this many test images; None for all.
+        rotate: names of the splits, of `"train"`, `"validation"` and `"test"`, whose images are
+            turned by random angles in [0, 360) degrees, with `keras_gcnn.data.rotate`.
+        seed: int, not negative.
+        data_dir: directory of data sets prepared by TensorFlow Datasets; None for the environment
+            variable TFDS_DATA_DIR, or the default of TensorFlow Datasets if that is not set.
+
+    Returns:
+        `Dataset`; its `description` says where the images come from and what was done to them.
+
+    Raises:
+        ValueError: for an unknown data set or split, or a size that is not possible.
+        keras_gcnn.data.DataNotFoundError: if the data are not there and cannot be downloaded.
+        ImportError: if SciPy or, for all but `digits`, TensorFlow Datasets is not installed.
+
+    Example:
+
+    >>> from keras_gcnn import data
+    >>> digits = data.load("digits", subset=100, rotate=["test"])
+    >>> digits.train.images.shape, len(digits.validation), len(digits.test)
+    ((100, 28, 28, 1), 130, 500)
+    """
+    if name not in names():
+        raise ValueError(f"Unknown data set {name!r}. Known data sets: {', '.join(names())}.")
+    check_options(validation, subset, test_subset, rotate, seed)
+    source = read_digits() if name == "digits" else read_prepared(CATALOGUE[name], data_dir)
+
+    labels, test_labels = source.train[1], source.test[1]
+    held_out = validation_count(validation, len(labels))
+    is_validation = pick(held_out, labels, generator(seed, "validation"), source.stratify)
+    left = np.flatnonzero(~is_validation)
+    splits = {
+        "train": (source.train, left[_at_most(subset, labels[left], seed, "subset")]),
+        "validation": (source.train, np.flatnonzero(is_validation)),
+        "test": (source.test, _at_most(test_subset, test_labels, seed, "test_subset")),
+    }
+    # Drawn for every published image, so that an image's angle depends on no other choice.
+    angles = {
+        split: random_angles(len(data[0]), generator(seed, f"{_published(split)}_angles"))
+        for split, (data, _) in splits.items()
+        if split in rotate
+    }
+    made = {
+        split: _make_split(*data, index, angles.get(split))
+        for split, (data, index) in splits.items()
+    }
+    available = {"train": len(left), "test": len(test_labels)}
+    reduced = [split for split, whole in available.items() if len(made[split]) < whole]
+    text = _describe(made, reduced, source.stratify, rotate, seed)
+    return Dataset(
+        name=name, **made, classes=source.classes, description=f"{source.description} {text}"
+    )
+
+
+def _published(split: str) -> str:
+    """The published split that a split was taken from."""
+    return "test" if split == "test" else "train"
+
+
+def _at_most(count: int | None, labels: np.ndarray, seed: int, stream: str) -> np.ndarray:
+    """Indices of at most `count` items, in their order."""
+    if count is None:
+        return np.arange(len(labels))
+    return np.flatnonzero(pick(count, labels, generator(seed, stream)))
+
+
+def _make_split(
+    images: np.ndarray, labels: np.ndarray, index: np.ndarray, angles: np.ndarray | None
+) -> Split:
+    # Chosen first: as float32 the images take four times the memory.
+    images = np.divide(images[index], 255, dtype="float32")
+    if angles is not None:
+        images = rotate_images(images, angles[index])
+    return Split(images, labels[index])
+
+
+def _describe(
+    splits: dict[str, Split],
+    reduced: list[str],
+    stratified: bool,
+    rotate: Collection[str],
+    seed: int,
+) -> str:
+    """What `load` did, for the record."""
+    train, validation, test = (len(splits[split]) for split in SPLITS)
+    text = (
+        f"Used here: {train:,} training, {validation:,} validation and {test:,} test images; "
+        "validation images were taken from the training images at random"
+        f"{', stratified by class' if stratified else ''} (seed {seed})."
+    )
+    if reduced:
+        text += f" Only a random subset of the images was taken for: {', '.join(reduced)}."
+    turned = [split for split in SPLITS if split in rotate]
+    if turned:
+        text += (
+            f" Turned ({', '.join(turned)}): every image once, about its centre, by a random angle "
+            f"uniform in [0, 360) degrees (seed {seed}), with bilinear interpolation; the size was "
+            "kept without padding first, what came from outside the image is 0."
+        )
+    return text

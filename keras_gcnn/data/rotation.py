@@ -1,0 +1,115 @@
+"""Turning images by any angle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def random_angles(n: int, seed: int | np.random.Generator) -> np.ndarray:
+    """Angles for `rotate`, uniform over the full turn.
+
+    Args:
+        n: int, how many.
+        seed: int that is not negative, or a `numpy.random.Generator` to draw from.
+
+    Returns:
+        float64 array of shape `(n,)`, degrees in [0, 360). The first angles of a longer array are
+        those of a shorter one.
+
+    Raises:
+        ValueError: if `n` or the seed is negative.
+
+    Example:
+
+    >>> from keras_gcnn import data
+    >>> data.random_angles(3, seed=0).round(1).tolist()
+    [229.3, 97.1, 14.8]
+    """
+    if n < 0:
+        raise ValueError(f"n={n}: the number of angles cannot be negative.")
+    return np.random.default_rng(seed).uniform(0.0, 360.0, n)
+
+
+def rotate(
+    images: np.ndarray, angles: float | Sequence[float] | np.ndarray, *, fill: float = 0.0
+) -> np.ndarray:
+    """Turns images counter-clockwise about their centre, with bilinear interpolation.
+
+    The centre is `((rows - 1) / 2, (columns - 1) / 2)` and the size stays: corners that leave the
+    image are lost. Square images turned by a multiple of 90 degrees are exactly those of
+    `numpy.rot90`.
+
+    Args:
+        images: array of shape `(n, rows, columns, channels)`.
+        angles: degrees, one number for all images or one for each.
+        fill: float, value of everything outside the image; pixels at the border are interpolated
+            with it.
+
+    Returns:
+        A new array of the same shape; of the same type if that is a floating type, else float32.
+
+    Raises:
+        ValueError: if the images do not have four axes, or the angles do not fit them or are not
+            finite.
+        ImportError: if SciPy is not installed.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn import data
+    >>> image = np.array([[1.0, 2.0], [3.0, 4.0]]).reshape(1, 2, 2, 1)
+    >>> data.rotate(image, 90)[0, :, :, 0].tolist()
+    [[2.0, 4.0], [1.0, 3.0]]
+    """
+    images = np.asarray(images)
+    if images.ndim != 4:
+        raise ValueError(
+            f"images have shape {images.shape}; expected four axes (n, rows, columns, channels). "
+            "Use image[None] for a single image and images[..., None] for grey ones."
+        )
+    if not np.issubdtype(images.dtype, np.floating):
+        images = images.astype("float32")
+    angles = np.asarray(angles, dtype="float64")
+    if angles.shape not in ((), (1,), (len(images),)):
+        raise ValueError(
+            f"angles have shape {angles.shape} for {len(images)} images; expected one number, or "
+            "one for each image."
+        )
+    if not np.isfinite(angles).all():
+        raise ValueError("angles contain NaN or infinity; expected finite numbers of degrees.")
+    affine_transform = scipy_ndimage().affine_transform
+
+    centre = (np.array(images.shape[1:3]) - 1) / 2
+    result = np.empty_like(images)
+    for image, target, matrix in zip(images, result, _to_source(angles, len(images)), strict=True):
+        offset = centre - matrix @ centre
+        for channel in range(images.shape[-1]):
+            # "grid-constant" interpolates with `fill` at the border; "constant" would cut off hard.
+            target[..., channel] = affine_transform(
+                image[..., channel], matrix, offset, order=1, mode="grid-constant", cval=fill
+            )
+    return result
+
+
+def _to_source(angles: np.ndarray, n: int) -> np.ndarray:
+    """Matrices that take `(row, column)` offsets in the result to those in the image, `(n, 2, 2)`.
+
+    Whole quarter turns are split off, so that their cosines and sines are 0 and 1, not 6e-17.
+    """
+    turns, rest = np.divmod(np.broadcast_to(angles, n), 90.0)
+    cosine, sine = np.cos(np.deg2rad(rest)), np.sin(np.deg2rad(rest))
+    matrices = np.stack([cosine, sine, -sine, cosine], axis=-1).reshape(n, 2, 2)
+    quarter = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    powers = np.stack([np.linalg.matrix_power(quarter, k) for k in range(4)])
+    return matrices @ powers[turns.astype(int) % 4]
+
+
+def scipy_ndimage():
+    """SciPy's image functions; Keras does not need SciPy, so it may be missing."""
+    try:
+        from scipy import ndimage
+    except ImportError as error:
+        raise ImportError("Turning and scaling images needs SciPy: pip install scipy.") from error
+    return ndimage

@@ -1,0 +1,99 @@
+"""Training state on disk after every epoch, so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from pathlib import Path
+
+import keras
+
+from keras_gcnn.training import files
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps all that a run needs to go on after the last finished epoch.
+
+    Keras's own `BackupAndRestore` keeps weights and epoch; this one also keeps the state of early
+    stopping, with the best weights, and the history. A small JSON file names the two weight files
+    that belong together and is replaced in one step, so a kill at any moment leaves either the
+    state before or the state after.
+
+    Args:
+        folder: where to keep it.
+        early_stopping: the run's `EarlyStopping`, which has to come first among the callbacks.
+    """
+
+    def __init__(self, folder: Path, early_stopping: keras.callbacks.EarlyStopping):
+        super().__init__()
+        self.folder = folder
+        self.early_stopping = early_stopping
+        self.history: list[dict[str, float]] = []
+        self._best: str | None = None
+        self._early: dict = {}
+
+    @property
+    def waited(self) -> int:
+        """Epochs without improvement in the state that was restored, 0 for a fresh run."""
+        return self._early.get("wait", 0)
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "state.json"
+
+    def restore(self, model: keras.Model) -> int:
+        """Loads the state into a model that is built and compiled.
+
+        Returns:
+            The number of epochs already done, 0 for a fresh run.
+        """
+        if not self._state.is_file():
+            return 0
+        state = json.loads(self._state.read_text(encoding="utf-8"))
+        self.history, self._best = state["history"], state["best"]
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(self.folder / state["best"])
+        self._early = {**state["early_stopping"], "best_weights": model.get_weights()}
+        model.load_weights(self.folder / state["latest"])
+        return len(self.history)
+
+    def on_train_begin(self, logs=None):
+        # Early stopping forgets everything when training begins; this runs after it.
+        for name, value in self._early.items():
+            setattr(self.early_stopping, name, value)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.perf_counter() - self._start
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        if not math.isfinite(values["loss"]):
+            raise FloatingPointError(
+                f"The loss became {values['loss']} in epoch {epoch + 1}. Lower the learning rate."
+            )
+        self.history.append({"epoch": epoch + 1, **values, "seconds": round(seconds, 3)})
+        latest = f"epoch{epoch + 1:04d}.weights.h5"
+        files.write(self.folder / latest, self.model.save_weights)
+        if self.early_stopping.best_epoch == epoch:
+            self._best = latest
+        state = {
+            "latest": latest,
+            "best": self._best,
+            "early_stopping": {
+                "best": float(self.early_stopping.best),
+                "best_epoch": self.early_stopping.best_epoch,
+                "wait": self.early_stopping.wait,
+            },
+            "history": self.history,
+        }
+        files.write_json(self._state, state)
+        for path in self.folder.glob("*.weights.h5"):
+            if path.name not in (latest, self._best):
+                path.unlink()
+
+    def finish(self) -> None:
+        """Removes the state of a run that is complete."""
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,96 @@
+"""Trains one network, resumably."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+from rich.console import Console
+
+from keras_gcnn.data import Dataset
+from keras_gcnn.training.batches import ShuffledBatches
+from keras_gcnn.training.callbacks import Logs, ProgressBar, Shuffle
+from keras_gcnn.training.checkpoint import Checkpoint
+from keras_gcnn.training.recipe import TrainingTable
+
+
+def _optimizer(settings: TrainingTable) -> keras.optimizers.Optimizer:
+    config = {**settings.optimizer_arguments, "learning_rate": settings.learning_rate}
+    try:
+        return keras.optimizers.get({"class_name": settings.optimizer, "config": config})
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"training.optimizer = {settings.optimizer!r} with {config} is no optimizer of Keras. "
+            f"Use the name of a class of keras.optimizers, e.g. 'adam' or 'sgd'. ({error})"
+        ) from None
+
+
+def fit(
+    model: keras.Model,
+    dataset: Dataset,
+    settings: TrainingTable,
+    folder: Path,
+    *,
+    seed: int,
+    label: str = "",
+    console: Console | None = None,
+) -> list[dict[str, float]]:
+    """Trains a classifier with early stopping and leaves it with its best weights.
+
+    After every epoch the state is on disk; calling this again with a fresh model and the same
+    arguments goes on from there and sees the same batches in the same order.
+
+    Args:
+        model: built, from images to logits.
+        dataset: with a validation split.
+        settings: `[training]` of a recipe.
+        folder: for `history.csv`, the TensorBoard logs in `logs/` and the state in `checkpoint/`.
+        seed: int, for the order of the batches.
+        label: what the progress bar calls the run.
+        console: where progress is shown; None for silence.
+
+    Returns:
+        The history, one dict an epoch.
+
+    Raises:
+        ValueError: for an unknown optimizer, or an empty validation split.
+        FloatingPointError: if the loss is no longer finite.
+    """
+    if not len(dataset.validation):
+        raise ValueError(
+            "Early stopping needs validation images. Set data.validation to a share or a number "
+            "larger than 0."
+        )
+    model.compile(
+        optimizer=_optimizer(settings),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    batches = ShuffledBatches(dataset.train, settings.batch_size, seed)
+    early_stopping = keras.callbacks.EarlyStopping(
+        settings.monitor, patience=settings.patience, restore_best_weights=True
+    )
+    checkpoint = Checkpoint(folder / "checkpoint", early_stopping)
+    done = checkpoint.restore(model)
+    callbacks = [
+        Shuffle(batches),
+        early_stopping,
+        checkpoint,
+        Logs(checkpoint, folder / "history.csv", folder / "logs"),
+    ]
+    if console is not None:
+        callbacks.append(ProgressBar(console, label, len(batches)))
+        if done:
+            console.print(f"{label}: going on after epoch {done}")
+    # A run killed after its last epoch only has its best weights put back.
+    over = checkpoint.waited >= settings.patience
+    model.fit(
+        batches,
+        validation_data=(dataset.validation.images, dataset.validation.labels),
+        validation_batch_size=256,
+        initial_epoch=done,
+        epochs=done if over else settings.epochs,
+        callbacks=callbacks,
+        verbose=0,
+    )
+    return checkpoint.history

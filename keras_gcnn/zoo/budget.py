@@ -1,0 +1,61 @@
+"""Widths that meet a parameter budget, since groups are compared at equal parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+
+_FREEDOM = 2  # how far a single width may leave the builder's ratio
+_LOWEST_SHARE = 0.98  # of the budget that has to be used
+
+
+def fit_widths(
+    count: Callable[[tuple[int, ...]], int], ratio: Sequence[float], parameters: int
+) -> tuple[int, ...]:
+    """Finds the largest network of given proportions within a parameter budget.
+
+    Args:
+        count: function from widths to the number of trainable parameters, increasing in each width.
+        ratio: proportions of the widths, e.g. `(8, 16)`.
+        parameters: int, number of trainable parameters not to exceed.
+
+    Returns:
+        The widths: proportional to `ratio`, rounded, with each allowed to differ by up to two, such
+        that the count is as large as possible; among equal counts, closest to the ratio.
+
+    Raises:
+        ValueError: if no such network uses at least 98 % of the budget; the message names the
+            nearest counts that can be reached.
+    """
+
+    def scaled(factor: float) -> tuple[int, ...]:
+        return tuple(max(1, round(part * factor)) for part in ratio)
+
+    low, high = 0.0, 1.0
+    while count(scaled(high)) <= parameters:
+        low, high = high, 2 * high
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if count(scaled(middle)) <= parameters else (low, middle)
+
+    reachable = {
+        widths: count(widths)
+        for base in {scaled(low), scaled(high)}
+        for offsets in product(range(-_FREEDOM, _FREEDOM + 1), repeat=len(ratio))
+        if min(widths := tuple(a + b for a, b in zip(base, offsets, strict=True))) >= 1
+    }
+
+    def distance(widths: tuple[int, ...]) -> float:
+        return sum(abs(a - part * low) for a, part in zip(widths, ratio, strict=True))
+
+    within = [widths for widths, found in reachable.items() if found <= parameters]
+    best = max(within, key=lambda widths: (reachable[widths], -distance(widths)), default=None)
+    if best is None or reachable[best] < _LOWEST_SHARE * parameters:
+        above = min(found for found in reachable.values() if found > parameters)
+        nearest = [above] if best is None else [reachable[best], above]
+        raise ValueError(
+            f"parameters={parameters} cannot be met to 2 %. The nearest counts that can be reached "
+            f"are {' and '.join(f'{found:,}' for found in nearest)}. Ask for one of these, or give "
+            "`widths`."
+        )
+    return best

@@ -1,0 +1,168 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import analysis, layers, zoo
+from keras_gcnn.layers import (
+    GBatchNormalization,
+    GConv2D,
+    GGlobalPooling,
+    GMaxPooling2D,
+    LiftingConv2D,
+    Restriction,
+)
+
+K = keras.layers
+
+
+def chain(*stack, size=16, channels=3):
+    return keras.Sequential([keras.Input((size, size, channels)), *stack])
+
+
+def broken(model, group=None):
+    return {finding.kind for finding in analysis.audit(model, group).problems}
+
+
+@pytest.mark.parametrize("group", ["p4", "p4m"])
+@pytest.mark.parametrize("size", [28, 29])
+def test_the_zoo_is_found_sound(group, size):
+    audit = analysis.audit(zoo.lenet(group, (size, size, 1)))
+    assert audit
+    kinds = {finding.layer: (finding.field, finding.group) for finding in audit.findings}
+    assert kinds["normalization"] == ("trivial", group)
+    assert kinds["relu2"] == (f"regular ({group})", group)
+    assert kinds["logits"] == ("trivial", group)
+
+
+@pytest.mark.parametrize(
+    ("layer", "fix"),
+    [
+        (lambda: K.Conv2D(8, 3), "GConv2D"),
+        (lambda: K.Conv2D(8, 1), "GConv2D"),
+        (lambda: K.DepthwiseConv2D(3), "GConv2D"),
+        (lambda: K.BatchNormalization(), "GBatchNormalization"),
+        (lambda: K.MaxPooling2D(3, 2), "GMaxPooling2D"),
+        (lambda: K.AveragePooling2D(2, 2, padding="same"), "GAveragePooling2D"),
+        (lambda: K.Flatten(), "GGlobalPooling"),
+        (lambda: K.Dense(4), "GGlobalPooling"),
+        (lambda: K.ZeroPadding2D(((0, 1), (0, 1))), "Restriction"),
+        (lambda: GConv2D(2, 3, "p4", strides=2, equivariance="ignore"), "strides=1"),
+        (lambda: GConv2D(2, 2, "p4", padding="same", equivariance="ignore"), "odd kernel_size"),
+        (lambda: GMaxPooling2D(3, 2, equivariance="ignore"), "pool_size"),
+    ],
+)
+def test_a_layer_that_breaks_a_feature_map_is_named_with_the_fix(layer, fix):
+    layer = layer()
+    # 16 - 2 = 14 rows, except for stock pooling with padding, which needs an odd number to break.
+    size = 17 if getattr(layer, "padding", None) == "same" else 16
+    model = chain(LiftingConv2D(2, 3, "p4"), layer, size=size)
+    (finding,) = analysis.audit(model).problems
+    assert finding.layer == layer.name
+    assert finding.group == "z2" or finding.kind == "Dense"
+    assert fix in finding.fix
+    assert finding.layer in str(analysis.audit(model))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: K.ReLU(),
+        lambda: K.Dropout(0.5),
+        lambda: K.UpSampling2D(2),
+        lambda: K.ZeroPadding2D(1),
+        lambda: K.Cropping2D(1),
+        lambda: K.MaxPooling2D(2),
+        lambda: K.GlobalAveragePooling2D(),
+        lambda: K.LayerNormalization(center=False, scale=False),
+        lambda: GBatchNormalization("p4"),
+        lambda: K.Lambda(lambda x: 2 * x),
+    ],
+)
+def test_a_layer_that_breaks_nothing_is_not_named(layer):
+    assert analysis.audit(chain(LiftingConv2D(2, 3, "p4"), layer()))
+
+
+def test_one_walk_names_all_that_is_broken():
+    model = chain(
+        LiftingConv2D(4, 3, "p4m", strides=2, padding="same", equivariance="ignore"),
+        K.BatchNormalization(),
+        K.ReLU(),
+        GConv2D(4, 3, "p4m"),
+        K.Flatten(),
+        K.Dense(3),
+    )
+    assert broken(model) == {"LiftingConv2D", "BatchNormalization", "Flatten"}
+
+
+def test_orientations_reach_a_dense_layer():
+    assert broken(zoo.lenet("p4", head="orientations")) == {"Dense"}
+
+
+def test_a_restriction_is_intended_and_the_naive_reading_is_not():
+    def network(restrict):
+        return chain(
+            LiftingConv2D(2, 3, "p4m"), *restrict, GConv2D(2, 3, "p4"), GGlobalPooling(group="p4")
+        )
+
+    audit = analysis.audit(network([Restriction("p4m", "p4")]))
+    assert audit
+    assert audit.findings[-1].group == "p4"
+    assert broken(network([])) == {"GConv2D"}
+
+
+def test_a_model_without_groups_is_tried_under_the_largest():
+    model = chain(K.Rescaling(2.0), K.Conv2D(4, 3), K.GlobalAveragePooling2D(), K.Dense(2))
+    audit = analysis.audit(model)
+    assert audit.asked == "p4m"
+    assert [finding.kind for finding in audit.problems] == ["Conv2D"]
+
+
+def test_branches_shared_layers_nested_models_and_operations():
+    inputs = keras.Input((12, 12, 3))
+    shared = GConv2D(2, 3, "p4", padding="same")
+    x = LiftingConv2D(2, 3, "p4", padding="same")(inputs)
+    x = x + shared(shared(x))
+    x = K.Concatenate()([keras.ops.relu(x), x])
+    inner = keras.Sequential([keras.Input((12, 12, 16)), K.ReLU(), K.BatchNormalization()])
+    x = inner(x)
+    outputs = GGlobalPooling(group="p4")(x)
+    model = keras.Model(inputs, outputs)
+    before = [weight.copy() for weight in model.get_weights()]
+    audit = analysis.audit(model)
+    assert [finding.layer for finding in audit.problems] == [
+        f"{inner.name}/{inner.layers[-1].name}"
+    ]
+    assert sum(finding.layer == shared.name for finding in audit.findings) == 2
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_an_oblong_image_is_tried_without_quarter_turns():
+    model = keras.Sequential(
+        [keras.Input((8, 12, 1)), LiftingConv2D(2, 3, "p4m"), GGlobalPooling(group="p4m")]
+    )
+    audit = analysis.audit(model)
+    assert audit.asked == "pmm"
+
+
+def test_channels_first():
+    model = keras.Sequential(
+        [
+            keras.Input((3, 16, 16)),
+            LiftingConv2D(2, 3, "p4", data_format="channels_first"),
+            K.BatchNormalization(axis=1),
+            GGlobalPooling(group="p4", data_format="channels_first"),
+        ]
+    )
+    assert broken(model) == {"BatchNormalization"}
+
+
+def test_what_cannot_be_walked_is_refused():
+    class Own(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    with pytest.raises(ValueError, match="equivariance_error"):
+        analysis.audit(Own())
+    with pytest.raises(ValueError, match="unknown sizes"):
+        analysis.audit(keras.Sequential([keras.Input((None, None, 1)), layers.LiftingConv2D(2, 3)]))

@@ -1,0 +1,219 @@
+"""Reading TFDS' files: small ones written here, then real ones where they are present."""
+
+import builtins
+import socket
+import sys
+
+import numpy as np
+import pytest
+
+from keras_gcnn import data
+from keras_gcnn.data import prepared
+from keras_gcnn.data.catalogue import CATALOGUE
+
+SHAPES = {"emnist/letters": (28, 28, 1), "emnist/bymerge": (28, 28, 1), "cifar10": (32, 32, 3)}
+
+
+@pytest.fixture
+def prepare(tmp_path):
+    """Writes a data set in TFDS' format and returns the directory."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    tfds.disable_progress_bar()
+
+    def write(name, version, splits, labels, encoding="png"):
+        base, _, config = name.partition("/")
+        features = tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(shape=SHAPES[name], encoding_format=encoding),
+                "label": tfds.features.ClassLabel(num_classes=labels),
+                **({"id": tfds.features.Text()} if name == "cifar10" else {}),
+            }
+        )
+        examples = {
+            split: [
+                (
+                    i,
+                    {"image": image, "label": label}
+                    | ({"id": str(i)} if base == "cifar10" else {}),
+                )
+                for i, (image, label) in enumerate(zip(*content, strict=True))
+            ]
+            for split, content in splits.items()
+        }
+        tfds.dataset_builders.store_as_tfds_dataset(
+            name=base,
+            config=config or None,
+            version=version,
+            features=features,
+            split_datasets=examples,
+            data_dir=tmp_path,
+            disable_shuffling=True,
+        )
+        return tmp_path
+
+    return write
+
+
+def _images(n, name, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (n, *SHAPES[name]), dtype="uint8")
+
+
+def test_letters_are_upright_and_labelled_from_zero(prepare):
+    train, test = _images(26, "emnist/letters"), _images(3, "emnist/letters", 1)
+    splits = {"train": (train, np.arange(1, 27)), "test": (test, np.array([1, 26, 2]))}
+    directory = prepare("emnist/letters", "3.1.0", splits, labels=37)
+    loaded = data.load("emnist/letters", validation=0, data_dir=directory)
+    assert np.array_equal(loaded.train.images, train.swapaxes(1, 2) / np.float32(255))
+    assert loaded.train.labels.tolist() == list(range(26))
+    assert [loaded.classes[label] for label in loaded.test.labels] == ["A", "Z", "B"]
+    assert "26 training and 3 test images, as published" in loaded.description
+    assert "JPEG" not in loaded.description
+
+
+def test_a_single_split_is_divided_always_the_same_way(prepare, monkeypatch):
+    images, labels = _images(50, "emnist/bymerge"), np.arange(50) % 47
+    directory = prepare("emnist/bymerge", "3.1.0", {"test": (images, labels)}, labels=47)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(directory))
+    one, other = (data.load("emnist", validation=5, seed=seed) for seed in (0, 1))
+    assert (len(one.train), len(one.validation), len(one.test)) == (35, 5, 10)
+    assert np.array_equal(one.test.images, other.test.images)
+    assert not np.array_equal(one.validation.images, other.validation.images)
+    parts = [image.tobytes() for s in (one.train, one.validation, one.test) for image in s.images]
+    whole = images.swapaxes(1, 2) / np.float32(255)
+    assert sorted(parts) == sorted(image.tobytes() for image in whole)
+    assert "only the published test split of 50 images" in one.description
+
+
+@pytest.mark.parametrize("encoding", ["png", "jpeg"])
+def test_says_when_the_files_are_jpeg(prepare, encoding):
+    part = (_images(4, "cifar10"), np.arange(4))
+    splits = {"train": part, "test": part}
+    directory = prepare("cifar10", "3.0.2", splits, labels=10, encoding=encoding)
+    loaded = data.load("cifar10", validation=1, data_dir=directory)
+    assert loaded.image_shape == (32, 32, 3)
+    assert ("re-encoded" in loaded.description) == (encoding == "jpeg")
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """No server can be reached; the list of those that were tried."""
+    tried = []
+
+    def refuse(host, *args, **kwargs):
+        tried.append(host)
+        raise socket.gaierror("no network in this test")
+
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    return tried
+
+
+def test_missing_data_offline_says_what_to_do_without_trying_for_long(
+    tmp_path, offline, monkeypatch
+):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    downloads = []
+    monkeypatch.setattr(
+        tfds.core.DatasetBuilder, "download_and_prepare", lambda *args: downloads.append(args)
+    )
+    with pytest.raises(data.DataNotFoundError) as caught:
+        data.load("emnist/balanced", data_dir=tmp_path / "empty")
+    message = str(caught.value)
+    assert isinstance(caught.value, FileNotFoundError)
+    for part in ("'emnist/balanced'", str(tmp_path / "empty"), "TFDS_DATA_DIR", "tfds build"):
+        assert part in message
+    assert "'digits'" in message
+    assert len(offline) == 1
+    assert not downloads
+
+
+def test_a_download_that_fails_is_reported(tmp_path, monkeypatch):
+    tfds = pytest.importorskip("tensorflow_datasets")
+
+    def fail(builder, *args, **kwargs):
+        raise OSError("the server hung up")
+
+    monkeypatch.setattr(prepared, "_answers", lambda host: True)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
+    with pytest.raises(data.DataNotFoundError, match="OSError: the server hung up"):
+        data.load("mnist", data_dir=tmp_path)
+
+
+def test_an_answer_with_an_error_is_an_answer(monkeypatch):
+    def forbidden(request, timeout):
+        raise prepared.HTTPError(request.full_url, 403, "forbidden", None, None)
+
+    monkeypatch.setattr(prepared, "urlopen", forbidden)
+    assert prepared._answers("https://example.org")
+
+
+def test_missing_packages_are_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(ImportError, match=r"tensorflow_datasets.* pip install tensorflow-datasets"):
+        data.load("mnist")
+    original = builtins.__import__
+
+    def without_scipy(name, *args, **kwargs):
+        if name.partition(".")[0] == "scipy":
+            raise ImportError("no scipy")
+        return original(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_scipy)
+    with pytest.raises(ImportError, match="pip install scipy"):
+        data.rotate(np.zeros((1, 2, 2, 1)), 10)
+
+
+def test_class_names():
+    sizes = {name: len(entry.classes) for name, entry in CATALOGUE.items()}
+    assert sizes == {
+        "mnist": 10,
+        "fashion_mnist": 10,
+        "cifar10": 10,
+        "emnist": 47,
+        "emnist/bymerge": 47,
+        "emnist/balanced": 47,
+        "emnist/byclass": 62,
+        "emnist/letters": 26,
+        "emnist/digits": 10,
+        "emnist/mnist": 10,
+    }
+    assert all(len(set(entry.classes)) == len(entry.classes) for entry in CATALOGUE.values())
+
+
+@pytest.mark.parametrize("name", ["cifar10", "fashion_mnist"])
+def test_class_names_are_those_of_the_files(tfds_dir, name):
+    directory = tfds_dir(name)
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder(name, data_dir=directory)
+    assert tuple(builder.info.features["label"].names) == CATALOGUE[name].classes
+    assert prepared._stored_as_jpeg(tfds, builder, "test") == (name == "cifar10")
+
+
+def test_emnist_is_upright_like_mnist(tfds_dir):
+    """Class means of MNIST recognise EMNIST's digits, unless those are transposed."""
+    directory = tfds_dir("mnist", "emnist/bymerge")
+    mnist = data.load("mnist", subset=5000, data_dir=directory)
+    assert (len(mnist.train), len(mnist.validation), len(mnist.test)) == (5000, 6000, 10_000)
+    emnist = data.load("emnist", test_subset=4000, subset=1, data_dir=directory)
+    is_digit = emnist.test.labels < 10
+    images, labels = emnist.test.images[is_digit], emnist.test.labels[is_digit]
+    assert len(labels) > 1000
+
+    def standardized(images):
+        # EMNIST's strokes are thicker than MNIST's: only the pattern is to count.
+        flat = images.reshape(-1, 784)
+        flat = flat - flat.mean(axis=1, keepdims=True)
+        return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+
+    means = standardized(
+        np.stack([mnist.train.images[mnist.train.labels == i].mean(axis=0) for i in range(10)])
+    )
+
+    def accuracy(images):
+        return np.mean((standardized(images) @ means.T).argmax(axis=1) == labels)
+
+    # Measured: 0.54 and 0.15 (0.1 is chance); handwriting of other people is not so easy.
+    assert accuracy(images) > 0.45
+    assert accuracy(images.swapaxes(1, 2)) < 0.25

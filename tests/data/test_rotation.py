@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from keras_gcnn import data
+
+
+def _reference(image, angle, fill):
+    """Bilinear rotation pixel by pixel, from the formula; outside the image lies `fill`."""
+    rows, columns = image.shape
+    a = np.deg2rad(angle)
+    result = np.empty_like(image)
+
+    def value(r, c):
+        return image[r, c] if 0 <= r < rows and 0 <= c < columns else fill
+
+    for r in range(rows):
+        for c in range(columns):
+            # x to the right, y upwards; the pixel comes from where the inverse turn takes it.
+            x, y = c - (columns - 1) / 2, (rows - 1) / 2 - r
+            sx, sy = np.cos(a) * x + np.sin(a) * y, -np.sin(a) * x + np.cos(a) * y
+            sr, sc = (rows - 1) / 2 - sy, sx + (columns - 1) / 2
+            r0, c0 = int(np.floor(sr)), int(np.floor(sc))
+            u, v = sr - r0, sc - c0
+            result[r, c] = (
+                (1 - u) * (1 - v) * value(r0, c0)
+                + (1 - u) * v * value(r0, c0 + 1)
+                + u * (1 - v) * value(r0 + 1, c0)
+                + u * v * value(r0 + 1, c0 + 1)
+            )
+    return result
+
+
+def test_agrees_with_the_formula_for_one_angle_per_image():
+    rng = np.random.default_rng(0)
+    angles = [17.0, -133.3, 45.0, 271.9, 1000.0, 89.0]
+    for rows, columns, fill in ((9, 9, 0.0), (8, 11, 0.5)):
+        images = rng.random((len(angles), rows, columns, 2))
+        turned = data.rotate(images, angles, fill=fill)
+        for i, angle in enumerate(angles):
+            for channel in range(2):
+                expected = _reference(images[i, :, :, channel], angle, fill)
+                np.testing.assert_allclose(turned[i, :, :, channel], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 28])
+@pytest.mark.parametrize("angle", [-450, -90.0, 0, 90.0, 180, np.float32(270), 360.0, 36090.0])
+def test_is_exact_for_quarter_turns_of_square_images(size, angle):
+    images = np.random.default_rng(size).random((3, size, size, 2)).astype("float32")
+    expected = np.rot90(images, round(float(angle) / 90), axes=(1, 2))
+    assert np.array_equal(data.rotate(images, angle), expected)
+
+
+def test_turns_counter_clockwise():
+    image = np.zeros((1, 9, 9, 1))
+    image[0, 4, 8] = 1  # to the right of the centre
+    bright = [np.unravel_index(data.rotate(image, a).argmax(), (9, 9)) for a in (45, 90, 180)]
+    assert bright == [(1, 7), (0, 4), (4, 0)]
+
+
+def test_one_angle_serves_all_and_neighbours_do_not_mix():
+    images = np.random.default_rng(1).random((3, 6, 6, 1))
+    together = data.rotate(images, 30.0)
+    assert np.array_equal(together, data.rotate(images, [30.0, 30.0, 30.0]))
+    assert np.array_equal(together[1:2], data.rotate(images[1:2], 30.0))
+
+
+def test_type_and_fill():
+    assert data.rotate(np.ones((2, 5, 5, 1), "float32"), 10).dtype == "float32"
+    assert data.rotate(np.ones((2, 5, 5, 1), "uint8"), 10).dtype == "float32"
+    corners = data.rotate(np.zeros((1, 9, 9, 1)), 45, fill=0.25)[0, :, :, 0]
+    assert corners[0, 0] == 0.25
+    assert corners[4, 4] == 0
+    assert data.rotate(np.zeros((0, 5, 5, 1)), []).shape == (0, 5, 5, 1)
+
+
+def test_does_not_change_its_input():
+    images = np.random.default_rng(2).random((2, 5, 5, 1))
+    before = images.copy()
+    data.rotate(images, 0)[:] = 9
+    assert np.array_equal(images, before)
+
+
+@pytest.mark.parametrize(
+    ("shape", "angles", "message"),
+    [
+        ((5, 5, 1), 0, "four axes"),
+        ((2, 5, 5, 1), [1, 2, 3], "one for each image"),
+        ((2, 5, 5, 1), [1, np.nan], "finite"),
+    ],
+)
+def test_says_what_does_not_fit(shape, angles, message):
+    with pytest.raises(ValueError, match=message):
+        data.rotate(np.zeros(shape), angles)
+
+
+def test_random_angles_cover_the_circle_and_follow_the_seed():
+    angles = data.random_angles(10_000, 3)
+    assert angles.min() >= 0
+    assert angles.max() < 360
+    counts = np.histogram(angles, bins=8, range=(0, 360))[0]
+    assert np.all(abs(counts - 1250) < 150)  # more than four standard deviations
+    assert np.array_equal(angles[:100], data.random_angles(100, 3))
+    assert not np.array_equal(angles[:100], data.random_angles(100, 4))
+    with pytest.raises(ValueError, match="negative"):
+        data.random_angles(-1, 0)

@@ -1,0 +1,124 @@
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import data, training
+from keras_gcnn.training.evaluation import evaluate_file
+from keras_gcnn.training.fit import fit
+from keras_gcnn.training.run import build
+
+
+@pytest.fixture
+def recipe(recipe_file):
+    return training.load_recipe(recipe_file)
+
+
+@pytest.fixture
+def finished(recipe, tmp_path):
+    training.train(recipe, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_run_writes_all_it_promises_and_knows_when_it_is_done(finished, recipe):
+    results = json.loads((finished / "results.json").read_text())
+    assert results["environment"]["backend"].startswith(keras.backend.backend())
+    assert {"date", "keras", "processor", "python"} <= set(results["environment"])
+    plain, turning = results["results"]
+    assert (plain["network"], turning["network"]) == ("plain", "turning")
+    errors = turning["errors"]
+    assert errors["upright"] == pytest.approx(errors["quarter turns"])
+    assert set(errors) == {"upright", "quarter turns", "mirrored", "any angle"}
+    assert turning["accuracy_by_angle"]["90.0"] == pytest.approx(100 - errors["upright"])
+
+    markdown = (finished / "results.md").read_text()
+    assert f"| turning | {turning['parameters']:,} |" in markdown
+    assert "Seeds: 3." in markdown
+    assert (finished / "accuracy_by_angle.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("plain", "turning"):
+        own = finished / f"{name}-seed3"
+        rows = list(csv.DictReader((own / "history.csv").open()))
+        assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+        assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+        assert list((own / "logs").glob("events*"))
+        assert not (own / "checkpoint").exists()
+
+    before = (finished / "turning-seed3" / "model.keras").stat().st_mtime_ns
+    assert training.train(recipe, finished) == results["results"]
+    assert (finished / "turning-seed3" / "model.keras").stat().st_mtime_ns == before
+
+    measured = evaluate_file(
+        finished / "turning-seed3" / "model.keras",
+        "digits",
+        test_subset=40,
+        seed=3,
+        picture=finished / "picture.png",
+    )
+    assert measured["errors"] == pytest.approx(errors)
+    assert (finished / "picture.png").is_file()
+
+
+def test_a_folder_belongs_to_one_recipe(recipe, recipe_file, tmp_path):
+    quick = training.load_recipe(recipe_file, training__epochs=1)
+    training.train(quick, tmp_path / "run")
+    with pytest.raises(ValueError, match="--fresh"):
+        training.train(recipe, tmp_path / "run")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    for fresh in (False, True):
+        with pytest.raises(ValueError, match="holds no run"):
+            training.train(recipe, tmp_path / "mine", fresh=fresh)
+    assert (tmp_path / "mine" / "thesis.txt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"lenet"', '"lenets"', "no builder"),
+        ("widths = [2, 4]", "depth = 3", "depth"),
+        ("widths = [2, 4]", "widths = [2]", "2 positive integers"),
+        ("batch_size = 32", 'optimizer = "adamant"', "adamant"),
+        ("validation = 60", "validation = 0", "data.validation"),
+        ('"digits"', '"numbers"', "digits"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_the_library_is_explained(
+    recipe_file, tmp_path, old, new, message
+):
+    recipe_file.write_text(recipe_file.read_text().replace(old, new))
+    with pytest.raises(ValueError, match=message):
+        training.train(training.load_recipe(recipe_file), tmp_path / "run")
+
+
+def prepare(recipe, **settings):
+    dataset = data.load(**recipe.data.model_dump(), seed=3)
+    return build(recipe.models[1], dataset, 3), dataset, recipe.training.model_copy(update=settings)
+
+
+def test_early_stopping_leaves_the_best_weights(recipe, tmp_path):
+    # A learning rate at which the loss soon rises.
+    network, dataset, settings = prepare(recipe, epochs=30, patience=2, learning_rate=0.05)
+    history = fit(network, dataset, settings, tmp_path, seed=3)
+    losses = [row["val_loss"] for row in history]
+    assert len(history) < 30
+    assert int(np.argmin(losses)) == len(losses) - 3
+    found = network.evaluate(
+        dataset.validation.images, dataset.validation.labels, verbose=0, return_dict=True
+    )
+    assert found["loss"] == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_a_loss_that_is_not_finite_is_an_error(recipe, tmp_path):
+    network, dataset, settings = prepare(recipe, learning_rate=1e20)
+    with pytest.raises(FloatingPointError, match="learning rate"):
+        fit(network, dataset, settings, tmp_path, seed=3)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "notes.txt", "absent.keras"])
+def test_a_file_that_is_no_model_is_explained(tmp_path, name):
+    if name != "absent.keras":
+        (tmp_path / name).write_text("no model")
+    with pytest.raises(ValueError, match=name):
+        evaluate_file(tmp_path / name, "digits")
