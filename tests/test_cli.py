@@ -24,14 +24,14 @@ def run(*arguments, cwd=None, **environment):
     return done.returncode, done.stdout, done.stderr
 
 
-def test_train_and_evaluate(tmp_path):
-    code, out, err = run("train", "digits", "--epochs", 1, "--subset", 64, cwd=tmp_path)
+def test_train_and_evaluate(recipe_file, tmp_path):
+    code, out, err = run("train", recipe_file, "--epochs", 1, "--subset", 64, cwd=tmp_path)
     assert code == 0, err
-    for name in ("Z2", "P4", "P4M"):
+    for name in ("plain", "turning"):
         assert f"{name}  epoch 1/1" in out
     assert "quarter" in out
     (folder,) = (tmp_path / "runs").iterdir()
-    model = folder / "P4-seed0" / "model.keras"
+    model = folder / "turning-seed3" / "model.keras"
     code, out, err = run("evaluate", model, "--test-subset", 50, cwd=tmp_path)
     assert code == 0, err
     assert "lenet_p4" in out

@@ -3,7 +3,7 @@
 from keras_gcnn.groups.exactness import exact_window, window_problem
 from keras_gcnn.groups.group import Group
 from keras_gcnn.groups.kernels import expansion_index
-from keras_gcnn.groups.planar import get, names, subgroups
+from keras_gcnn.groups.planar import get, names, register, subgroups
 
 __all__ = [
     "Group",
@@ -11,6 +11,7 @@ __all__ = [
     "expansion_index",
     "get",
     "names",
+    "register",
     "subgroups",
     "window_problem",
 ]

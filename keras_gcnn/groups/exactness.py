@@ -36,7 +36,11 @@ def window_problem(
         A clause such as `"stride 2 on 28 rows with a window of 3 visits ..."`, or None.
     """
     if group.swaps_axes:
-        for name, values in (("strides", strides), ("dilation_rate", dilation)):
+        for name, values in (
+            ("window", window),
+            ("strides", strides),
+            ("dilation_rate", dilation),
+        ):
             if values[0] != values[1]:
                 return f"{name}={tuple(values)} treats rows and columns differently"
     for axis, reverses in enumerate(group.reverses_axis):
@@ -52,11 +56,10 @@ def window_problem(
         last = (size - 1) // stride * stride if stride > 1 else 0  # the last visit's first place
         if padding == "same":
             total = extent - 1 if stride == 1 else last + extent - size
-            if total % 2:
-                before = max(total, 0) // 2
+            if total > 0 and total % 2:
                 return (
-                    f'padding="same" pads {before} before and {max(total, 0) - before} after the '
-                    f"{where} (window {extent}, stride {stride}, {size} {where})"
+                    f'padding="same" pads {total // 2} before and {total - total // 2} after the '
+                    f"{where} (window {extent}, stride {stride}, {size or 'any number of'} {where})"
                 )
             left_over = max(-total, 0)
         else:

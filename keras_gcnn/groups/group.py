@@ -34,6 +34,12 @@ class Group:
         self.elements = tuple(elements)
         self.matrices = np.array(list(elements.values()), dtype=int).reshape(-1, 2, 2)
         self._index = {matrix.tobytes(): g for g, matrix in enumerate(self.matrices)}
+        orthogonal = (self.matrices @ self.matrices.transpose(0, 2, 1) == np.eye(2)).all()
+        if not orthogonal or len(self._index) < len(self.matrices):
+            raise ValueError(
+                f"Group {name!r}: the elements have to be different rotations and reflections of "
+                "the pixel grid, 2x2 matrices with one entry of 1 or -1 in each row and column."
+            )
         if not np.array_equal(self.matrices[0], np.eye(2)):
             raise ValueError(f"Group {name!r}: the first element has to be the identity.")
         try:
@@ -146,10 +152,12 @@ class Group:
         return np.array(order)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Group) and self.name == other.name
+        if not isinstance(other, Group):
+            return NotImplemented
+        return self.name == other.name and np.array_equal(self.matrices, other.matrices)
 
     def __hash__(self) -> int:
-        return hash(self.name)
+        return hash((self.name, self.matrices.tobytes()))
 
     def __repr__(self) -> str:
         return f"Group({self.name!r}, order={self.order}: {', '.join(self.elements)})"

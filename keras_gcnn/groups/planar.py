@@ -71,8 +71,28 @@ def get(group: str | Group) -> Group:
         return group
     found = _GROUPS.get(group.lower()) if isinstance(group, str) else None
     if found is None:
-        raise ValueError(f"Unknown group {group!r}. Choose one of {', '.join(_GROUPS)}.")
+        raise ValueError(
+            f"Unknown group {group!r}. Choose one of {', '.join(_GROUPS)}, or make your own known "
+            "with keras_gcnn.groups.register."
+        )
     return found
+
+
+def register(group: Group) -> Group:
+    """Makes a group of your own known by its name, so that saved layers on it can be loaded.
+
+    Args:
+        group: `Group`.
+
+    Returns:
+        The same group.
+
+    Raises:
+        ValueError: if another group of that name is known already.
+    """
+    if _GROUPS.setdefault(group.name, group) != group:
+        raise ValueError(f"There is another group named {group.name!r}. Choose another name.")
+    return group
 
 
 def subgroups(group: str | Group) -> tuple[Group, ...]:

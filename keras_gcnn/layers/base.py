@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
+from operator import index
 
 import keras
 
@@ -23,8 +25,12 @@ def check_choice(argument: str, value: str, choices: tuple[str, ...]) -> str:
 
 def check_pair(argument: str, value: int | tuple[int, int]) -> tuple[int, int]:
     """Returns a pair of positive integers from one integer or a pair."""
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or not all(isinstance(number, int) and number > 0 for number in pair):
+    try:
+        # `index` takes NumPy's integers and refuses 2.5.
+        pair = tuple(map(index, value)) if isinstance(value, Iterable) else (index(value),) * 2
+    except TypeError:
+        pair = ()
+    if len(pair) != 2 or min(pair) < 1:
         raise ValueError(
             f"{argument}={value!r} has to be a positive integer, or two of them for rows and "
             "columns."
@@ -115,8 +121,7 @@ def count_fields(
 
 def split_fibre(tensor, group: groups.Group, axis: int):
     """Views the channel axis `c * |G| + g` as two axes; returns the tensor and the axis of g."""
-    shape = list(tensor.shape)
-    shape[0] = -1  # the batch size may be unknown
+    shape = [-1, *keras.ops.shape(tensor)[1:]]  # batch and positions may be unknown
     axis %= len(shape)
-    shape[axis : axis + 1] = [shape[axis] // group.order, group.order]
+    shape[axis : axis + 1] = [tensor.shape[axis] // group.order, group.order]
     return keras.ops.reshape(tensor, shape), axis + 1

@@ -106,16 +106,15 @@ class GroupConvolution(GroupLayer):
         )
         if problem is None:
             return None
+        fixes = []
         if max(self.strides) > 1:
-            fix = (
+            fixes.append(
                 f"use strides=1 followed by GMaxPooling2D(strides={max(self.strides)}) or "
                 "GAveragePooling2D, which are exact at every size"
             )
-        elif self.padding == "same":
-            fix = 'use an odd kernel_size, or padding="valid"'
-        else:
-            fix = "use the same value for rows and columns"
-        return problem, fix
+        if self.padding == "same" and any(size % 2 == 0 for size in self.kernel_size):
+            fixes.append('use an odd kernel_size, or padding="valid"')
+        return problem, " and ".join(fixes) or "use the same value for rows and columns"
 
     def build(self, input_shape):
         fields = self._input_fields(input_shape)

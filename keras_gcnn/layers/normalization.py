@@ -84,8 +84,10 @@ class GBatchNormalization(keras.layers.BatchNormalization):
         mean, between = ops.moments(means, axes=[-1])
         return mean, ops.moments(variances, axes=[-1])[0] + between
 
-    def _per_channel(self, values):
-        return None if values is None else ops.repeat(values, self.group.order)
+    def _per_channel(self, values, dtype):
+        if values is None:
+            return None
+        return ops.repeat(ops.cast(values, dtype), self.group.order)
 
     def call(self, inputs, training=None):
         if keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16"):
@@ -99,11 +101,11 @@ class GBatchNormalization(keras.layers.BatchNormalization):
             mean, variance = self.moving_mean, self.moving_variance
         outputs = ops.batch_normalization(
             inputs,
-            self._per_channel(ops.cast(mean, inputs.dtype)),
-            self._per_channel(ops.cast(variance, inputs.dtype)),
+            self._per_channel(mean, inputs.dtype),
+            self._per_channel(variance, inputs.dtype),
             axis=self.axis,
-            offset=self._per_channel(self.beta),
-            scale=self._per_channel(self.gamma),
+            offset=self._per_channel(self.beta, inputs.dtype),
+            scale=self._per_channel(self.gamma, inputs.dtype),
             epsilon=self.epsilon,
         )
         return ops.cast(outputs, self.compute_dtype)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
-from keras_gcnn.layers.base import GroupLayer
+from keras_gcnn.layers.base import GroupLayer, split_fibre
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -64,9 +63,11 @@ class Restriction(GroupLayer):
     def call(self, inputs):
         if (self.order == range(self.group.order)).all():
             return inputs
-        channels = np.arange(inputs.shape[self.channel_axis], dtype="int32")
-        index = channels.reshape(-1, self.group.order)[:, self.order].reshape(-1)
-        return ops.take(inputs, index, axis=self.channel_axis)
+        # A gather along the channels would do, but PyTorch cannot export one from a 4-D tensor.
+        split, axis = split_fibre(inputs, self.group, self.channel_axis)
+        orientations = ops.unstack(split, self.group.order, axis=axis)
+        read = ops.stack([orientations[g] for g in self.order], axis=axis)
+        return ops.reshape(read, (-1, *ops.shape(inputs)[1:]))
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

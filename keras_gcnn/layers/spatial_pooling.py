@@ -24,7 +24,7 @@ class GroupPooling2D(keras.Layer):
     ):
         super().__init__(**kwargs)
         self.pool_size = None if pool_size is None else check_pair("pool_size", pool_size)
-        self.strides = check_pair("strides", strides or self.pool_size or 2)
+        self.strides = check_pair("strides", (self.pool_size or 2) if strides is None else strides)
         self.padding = check_choice("padding", str(padding).lower(), ("valid", "same"))
         if self.pool_size is None and self.padding == "same":
             raise ValueError(
@@ -40,7 +40,9 @@ class GroupPooling2D(keras.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def _sizes(self, input_shape) -> tuple[int | None, int | None]:
-        return tuple(input_shape[1:3] if self.data_format == "channels_last" else input_shape[2:4])
+        sizes = input_shape[1:3] if self.data_format == "channels_last" else input_shape[2:4]
+        # While PyTorch traces a model for export, a size is a tensor; the window is a constant.
+        return tuple(None if size is None else int(size) for size in sizes)
 
     def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
         """Why the layer would not be equivariant on this shape, and the fix; None if it is."""

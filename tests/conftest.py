@@ -1,0 +1,52 @@
+"""Settings that Keras and its backends read once, when they are imported."""
+
+import os
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("JAX_ENABLE_X64", "1")  # without it JAX computes float64 in float32
+
+# The tests compile many small programs and run each once: on JAX this takes half the time.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+SMALL_RECIPE = """
+title = "Two small networks"
+seeds = [3]
+
+[data]
+name = "digits"
+validation = 60
+subset = 120
+test_subset = 40
+
+[training]
+epochs = 4
+batch_size = 32
+
+[evaluation]
+angle_step = 90
+
+[[models]]
+name = "plain"
+builder = "lenet"
+arguments = { group = "z2", widths = [2, 4] }
+
+[[models]]
+name = "turning"
+builder = "lenet"
+arguments = { group = "p4", widths = [2, 4] }
+"""
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def recipe_file(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL_RECIPE)
+    return path

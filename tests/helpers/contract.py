@@ -1,0 +1,122 @@
+"""What every layer owes to Keras: one case per layer, one function per duty.
+
+A new layer needs one more `Case` here and nothing else; `tests/layers/test_contract.py` notices a
+layer that has none.
+"""
+
+import dataclasses
+import inspect
+
+import keras
+import numpy as np
+
+from keras_gcnn import layers
+from tests.helpers.layers import randomize, to_format
+
+SIZE = 6
+CHANNELS = 8  # one field of P4M, two of P4
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A layer and its arguments.
+
+    Args:
+        arguments: those of the calls.
+        variants: further ones for the round trip of the configuration; together they leave no
+            argument at its default.
+    """
+
+    layer_class: type
+    arguments: dict
+    variants: tuple[dict, ...] = ({},)
+
+    def make(self, data_format="channels_last", **more):
+        # Batch normalisation says where the channels are in its own way, like Keras's.
+        key, value = "data_format", data_format
+        if issubclass(self.layer_class, keras.layers.BatchNormalization):
+            key, value = "axis", 1 if data_format == "channels_first" else -1
+        return self.layer_class(**{**self.arguments, key: value, **more})
+
+    def inputs(self, data_format="channels_last", batch=2):
+        array = np.random.default_rng(1).normal(size=(batch, SIZE, SIZE, CHANNELS))
+        return to_format(array.astype("float32"), data_format)
+
+
+_CONVOLUTION = {
+    "padding": "same",
+    "dilation_rate": (2, 2),
+    "activation": "relu",
+    "kernel_initializer": "he_normal",
+    "bias_initializer": "ones",
+    "kernel_regularizer": "l2",
+    "bias_regularizer": "l1",
+    "activity_regularizer": "l2",
+    "kernel_constraint": "max_norm",
+    "bias_constraint": "non_neg",
+    "equivariance": "strict",
+}
+_CONVOLUTIONS = (_CONVOLUTION, {"strides": (2, 3), "use_bias": False})
+_NORMALIZATION = {
+    "momentum": 0.5,
+    "epsilon": 0.01,
+    "beta_initializer": "ones",
+    "gamma_initializer": "he_normal",
+    "moving_mean_initializer": "ones",
+    "moving_variance_initializer": "he_normal",
+    "beta_regularizer": "l1",
+    "gamma_regularizer": "l2",
+    "beta_constraint": "non_neg",
+    "gamma_constraint": "max_norm",
+    "center": False,
+    "scale": False,
+}
+_POOLING = {"pool_size": (2, 2), "strides": (1, 1), "padding": "same", "equivariance": "ignore"}
+
+CASES = [
+    Case(layers.LiftingConv2D, {"filters": 2, "kernel_size": 3, "group": "p4m"}, _CONVOLUTIONS),
+    Case(layers.GConv2D, {"filters": 2, "kernel_size": 3, "group": "p4m"}, _CONVOLUTIONS),
+    Case(layers.GBatchNormalization, {"group": "p4m"}, (_NORMALIZATION,)),
+    Case(layers.GPooling, {"group": "p4m"}, ({"mode": "mean"},)),
+    Case(layers.GGlobalPooling, {"group": "p4m"}, ({"mode": "max", "keepdims": True},)),
+    Case(layers.Restriction, {"group": "p4m", "subgroup": "p4"}),
+    Case(layers.GMaxPooling2D, {}, (_POOLING,)),
+    Case(layers.GAveragePooling2D, {}, (_POOLING,)),
+]
+
+
+def constructor_arguments(layer_class):
+    """Names of all arguments that the class and its parents, up to Keras's base, take."""
+    names = set()
+    for parent in layer_class.__mro__[: layer_class.__mro__.index(keras.Layer)]:
+        for name, parameter in inspect.signature(parent.__init__).parameters.items():
+            if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                names.add(name)
+    return names - {"self"}
+
+
+def functional(layer, inputs):
+    """A model of this layer alone, for inputs of a known shape but an unknown batch size."""
+    tensor = keras.Input(inputs.shape[1:])
+    return keras.Model(tensor, layer(tensor))
+
+
+def trainable_model(layer, data_format):
+    """A model that can only be fitted if gradients go through the layer."""
+    tensor = keras.Input((SIZE, SIZE, CHANNELS))
+    outputs = keras.layers.Dense(CHANNELS)(tensor)
+    if data_format == "channels_first":
+        outputs = keras.layers.Permute((3, 1, 2))(outputs)
+    outputs = keras.layers.Flatten()(layer(outputs))
+    return keras.Model(tensor, keras.layers.Dense(1)(outputs))
+
+
+def randomized(model):
+    randomize(model, np.random.default_rng(2))
+    return model
+
+
+def predict(model, inputs):
+    """Inference in one call: `model.predict` would compile."""
+    outputs = model(inputs, training=False)
+    return keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32"))

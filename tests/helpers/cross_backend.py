@@ -1,0 +1,49 @@
+"""A small model of every layer, and a program that saves it under the backend it is run on.
+
+`python -m tests.helpers.cross_backend FOLDER` writes, for both data formats, the model with random
+weights, inputs, and what the model predicts.
+"""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_gcnn import layers
+from tests.helpers.layers import DATA_FORMATS, randomize, to_format
+
+SIZE = 10
+
+
+def build(data_format):
+    """Images to vectors, through every layer of `keras_gcnn.layers`."""
+    here = {"data_format": data_format}
+    axis = 1 if data_format == "channels_first" else -1
+    shape = to_format(np.empty((1, SIZE, SIZE, 3)), data_format).shape[1:]
+    images = keras.Input(shape)
+    maps = layers.LiftingConv2D(2, 3, "p4m", padding="same", activation="relu", **here)(images)
+    maps = layers.GBatchNormalization("p4m", axis=axis)(maps)
+    maps = layers.GMaxPooling2D(**here)(maps)
+    maps = layers.GConv2D(2, 3, "p4m", padding="same", **here)(maps)
+    maps = layers.GAveragePooling2D(**here)(maps)
+    maps = layers.Restriction("p4m", "p4", **here)(maps)
+    maps = layers.GConv2D(3, 2, "p4", **here)(maps)
+    plane = keras.layers.Flatten()(layers.GPooling("mean", "p4", **here)(maps))
+    pooled = layers.GGlobalPooling("max", "p4", **here)(maps)
+    return keras.Model(images, keras.layers.Concatenate()([plane, pooled]))
+
+
+def save(folder):
+    rng = np.random.default_rng(3)
+    for data_format in DATA_FORMATS:
+        model = randomize(build(data_format), rng)
+        inputs = to_format(rng.normal(size=(4, SIZE, SIZE, 3)), data_format).astype("float32")
+        outputs = keras.ops.convert_to_numpy(model(inputs, training=False))
+        model.save(folder / f"{data_format}.keras")
+        np.savez(folder / f"{data_format}.npz", inputs=inputs, outputs=outputs)
+    (folder / "backend.txt").write_text(keras.backend.backend(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    save(Path(sys.argv[1]))

@@ -1,0 +1,59 @@
+"""How the tests feed layers: channels-last NumPy arrays in, channels-last NumPy arrays out."""
+
+import keras
+import numpy as np
+
+DATA_FORMATS = ("channels_last", "channels_first")
+
+
+def to_format(array, data_format):
+    """Channels-last array to the layer's format; leaves arrays without positions alone."""
+    first = data_format == "channels_first" and array.ndim == 4
+    return array.transpose(0, 3, 1, 2) if first else array
+
+
+def from_format(array, data_format):
+    first = data_format == "channels_first" and array.ndim == 4
+    return array.transpose(0, 2, 3, 1) if first else array
+
+
+def run(layer, inputs, data_format=None, **call):
+    """Calls a layer, in its own data format, on a channels-last array."""
+    data_format = data_format or getattr(layer, "data_format", "channels_last")
+    outputs = keras.ops.convert_to_numpy(layer(to_format(inputs, data_format), **call))
+    return from_format(outputs, data_format)
+
+
+def random_initializer(seed):
+    """Random numbers from NumPy: the same on every backend, and nothing to compile."""
+    generator = np.random.default_rng(seed)
+    return lambda shape, dtype=None: generator.normal(size=shape)
+
+
+def randomize(layer, rng):
+    """Gives every weight, moving statistics included, random values away from zero."""
+    for weight in layer.weights:
+        sign = 1 if "variance" in weight.path else rng.choice((-1, 1), weight.shape)
+        weight.assign(sign * rng.uniform(0.2, 1, weight.shape))
+    return layer
+
+
+def relative_error(actual, expected):
+    """Largest difference over the largest value; infinite if the shapes differ."""
+    if actual.shape != expected.shape:
+        return np.inf
+    return np.abs(actual - expected).max() / np.abs(expected).max()
+
+
+def equivariance_error(function, inputs, order, move_in, move_out):
+    """Largest relative difference of `f(L_g x)` and `L_g f(x)` over every element g.
+
+    Args:
+        function: takes and returns channels-last arrays; it is called once, on all moved inputs.
+        inputs: square images or maps.
+        order: number of elements, the identity first.
+        move_in, move_out: functions of an array and g.
+    """
+    moved = np.concatenate([move_in(inputs, g) for g in range(order)])
+    outputs = np.split(function(moved), order)
+    return max(relative_error(out, move_out(outputs[0], g)) for g, out in enumerate(outputs))

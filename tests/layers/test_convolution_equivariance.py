@@ -1,0 +1,166 @@
+"""Convolutions commute with every element where the rule says so; elsewhere they say they do not.
+
+The rule is `reference.is_exact`, from the mathematics and not from the library, so a warning that
+is missing or false fails here as well as an error in the numbers.
+"""
+
+import functools
+import itertools
+import warnings
+
+import keras
+import pytest
+
+from keras_gcnn.layers import EquivarianceWarning, GConv2D, GMaxPooling2D, LiftingConv2D
+from tests.helpers import reference
+from tests.helpers.layers import DATA_FORMATS, equivariance_error, random_initializer, run
+
+
+def make(layer_class, group, size, equivariance="warn", **window):
+    return layer_class(
+        2,
+        size,
+        group,
+        dtype="float64",
+        equivariance=equivariance,
+        kernel_initializer=random_initializer(1),
+        bias_initializer=random_initializer(2),
+        **window,
+    )
+
+
+def inputs_and_move(layer_class, group, size, rng):
+    """Square inputs of two fields, and how an element moves them."""
+    lifting = layer_class is LiftingConv2D
+    inputs = rng.normal(size=(1, size, size, 2 if lifting else 2 * reference.order(group)))
+    return inputs, functools.partial(
+        reference.move_images if lifting else reference.move_maps, group=group
+    )
+
+
+def error_of(function, layer_class, group, size, rng):
+    inputs, move_in = inputs_and_move(layer_class, group, size, rng)
+    return equivariance_error(
+        function,
+        inputs,
+        reference.order(group),
+        lambda array, g: move_in(array, g=g),
+        lambda array, g: reference.move_maps(array, group, g),
+    )
+
+
+def check(layer_class, group, kernel, size, exact, rng, **window):
+    """The layer is exact and silent, or broken and reported."""
+    shape = list(inputs_and_move(layer_class, group, size, rng)[0].shape)
+    if window.get("data_format") == "channels_first":
+        shape = [shape[0], shape[3], *shape[1:3]]
+    layer, strict = (make(layer_class, group, kernel, how, **window) for how in ("warn", "strict"))
+    if exact:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", EquivarianceWarning)
+            layer.build(shape)
+            strict.build(shape)
+        error = error_of(functools.partial(run, layer), layer_class, group, size, rng)
+        assert error < 1e-10
+        return
+    says = rf"{layer_class.__name__} .* is not equivariant: .+ To fix: use "
+    with pytest.raises(ValueError, match=says):
+        strict.build(shape)
+    with pytest.warns(EquivarianceWarning, match=says):
+        layer.build(shape)
+    error = error_of(functools.partial(run, layer), layer_class, group, size, rng)
+    assert error > 1e-3
+
+
+@pytest.mark.parametrize("data_format", DATA_FORMATS)
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("size", [8, 9])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", range(1, 8))
+@pytest.mark.parametrize("group", ["p4", "p4m"])
+@pytest.mark.parametrize("layer_class", [LiftingConv2D, GConv2D])
+def test_exact_or_reported(layer_class, group, kernel, stride, size, padding, data_format, rng):
+    exact = reference.is_exact(size, kernel, stride, padding)
+    window = {"strides": stride, "padding": padding, "data_format": data_format}
+    check(layer_class, group, kernel, size, exact, rng, **window)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("size", [8, 9])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [(3, 3), (2, 3), (3, 2)], ids=str)
+@pytest.mark.parametrize("group", ["p2", "pm", "pmm"])
+def test_exact_or_reported_without_quarter_turns(group, kernel, stride, size, padding, rng):
+    exact = all(
+        reference.is_exact(size, kernel[axis], stride, padding)
+        for axis in reference.REVERSED_AXES[group]
+    )
+    check(GConv2D, group, kernel, size, exact, rng, strides=stride, padding=padding)
+
+
+@pytest.mark.parametrize("group", ["p4", "p4m"])
+@pytest.mark.parametrize("window", [{"strides": (1, 2)}, {"dilation_rate": (1, 2)}], ids=str)
+def test_rows_and_columns_treated_differently_are_reported(group, window, rng):
+    check(GConv2D, group, 3, 9, False, rng, **window)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("kernel", [2, 3])
+def test_dilation_is_exact(kernel, padding, rng):
+    """A window of `(k - 1) * 2 + 1` is odd, so that it is centred even if the kernel is even."""
+    check(GConv2D, "p4m", kernel, 8, True, rng, padding=padding, dilation_rate=2)
+
+
+def test_the_matrix_holds_exact_and_broken_cases_of_every_kind():
+    kinds = itertools.product(range(1, 8), [1, 2], ["valid", "same"])
+    answers = {(stride, padding, kernel % 2): set() for kernel, stride, padding in kinds}
+    for kernel, (stride, padding, odd) in itertools.product(range(1, 8), answers):
+        if kernel % 2 == odd:
+            found = (reference.is_exact(size, kernel, stride, padding) for size in (8, 9))
+            answers[stride, padding, odd].update(found)
+    assert answers == {
+        (1, "valid", 0): {True},
+        (1, "valid", 1): {True},
+        (1, "same", 0): {False},
+        (1, "same", 1): {True},
+        **{(2, padding, odd): {True, False} for padding in ("valid", "same") for odd in (0, 1)},
+    }
+
+
+def test_ignore_is_silent(recwarn):
+    make(GConv2D, "p4", 3, "ignore", strides=2).build((None, 8, 8, 8))
+    assert not [w for w in recwarn if issubclass(w.category, EquivarianceWarning)]
+
+
+def test_unknown_size_is_reported_only_with_a_stride():
+    shape = (None, None, None, 8)
+    make(GConv2D, "p4", 3, "strict", padding="same").build(shape)
+    with pytest.warns(EquivarianceWarning, match="number of rows, which is unknown"):
+        make(GConv2D, "p4", 3, strides=2).build(shape)
+    make(GConv2D, "z2", 3, "strict", strides=2).build((None, None, None, 2))
+
+
+@pytest.mark.parametrize("size", [8, 9])
+@pytest.mark.parametrize("group", ["p4", "p4m"])
+def test_the_fix_that_the_warning_names_works(group, size, rng):
+    convolution = make(GConv2D, group, 3, "strict", padding="same")
+    pooling = GMaxPooling2D(strides=2, equivariance="strict", dtype="float64")
+    error = error_of(
+        lambda inputs: run(pooling, run(convolution, inputs)), GConv2D, group, size, rng
+    )
+    assert error < 1e-10
+
+
+def test_the_fix_for_an_even_kernel_names_the_kernel_too():
+    """With stride 1 alone, `"same"` would still pad an even kernel on one side more."""
+    with pytest.warns(EquivarianceWarning, match=r"To fix: .*(odd kernel_size|valid)"):
+        make(GConv2D, "p4", 4, strides=2, padding="same").build((None, 9, 9, 8))
+
+
+def test_the_experiment_sees_a_broken_layer(rng):
+    """A stock convolution of the same shape is far from equivariant."""
+    stock = keras.layers.Conv2D(
+        8, 3, dtype="float64", kernel_initializer=random_initializer(1), padding="same"
+    )
+    error = error_of(functools.partial(run, stock), GConv2D, "p4", 8, rng)
+    assert error > 0.1

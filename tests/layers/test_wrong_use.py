@@ -1,0 +1,135 @@
+"""A mistake raises a `ValueError` that says what was given and what to do."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import layers
+from tests.helpers.contract import CASES
+
+CONVOLUTIONS = (layers.LiftingConv2D, layers.GConv2D)
+# Layers that need channels in multiples of the group's order.
+ON_GROUPS = {
+    layers.GConv2D: {"filters": 2, "kernel_size": 3},
+    layers.GBatchNormalization: {},
+    layers.GPooling: {},
+    layers.GGlobalPooling: {},
+    layers.Restriction: {},
+}
+KNOWN = r"Choose one of z2, p2, pm, p4, pmm, p4m"
+
+
+@pytest.mark.parametrize("layer_class", ON_GROUPS)
+@pytest.mark.parametrize("group", ["p4", "p4m"])
+def test_channels_that_do_not_divide(layer_class, group):
+    layer = layer_class(**ON_GROUPS[layer_class], group=group)
+    says = rf"{layer_class.__name__} .*on {group} received 6 channels.*multiple of .*LiftingConv2D"
+    with pytest.raises(ValueError, match=says):
+        layer(np.zeros((1, 8, 8, 6), "float32"))
+
+
+@pytest.mark.parametrize("layer_class", ON_GROUPS)
+def test_channels_first_by_mistake(layer_class):
+    """The message shows the shape, in which one sees the channels in the wrong place."""
+    layer = layer_class(**ON_GROUPS[layer_class])
+    with pytest.raises(ValueError, match=r"received 6 channels.*\(1, 8, 5, 6\)"):
+        layer(np.zeros((1, 8, 5, 6), "float32"))
+
+
+@pytest.mark.parametrize("layer_class", [*ON_GROUPS, layers.LiftingConv2D])
+def test_unknown_channels(layer_class):
+    arguments = {"filters": 2, "kernel_size": 3} if layer_class in CONVOLUTIONS else {}
+    with pytest.raises(ValueError, match=r"needs a known number of channels.*keras\.Input"):
+        layer_class(**arguments)(keras.Input((8, 8, None)))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if "group" in case.arguments],
+    ids=lambda case: case.layer_class.__name__,
+)
+def test_unknown_group(case):
+    with pytest.raises(ValueError, match=rf"Unknown group 'p5'.*{KNOWN}"):
+        case.make(group="p5")
+
+
+def test_unknown_subgroup():
+    with pytest.raises(ValueError, match=KNOWN):
+        layers.Restriction("p4", "p5")
+
+
+@pytest.mark.parametrize("layer_class", CONVOLUTIONS)
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"filters": 0}, "filters=0 has to be a positive integer"),
+        ({"filters": -2}, "filters=-2 has to be"),
+        ({"filters": 1.5}, r"filters=1\.5 has to be"),
+        ({"kernel_size": (3, 5)}, r"\(3, 5\) is not square.*kernel_size=5.*without quarter turns"),
+        ({"kernel_size": 0}, "kernel_size=0 has to be a positive integer, or two"),
+        ({"kernel_size": (3, 3, 3)}, r"kernel_size=\(3, 3, 3\) has to be"),
+        ({"kernel_size": 2.5}, r"kernel_size=2\.5 has to be"),
+        ({"strides": -1}, "strides=-1 has to be"),
+        ({"dilation_rate": (0, 1)}, r"dilation_rate=\(0, 1\) has to be"),
+        ({"padding": "causal"}, "padding='causal' is not available.*'valid', 'same'"),
+        ({"data_format": "nchw"}, "data_format='nchw'.*'channels_last', 'channels_first'"),
+        ({"equivariance": "maybe"}, "equivariance='maybe'.*'warn', 'strict', 'ignore'"),
+        (
+            {"strides": 2, "dilation_rate": 2},
+            r"strides=\(2, 2\) and dilation_rate=\(2, 2\) cannot both.*Set one of them to 1",
+        ),
+    ],
+    ids=str,
+)
+def test_convolutions(layer_class, arguments, says):
+    with pytest.raises(ValueError, match=says):
+        layer_class(**{"filters": 2, "kernel_size": 3, **arguments})
+
+
+@pytest.mark.parametrize("layer_class", [layers.GMaxPooling2D, layers.GAveragePooling2D])
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"pool_size": 0}, "pool_size=0 has to be a positive integer, or two"),
+        ({"strides": 0}, "strides=0 has to be"),
+        ({"pool_size": 2, "strides": (1, -1)}, r"strides=\(1, -1\) has to be"),
+        ({"padding": "full"}, "padding='full' is not available.*'valid', 'same'"),
+        ({"data_format": "nchw"}, "data_format='nchw'.*'channels_last', 'channels_first'"),
+        ({"equivariance": "maybe"}, "equivariance='maybe'.*'warn', 'strict', 'ignore'"),
+    ],
+    ids=str,
+)
+def test_spatial_pooling(layer_class, arguments, says):
+    with pytest.raises(ValueError, match=says):
+        layer_class(**arguments)
+
+
+@pytest.mark.parametrize("layer_class", [layers.GPooling, layers.GGlobalPooling])
+def test_pooling_over_orientations(layer_class):
+    with pytest.raises(ValueError, match=r"mode='sum' is not available.*'max', 'mean'"):
+        layer_class("sum")
+    with pytest.raises(ValueError, match=r"data_format='nchw'.*'channels_last', 'channels_first'"):
+        layer_class(data_format="nchw")
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (layers.LiftingConv2D(2, 3), "expected ndim=4"),
+        (layers.GConv2D(2, 3), "expected ndim=4"),
+        (layers.GGlobalPooling(), "expected ndim=4"),
+        (layers.GMaxPooling2D(), "expected ndim=4"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_inputs_without_positions(layer, expected):
+    with pytest.raises(ValueError, match=expected):
+        layer(np.zeros((2, 8), "float32"))
+
+
+@pytest.mark.parametrize("layer_class", CONVOLUTIONS)
+def test_channels_that_differ_from_those_it_was_built_with(layer_class):
+    layer = layer_class(2, 3)
+    layer.build((None, 8, 8, 4))
+    with pytest.raises(ValueError, match="expected axis -1 of input shape to have value 4"):
+        layer(np.zeros((1, 8, 8, 8), "float32"))
