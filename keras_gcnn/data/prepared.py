@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,7 +48,20 @@ def read_prepared(entry: Entry, data_dir: str | Path | None = None) -> Source:
     builder = tfds.builder(entry.tfds_name, data_dir=str(data_dir) if data_dir else None)
     if not (builder.data_path / "dataset_info.json").exists():
         _download(builder, entry)
-    return _read(tfds, builder, entry)
+    with _without_warnings():
+        return _read(tfds, builder, entry)
+
+
+@contextlib.contextmanager
+def _without_warnings():
+    """TFDS warns of its own deprecations whenever it reads; its users can do nothing about them."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _read(tfds, builder, entry: Entry) -> Source:
