@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from keras_gcnn import __version__
 from keras_gcnn.training.recipe import Backend, load_recipe, recipe_names
 
 app = typer.Typer(
@@ -82,6 +83,22 @@ def choose_backend(wanted: str | None) -> str:
     return backend
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe (see `recipes`) or a TOML file.")],
@@ -92,7 +109,9 @@ def train(
     run_dir: Annotated[
         Path | None, typer.Option(help="Folder of the run; default runs/ and the options' names.")
     ] = None,
-    fresh: Annotated[bool, typer.Option(help="Remove an earlier run in the folder.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Remove an earlier run in the folder.")
+    ] = False,
     data_dir: DataDirOption = None,
 ) -> None:
     """Train the networks of a recipe and print their table.

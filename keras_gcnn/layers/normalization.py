@@ -40,8 +40,8 @@ class GBatchNormalization(keras.layers.BatchNormalization):
     >>> from keras_gcnn.layers import GBatchNormalization
     >>> layer = GBatchNormalization(group="p4")
     >>> outputs = layer(np.zeros((1, 8, 8, 12)))
-    >>> layer.gamma.shape
-    (3,)
+    >>> layer.count_params()  # scale, offset and two moving statistics per field
+    12
 
     References:
         Ioffe & Szegedy 2015, algorithm 1; Cohen & Welling 2016, section 6.3.
