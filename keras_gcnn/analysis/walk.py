@@ -85,10 +85,12 @@ class Walk:
             for layer in model.layers:
                 traced = self._follow(layer, prefix, (traced,), {})
             return traced
+
+        def operation(op):
+            return lambda *args, **kwargs: self._follow(op, prefix, args, kwargs)
+
         # Keras has no public walk over a graph; its own cloning of models uses this one.
-        return model._run_through_graph(
-            inputs, call_fn=lambda op, *args, **kwargs: self._follow(op, prefix, args, kwargs)
-        )
+        return model._run_through_graph(inputs, operation_fn=operation)
 
     def _follow(self, op, prefix: str, args, kwargs):
         """Measures one operation, notes the finding, and returns its traced output."""
