@@ -174,3 +174,16 @@ def test_half_precision_keeps_the_statistics_in_float32(policy, tolerance, rng):
 def test_renorm_is_refused():
     with pytest.raises(ValueError, match="no renorm"):
         GBatchNormalization(renorm=True)
+
+
+def test_synchronized_is_what_keras_makes_of_it(rng):
+    if keras.backend.backend() != "tensorflow":
+        with pytest.raises(ValueError, match="TensorFlow"):
+            GBatchNormalization("p4", synchronized=True)
+        return
+    inputs = rng.normal(size=(4, 3, 3, 8)).astype("float32")
+    alone = GBatchNormalization("p4")(inputs, training=True)
+    together = GBatchNormalization("p4", synchronized=True)(inputs, training=True)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(together), keras.ops.convert_to_numpy(alone), atol=1e-5
+    )

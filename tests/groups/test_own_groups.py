@@ -1,0 +1,44 @@
+"""A group of the user's own: one more table of matrices, and no layer changes."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import analysis, groups, layers
+
+# The mirror that reverses the columns, which is none of the groups that come with the library.
+TABLE = {"e": [[1, 0], [0, 1]], "c": [[1, 0], [0, -1]]}
+
+
+@pytest.fixture
+def own():
+    return groups.Group("columns", TABLE)
+
+
+def test_layers_take_it_as_it_is(own):
+    layer = layers.LiftingConv2D(2, (3, 5), own, padding="same")
+    analysis.assert_equivariant(layer, input_shape=(6, 7, 2))
+    assert groups.get(own) is own
+
+
+def test_registered_it_can_be_saved_and_loaded(own):
+    groups.register(own)
+    layer = layers.GPooling("max", own)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert again.group == own
+    groups.register(groups.Group("columns", TABLE))  # the same again does no harm
+
+
+def test_a_name_means_one_group():
+    other = groups.Group("p4", TABLE)
+    assert other != groups.get("p4")
+    with pytest.raises(ValueError, match="another group named 'p4'"):
+        groups.register(other)
+    # Nor do two groups of one name share a kernel's layout.
+    layouts = [groups.expansion_index(group, (3, 3), True) for group in (groups.get("pm"), other)]
+    assert not np.array_equal(*layouts)
+
+
+def test_an_unknown_name_says_how_to_make_it_known():
+    with pytest.raises(ValueError, match=r"groups\.register"):
+        groups.get("hexagonal")
