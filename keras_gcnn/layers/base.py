@@ -54,7 +54,38 @@ def report_broken(layer: keras.Layer, problem: str, fix: str, equivariance: str)
     if equivariance == "strict":
         raise ValueError(message)
     if equivariance == "warn":
-        warnings.warn(message, EquivarianceWarning, stacklevel=3)
+        warnings.warn(message, EquivarianceWarning, stacklevel=4)
+
+
+class SizeDependent:
+    """Mixin of layers that are equivariant on some sizes of their input and not on others.
+
+    The layer has `data_format` and `equivariance`, and says in `equivariance_problem(input_shape)`
+    what is wrong with a shape and what to do, or None.
+    """
+
+    _checked_sizes: tuple[int | None, int | None] | None = None
+
+    def sizes(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int | None]:
+        """Rows and columns of an input shape; None where unknown."""
+        sizes = input_shape[1:3] if self.data_format == "channels_last" else input_shape[2:4]
+        # While PyTorch traces a model for export, a size is a tensor; the window is a constant.
+        return tuple(None if size is None else int(size) for size in sizes)
+
+    def check_equivariance(self, input_shape: tuple[int | None, ...]) -> None:
+        """Warns or raises, as `equivariance` says, if the layer is not equivariant on this shape.
+
+        Layers call it when they are built and on every call, since a layer that was built for one
+        size can be called on another.
+        """
+        sizes = self.sizes(input_shape)
+        building = self._checked_sizes is None
+        if sizes == self._checked_sizes or (None in sizes and not building):
+            return
+        found = self.equivariance_problem(input_shape)
+        if found:
+            report_broken(self, *found, self.equivariance)
+        self._checked_sizes = sizes
 
 
 class GroupLayer(keras.Layer):

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
-from keras_gcnn.layers.base import GroupLayer, check_choice, check_pair, report_broken
+from keras_gcnn.layers.base import GroupLayer, SizeDependent, check_choice, check_pair
 
 
 def _convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
@@ -34,7 +34,7 @@ def _convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
     return ops.transpose(outputs, (0, 3, 1, 2)) if around else outputs
 
 
-class GroupConvolution(GroupLayer):
+class GroupConvolution(SizeDependent, GroupLayer):
     """What `LiftingConv2D` and `GConv2D` have in common; use one of those."""
 
     lifting: bool
@@ -100,9 +100,13 @@ class GroupConvolution(GroupLayer):
 
     def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
         """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
-        sizes = input_shape[1:3] if self.channel_axis == -1 else input_shape[2:4]
         problem = groups.window_problem(
-            self.group, sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate
+            self.group,
+            self.sizes(input_shape),
+            self.kernel_size,
+            self.strides,
+            self.padding,
+            self.dilation_rate,
         )
         if problem is None:
             return None
@@ -123,9 +127,7 @@ class GroupConvolution(GroupLayer):
                 f"{type(self).__name__} {self.name!r} needs a known number of channels; the input "
                 f"has shape {tuple(input_shape)}. State it, e.g. keras.Input((28, 28, 1))."
             )
-        found = self.equivariance_problem(input_shape)
-        if found:
-            report_broken(self, *found, self.equivariance)
+        self.check_equivariance(input_shape)
         # In this order Keras's initialisers find the right fans, and per-filter constraints
         # work with the axes one would name for them.
         self.kernel = self.add_weight(
@@ -160,6 +162,7 @@ class GroupConvolution(GroupLayer):
         return ops.reshape(taken, (rows, columns, fields * orders, filters * self.group.order))
 
     def call(self, inputs):
+        self.check_equivariance(inputs.shape)
         outputs = _convolve(
             inputs,
             self._expand(self.kernel),

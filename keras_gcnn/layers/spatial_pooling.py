@@ -6,10 +6,10 @@ import keras
 from keras import ops
 
 from keras_gcnn import groups
-from keras_gcnn.layers.base import check_choice, check_pair, report_broken
+from keras_gcnn.layers.base import SizeDependent, check_choice, check_pair
 
 
-class GroupPooling2D(keras.Layer):
+class GroupPooling2D(SizeDependent, keras.Layer):
     """What `GMaxPooling2D` and `GAveragePooling2D` have in common; use one of those."""
 
     def __init__(
@@ -39,16 +39,11 @@ class GroupPooling2D(keras.Layer):
         self.equivariance = check_choice("equivariance", equivariance, ("warn", "strict", "ignore"))
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def _sizes(self, input_shape) -> tuple[int | None, int | None]:
-        sizes = input_shape[1:3] if self.data_format == "channels_last" else input_shape[2:4]
-        # While PyTorch traces a model for export, a size is a tensor; the window is a constant.
-        return tuple(None if size is None else int(size) for size in sizes)
-
     def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
         """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
         if self.pool_size is None and self.strides[0] == self.strides[1]:
             return None
-        sizes = self._sizes(input_shape)
+        sizes = self.sizes(input_shape)
         window = self.pool_size or self.window(input_shape)
         # Pooling does not know the group of its input, so it answers for the largest one.
         problem = groups.window_problem(
@@ -64,7 +59,7 @@ class GroupPooling2D(keras.Layer):
         """
         if self.pool_size is not None:
             return self.pool_size
-        sizes = self._sizes(input_shape)
+        sizes = self.sizes(input_shape)
         if None in sizes:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} chooses its window by the size of its "
@@ -77,12 +72,11 @@ class GroupPooling2D(keras.Layer):
         )
 
     def build(self, input_shape):
-        found = self.equivariance_problem(input_shape)
-        if found:
-            report_broken(self, *found, self.equivariance)
+        self.check_equivariance(input_shape)
         self.built = True
 
     def call(self, inputs):
+        self.check_equivariance(inputs.shape)
         return self._pool(
             inputs,
             self.window(inputs.shape),
@@ -94,7 +88,7 @@ class GroupPooling2D(keras.Layer):
     def compute_output_shape(self, input_shape):
         spatial = []
         for axis, (size, stride) in enumerate(
-            zip(self._sizes(input_shape), self.strides, strict=True)
+            zip(self.sizes(input_shape), self.strides, strict=True)
         ):
             if size is None:
                 spatial.append(None)
