@@ -8,16 +8,27 @@ import keras
 import numpy as np
 
 from keras_gcnn import groups
-from keras_gcnn.analysis.walk import Finding, Traced, Walk, all_layers
+from keras_gcnn.analysis.fields import RANKS
+from keras_gcnn.analysis.models import find_data_format, fitting_group, is_graph, largest_group
+from keras_gcnn.analysis.walk import Finding, Walk
 from keras_gcnn.groups import Group
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Result of `audit`: a finding per layer. Print it for a table; it is true if all is well."""
+    """Result of `audit`: a finding per layer. Print it for a table; it is true if all is well.
+
+    Args:
+        model: name of the model.
+        asked: name of the group under which the images may turn.
+        group: name of the group that the outputs obey, once what is broken is mended: smaller than
+            `asked` after a `Restriction`.
+        findings: one per layer, in the order of the model.
+    """
 
     model: str
     asked: str
+    group: str
     findings: tuple[Finding, ...]
 
     @property
@@ -46,7 +57,11 @@ class Audit:
             for row in rows
         ]
         lines += [f"{f.layer}: {f.problem}. To fix: {f.fix}." for f in self.problems]
-        verdict = "equivariant" if self else f"{len(self.problems)} layer(s) break equivariance"
+        verdict = "equivariant"
+        if self.group != self.asked:
+            verdict = f"equivariant under {self.group} in the end, where the model restricts it"
+        if not self:
+            verdict = f"{len(self.problems)} layer(s) break equivariance"
         return "\n".join([f"{self.model} under {self.asked}: {verdict}", *lines])
 
 
@@ -55,9 +70,9 @@ def audit(model: keras.Model, group: str | Group | None = None, *, seed: int = 0
 
     Each layer is measured by itself, with random weights and random input of the shape it has in
     the model: the input's channels are known from the layers before, and the output's are inferred
-    as whatever commutes with the largest group. Layers with batch statistics are also measured in
-    training, on images turned independently. After a broken layer the walk goes on as if it were
-    mended, so that one walk names them all.
+    as whatever commutes with the largest group. Images of one batch are also turned independently,
+    for layers with batch statistics in training too. After a broken layer the walk goes on as if
+    it were mended, so that one walk names them all.
 
     Args:
         model: a functional or sequential model with known, positive input sizes. It is not changed.
@@ -70,7 +85,8 @@ def audit(model: keras.Model, group: str | Group | None = None, *, seed: int = 0
         layers, and `print(audit)` shows a table with the group and type of every tensor.
 
     Raises:
-        ValueError: if the model is not a functional or sequential one, or its sizes are unknown.
+        ValueError: if the model is not a functional or sequential one, is not built, or its sizes
+            are unknown.
 
     Example:
 
@@ -80,35 +96,30 @@ def audit(model: keras.Model, group: str | Group | None = None, *, seed: int = 0
     >>> [f.layer for f in analysis.audit(zoo.lenet("p4", head="flatten")).problems]
     ['head']
     """
-    if not isinstance(model, keras.Model) or not (
-        isinstance(model, keras.Sequential) or hasattr(model, "_run_through_graph")
-    ):
+    if not is_graph(model):
         raise ValueError(
-            f"audit walks functional and sequential models; {type(model).__name__} is neither. "
-            "Use keras_gcnn.analysis.equivariance_error, which only calls the model."
+            f"audit walks functional and sequential models; {type(model).__name__} is neither, or "
+            "has a call of its own. Use keras_gcnn.analysis.equivariance_error, which only calls "
+            "the model."
         )
-    asked = groups.get(group) if group is not None else _largest_group(model)
-    walk = Walk(model, np.random.default_rng(seed))
+    if not model.built:
+        raise ValueError(
+            f"The model {model.name!r} is not built. Give it an input, e.g. "
+            "keras.Input((28, 28, 1)), or call it once."
+        )
+    asked = groups.get(group) if group is not None else largest_group(model)
     for tensor in model.inputs:
         if None in tensor.shape[1:]:
             raise ValueError(
                 f"The input {tensor.name!r} has unknown sizes: {tensor.shape}. Build the model "
                 "with the sizes it will be used with, e.g. keras.Input((28, 28, 1))."
             )
-        asked = _fitting(asked, tensor.shape, walk.data_format)
-    walk.model(model, [Traced.image(tensor.shape, asked) for tensor in model.inputs])
-    return Audit(model.name, asked.name, tuple(walk.findings))
-
-
-def _largest_group(model: keras.Model) -> Group:
-    named = [layer.group for layer in all_layers(model) if hasattr(layer, "group")]
-    largest = max(named, key=lambda one: one.order, default=groups.get("z2"))
-    return largest if largest.order > 1 else groups.get("p4m")
-
-
-def _fitting(group: Group, shape: tuple[int, ...], data_format: str) -> Group:
-    """The largest subgroup under which an image of this shape keeps its shape."""
-    rows, columns = shape[1:3] if data_format == "channels_last" else shape[2:4]
-    if rows == columns or not group.swaps_axes:
-        return group
-    return next(one for one in groups.subgroups(group) if not one.swaps_axes)
+        if len(tensor.shape) not in RANKS:
+            raise ValueError(
+                f"The input {tensor.name!r} has shape {tensor.shape}. The audit knows images, "
+                "(batch, rows, columns, channels), and features, (batch, channels)."
+            )
+        asked = fitting_group(asked, tensor.shape, find_data_format(model))
+    walk = Walk(model, np.random.default_rng(seed))
+    reached = walk.start(model, asked)
+    return Audit(model.name, asked.name, reached.name, tuple(walk.findings))

@@ -8,27 +8,32 @@ import keras
 import numpy as np
 
 from keras_gcnn import groups
-from keras_gcnn.analysis.fields import TYPES, Field, move_each, relative_error
+from keras_gcnn.analysis.fields import RANKS, TYPES, Field, move_each, relative_error
+from keras_gcnn.analysis.models import find_data_format, fitting_group, own_group
 
 _TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
 
 
-def evaluate(
-    target: Callable, inputs: np.ndarray | list[np.ndarray], training: bool = False
-) -> np.ndarray:
+def _evaluate(target: Callable, inputs: np.ndarray, training: bool) -> np.ndarray:
     """Output of a layer, model or function as an array, without leaving a trace in its state."""
     if not isinstance(target, keras.Layer):
-        return keras.ops.convert_to_numpy(target(inputs))
-    state = [(variable, variable.numpy()) for variable in target.non_trainable_variables]
-    outputs = keras.ops.convert_to_numpy(target(inputs, training=training))
-    for variable, value in state:
-        variable.assign(value)
-    return outputs
+        outputs = target(inputs)
+    else:
+        variables = target.non_trainable_variables
+        state = [(variable, keras.ops.convert_to_numpy(variable)) for variable in variables]
+        outputs = target(inputs, training=training)
+        for variable, value in state:
+            variable.assign(value)
+    if isinstance(outputs, (list, tuple, dict)):
+        raise ValueError(
+            f"{getattr(target, 'name', target)} has several outputs. Measure them one by one, e.g. "
+            "with keras.Model(model.inputs, model.outputs[0])."
+        )
+    return keras.ops.convert_to_numpy(outputs)
 
 
 def _find_group(target, group) -> groups.Group:
-    if group is None:
-        group = getattr(target, "group", None)
+    group = own_group(target) if group is None else group
     if group is None:
         raise ValueError(
             f"{type(target).__name__} does not say which group it belongs to. Give it, e.g. "
@@ -41,6 +46,11 @@ def _find_inputs(target, inputs, input_shape, batch_size, seed) -> np.ndarray:
     if inputs is not None:
         return np.asarray(inputs)
     if input_shape is None and isinstance(target, keras.Model) and target.built:
+        if len(target.inputs) > 1:
+            raise ValueError(
+                f"{target.name} has several inputs. Measure a function of the one that turns, e.g. "
+                "lambda images: model([images, metadata])."
+            )
         input_shape = target.input_shape[1:]
     if input_shape is None or None in input_shape:
         raise ValueError(
@@ -78,18 +88,19 @@ def equivariance_error(
         output_type: likewise for the output; default whichever of the two fits better. An output
             of shape `(batch, features)` is invariant if it is `"trivial"`.
         data_format: `"channels_last"` or `"channels_first"`; default the layer's, or Keras's.
-        training: bool, whether to call with `training=True`. The result then has an entry
-            `"mixed"`, for a batch whose images are turned each by its own element: batch statistics
-            must not depend on it.
+        training: bool, whether to call with `training=True`.
         batch_size: int, images to draw.
         seed: int, for the inputs and for the mixed turns.
 
     Returns:
-        dict from the element's name (`"e"`, `"r"`, ... ) to the relative error.
+        dict from the element's name (`"e"`, `"r"`, ... ) to the relative error. The entry
+        `"mixed"` is for a batch whose images are turned each by its own element: no image may learn
+        how the others are turned, for instance through batch statistics. It is left out where the
+        turned images have different shapes. NaN everywhere if the output is not finite.
 
     Raises:
-        ValueError: if the group or the shape is not known, a type is unknown, or the images are
-            not square while the mixed batch needs them to be.
+        ValueError: if the group or the shape is not known, a type is unknown, there are several
+            inputs or outputs, or the output is zero everywhere.
 
     Example:
 
@@ -99,47 +110,63 @@ def equivariance_error(
     True
     """
     group = _find_group(target, group)
-    data_format = (
-        data_format or getattr(target, "data_format", None) or keras.config.image_data_format()
-    )
+    data_format = data_format or find_data_format(target)
     if input_type is None:
-        fibred = hasattr(target, "group") and not getattr(target, "lifting", False)
+        fibred = own_group(target) is not None and not getattr(target, "lifting", False)
         input_type = "regular" if fibred else "trivial"
     for argument, value in (("input_type", input_type), ("output_type", output_type)):
         if value is not None and value not in TYPES:
             raise ValueError(f"{argument}={value!r} is unknown. Choose one of {', '.join(TYPES)}.")
     field = Field(input_type, group)
     x = _find_inputs(target, inputs, input_shape, batch_size, seed)
-    y = evaluate(target, x, training)
+    _check_rank("input", x)
+    y = _evaluate(target, x, training)
+    _check_rank("output", y)
+    if not y.any():
+        raise ValueError(
+            "The output is zero everywhere, of which nothing can be said. Give other inputs."
+        )
 
+    trials = {name: [g] * len(x) for g, name in enumerate(group.elements)}
+    if fitting_group(group, x.shape, data_format) == group:
+        drawn = np.random.default_rng(seed).integers(group.order, size=len(x))
+        trials["mixed"] = drawn.tolist()
+    elif training:
+        raise ValueError(
+            f"Images of shape {x.shape[1:]} that are turned differently do not fit into one batch. "
+            "Use square images with training=True."
+        )
     turned = {
-        name: evaluate(target, field.move(x, group, g, data_format), training)
-        for g, name in enumerate(group.elements)
+        name: _evaluate(target, move_each(field, x, group, elements, data_format), training)
+        for name, elements in trials.items()
     }
-    drawn = np.random.default_rng(seed).integers(group.order, size=len(x))
-    if training:
-        turned["mixed"] = evaluate(target, move_each(field, x, group, drawn, data_format), training)
-
     fields = [Field(name, group) for name in ((output_type,) if output_type else TYPES)]
-    measured = []
-    for out in fields:
-        if not out.fits(y.shape, data_format):
-            continue
-        scale = float(np.max(np.abs(y)))
-        errors = {
-            name: relative_error(turned[name], out.move(y, group, g, data_format), scale)
-            for g, name in enumerate(group.elements)
-        }
-        if training:
-            mixed = move_each(out, y, group, drawn, data_format)
-            errors["mixed"] = relative_error(turned["mixed"], mixed, scale)
-        measured.append(errors)
-    if not measured:
+    fields = [field for field in fields if field.fits(y.shape, data_format)]
+    if not fields:
         raise ValueError(
             f"The output has shape {y.shape}, whose channels are no multiple of {group.order}: it "
             f'is not regular on {group.name}. Use output_type="trivial".'
         )
+    if len(y) != len(x):
+        return dict.fromkeys(trials, float("inf"))  # the images of the batch were mixed
+    if not np.isfinite(y).all():
+        return dict.fromkeys(trials, float("nan"))
+    measured = [
+        {
+            name: relative_error(turned[name], move_each(out, y, group, elements, data_format))
+            for name, elements in trials.items()
+        }
+        for out in fields
+    ]
     return min(measured, key=lambda errors: max(errors.values()))
+
+
+def _check_rank(what: str, array: np.ndarray) -> None:
+    if array.ndim not in RANKS:
+        raise ValueError(
+            f"The {what} has shape {array.shape}. What turns has to be a batch of images, "
+            "(batch, rows, columns, channels), or of features, (batch, channels)."
+        )
 
 
 def assert_equivariant(
@@ -170,7 +197,7 @@ def assert_equivariant(
     if tolerance is None:
         dtype = getattr(target, "compute_dtype", None) or keras.config.floatx()
         tolerance = _TOLERANCES.get(dtype, 1e-5)
-    worst = max(errors, key=errors.get)
+    worst = max(errors, key=lambda name: (np.isnan(errors[name]), errors[name]))
     # Written so that a NaN fails too.
     if not errors[worst] <= tolerance:
         raise AssertionError(

@@ -10,10 +10,7 @@ import numpy as np
 from keras_gcnn.groups import Group
 
 TYPES = ("trivial", "regular")
-
-
-def _channel_axis(data_format: str) -> int:
-    return -1 if data_format == "channels_last" else 1
+RANKS = (2, 3, 4)  # features; images without a channel axis; images and feature maps
 
 
 @dataclass(frozen=True)
@@ -34,15 +31,23 @@ class Field:
 
     def fits(self, shape: tuple[int, ...], data_format: str) -> bool:
         """Whether an array of this shape, batch included, can hold such channels."""
-        channels = shape[_channel_axis(data_format)]
-        return self.type == "trivial" or channels % self.group.order == 0
+        if self.type == "trivial":
+            return len(shape) in RANKS
+        return len(shape) in (2, 4) and shape[_channel_axis(data_format)] % self.group.order == 0
+
+    def permute(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
+        """What element `g` of `acting`, a subgroup of the field's group, does to the channels."""
+        if self.type == "trivial":
+            return array
+        element = self.group.embed(acting)[g]
+        return self.group.act_on_fibre(array, element, _channel_axis(data_format))
 
     def move(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
         """Turns a batch by element `g` of `acting`, a subgroup of the field's group.
 
         Args:
             array: of shape `(batch, rows, columns, channels)`, channels first if so said, or
-                `(batch, channels)`; other ranks have no positions that could turn.
+                `(batch, rows, columns)`, or `(batch, channels)`.
             acting: the group to which `g` belongs.
             g: int, index of the element.
             data_format: `"channels_last"` or `"channels_first"`.
@@ -50,20 +55,14 @@ class Field:
         Returns:
             The moved array; rows and columns may be exchanged.
         """
-        if array.ndim == 4:
-            rows = 1 if data_format == "channels_last" else 2
+        if array.ndim > 2:
+            rows = 2 if array.ndim == 4 and data_format == "channels_first" else 1
             array = acting.act_on_plane(array, g, (rows, rows + 1))
-        if self.type == "regular":
-            element = self.group.embed(acting)[g]
-            array = self.group.act_on_fibre(array, element, _channel_axis(data_format))
-        return np.ascontiguousarray(array)
+        return np.ascontiguousarray(self.permute(array, acting, g, data_format))
 
 
-def relative_error(found: np.ndarray, expected: np.ndarray, scale: float) -> float:
-    """Largest difference over `scale`; infinite if the shapes differ."""
-    if found.shape != expected.shape:
-        return float("inf")
-    return float(np.max(np.abs(found.astype("float64") - expected))) / max(scale, 1e-30)
+def _channel_axis(data_format: str) -> int:
+    return -1 if data_format == "channels_last" else 1
 
 
 def move_each(
@@ -77,3 +76,21 @@ def move_each(
     return np.concatenate(
         [field.move(batch[i : i + 1], acting, g, data_format) for i, g in enumerate(elements)]
     )
+
+
+def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference over the largest expected value.
+
+    Infinite if the shapes differ. A NaN that is expected is no difference.
+    """
+    if found.shape != expected.shape:
+        return float("inf")
+    found, expected = found.astype("float64"), expected.astype("float64")
+    with np.errstate(invalid="ignore"):
+        difference = np.where(
+            (found == expected) | (np.isnan(found) & np.isnan(expected)),
+            0.0,
+            np.abs(found - expected),
+        )
+    finite = np.abs(expected[np.isfinite(expected)])
+    return float(difference.max(initial=0)) / max(float(finite.max(initial=0)), 1e-30)

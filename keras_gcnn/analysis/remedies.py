@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keras_gcnn.analysis.fields import Field
+from keras_gcnn.analysis.models import own_group
 from keras_gcnn.groups import Group
 
 _POOL_FIRST = "pool over orientations first, with GGlobalPooling or GPooling"
@@ -46,8 +47,8 @@ def remedy(
     found = explain(input_shape) if explain else None
     if found:
         return f"{kept}: {found[0]}", found[1]
-    own = getattr(op, "group", group)
-    if own != group:
+    own = own_group(op) or group
+    if not own.contains(group):
         return f"made for {own.name}, the input obeys {group.name}", f"use group={group.name!r}"
     fix = _REPLACE.get(type(op).__name__, _OTHERWISE.format(held=held.name))
     return f"{kept} on {field} channels of shape {tuple(input_shape[1:])}", fix

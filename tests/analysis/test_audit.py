@@ -143,6 +143,7 @@ def test_an_oblong_image_is_tried_without_quarter_turns():
     )
     audit = analysis.audit(model)
     assert audit.asked == "pmm"
+    assert audit, audit
 
 
 def test_channels_first():

@@ -7,7 +7,7 @@ from keras_gcnn import analysis, layers
 
 def test_a_group_convolution_commutes_and_says_so_per_element():
     errors = analysis.equivariance_error(layers.GConv2D(2, 3, "p4m"), input_shape=(7, 7, 16))
-    assert list(errors) == ["e", "r", "r2", "r3", "m", "mr", "mr2", "mr3"]
+    assert list(errors) == ["e", "r", "r2", "r3", "m", "mr", "mr2", "mr3", "mixed"]
     assert max(errors.values()) < 1e-5
 
 
@@ -35,9 +35,69 @@ def test_what_is_broken_is_refused(layer):
         analysis.assert_equivariant(layer, "p4", input_shape=(8, 8, 4))
 
 
-def test_nan_is_refused():
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x * np.nan,
+        lambda x: np.sqrt(x[:, :1, :1]),  # only some turns bring a negative corner
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_nan_is_refused(function):
+    halves = np.ones((2, 4, 4, 1))
+    halves[:, 2:] = -1
+    with pytest.raises(AssertionError, match="nan"):
+        analysis.assert_equivariant(function, "p4", inputs=halves)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x / (np.std(x, axis=(0, 1, 2), keepdims=True) + np.mean(x[:, :2])),
+        lambda x: np.mean(x, axis=0, keepdims=True),
+    ],
+)
+def test_what_mixes_the_images_of_a_batch_is_refused(function):
     with pytest.raises(AssertionError):
-        analysis.assert_equivariant(lambda x: x * np.nan, "p4", input_shape=(4, 4, 1))
+        analysis.assert_equivariant(function, "p4", input_shape=(4, 4, 2))
+
+
+def test_a_zero_output_says_nothing():
+    with pytest.raises(ValueError, match="zero everywhere"):
+        analysis.assert_equivariant(lambda x: 0 * x, "p4", input_shape=(4, 4, 2))
+
+
+def test_an_audio_clip_does_not_turn():
+    for layer, shape in ((keras.layers.Conv3D(2, 3), (5, 8, 8, 1)), (keras.layers.ReLU(), ())):
+        with pytest.raises(ValueError, match="batch of images"):
+            analysis.assert_equivariant(layer, "p4", input_shape=shape)
+
+
+def test_several_inputs_or_outputs_are_measured_one_by_one():
+    first, second = keras.Input((4, 4, 1)), keras.Input((4, 4, 1))
+    both = keras.Model([first, second], first + second)
+    with pytest.raises(ValueError, match="several inputs"):
+        analysis.equivariance_error(both, "p4")
+    twice = keras.Model(first, [first + 1, first + 2])
+    with pytest.raises(ValueError, match="several outputs"):
+        analysis.equivariance_error(twice, "p4")
+
+
+def test_oblong_images_do_not_mix():
+    layer = layers.GBatchNormalization("p4")
+    with pytest.raises(ValueError, match="square"):
+        analysis.equivariance_error(layer, input_shape=(4, 6, 4), training=True)
+
+
+def test_a_model_knows_its_data_format():
+    model = keras.Sequential(
+        [
+            keras.Input((3, 8, 8)),
+            layers.LiftingConv2D(2, 3, "p4", data_format="channels_first"),
+            keras.layers.ReLU(),
+        ]
+    )
+    analysis.assert_equivariant(model, "p4")
 
 
 def test_batch_statistics_are_tried_on_images_turned_independently():

@@ -1,0 +1,61 @@
+"""What the measures ask of a model: its layers, its data format, its group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+
+from keras_gcnn import groups
+from keras_gcnn.groups import Group
+
+
+def all_layers(model: keras.Model) -> Iterator[keras.Layer]:
+    """The layers of a model and of the models inside it."""
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from all_layers(layer)
+
+
+def is_graph(model: object) -> bool:
+    """Whether a model is no more than the graph of its layers: functional or sequential.
+
+    A subclass with a `call` of its own may do anything there.
+    """
+    if not isinstance(model, keras.Model):
+        return False
+    graph = isinstance(model, keras.Sequential) or hasattr(model, "_run_through_graph")
+    caller = next(one for one in type(model).__mro__ if "call" in vars(one))
+    return graph and caller.__module__.startswith("keras.")
+
+
+def find_data_format(target: object) -> str:
+    """Data format of a layer, of the first layer of a model that has one, or Keras's."""
+    found = [getattr(target, "data_format", None)]
+    if isinstance(target, keras.Model):
+        found += [getattr(layer, "data_format", None) for layer in all_layers(target)]
+    return next(filter(None, found), keras.config.image_data_format())
+
+
+def own_group(layer: object) -> Group | None:
+    """The group that one of our layers names, or None."""
+    group = getattr(layer, "group", None)
+    return group if isinstance(group, Group) else None
+
+
+def largest_group(model: keras.Model) -> Group:
+    """The largest group that a layer of the model names, or P4M if they name none."""
+    named = [group for layer in all_layers(model) if (group := own_group(layer))]
+    largest = max(named, key=lambda one: one.order, default=groups.get("z2"))
+    return largest if largest.order > 1 else groups.get("p4m")
+
+
+def fitting_group(group: Group, shape: tuple[int, ...], data_format: str) -> Group:
+    """The largest subgroup under which images of this shape, batch included, keep their shape."""
+    if len(shape) < 3 or not group.swaps_axes:
+        return group
+    first = 2 if len(shape) == 4 and data_format == "channels_first" else 1
+    if shape[first] == shape[first + 1]:
+        return group
+    return next(one for one in groups.subgroups(group) if not one.swaps_axes)
