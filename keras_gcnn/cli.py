@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from keras_gcnn import __version__
 from keras_gcnn.training.recipe import Backend, load_recipe, recipe_names
@@ -27,8 +29,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Train and evaluate group-equivariant networks from recipes.",
 )
-console = Console()
-_BACKENDS = ("tensorflow", "jax", "torch")
+# Recipes and paths may hold brackets and colons, which are no markup here.
+console = Console(markup=False, emoji=False)
+_BACKENDS = get_args(Backend)
 
 BackendOption = Annotated[
     Backend | None,
@@ -41,12 +44,35 @@ DataDirOption = Annotated[
 
 
 def _configured_backend() -> str:
-    """The backend of Keras's configuration file."""
-    folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    """The backend of Keras's configuration file.
+
+    Raises:
+        ValueError: if the file holds something that Keras fails on.
+    """
+    folder = os.environ.get("KERAS_HOME", Path.home() / ".keras")
+    path = Path(folder, "keras.json").expanduser()
     try:
-        return json.loads((folder / "keras.json").read_text(encoding="utf-8"))["backend"]
-    except (OSError, ValueError, KeyError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # which Keras ignores too
         return "tensorflow"
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is no configuration of Keras: {content!r}. Mend or delete it.")
+    return _known_backend(content.get("backend", "tensorflow"), f"{path} names the backend")
+
+
+def _known_backend(backend: object, source: str) -> str:
+    if backend in _BACKENDS:
+        return backend
+    raise ValueError(
+        f"{source} {backend!r}, on which nothing can be trained. Choose one of "
+        f"{', '.join(_BACKENDS)}, e.g. with --backend."
+    )
+
+
+def _wanted_backend() -> str | None:
+    """The backend of the environment; an empty variable counts as none."""
+    backend = os.environ.get("KERAS_BACKEND")
+    return _known_backend(backend, "KERAS_BACKEND is") if backend else None
 
 
 def choose_backend(wanted: str | None) -> str:
@@ -60,21 +86,27 @@ def choose_backend(wanted: str | None) -> str:
         The backend.
 
     Raises:
-        ValueError: if it is not installed, or Keras already runs on another.
+        ValueError: if it is unknown or not installed, or Keras already runs on another.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes
-    backend = wanted or os.environ.get("KERAS_BACKEND")
+    backend = wanted or _wanted_backend()
     if backend is None:
         preferred = (_configured_backend(), *_BACKENDS)
         backend = next((one for one in preferred if find_spec(one)), preferred[0])
     if not find_spec(backend):
+        package = backend
+        if backend == "tensorflow" and (sys.platform, platform.machine()) == ("linux", "x86_64"):
+            package = "tensorflow-cpu"
         raise ValueError(
-            f"The backend {backend!r} is not installed. Install it with `pip install {backend}`, "
+            f"The backend {backend!r} is not installed. Install it with `pip install {package}`, "
             f"or choose another with --backend."
         )
     os.environ["KERAS_BACKEND"] = backend
-    import keras
-
+    try:
+        import keras
+    except (AssertionError, AttributeError, TypeError, ValueError) as error:
+        # What Keras raises on values in its configuration that it did not write itself.
+        raise ValueError(f"Keras fails to start; is its keras.json damaged? ({error})") from error
     if keras.backend.backend() != backend:
         raise ValueError(
             f"Keras already runs on {keras.backend.backend()!r} in this process. Start a new one "
@@ -122,7 +154,7 @@ def train(
     loaded = load_recipe(
         recipe, data__name=data, training__epochs=epochs, data__subset=subset, backend=backend
     )
-    asked = loaded.backend or os.environ.get("KERAS_BACKEND")
+    asked = loaded.backend or _wanted_backend()
     chosen = choose_backend(loaded.backend)
     if run_dir is None:
         parts = [Path(recipe).stem, data and data.replace("/", "-"), asked and chosen]
@@ -130,7 +162,11 @@ def train(
     from keras_gcnn.training.run import train as run
 
     console.print(f"{loaded.title}; data {loaded.data.name}, backend {chosen}")
-    run(loaded, run_dir, fresh=fresh, data_dir=data_dir, console=console)
+    try:
+        run(loaded, run_dir, fresh=fresh, data_dir=data_dir, console=console)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Interrupted. Run the same command again to go on.")
+        raise typer.Exit(130) from None
 
 
 @app.command()
@@ -175,11 +211,11 @@ def main() -> None:
     """Entry point: user errors become one line and exit status 2."""
     try:
         app()
-    except (ValueError, FileNotFoundError, ImportError, FloatingPointError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         if os.environ.get("KERAS_GCNN_TRACEBACK"):
             raise
-        Console(stderr=True).print(f"[red]Error:[/red] {error}", highlight=False, soft_wrap=True)
+        message = Text.assemble(("Error:", "red"), f" {error}")  # no markup in the error's text
+        Console(stderr=True).print(message, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        Console(stderr=True).print("Interrupted. Run the same command again to go on.")
         sys.exit(130)

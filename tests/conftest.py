@@ -11,6 +11,7 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")  # without it JAX computes float64 
 # The tests compile many small programs and run each once: on JAX this takes half the time.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
+# The batches are of one size, since every size is compiled anew.
 SMALL_RECIPE = """
 title = "Two small networks"
 seeds = [3]
@@ -23,7 +24,7 @@ test_subset = 40
 
 [training]
 epochs = 4
-batch_size = 32
+batch_size = 40
 
 [evaluation]
 angle_step = 90
@@ -50,3 +51,11 @@ def recipe_file(tmp_path):
     path = tmp_path / "small.toml"
     path.write_text(SMALL_RECIPE)
     return path
+
+
+@pytest.fixture
+def single_recipe_file(recipe_file):
+    """The same with its second network only."""
+    head, _, second = recipe_file.read_text().split("[[models]]")
+    recipe_file.write_text(f"{head}[[models]]{second}")
+    return recipe_file

@@ -32,10 +32,10 @@ def plot_accuracy_by_angle(
         xlim=(0, 360),
         ylim=(0, 102),
         xticks=range(0, 361, 45),
-        title=title,
     )
+    axes.set_title(title, parse_math=False)  # a title may hold a $ and mean it
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper")
     if note:
-        figure.supxlabel(note, fontsize=7, color="0.35")
+        figure.supxlabel(note, fontsize=7, color="0.35", parse_math=False)
     figure.savefig(path, dpi=150)

@@ -72,10 +72,11 @@ class ProgressBar(keras.callbacks.Callback):
         self.console = console
         self.label = label
         self.steps = steps
+        self._bar: Progress | None = None
 
     def on_train_begin(self, logs=None):
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             TimeElapsedColumn(),
@@ -104,7 +105,10 @@ class ProgressBar(keras.callbacks.Callback):
         self._bar.update(self._task, values=values)
         if not self.console.is_terminal:
             epochs = self.params["epochs"]
-            self.console.print(f"{self.label}  epoch {epoch + 1}/{epochs}  {values}")
+            line = f"{self.label}  epoch {epoch + 1}/{epochs}  {values}"
+            self.console.print(line, markup=False, emoji=False)
 
-    def on_train_end(self, logs=None):
-        self._bar.stop()
+    def stop(self) -> None:
+        """Gives the terminal back; Keras calls no callback when training ends with an error."""
+        if self._bar is not None:
+            self._bar.stop()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -48,16 +48,33 @@ class Checkpoint(keras.callbacks.Callback):
 
         Returns:
             The number of epochs already done, 0 for a fresh run.
+
+        Raises:
+            ValueError: if the state is damaged.
         """
         if not self._state.is_file():
             return 0
-        state = json.loads(self._state.read_text(encoding="utf-8"))
+        state = files.read_json(self._state, _is_state, self._remedy)
         self.history, self._best = state["history"], state["best"]
         model.optimizer.build(model.trainable_variables)
-        model.load_weights(self.folder / state["best"])
+        self._load(model, state["best"])
         self._early = {**state["early_stopping"], "best_weights": model.get_weights()}
-        model.load_weights(self.folder / state["latest"])
+        self._load(model, state["latest"])
         return len(self.history)
+
+    @property
+    def _remedy(self) -> str:
+        return (
+            f"Delete the folder {self.folder} to train this network from the start, or start the "
+            "whole run anew (--fresh)."
+        )
+
+    def _load(self, model: keras.Model, name: str) -> None:
+        try:
+            model.load_weights(self.folder / name)
+        # What h5py and Keras raise on a file that is missing, cut off or another network's.
+        except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(f"{self.folder / name} is damaged. {self._remedy}") from error
 
     def on_train_begin(self, logs=None):
         # Early stopping forgets everything when training begins; this runs after it.
@@ -97,3 +114,17 @@ class Checkpoint(keras.callbacks.Callback):
     def finish(self) -> None:
         """Removes the state of a run that is complete."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _is_state(content: Any) -> bool:
+    """Whether this is the content of a state.json, without what would only fail later."""
+    names = (content["latest"], content["best"])
+    early, history = content["early_stopping"], content["history"]
+    return (
+        all(isinstance(name, str) for name in names)
+        and isinstance(early["best"], float)
+        and all(isinstance(early[name], int) for name in ("best_epoch", "wait"))
+        and len(early) == 3
+        and len(history) > 0
+        and all({"epoch", "loss", "seconds"} <= set(row) for row in history)
+    )

@@ -27,16 +27,38 @@ def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
         raise ValueError(f"{path} is no .keras file. `keras-gcnn train` writes one per network.")
     try:
         model = keras.saving.load_model(path, compile=False)
-    except (OSError, TypeError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} cannot be loaded as a Keras model: {error}") from error
-    shapes = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
-    if shapes != (dataset.image_shape, (len(dataset.classes),)):
+    except Exception as error:  # a file that is not what it seems can fail in any way
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"{path} cannot be loaded as a Keras model: {first}") from error
+    image, scores = _shapes(model, path)
+    fits = len(image) == 3 and all(
+        size in (None, wanted) for size, wanted in zip(image, dataset.image_shape, strict=True)
+    )
+    if not fits or scores != (len(dataset.classes),):
         raise ValueError(
-            f"{path} maps images of shape {shapes[0]} to {shapes[1]}, but {dataset.name} has "
+            f"{path} maps images of shape {image} to {scores}, but {dataset.name} has "
             f"images of shape {dataset.image_shape} in {len(dataset.classes)} classes. Choose a "
             f"data set that fits: {', '.join(data.names())}."
         )
     return model
+
+
+def _shapes(model: keras.Model, path: Path) -> tuple[tuple[int | None, ...], ...]:
+    """Shapes of the input and the output, without the batch."""
+    try:
+        inputs, outputs = model.inputs, model.outputs
+    except (AttributeError, ValueError):  # of a model that is not built, or of another class
+        inputs = outputs = None
+    if not inputs or not outputs:
+        found = "its inputs and outputs are not known before it is called"
+    elif len(inputs) == len(outputs) == 1:
+        return tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])
+    else:
+        found = f"it has {len(inputs)} inputs and {len(outputs)} outputs"
+    raise ValueError(
+        f"{path} cannot be evaluated: {found}. It has to be a functional or a built sequential "
+        "model with one image as its input and one vector of scores, one a class, as its output."
+    )
 
 
 def evaluate_file(
@@ -69,6 +91,8 @@ def evaluate_file(
     console = console or Console(quiet=True)
     dataset = data.load(name, test_subset=test_subset, seed=seed, data_dir=data_dir)
     model = load_classifier(path, dataset)
+    if picture:
+        files.make_folder(Path(picture).parent)  # before the measurement, which takes long
     with console.status("measuring on turned images"):
         result = {
             "network": model.name,

@@ -5,17 +5,43 @@ from __future__ import annotations
 import csv
 import io
 import json
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+_PARTIAL = ".partial-"
 
 
 def write(path: Path, writer: Callable[[Path], Any]) -> None:
     """Calls `writer` on a temporary name with the same endings, then moves the file to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{path.name}")
-    writer(temporary)
-    temporary.replace(path)
+    # The name is nobody else's, and keeps the endings, since Keras and Matplotlib go by them.
+    temporary = path.with_name(f"{_PARTIAL}{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        writer(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a file was left by a `write` that was killed."""
+    return path.name.startswith(_PARTIAL)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder with its parents.
+
+    Raises:
+        ValueError: if it or a parent is a file, or it may not be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"{folder} cannot be used as a folder: {error.strerror}. Choose another path."
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -26,6 +52,27 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Writes a JSON file."""
     write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path, valid: Callable[[Any], bool], remedy: str) -> Any:
+    """Reads a JSON file that `write_json` wrote.
+
+    Args:
+        path: the file.
+        valid: function from the content to whether it is what was written. It may fail with any
+            error that wrong types cause.
+        remedy: what to do if it is not.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if valid(content):
+            return content
+    except (AttributeError, LookupError, TypeError, ValueError):
+        pass  # no text, no JSON, or not of the expected shape
+    raise ValueError(f"{path} is damaged. {remedy}")
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:

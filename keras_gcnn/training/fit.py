@@ -8,9 +8,11 @@ import keras
 from rich.console import Console
 
 from keras_gcnn.data import Dataset
+from keras_gcnn.training import files
 from keras_gcnn.training.batches import ShuffledBatches
 from keras_gcnn.training.callbacks import Logs, ProgressBar, Shuffle
 from keras_gcnn.training.checkpoint import Checkpoint
+from keras_gcnn.training.interrupt import interruptible
 from keras_gcnn.training.recipe import TrainingTable
 
 
@@ -23,6 +25,20 @@ def _optimizer(settings: TrainingTable) -> keras.optimizers.Optimizer:
             f"training.optimizer = {settings.optimizer!r} with {config} is no optimizer of Keras. "
             f"Use the name of a class of keras.optimizers, e.g. 'adam' or 'sgd'. ({error})"
         ) from None
+
+
+def check(dataset: Dataset, settings: TrainingTable) -> None:
+    """Checks what `fit` needs, without training.
+
+    Raises:
+        ValueError: for an unknown optimizer, or an empty validation split.
+    """
+    if not len(dataset.validation):
+        raise ValueError(
+            "Early stopping needs validation images. Set data.validation to a share or a number "
+            "larger than 0."
+        )
+    _optimizer(settings)
 
 
 def fit(
@@ -53,14 +69,10 @@ def fit(
         The history, one dict an epoch.
 
     Raises:
-        ValueError: for an unknown optimizer, or an empty validation split.
+        ValueError: for an unknown optimizer, an empty validation split, or a damaged state.
         FloatingPointError: if the loss is no longer finite.
     """
-    if not len(dataset.validation):
-        raise ValueError(
-            "Early stopping needs validation images. Set data.validation to a share or a number "
-            "larger than 0."
-        )
+    check(dataset, settings)
     model.compile(
         optimizer=_optimizer(settings),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -72,25 +84,35 @@ def fit(
     )
     checkpoint = Checkpoint(folder / "checkpoint", early_stopping)
     done = checkpoint.restore(model)
+    csv = folder / "history.csv"
     callbacks = [
         Shuffle(batches),
         early_stopping,
         checkpoint,
-        Logs(checkpoint, folder / "history.csv", folder / "logs"),
+        Logs(checkpoint, csv, folder / "logs"),
     ]
+    bar = None
     if console is not None:
-        callbacks.append(ProgressBar(console, label, len(batches)))
+        bar = ProgressBar(console, label, len(batches))
+        callbacks.append(bar)
         if done:
-            console.print(f"{label}: going on after epoch {done}")
+            console.print(f"{label}: going on after epoch {done}", markup=False, emoji=False)
     # A run killed after its last epoch only has its best weights put back.
     over = checkpoint.waited >= settings.patience
-    model.fit(
-        batches,
-        validation_data=(dataset.validation.images, dataset.validation.labels),
-        validation_batch_size=256,
-        initial_epoch=done,
-        epochs=done if over else settings.epochs,
-        callbacks=callbacks,
-        verbose=0,
-    )
+    try:
+        with interruptible() as interrupt:
+            model.fit(
+                batches,
+                shuffle=False,  # the batches are in their order; Keras would draw another
+                validation_data=(dataset.validation.images, dataset.validation.labels),
+                validation_batch_size=256,
+                initial_epoch=done,
+                epochs=done if over else settings.epochs,
+                callbacks=[*callbacks, interrupt],
+                verbose=0,
+            )
+    finally:
+        if bar is not None:
+            bar.stop()
+    files.write_csv(csv, checkpoint.history)  # a kill may have come between the state and the file
     return checkpoint.history

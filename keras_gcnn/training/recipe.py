@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import difflib
+import json
+import math
+import os
 import tomllib
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 Backend = Literal["tensorflow", "jax", "torch"]
+NAME = r"^[\w.+-]+$"  # of a network, which names a folder
+
+
+def _check_finite(value: Any) -> Any:
+    """Rejects inf and nan at any depth; a run's recipe.json could not be compared with them."""
+    for one in value.values() if isinstance(value, dict) else value:
+        if isinstance(one, dict | list | tuple):
+            _check_finite(one)
+        elif isinstance(one, float) and not math.isfinite(one):
+            raise ValueError("Numbers should be finite")
+    return value
+
+
+Arguments = Annotated[dict[str, Any], AfterValidator(_check_finite)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: what a user wrote is used as it is, or rejected; no "3" becomes 3, no true 1. Only
+    # TOML's lists become tuples, where a field says so.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataTable(_Table):
@@ -24,7 +51,19 @@ class DataTable(_Table):
     validation: float | int = 0.1
     subset: Annotated[int, Field(gt=0)] | None = None
     test_subset: Annotated[int, Field(gt=0)] | None = None
-    rotate: tuple[Literal["train", "validation", "test"], ...] = ()
+    rotate: tuple[Literal["train", "validation", "test"], ...] = Field((), strict=False)
+
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _is_share_or_number(cls, value: Any) -> Any:
+        # As one check: of a union, pydantic would report every member.
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and value > 0 and (isinstance(value, int) or value < 1):
+            return value
+        raise ValueError(
+            "Input should be a share of the images, a float above 0 and below 1, or a number of "
+            "images, an integer from 1"
+        )
 
 
 class TrainingTable(_Table):
@@ -36,34 +75,44 @@ class TrainingTable(_Table):
     batch_size: int = Field(64, gt=0)
     optimizer: str = "adam"
     learning_rate: float = Field(1e-3, gt=0)
-    optimizer_arguments: dict[str, Any] = {}
+    optimizer_arguments: Arguments = {}
 
 
 class EvaluationTable(_Table):
     """`[evaluation]`: the table's turned images and the picture of accuracy by angle."""
 
-    angle_step: float = Field(15, gt=0, le=180)
+    angle_step: float = Field(15, ge=1, le=180)
     picture_images: int = Field(2000, gt=0)
 
 
 class ModelTable(_Table):
     """`[[models]]`: one network, a builder of `keras_gcnn.zoo` with its arguments."""
 
-    name: str = Field(pattern=r"^[\w.+-]+$")
+    name: str = Field(pattern=NAME)
     builder: str
-    arguments: dict[str, Any] = {}
+    arguments: Arguments = {}
 
 
 class Recipe(_Table):
     """A whole recipe."""
 
     title: str
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
+    # As large as NumPy and Keras allow.
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
+        (0,), min_length=1, strict=False
+    )
     backend: Backend | None = None
     data: DataTable = DataTable()
     training: TrainingTable = TrainingTable()
     evaluation: EvaluationTable = EvaluationTable()
-    models: tuple[ModelTable, ...] = Field(min_length=1)
+    models: tuple[ModelTable, ...] = Field(min_length=1, strict=False)
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("Seeds should differ, since each has its folder")
+        return seeds
 
     @model_validator(mode="after")
     def _names_differ(self) -> Recipe:
@@ -89,24 +138,48 @@ def find_recipe(recipe: str | Path) -> Path:
     """Path of a recipe, given by its name or path.
 
     Raises:
+        TypeError: if it is neither a string nor a path.
         ValueError: if there is neither a recipe of that name nor such a file.
     """
-    named = _folder() / f"{recipe}.toml"
-    if named.is_file():
-        return named
-    if Path(recipe).is_file():
-        return Path(recipe)
+    if not isinstance(recipe, str | os.PathLike):
+        raise TypeError(
+            f"recipe={recipe!r} has to be the name of a recipe or the path of a TOML file."
+        )
+    for path in (_folder() / f"{recipe}.toml", Path(recipe)):
+        try:
+            if path.is_file():
+                return path
+        except OSError:  # a name that no file system takes
+            pass
     close = difflib.get_close_matches(str(recipe), recipe_names(), n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
+    given = _short(repr(str(recipe)))
     raise ValueError(
-        f"There is no recipe {str(recipe)!r}.{hint} Give the path of a TOML file or one of: "
+        f"There is no recipe {given}.{hint} Give the path of a TOML file or one of: "
         f"{', '.join(recipe_names())}."
     )
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _as_written(value: Any) -> str:
+    """A value as it stands in a TOML file."""
+    if isinstance(value, float):
+        return repr(value)
+    return _short(json.dumps(value, ensure_ascii=False, default=str))
+
+
 def _explain(error: ValidationError, path: Path) -> str:
     lines = []
-    for one in error.errors():
+    errors = error.errors()
+    for one in errors:
+        if one["type"] == "too_short" and any(
+            len(other["loc"]) > len(one["loc"]) and other["loc"][: len(one["loc"])] == one["loc"]
+            for other in errors
+        ):
+            continue  # pydantic does not count the wrong items, which are reported anyway
         key = ".".join(str(part) for part in one["loc"]) or "the recipe"
         if one["type"] == "extra_forbidden":
             table: Any = Recipe
@@ -116,7 +189,13 @@ def _explain(error: ValidationError, path: Path) -> str:
                     table = ModelTable if part == "models" else field.annotation
             lines.append(f"{key}: unknown key; allowed are {', '.join(table.model_fields)}")
         else:
-            lines.append(f"{key}: {one['msg']} (given: {one['input']!r})")
+            message = one["msg"].removeprefix("Value error, ")
+            message = message.replace("tuple", "list").replace("Tuple", "List")
+            # A key that is missing, and the recipe itself, were not given as one value.
+            given = one["type"] != "missing" and one["loc"]
+            lines.append(
+                f"{key}: {message}" + (f" (given: {_as_written(one['input'])})" if given else "")
+            )
     return f"{path} is no valid recipe:\n  " + "\n  ".join(lines)
 
 
@@ -132,6 +211,7 @@ def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
         The `Recipe`.
 
     Raises:
+        TypeError: if `recipe` is neither a string nor a path.
         ValueError: if the recipe does not exist, is no TOML, or has a wrong or unknown key; the
             message names every such key.
 
@@ -151,8 +231,9 @@ def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
             *tables, last = key.split("__")
             table = content
             for name in tables:
-                table = table.setdefault(name, {})
-            table[last] = value
+                table = table.setdefault(name, {}) if isinstance(table, dict) else table
+            if isinstance(table, dict):  # what is not is reported below
+                table[last] = value
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:

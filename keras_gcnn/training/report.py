@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from keras_gcnn.training import files
 from keras_gcnn.training.turned import COLUMNS
@@ -42,12 +43,13 @@ def table_rows(results: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 def print_table(results: Sequence[dict[str, Any]], title: str, console: Console) -> None:
     """Shows the table; the heads are broken so that it fits 80 columns."""
-    table = Table(title=f"{title}: test error in %", title_justify="left")
+    # As `Text`, in which brackets are no markup.
+    table = Table(title=Text(f"{title}: test error in %"), title_justify="left")
     for index, name in enumerate(_HEADER):
         head = name.removesuffix(", error %").replace(" ", "\n")
         table.add_column(head, justify="right" if index else "left", no_wrap=True)
     for row in table_rows(results):
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))
     console.print(table)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
 from pathlib import Path
@@ -11,13 +10,15 @@ from typing import Any
 import keras
 import numpy as np
 from rich.console import Console
+from rich.text import Text
 
 from keras_gcnn import data, zoo
 from keras_gcnn.analysis.figures import plot_accuracy_by_angle
 from keras_gcnn.training import environment, files, report
-from keras_gcnn.training.fit import fit
+from keras_gcnn.training.fit import check, fit
 from keras_gcnn.training.recipe import ModelTable, Recipe
-from keras_gcnn.training.turned import accuracy_by_angle, turned_errors
+from keras_gcnn.training.run_folder import RunFolder
+from keras_gcnn.training.turned import COLUMNS, accuracy_by_angle, turned_errors
 
 
 def build(table: ModelTable, dataset: data.Dataset, seed: int) -> keras.Model:
@@ -32,38 +33,42 @@ def build(table: ModelTable, dataset: data.Dataset, seed: int) -> keras.Model:
             f"{', '.join(zoo.__all__)}."
         )
     keras.utils.set_random_seed(seed)
-    arguments = {"input_shape": dataset.image_shape, "classes": len(dataset.classes)}
+    arguments = {
+        "input_shape": dataset.image_shape,
+        "classes": len(dataset.classes),
+        "data_format": "channels_last",  # of the data, whatever Keras's configuration says
+    }
     try:
         return getattr(zoo, table.builder)(**{**arguments, **table.arguments})
     except TypeError as error:
         raise ValueError(f"models.arguments of {table.name}: {error}") from None
 
 
-def _claim(folder: Path, recipe: Recipe, fresh: bool) -> None:
-    """Makes the folder this recipe's own, or says why it cannot be."""
-    content = {**recipe.model_dump(mode="json"), "backend": keras.backend.backend()}
-    path = folder / "recipe.json"
-    if fresh and path.is_file():
-        shutil.rmtree(folder)
-    if path.is_file():
-        if json.loads(path.read_text(encoding="utf-8")) != content:
-            raise ValueError(
-                f"{folder} holds a run of another recipe, data set or backend. Choose another "
-                "folder (--run-dir), or start anew in this one (--fresh)."
-            )
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty and holds no run. Choose another folder.")
-    files.write_json(path, content)
+def _read_result(path: Path) -> dict[str, Any]:
+    def is_result(content: Any) -> bool:
+        numbers = [content["parameters"], content["epochs"], content["seconds_per_epoch"]]
+        numbers += [content["errors"][name] for name in COLUMNS]
+        numbers += [*content["accuracy_by_angle"].values()]
+        angles = [float(angle) for angle in content["accuracy_by_angle"]]
+        return (
+            all(isinstance(number, int | float) for number in numbers)
+            and {"network", "seed"} <= set(content)
+            and len(angles) > 0
+        )
+
+    remedy = "Delete it to train this network again, or start the whole run anew (--fresh)."
+    return files.read_json(path, is_result, remedy)
 
 
 def _train_one(
     table: ModelTable, dataset: data.Dataset, recipe: Recipe, seed: int, folder: Path, console
 ) -> dict[str, Any]:
+    keras.backend.clear_session()  # layers get the same names however many were built before
     model = build(table, dataset, seed)
     label = f"{table.name}, seed {seed}" if len(recipe.seeds) > 1 else table.name
     history = fit(model, dataset, recipe.training, folder, seed=seed, label=label, console=console)
     files.write(folder / "model.keras", model.save)
-    with console.status(f"{label}: measuring on turned images"):
+    with console.status(Text(f"{label}: measuring on turned images")):
         first = data.Split(
             dataset.test.images[: recipe.evaluation.picture_images],
             dataset.test.labels[: recipe.evaluation.picture_images],
@@ -75,7 +80,13 @@ def _train_one(
             "epochs": len(history),
             "seconds_per_epoch": round(statistics.median(row["seconds"] for row in history), 3),
             "errors": turned_errors(model, dataset.test, seed),
-            "accuracy_by_angle": accuracy_by_angle(model, first, recipe.evaluation.angle_step),
+            # Text for keys, as in the JSON file, from which a later call reads the result.
+            "accuracy_by_angle": {
+                str(angle): accuracy
+                for angle, accuracy in accuracy_by_angle(
+                    model, first, recipe.evaluation.angle_step
+                ).items()
+            },
         }
     files.write_json(folder / "result.json", result)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
@@ -100,7 +111,8 @@ def train(
         folder: for the run. It gets `results.json`, `results.md`, `accuracy_by_angle.png`, and per
             network and seed a folder with `model.keras`, `history.csv`, `result.json` and
             TensorBoard logs.
-        fresh: bool, whether to remove an earlier run in the folder first.
+        fresh: bool, whether to remove an earlier run in the folder first, once the data are loaded
+            and all networks could be built. Files that are not of the run stay.
         data_dir: where prepared data sets are; see `keras_gcnn.data.load`.
         console: where progress is shown; None for silence.
 
@@ -109,30 +121,56 @@ def train(
 
     Raises:
         ValueError: if the recipe does not fit the library or the data, or the folder holds another
-            run.
+            run, damaged files or one that is going on.
     """
-    folder = Path(folder)
     console = console or Console(quiet=True)
-    _claim(folder, recipe, fresh)
+    own = RunFolder(Path(folder), recipe, keras.backend.backend(), fresh)
+    own.check()  # first, since it takes no time
+    # Nothing is written or removed before all that can be wrong with a recipe has been tried.
+    first = _load_data(recipe, recipe.seeds[0], data_dir)
+    check(first, recipe.training)
+    for table in recipe.models:
+        build(table, first, recipe.seeds[0])
+    with own.claim():
+        return _train_all(recipe, own, first, data_dir, console)
+
+
+def _load_data(recipe: Recipe, seed: int, data_dir: str | Path | None) -> data.Dataset:
+    return data.load(**recipe.data.model_dump(), seed=seed, data_dir=data_dir)
+
+
+def _train_all(
+    recipe: Recipe,
+    own: RunFolder,
+    dataset: data.Dataset,
+    data_dir: str | Path | None,
+    console: Console,
+) -> list[dict[str, Any]]:
+    """Trains what is not yet finished and writes the tables; `dataset` is the first seed's."""
+    # Read before anything is trained: a damaged file should not be found hours later.
+    finished = {
+        folder: _read_result(folder / "result.json")
+        for seed in recipe.seeds
+        for table in recipe.models
+        if ((folder := own.network(table.name, seed)) / "result.json").is_file()
+    }
     results = []
-    for seed in recipe.seeds:
-        dataset = data.load(**recipe.data.model_dump(), seed=seed, data_dir=data_dir)
-        for table in recipe.models:  # a mistake in the last network should not wait for the others
-            build(table, dataset, seed)
+    for index, seed in enumerate(recipe.seeds):
+        if index:
+            dataset = _load_data(recipe, seed, data_dir)
         for table in recipe.models:
-            own = folder / f"{table.name}-seed{seed}"
-            finished = own / "result.json"
-            if finished.is_file():
-                results.append(json.loads(finished.read_text(encoding="utf-8")))
-                console.print(f"{table.name}, seed {seed}: already trained")
+            folder = own.network(table.name, seed)
+            if folder in finished:
+                results.append(finished[folder])
+                line = f"{table.name}, seed {seed}: already trained"
+                console.print(line, markup=False, emoji=False)
             else:
-                results.append(_train_one(table, dataset, recipe, seed, own, console))
-            keras.backend.clear_session()
+                results.append(_train_one(table, dataset, recipe, seed, folder, console))
     notes = {"data": dataset.description, "environment": environment.describe()}
-    report.write_tables(results, folder, recipe.title, notes)
-    _draw(results, recipe, folder, len(dataset.test))
+    report.write_tables(results, own.path, recipe.title, notes)
+    _draw(results, recipe, own.path, len(dataset.test))
     report.print_table(results, recipe.title, console)
-    console.print(f"Models, logs, table and picture: {folder}")
+    console.print(f"Models, logs, table and picture: {own.path}", markup=False, emoji=False)
     return results
 
 

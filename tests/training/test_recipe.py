@@ -23,12 +23,28 @@ def test_a_path_is_accepted_and_values_can_be_overridden(recipe_file):
     [
         ("epochs = 4", "epoch = 4", r"training\.epoch: unknown key; allowed are epochs, patience"),
         ("epochs = 4", "epochs = 0", r"training\.epochs: .*greater than 0.*given: 0"),
+        ("epochs = 4", "epochs = true", r"training\.epochs: .*integer.*given: true"),
+        ("epochs = 4", 'epochs = "4"', r'training\.epochs: .*integer.*given: "4"'),
+        ("epochs = 4", "epochs = 4.0", r"training\.epochs: .*integer.*given: 4\.0"),
+        ("epochs = 4", "learning_rate = inf", r"learning_rate: .*finite.*given: inf"),
+        ("epochs = 4", "learning_rate = true", r"learning_rate: .*number.*given: true"),
+        ("epochs = 4", "optimizer_arguments = { a = [nan] }", r"optimizer_arguments: .*finite"),
+        ("seeds = [3]", "seeds = [3, 4, 3]", r"seeds: .*differ.*given: \[3, 4, 3\]"),
+        ("seeds = [3]", "seeds = [4294967296]", r"seeds\.0: .*less than 4294967296.*given"),
+        ("seeds = [3]", "seeds = [true]", r"seeds\.0: .*given: true\)$"),
+        ("seeds = [3]", 'seeds = "3"', r'seeds: .*list \(given: "3"'),
+        ("angle_step = 90", "angle_step = 0.5", r"angle_step: .*greater than or equal to 1.*0\.5"),
+        ("validation = 60", "validation = true", r"data\.validation: .*share.*given: true"),
+        ("validation = 60", 'validation = "0.1"', r'data\.validation: .*share.*given: "0\.1"'),
+        ("validation = 60", "validation = 1.5", r"data\.validation: .*share.*given: 1\.5"),
+        ("validation = 60", "validation = 0", r"data\.validation: .*share.*given: 0"),
         ("epochs = 4", 'epochs = "many"', r"training\.epochs: .*integer"),
         ("seeds = [3]", "seeds = []", r"seeds: .*at least 1"),
         ("seeds = [3]", "", None),
         ("subset = 120", "subset = -1", r"data\.subset"),
         ("subset = 120", 'rotate = ["tests"]', r"data\.rotate\.0: .*'train'"),
-        ('builder = "lenet"', 'net = "lenet"', r"models\.0\.builder: Field required"),
+        ("[data]", "data = 3\n[test]", r"data: .*given: 3"),
+        ('builder = "lenet"', 'net = "lenet"', r"models\.0\.builder: Field required\n"),
         ('builder = "lenet"', 'builder = "lenet"\nwidth = 3', r"allowed are name, builder"),
         ('"turning"', '"plain"', "same name"),
         ('"turning"', '"../turning"', r"models\.1\.name"),
@@ -45,6 +61,32 @@ def test_a_mistake_is_named_by_its_key(recipe_file, old, new, message):
         return
     with pytest.raises(ValueError, match=message):
         load_recipe(recipe_file)
+
+
+def test_integers_are_numbers_and_lists_are_accepted(recipe_file):
+    text = recipe_file.read_text().replace("epochs = 4", "learning_rate = 1")
+    recipe_file.write_text(text.replace("subset = 120", 'rotate = ["train", "test"]'))
+    recipe = load_recipe(recipe_file)
+    assert recipe.training.learning_rate == 1.0
+    assert recipe.data.rotate == ("train", "test")
+
+
+def test_values_are_overridden_only_in_tables(recipe_file):
+    recipe_file.write_text('data = 3\ntitle = "no table"')
+    with pytest.raises(ValueError, match=r"data: .*given: 3"):
+        load_recipe(recipe_file, data__name="mnist")
+
+
+@pytest.mark.parametrize("recipe", [None, 3])
+def test_what_is_neither_name_nor_path_is_rejected(recipe):
+    with pytest.raises(TypeError, match=f"recipe={recipe} has to be the name"):
+        load_recipe(recipe)
+
+
+def test_a_name_may_be_too_long_for_a_file():
+    with pytest.raises(ValueError, match="There is no recipe") as caught:
+        load_recipe("x" * 5000)
+    assert len(str(caught.value)) < 500
 
 
 def test_a_name_that_is_nearly_right_is_guessed():

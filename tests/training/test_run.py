@@ -1,9 +1,11 @@
 import csv
+import io
 import json
 
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from keras_gcnn import data, training
 from keras_gcnn.training.evaluation import evaluate_file
@@ -60,27 +62,14 @@ def test_a_run_writes_all_it_promises_and_knows_when_it_is_done(finished, recipe
     assert (finished / "picture.png").is_file()
 
 
-def test_a_folder_belongs_to_one_recipe(recipe, recipe_file, tmp_path):
-    quick = training.load_recipe(recipe_file, training__epochs=1)
-    training.train(quick, tmp_path / "run")
-    with pytest.raises(ValueError, match="--fresh"):
-        training.train(recipe, tmp_path / "run")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    for fresh in (False, True):
-        with pytest.raises(ValueError, match="holds no run"):
-            training.train(recipe, tmp_path / "mine", fresh=fresh)
-    assert (tmp_path / "mine" / "thesis.txt").is_file()
-
-
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ('"lenet"', '"lenets"', "no builder"),
         ("widths = [2, 4]", "depth = 3", "depth"),
         ("widths = [2, 4]", "widths = [2]", "2 positive integers"),
-        ("batch_size = 32", 'optimizer = "adamant"', "adamant"),
-        ("validation = 60", "validation = 0", "data.validation"),
+        ("batch_size = 40", 'optimizer = "adamant"', "adamant"),
+        ("validation = 60", "validation = 0.0001", "data.validation"),
         ('"digits"', '"numbers"', "digits"),
     ],
 )
@@ -114,6 +103,57 @@ def test_a_loss_that_is_not_finite_is_an_error(recipe, tmp_path):
     network, dataset, settings = prepare(recipe, learning_rate=1e20)
     with pytest.raises(FloatingPointError, match="learning rate"):
         fit(network, dataset, settings, tmp_path, seed=3)
+
+
+def test_networks_take_the_data_as_they_are(recipe):
+    dataset = data.load(**recipe.data.model_dump(), seed=3)
+    table = recipe.models[0]
+    former = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        network = build(table, dataset, 3)
+        assert network.get_layer("conv1").data_format == "channels_last"
+        # A recipe may still choose.
+        other = {**table.arguments, "data_format": "channels_first", "input_shape": [1, 28, 28]}
+        network = build(table.model_copy(update={"arguments": other}), dataset, 3)
+        assert network.get_layer("conv1").data_format == "channels_first"
+    finally:
+        keras.config.set_image_data_format(former)
+
+
+def save(path, model):
+    model.save(path)
+    return path
+
+
+def test_a_model_without_a_fixed_size_is_evaluated(tmp_path):
+    layers = [keras.Input((None, None, 1)), keras.layers.GlobalAveragePooling2D()]
+    network = keras.Sequential([*layers, keras.layers.Dense(10)], name="any")
+    path = save(tmp_path / "any[size].keras", network)
+    console = Console(file=io.StringIO(), width=200)
+    measured = evaluate_file(path, "digits", test_subset=20, console=console)
+    assert measured["parameters"] == 20
+    assert "any[size]" in console.file.getvalue()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match="cannot be used as a folder"):
+        evaluate_file(path, "digits", test_subset=20, picture=tmp_path / "file" / "picture.png")
+
+
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built")
+def test_a_model_of_another_kind_is_explained(tmp_path):
+    one, two = keras.Input((28, 28, 1)), keras.Input((28, 28, 1))
+    scores = keras.layers.Dense(10)(keras.layers.Flatten()(one))
+    more = keras.layers.Dense(10)(keras.layers.Flatten()(keras.layers.add([one, two])))
+    models = {
+        "not known before": keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10)]),
+        "2 inputs and 1 outputs": keras.Model([one, two], more),
+        "1 inputs and 2 outputs": keras.Model(one, [scores, scores]),
+        r"to \(28, 28, 1\), but": keras.Model(one, keras.layers.ReLU()(one)),
+    }
+    for message, model in models.items():
+        path = save(tmp_path / "model.keras", model)
+        with pytest.raises(ValueError, match=message):
+            evaluate_file(path, "digits")
 
 
 @pytest.mark.parametrize("name", ["model.keras", "notes.txt", "absent.keras"])

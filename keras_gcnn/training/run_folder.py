@@ -1,0 +1,136 @@
+"""The folder of a run: whose it is, and that nobody else writes to it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from keras_gcnn.training import files
+from keras_gcnn.training.recipe import NAME, Recipe
+
+_LOCK = ".lock"
+_TABLES = ("results.json", "results.md", "accuracy_by_angle.png")
+
+
+class RunFolder:
+    """A folder that belongs to one recipe on one backend.
+
+    Args:
+        path: of the folder, which need not exist.
+        recipe: what is trained.
+        backend: on which backend.
+        fresh: bool, whether an earlier run in the folder is to be removed.
+    """
+
+    def __init__(self, path: Path, recipe: Recipe, backend: str, fresh: bool = False):
+        self.path = path
+        self.fresh = fresh
+        self._content = {**recipe.model_dump(mode="json"), "backend": backend}
+
+    @property
+    def _recipe(self) -> Path:
+        return self.path / "recipe.json"
+
+    def network(self, name: str, seed: int) -> Path:
+        """Folder of a network."""
+        return self.path / f"{name}-seed{seed}"
+
+    def check(self) -> None:
+        """Checks that the run can have the folder, and changes nothing.
+
+        Raises:
+            ValueError: if it is no folder, holds another run, or holds something else.
+        """
+        nearest = next(one for one in (self.path, *self.path.absolute().parents) if one.exists())
+        if not nearest.is_dir():
+            raise ValueError(
+                f"{self.path} cannot be the folder of a run: {nearest} is a file. Choose another "
+                "folder (--run-dir)."
+            )
+        if not self.path.is_dir():
+            return
+        if self._recipe.is_file():
+            found = self._read()
+            if self.fresh:
+                self._check_names(found)
+            elif found != self._content:
+                raise ValueError(
+                    f"{self.path} holds a run of another recipe, data set or backend. Choose "
+                    "another folder (--run-dir), or start anew in this one (--fresh)."
+                )
+        elif any(one.name != _LOCK and not files.is_partial(one) for one in self.path.iterdir()):
+            raise ValueError(f"{self.path} is not empty and holds no run. Choose another folder.")
+
+    @contextmanager
+    def claim(self) -> Iterator[None]:
+        """Makes the folder this run's own as long as the context lasts.
+
+        Raises:
+            ValueError: if `check` fails, or another process trains in the folder.
+        """
+        files.make_folder(self.path)
+        try:
+            lock = filelock.FileLock(self.path / _LOCK, timeout=0).acquire()
+        except filelock.Timeout:
+            raise ValueError(
+                f"Another run is training in {self.path}. Wait for it, or choose another folder "
+                "(--run-dir)."
+            ) from None
+        with lock:
+            self.check()  # again: another process may have been here
+            if self.fresh and self._recipe.is_file():
+                self._remove()
+            self._sweep()
+            files.write_json(self._recipe, self._content)
+            yield
+
+    def _read(self) -> dict[str, Any]:
+        return files.read_json(
+            self._recipe,
+            lambda content: bool(_networks(content)),
+            "It does not say which run the folder holds. Choose another folder (--run-dir).",
+        )
+
+    def _own(self, content: dict[str, Any] | None = None) -> list[Path]:
+        """Folders of the networks of a run."""
+        return [self.network(*one) for one in _networks(content or self._content)]
+
+    def _check_names(self, old: dict[str, Any]) -> None:
+        # The results in such a folder would be taken for the new run's.
+        for one in self._own():
+            if one.exists() and one not in self._own(old):
+                raise ValueError(
+                    f"{one} is in the way and is not of the run in {self.path}. Move it, or choose "
+                    "another folder (--run-dir)."
+                )
+
+    def _sweep(self) -> None:
+        """Removes what was left by a `files.write` that was killed."""
+        for one in [*self.path.glob("*"), *(p for own in self._own() for p in own.rglob("*"))]:
+            if files.is_partial(one) and one.is_file():
+                one.unlink()
+
+    def _remove(self) -> None:
+        """Removes what the old run wrote, and nothing else."""
+        for one in self._own(self._read()):
+            if one.is_symlink() or one.is_file():
+                one.unlink()
+            elif one.is_dir():
+                shutil.rmtree(one)
+        # The recipe comes last: without it a removal that was killed could not be finished.
+        for name in (*_TABLES, self._recipe.name):
+            (self.path / name).unlink(missing_ok=True)
+
+
+def _networks(content: dict[str, Any]) -> list[tuple[str, int]]:
+    """Names and seeds in the content of a recipe.json; none of them leads out of the folder."""
+    names = [model["name"] for model in content["models"]]
+    if not all(re.fullmatch(NAME, name) for name in names):
+        raise ValueError
+    return [(name, int(seed)) for seed in content["seeds"] for name in names]

@@ -1,0 +1,202 @@
+"""Whose a folder is, and what is done with what lies in it. Nothing is trained here."""
+
+import io
+import json
+import os
+
+import filelock
+import pytest
+from rich.console import Console
+
+from keras_gcnn import training
+from keras_gcnn.training import files, run
+from keras_gcnn.training.fit import fit
+from keras_gcnn.training.turned import COLUMNS
+
+
+@pytest.fixture(autouse=True)
+def untrained(monkeypatch):
+    monkeypatch.setattr(run, "fit", lambda *_, **__: [{"epoch": 1, "loss": 1.0, "seconds": 1.0}])
+    monkeypatch.setattr(run, "turned_errors", lambda *_: dict.fromkeys(COLUMNS, 10.0))
+    monkeypatch.setattr(run, "accuracy_by_angle", lambda *_: {0.0: 90.0, 180.0: 80.0, 360.0: 90.0})
+
+
+@pytest.fixture
+def load(recipe_file):
+    def change(*pairs):
+        text = recipe_file.read_text()
+        for old, new in pairs:
+            assert old in text
+            text = text.replace(old, new)
+        path = recipe_file.with_name("changed.toml")
+        path.write_text(text)
+        return training.load_recipe(path)
+
+    return change
+
+
+def test_results_are_the_same_when_some_were_read_from_files(load, tmp_path):
+    recipe = load(("seeds = [3]", "seeds = [3, 4]"))
+    first = training.train(recipe, tmp_path / "run")
+    assert json.loads(json.dumps(first)) == first
+    (tmp_path / "run" / "plain-seed4" / "result.json").unlink()
+    models = [tmp_path / "run" / f"{one}-seed4" / "model.keras" for one in ("plain", "turning")]
+    before = [model.stat().st_mtime_ns for model in models]
+    assert training.train(recipe, tmp_path / "run") == first
+    # What was finished is not repeated.
+    again = [model.stat().st_mtime_ns == at for model, at in zip(models, before, strict=True)]
+    assert again == [False, True]
+    assert training.train(recipe, tmp_path / "run") == first
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["results"] == first
+
+
+def test_a_folder_belongs_to_one_recipe(load, tmp_path):
+    training.train(load(("epochs = 4", "epochs = 1")), tmp_path / "run")
+    with pytest.raises(ValueError, match="--fresh"):
+        training.train(load(), tmp_path / "run")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    for fresh in (False, True):
+        with pytest.raises(ValueError, match="holds no run"):
+            training.train(load(), tmp_path / "mine", fresh=fresh)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no symbolic links")
+def test_fresh_removes_what_the_old_run_wrote_and_nothing_else(load, tmp_path):
+    (tmp_path / "disk").mkdir()
+    folder = tmp_path / "run"
+    folder.symlink_to(tmp_path / "disk", target_is_directory=True)
+    training.train(load(), folder)
+    (folder / "notes.txt").write_text("mine")
+    (folder / "plots").mkdir()
+    # A mistake in the new recipe costs nothing.
+    for old, new in (('"lenet"', '"lenets"'), ('"digits"', '"numbers"'), ("[2, 4]", "[2]")):
+        with pytest.raises(ValueError, match=r"Choose|Known|positive"):
+            training.train(load((old, new)), folder, fresh=True)
+        assert (folder / "plain-seed3" / "model.keras").is_file()
+        assert (folder / "results.json").is_file()
+    training.train(load(("seeds = [3]", "seeds = [5]")), folder, fresh=True)
+    assert folder.is_symlink()
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {
+        *("notes.txt", "plots", "recipe.json", "plain-seed5", "turning-seed5"),
+        *("results.json", "results.md", "accuracy_by_angle.png"),
+    }
+
+
+def test_fresh_does_not_take_a_foreign_folder(load, tmp_path):
+    training.train(load(), tmp_path / "run")
+    (tmp_path / "run" / "plain-seed5").mkdir()
+    with pytest.raises(ValueError, match=r"plain-seed5 is in the way"):
+        training.train(load(("seeds = [3]", "seeds = [5]")), tmp_path / "run", fresh=True)
+    assert (tmp_path / "run" / "plain-seed3").is_dir()
+
+
+@pytest.mark.parametrize("name", ["../mine", "", 3])
+def test_fresh_never_leaves_the_folder(load, tmp_path, name):
+    (tmp_path / "mine-seed3").mkdir()
+    content = {"seeds": [3], "models": [{"name": name}]}
+    files.write_json(tmp_path / "run" / "recipe.json", content)
+    with pytest.raises(ValueError, match=r"recipe\.json is damaged"):
+        training.train(load(), tmp_path / "run", fresh=True)
+    assert (tmp_path / "mine-seed3").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"lenet"', '"lenets"'),
+        ('"digits"', '"numbers"'),
+        ("batch_size = 40", 'optimizer = "adamant"'),
+    ],
+)
+def test_a_mistake_does_not_claim_the_folder(load, tmp_path, old, new):
+    with pytest.raises(ValueError, match=r"Choose|Known|adamant"):
+        training.train(load((old, new)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_leftovers_of_a_kill_are_removed(load, tmp_path):
+    (tmp_path / ".partial-0123abcd-recipe.json").write_text("{")
+    (tmp_path / ".lock").touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".partial-recipe.json").write_text("{")
+    training.train(load(), tmp_path / "run")
+    assert not list((tmp_path / "run").rglob(".partial*"))
+    assert (tmp_path / ".partial-0123abcd-recipe.json").is_file()
+
+
+def test_two_runs_do_not_share_a_folder(load, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with (
+        filelock.FileLock(folder / ".lock"),
+        pytest.raises(ValueError, match="Another run is training"),
+    ):
+        training.train(load(), folder)
+    training.train(load(), folder)
+
+
+@pytest.mark.parametrize("inside", ["", "inside"])
+def test_a_file_is_no_folder(load, tmp_path, inside):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match=r"is a file\. Choose another"):
+        training.train(load(), tmp_path / "file" / inside)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "null", "{", '{"network": "plain"}'])
+def test_a_damaged_result_is_named(load, tmp_path, content):
+    files.write_text(tmp_path / "run" / "plain-seed3" / "result.json", content)
+    own = run.RunFolder(tmp_path / "run", load(), run.keras.backend.backend())
+    files.write_json(tmp_path / "run" / "recipe.json", own._content)
+    with pytest.raises(ValueError, match=r"result\.json is damaged\. Delete it.*--fresh"):
+        training.train(load(), tmp_path / "run")
+
+
+def test_a_damaged_state_is_named(load, tmp_path):
+    recipe = load(("epochs = 4", "epochs = 1"), ("subset = 120", "subset = 32"))
+    dataset = run.data.load(**recipe.data.model_dump(), seed=3)
+
+    def train():
+        network = run.build(recipe.models[0], dataset, 3)
+        return fit(network, dataset, recipe.training, tmp_path, seed=3)
+
+    history = train()
+    (tmp_path / "history.csv").unlink()  # as if killed before it was written
+    assert train() == history
+    assert (tmp_path / "history.csv").is_file()
+    (weights,) = (tmp_path / "checkpoint").glob("*.h5")
+    whole = weights.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", None):
+        weights.unlink() if damaged is None else weights.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"weights\.h5 is damaged\. Delete the folder"):
+            train()
+    for damaged in ("", "{}", "[]", "null", '{"latest": 3}'):
+        (tmp_path / "checkpoint" / "state.json").write_text(damaged)
+        with pytest.raises(ValueError, match=r"state\.json is damaged\. Delete the folder"):
+            train()
+
+
+def test_brackets_are_no_markup(load, tmp_path):
+    console = Console(file=io.StringIO(), width=300)
+    recipe = load(("Two small", "[bold]Two[/x] :car:"))
+    for _ in range(2):
+        training.train(recipe, tmp_path / "run [red]", console=console)
+    shown = console.file.getvalue()
+    assert "[bold]Two[/x] :car: networks" in shown
+    assert "run [red]" in shown
+
+
+def test_files_are_written_under_names_of_their_own(tmp_path):
+    path = tmp_path / "a.weights.h5"
+
+    def write(temporary):
+        assert temporary.name.endswith(".weights.h5")
+        files.write_text(path, "another process")
+        temporary.write_text("this one")
+
+    files.write(path, write)
+    assert path.read_text() == "this one"
+    with pytest.raises(ZeroDivisionError):
+        files.write(path, lambda temporary: (temporary.write_text("half"), 1 / 0))
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
