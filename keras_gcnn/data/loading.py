@@ -66,7 +66,8 @@ def load(
 
     Raises:
         ValueError: for an unknown data set or split, or a size that is not possible.
-        keras_gcnn.data.DataNotFoundError: if the data are not there and cannot be downloaded.
+        keras_gcnn.data.DataNotFoundError: if the data are not there and cannot be downloaded, or
+            if their files are damaged.
         ImportError: if SciPy or, for all but `digits`, TensorFlow Datasets is not installed.
 
     Example:

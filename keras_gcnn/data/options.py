@@ -30,7 +30,8 @@ def check_options(
             "images (int) from 0."
         )
     # A lone string is a collection too, of letters.
-    if isinstance(rotate, str) or not isinstance(rotate, Collection) or set(rotate) - set(SPLITS):
+    named = isinstance(rotate, Collection) and not isinstance(rotate, str)
+    if not named or not all(isinstance(split, str) and split in SPLITS for split in rotate):
         raise ValueError(
             f"rotate={rotate!r}: expected a collection of the splits {', '.join(SPLITS)}, e.g. "
             'rotate=["train", "test"]; () for none.'

@@ -24,7 +24,7 @@ _JPEG = b"\xff\xd8"
 
 
 class DataNotFoundError(FileNotFoundError):
-    """A data set is not on this disk and could not be downloaded."""
+    """A data set is not on this disk and could not be downloaded, or its files are damaged."""
 
 
 def read_prepared(entry: Entry, data_dir: str | Path | None = None) -> Source:
@@ -39,16 +39,17 @@ def read_prepared(entry: Entry, data_dir: str | Path | None = None) -> Source:
         `Source` with upright images and labels from 0.
 
     Raises:
-        DataNotFoundError: if the data are not there and cannot be downloaded.
+        DataNotFoundError: if the data are not there and cannot be downloaded, or are damaged.
         ImportError: if TensorFlow Datasets or what it needs is not installed.
     """
     tfds = _import_tfds()
     # TFDS reads the variable only when it is imported, which may have been before it was set.
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
-    builder = tfds.builder(entry.tfds_name, data_dir=str(data_dir) if data_dir else None)
+    with _damage_reported(entry, data_dir or "the default directory of TensorFlow Datasets"):
+        builder = tfds.builder(entry.tfds_name, data_dir=str(data_dir) if data_dir else None)
     if not (builder.data_path / "dataset_info.json").exists():
         _download(builder, entry)
-    with _without_warnings():
+    with _without_warnings(), _damage_reported(entry, builder.data_path):
         return _read(tfds, builder, entry)
 
 
@@ -62,6 +63,30 @@ def _without_warnings():
         yield
     finally:
         logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _damage_reported(entry: Entry, directory: str | Path):
+    """Says what to do about files that end too early, are missing, or hold something else."""
+    import tensorflow as tf
+    from google.protobuf.json_format import ParseError  # of dataset_info.json
+
+    damage = (
+        ParseError,
+        tf.errors.DataLossError,
+        tf.errors.FailedPreconditionError,  # a file without a single record
+        tf.errors.InvalidArgumentError,  # no image where one should be
+        tf.errors.NotFoundError,
+    )
+    try:
+        yield
+    except damage as error:
+        raise DataNotFoundError(
+            f"The data set {entry.tfds_name!r} in {directory} cannot be read: files there are "
+            f"damaged or missing ({type(error).__name__}: {error}). Delete it there and have "
+            f"TensorFlow Datasets prepare it again (`tfds build {entry.tfds_name}`, or load it "
+            "here while online)."
+        ) from error
 
 
 def _read(tfds, builder, entry: Entry) -> Source:

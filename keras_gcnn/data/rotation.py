@@ -51,8 +51,8 @@ def rotate(
         A new array of the same shape; of the same type if that is a floating type, else float32.
 
     Raises:
-        ValueError: if the images do not have four axes, or the angles do not fit them or are not
-            finite.
+        ValueError: if the images do not have four axes or are complex, or the angles do not fit
+            them or are not finite.
         ImportError: if SciPy is not installed.
 
     Example:
@@ -69,8 +69,14 @@ def rotate(
             f"images have shape {images.shape}; expected four axes (n, rows, columns, channels). "
             "Use image[None] for a single image and images[..., None] for grey ones."
         )
-    if not np.issubdtype(images.dtype, np.floating):
-        images = images.astype("float32")
+    if np.issubdtype(images.dtype, np.complexfloating):
+        raise ValueError(
+            f"images are {images.dtype}; expected real numbers. Turn images.real and images.imag "
+            "one by one."
+        )
+    result_type = images.dtype if np.issubdtype(images.dtype, np.floating) else "float32"
+    # SciPy computes in these two types only.
+    images = images.astype("float64" if np.dtype(result_type).itemsize > 4 else "float32")
     angles = np.asarray(angles, dtype="float64")
     if angles.shape not in ((), (1,), (len(images),)):
         raise ValueError(
@@ -90,7 +96,7 @@ def rotate(
             target[..., channel] = affine_transform(
                 image[..., channel], matrix, offset, order=1, mode="grid-constant", cval=fill
             )
-    return result
+    return result.astype(result_type, copy=False)
 
 
 def _to_source(angles: np.ndarray, n: int) -> np.ndarray:

@@ -98,5 +98,6 @@ def register(group: Group) -> Group:
 def subgroups(group: str | Group) -> tuple[Group, ...]:
     """All groups known to `get` that are subgroups of `group`, largest first, itself included."""
     group = get(group)
-    found = [other for other in _GROUPS.values() if group.contains(other)]
-    return tuple(sorted(found, key=lambda other: -other.order))
+    # The group itself need not be among those that are known.
+    found = [other for other in _GROUPS.values() if group.contains(other) and other != group]
+    return (group, *sorted(found, key=lambda other: -other.order))

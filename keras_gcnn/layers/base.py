@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from operator import index
 
 import keras
 
 from keras_gcnn import groups
+from keras_gcnn.layers.arguments import check_choice
 
 
 class EquivarianceWarning(UserWarning):
     """A layer was built in a configuration in which it does not commute with its group."""
-
-
-def check_choice(argument: str, value: str, choices: tuple[str, ...]) -> str:
-    """Returns `value` if it is one of `choices`; raises a `ValueError` that lists them if not."""
-    if value not in choices:
-        allowed = ", ".join(repr(choice) for choice in choices)
-        raise ValueError(f"{argument}={value!r} is not available. Choose one of {allowed}.")
-    return value
-
-
-def check_pair(argument: str, value: int | tuple[int, int]) -> tuple[int, int]:
-    """Returns a pair of positive integers from one integer or a pair."""
-    try:
-        # `index` takes NumPy's integers and refuses 2.5.
-        pair = tuple(map(index, value)) if isinstance(value, Iterable) else (index(value),) * 2
-    except TypeError:
-        pair = ()
-    if len(pair) != 2 or min(pair) < 1:
-        raise ValueError(
-            f"{argument}={value!r} has to be a positive integer, or two of them for rows and "
-            "columns."
-        )
-    return pair
 
 
 def report_broken(layer: keras.Layer, problem: str, fix: str, equivariance: str) -> None:
@@ -58,12 +34,14 @@ def report_broken(layer: keras.Layer, problem: str, fix: str, equivariance: str)
 
 
 class SizeDependent:
-    """Mixin of layers that are equivariant on some sizes of their input and not on others.
+    """Mixin of layers that slide a window, which fits some sizes of the input and not others.
 
-    The layer has `data_format` and `equivariance`, and says in `equivariance_problem(input_shape)`
-    what is wrong with a shape and what to do, or None.
+    The layer has `padding`, `data_format` and `equivariance`, and says in `smallest_sizes` what the
+    window needs and in `equivariance_problem(input_shape)` what is wrong with a shape and what to
+    do, or None.
     """
 
+    smallest_sizes: tuple[int, int]
     _checked_sizes: tuple[int | None, int | None] | None = None
 
     def sizes(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int | None]:
@@ -72,12 +50,31 @@ class SizeDependent:
         # While PyTorch traces a model for export, a size is a tensor; the window is a constant.
         return tuple(None if size is None else int(size) for size in sizes)
 
-    def check_equivariance(self, input_shape: tuple[int | None, ...]) -> None:
-        """Warns or raises, as `equivariance` says, if the layer is not equivariant on this shape.
+    def check_fits(self, input_shape: tuple[int | None, ...]) -> None:
+        """Raises a `ValueError` if the input is smaller than the window.
+
+        Left to themselves, one backend returns a map of nothing, one a wrong shape, and one ends
+        the process.
+        """
+        if self.padding == "same":
+            return
+        for size, smallest in zip(self.sizes(input_shape), self.smallest_sizes, strict=True):
+            if size is not None and size < smallest:
+                rows, columns = self.smallest_sizes
+                raise ValueError(
+                    f"{type(self).__name__} {self.name!r} needs at least {rows} rows and {columns} "
+                    f"columns; the input has shape {tuple(input_shape)} ({self.data_format}). Use "
+                    "larger images, fewer layers that shrink them before this one, or a smaller "
+                    "window here."
+                )
+
+    def check_sizes(self, input_shape: tuple[int | None, ...]) -> None:
+        """Raises if the window does not fit; warns or raises if the layer is not equivariant.
 
         Layers call it when they are built and on every call, since a layer that was built for one
         size can be called on another.
         """
+        self.check_fits(input_shape)
         sizes = self.sizes(input_shape)
         building = self._checked_sizes is None
         if sizes == self._checked_sizes or (None in sizes and not building):
@@ -156,3 +153,14 @@ def split_fibre(tensor, group: groups.Group, axis: int):
     axis %= len(shape)
     shape[axis : axis + 1] = [tensor.shape[axis] // group.order, group.order]
     return keras.ops.reshape(tensor, shape), axis + 1
+
+
+def as_numbers(inputs, dtype: str):
+    """Casts integers, such as 8-bit pixels, and bools to `dtype`; other types stay as they are.
+
+    Keras casts floating types only, and of the backends' operations only JAX's take the others.
+    """
+    given = keras.backend.standardize_dtype(inputs.dtype)
+    if given == "bool" or keras.backend.is_int_dtype(given):
+        return keras.ops.cast(inputs, dtype)
+    return inputs

@@ -7,31 +7,9 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
-from keras_gcnn.layers.base import GroupLayer, SizeDependent, check_choice, check_pair
-
-
-def _convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
-    """The backend's own convolution.
-
-    TensorFlow on a CPU has no complete set of channels-first kernels (float64 and every gradient
-    in float64 are missing), so there the tensor is turned around it.
-    """
-    around = (
-        data_format == "channels_first"
-        and keras.backend.backend() == "tensorflow"
-        and not keras.distribution.list_devices("gpu")
-    )
-    if around:
-        inputs = ops.transpose(inputs, (0, 2, 3, 1))
-    outputs = ops.conv(
-        inputs,
-        kernel,
-        strides=strides,
-        padding=padding,
-        data_format="channels_last" if around else data_format,
-        dilation_rate=dilation_rate,
-    )
-    return ops.transpose(outputs, (0, 3, 1, 2)) if around else outputs
+from keras_gcnn.layers.arguments import check_choice, check_count, check_pair
+from keras_gcnn.layers.backend import constant, convolve
+from keras_gcnn.layers.base import GroupLayer, SizeDependent, as_numbers
 
 
 class GroupConvolution(SizeDependent, GroupLayer):
@@ -64,9 +42,7 @@ class GroupConvolution(SizeDependent, GroupLayer):
         super().__init__(
             group, data_format=data_format, activity_regularizer=activity_regularizer, **kwargs
         )
-        if not isinstance(filters, int) or filters < 1:
-            raise ValueError(f"filters={filters!r} has to be a positive integer.")
-        self.filters = filters
+        self.filters = check_count("filters", filters)
         self.kernel_size = check_pair("kernel_size", kernel_size)
         self.strides = check_pair("strides", strides)
         self.padding = check_choice("padding", str(padding).lower(), ("valid", "same"))
@@ -87,7 +63,7 @@ class GroupConvolution(SizeDependent, GroupLayer):
         self.equivariance = check_choice("equivariance", equivariance, ("warn", "strict", "ignore"))
         # Asked for here already, so that a kernel that is not square is refused at once.
         index = groups.expansion_index(self.group, self.kernel_size, self.lifting)
-        self._index = index.reshape(-1)
+        self._index = index.reshape(-1).copy()  # torch takes no view of a read-only array
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     @property
@@ -97,6 +73,12 @@ class GroupConvolution(SizeDependent, GroupLayer):
 
     def _input_fields(self, input_shape) -> int:
         return input_shape[self.channel_axis] if self.lifting else self.fields(input_shape)
+
+    @property
+    def smallest_sizes(self) -> tuple[int, int]:
+        """Rows and columns of the window, dilation included."""
+        pairs = zip(self.kernel_size, self.dilation_rate, strict=True)
+        return tuple((size - 1) * dilation + 1 for size, dilation in pairs)
 
     def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
         """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
@@ -127,7 +109,7 @@ class GroupConvolution(SizeDependent, GroupLayer):
                 f"{type(self).__name__} {self.name!r} needs a known number of channels; the input "
                 f"has shape {tuple(input_shape)}. State it, e.g. keras.Input((28, 28, 1))."
             )
-        self.check_equivariance(input_shape)
+        self.check_sizes(input_shape)
         # In this order Keras's initialisers find the right fans, and per-filter constraints
         # work with the axes one would name for them.
         self.kernel = self.add_weight(
@@ -156,15 +138,15 @@ class GroupConvolution(SizeDependent, GroupLayer):
         orders, rows, columns, fields, filters = kernel.shape
         # A look-up in a table of rows is the one gather that every backend also exports.
         table = ops.reshape(kernel, (orders * rows * columns, fields * filters))
-        taken = ops.take(table, self._index, axis=0)
+        taken = ops.take(table, constant(self._index), axis=0)
         taken = ops.reshape(taken, (rows, columns, orders, self.group.order, fields, filters))
         taken = ops.transpose(taken, (0, 1, 4, 2, 5, 3))  # u, v, c_in, h, c_out, g
         return ops.reshape(taken, (rows, columns, fields * orders, filters * self.group.order))
 
     def call(self, inputs):
-        self.check_equivariance(inputs.shape)
-        outputs = _convolve(
-            inputs,
+        self.check_sizes(inputs.shape)
+        outputs = convolve(
+            as_numbers(inputs, self.compute_dtype),
             self._expand(self.kernel),
             self.strides,
             self.padding,
@@ -178,6 +160,7 @@ class GroupConvolution(SizeDependent, GroupLayer):
         return outputs if self.activation is None else self.activation(outputs)
 
     def compute_output_shape(self, input_shape):
+        self.check_fits(input_shape)
         channels = self._input_fields(input_shape) * self.input_orders
         kernel = (*self.kernel_size, channels, self.filters * self.group.order)
         return ops.conv(

@@ -21,7 +21,8 @@ class GBatchNormalization(keras.layers.BatchNormalization):
         group: str or `keras_gcnn.groups.Group`. `"z2"` makes it the stock layer.
         axis: int, the channel axis: `-1`, or `1` for channels first.
         synchronized: bool, whether statistics are taken over all replicas (TensorFlow only, as in
-            Keras; on JAX they are so under `keras.distribution` anyway).
+            Keras; on JAX they are so under `keras.distribution` anyway). As in Keras, they are not
+            if there is a mask.
         **kwargs: arguments of `keras.layers.BatchNormalization` (`momentum`, `epsilon`, `center`,
             `scale`, initializers, regularizers, constraints), without `renorm`.
 
@@ -31,8 +32,15 @@ class GBatchNormalization(keras.layers.BatchNormalization):
     Output shape:
         Same as the input.
 
+    Call arguments:
+        inputs: the feature maps.
+        training: bool, whether to normalize by the batch or by the moving statistics.
+        mask: bool tensor with the axes of the input but for the channels, or None. Where it is
+            False, in all orientations, nothing counts towards the batch's statistics.
+
     Raises:
-        ValueError: if the channels are no multiple of `|G|`, or for `renorm=True`.
+        ValueError: if the channels are no multiple of `|G|`, if the input has no axis `axis` or
+            the mask not one axis less than the input, or for `renorm=True`.
 
     Example:
 
@@ -64,21 +72,48 @@ class GBatchNormalization(keras.layers.BatchNormalization):
 
     def build(self, input_shape):
         shape = list(input_shape)
+        if not -len(shape) <= self.axis < len(shape):
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} normalizes axis={self.axis}; the input has "
+                f"shape {tuple(shape)}. Use axis=-1, or axis=1 for channels first."
+            )
         shape[self.axis] = count_fields(self, input_shape, self.group, self.axis)
         super().build(shape)
         self.input_spec = keras.layers.InputSpec(
             ndim=len(shape), axes={self.axis: input_shape[self.axis]}
         )
 
-    def _pooled_moments(self, inputs):
+    def _moments_per_channel(self, inputs, mask):
+        if mask is None:
+            return ops.moments(inputs, axes=self._reduction_axes, synchronized=self.synchronized)
+        if len(mask.shape) != len(inputs.shape) - 1:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} received a mask of shape "
+                f"{tuple(mask.shape)} for an input of shape {tuple(inputs.shape)}. It has to have "
+                "the axes of the input but for the channels."
+            )
+        counts = ops.cast(ops.expand_dims(mask, self.axis), "bool")
+
+        def kept(values):  # chosen, not multiplied by zero: what is masked may be NaN
+            return ops.where(counts, values, 0)
+
+        def mean(values):
+            return ops.sum(values, self._reduction_axes, keepdims=True) / total
+
+        # Keras's small number keeps a batch in which nothing counts from dividing by zero.
+        total = keras.config.epsilon()
+        total = total + ops.sum(kept(ops.ones_like(inputs)), self._reduction_axes, keepdims=True)
+        centre = mean(kept(inputs))
+        variance = mean(ops.square(kept(inputs - centre)))
+        return ops.reshape(centre, (-1,)), ops.reshape(variance, (-1,))
+
+    def _pooled_moments(self, inputs, mask):
         """Mean and variance per field, from those per channel.
 
         A field's variance is the mean of its orientations' variances plus the variance of their
         means, which costs no second pass over the feature map.
         """
-        means, variances = ops.moments(
-            inputs, axes=self._reduction_axes, synchronized=self.synchronized
-        )
+        means, variances = self._moments_per_channel(inputs, mask)
         means = ops.reshape(means, (-1, self.group.order))
         variances = ops.reshape(variances, (-1, self.group.order))
         mean, between = ops.moments(means, axes=[-1])
@@ -89,11 +124,11 @@ class GBatchNormalization(keras.layers.BatchNormalization):
             return None
         return ops.repeat(ops.cast(values, dtype), self.group.order)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs, training=None, mask=None):
         if keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16"):
             inputs = ops.cast(inputs, "float32")  # half precision cannot hold the statistics
         if training and self.trainable:
-            mean, variance = self._pooled_moments(inputs)
+            mean, variance = self._pooled_moments(inputs, mask)
             for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 kept = ops.cast(moving, batch.dtype) * self.momentum
                 moving.assign(kept + batch * (1.0 - self.momentum))

@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from keras_gcnn import groups
-from keras_gcnn.layers.base import GroupLayer, check_choice, split_fibre
+from keras_gcnn.layers.arguments import check_choice
+from keras_gcnn.layers.base import GroupLayer, split_fibre
 
 
 def _mean(tensor, axis, keepdims=False):

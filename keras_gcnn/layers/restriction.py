@@ -36,8 +36,8 @@ class Restriction(GroupLayer):
     Example:
 
     >>> from keras_gcnn.layers import Restriction
-    >>> Restriction("p4m", "p4").order.tolist()
-    [0, 1, 2, 3, 4, 7, 6, 5]
+    >>> Restriction("p4m", "p4").order
+    (0, 1, 2, 3, 4, 7, 6, 5)
 
     References:
         Weiler & Cesa 2019, "General E(2)-Equivariant Steerable CNNs", section 2.7.
@@ -54,14 +54,15 @@ class Restriction(GroupLayer):
                 f"{self.subgroup.name} is no subgroup of {self.group.name}. "
                 f"The subgroups of {self.group.name} are {names}."
             )
-        self.order = self.group.restriction(self.subgroup)
+        # Numbers of Python: torch.compile takes an array for a part of the computation.
+        self.order = tuple(self.group.restriction(self.subgroup).tolist())
 
     def build(self, input_shape):
         self.fields(input_shape)
         self.built = True
 
     def call(self, inputs):
-        if (self.order == range(self.group.order)).all():
+        if self.order == tuple(range(self.group.order)):
             return inputs
         # A gather along the channels would do, but PyTorch cannot export one from a 4-D tensor.
         split, axis = split_fibre(inputs, self.group, self.channel_axis)

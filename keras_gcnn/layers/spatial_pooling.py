@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from keras_gcnn import groups
-from keras_gcnn.layers.base import SizeDependent, check_choice, check_pair
+from keras_gcnn.layers.arguments import check_choice, check_pair
+from keras_gcnn.layers.base import SizeDependent, as_numbers
 
 
 class GroupPooling2D(SizeDependent, keras.Layer):
@@ -38,6 +39,11 @@ class GroupPooling2D(SizeDependent, keras.Layer):
         )
         self.equivariance = check_choice("equivariance", equivariance, ("warn", "strict", "ignore"))
         self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    @property
+    def smallest_sizes(self) -> tuple[int, int]:
+        """Rows and columns of the pool; those of the smallest one if it is chosen by the size."""
+        return self.pool_size or self.strides
 
     def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
         """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
@@ -72,13 +78,13 @@ class GroupPooling2D(SizeDependent, keras.Layer):
         )
 
     def build(self, input_shape):
-        self.check_equivariance(input_shape)
+        self.check_sizes(input_shape)
         self.built = True
 
     def call(self, inputs):
-        self.check_equivariance(inputs.shape)
+        self.check_sizes(inputs.shape)
         return self._pool(
-            inputs,
+            as_numbers(inputs, self.compute_dtype),
             self.window(inputs.shape),
             strides=self.strides,
             padding=self.padding,
@@ -86,6 +92,7 @@ class GroupPooling2D(SizeDependent, keras.Layer):
         )
 
     def compute_output_shape(self, input_shape):
+        self.check_fits(input_shape)
         spatial = []
         for axis, (size, stride) in enumerate(
             zip(self.sizes(input_shape), self.strides, strict=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import product
 
+from keras_gcnn.layers.arguments import as_count
+
+_LARGEST = 10**10  # parameters; far beyond what fits into memory, and soon found
 _FREEDOM = 2  # how far a single width may leave the builder's ratio
 _LOWEST_SHARE = 0.98  # of the budget that has to be used
 
@@ -24,9 +27,16 @@ def fit_widths(
         that the count is as large as possible; among equal counts, closest to the ratio.
 
     Raises:
-        ValueError: if no such network uses at least 98 % of the budget; the message names the
-            nearest counts that can be reached.
+        ValueError: if `parameters` is no number of parameters, or if no such network uses at least
+            98 % of the budget; the message names the nearest counts that can be reached.
     """
+    budget = as_count(parameters)
+    if budget is None or budget > _LARGEST:
+        raise ValueError(
+            f"parameters={parameters!r} has to be a positive integer up to {_LARGEST:,}, e.g. "
+            "50_000."
+        )
+    parameters = budget
 
     def scaled(factor: float) -> tuple[int, ...]:
         return tuple(max(1, round(part * factor)) for part in ratio)

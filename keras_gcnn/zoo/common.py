@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import keras
 
 from keras_gcnn import groups
 from keras_gcnn.layers import GGlobalPooling
+from keras_gcnn.layers.arguments import as_counts
 
 
 def check_shape(
     input_shape: Sequence[int], data_format: str, smallest: int
 ) -> tuple[int, int, int]:
     """Returns rows, columns and channels of an input shape, or raises a `ValueError`."""
-    sizes = tuple(input_shape)
-    if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
+    sizes = as_counts(input_shape)
+    if len(sizes) != 3 or None in sizes:
         raise ValueError(
             f"input_shape={input_shape} has to be three positive integers, e.g. (28, 28, 1)."
         )
@@ -32,10 +31,12 @@ def check_shape(
 
 def check_widths(widths: Sequence[int], length: int) -> tuple[int, ...]:
     """Returns the widths as a tuple, or raises a `ValueError`."""
-    widths = tuple(widths)
-    if len(widths) != length or not all(isinstance(one, int) and one > 0 for one in widths):
-        raise ValueError(f"widths={widths} has to be {length} positive integers.")
-    return widths
+    counts = as_counts(widths)
+    if len(counts) != length or None in counts:
+        raise ValueError(
+            f"widths={widths!r} has to be {length} positive integers, or None for the default."
+        )
+    return counts
 
 
 def pool_head(head: str, group: groups.Group, data_format: str) -> keras.Layer:
@@ -49,28 +50,9 @@ def pool_head(head: str, group: groups.Group, data_format: str) -> keras.Layer:
 
 def logits(classes: int, activation: str | None) -> keras.Layer:
     """The last layer, named `logits`, in full precision under a mixed policy."""
-    if not isinstance(classes, int) or classes < 1:
-        raise ValueError(f"classes={classes!r} has to be a positive integer.")
     return keras.layers.Dense(
         classes,
         activation=activation,
         dtype=keras.config.dtype_policy().variable_dtype,
         name="logits",
     )
-
-
-def load_weights(model: keras.Model, weights: str | os.PathLike | None) -> keras.Model:
-    """Loads a weights or model file into a network; None leaves it as it is.
-
-    Raises:
-        ValueError: if there is no such file.
-    """
-    if weights is None:
-        return model
-    if not Path(weights).is_file():
-        raise ValueError(
-            f"weights={str(weights)!r} is no file. Give the path of a .weights.h5 or .keras file "
-            f"of this network, or None. No trained weights are published for {model.name} yet."
-        )
-    model.load_weights(weights)
-    return model

@@ -11,8 +11,10 @@ import keras
 
 from keras_gcnn import groups
 from keras_gcnn.layers import GConv2D, GMaxPooling2D, LiftingConv2D
+from keras_gcnn.layers.arguments import check_count
 from keras_gcnn.zoo.budget import fit_widths
-from keras_gcnn.zoo.common import check_shape, check_widths, load_weights, logits, pool_head
+from keras_gcnn.zoo.common import check_shape, check_widths, logits, pool_head
+from keras_gcnn.zoo.weights import load_weights
 
 _KERNEL = 5
 _DENSE = (120, 84)
@@ -52,7 +54,9 @@ def lenet(
             the image is turned), `"orientations"` (mean over positions; every orientation keeps
             its features) or `"flatten"` (as in LeNet; neither is invariant).
         classifier_activation: activation of the output; None returns logits.
-        weights: None for fresh weights, or the path of a weights or model file of this network.
+        weights: None for fresh weights, or the path of a file of this network. A model file
+            (`.keras`) of another group is refused; a weights file (`.weights.h5`) says nothing
+            about the group, and one of another group of the same order loads without a word.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         name: str, name of the model; default `"lenet_<group>"`.
 
@@ -62,7 +66,7 @@ def lenet(
 
     Raises:
         ValueError: for an unknown group or head, an image that is too small, both `widths` and
-            `parameters`, or a budget that cannot be met to 2 %.
+            `parameters`, a budget that cannot be met to 2 %, or a file of another network.
 
     Example:
 
@@ -75,6 +79,7 @@ def lenet(
     """
     group = groups.get(group)
     data_format = data_format or keras.config.image_data_format()
+    classes = check_count("classes", classes)
     rows, columns, channels = check_shape(input_shape, data_format, smallest=12)
     # Pooling halves, and the valid convolution takes four, on each axis.
     positions = ((rows // 2 - 4) // 2) * ((columns // 2 - 4) // 2)
@@ -102,10 +107,12 @@ def lenet(
         raise ValueError("Give widths or parameters, not both.")
     if parameters is not None:
         widths = fit_widths(count, ratio, parameters)
-    widths = check_widths(widths or [round(width) for width in ratio], len(ratio))
+    if widths is None:
+        widths = [round(width) for width in ratio]
+    widths = check_widths(widths, len(ratio))
 
     pool = partial(GMaxPooling2D, data_format=data_format)
-    inputs = keras.Input(input_shape, name="image")
+    inputs = keras.Input(tuple(map(int, input_shape)), name="image")
     # Pixels keep zero as the background, which is also what "same" pads with; their spread on
     # digits becomes about one.
     x = keras.layers.Rescaling(3.0, name="normalization")(inputs)

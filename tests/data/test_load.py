@@ -120,6 +120,7 @@ def test_sizes_at_their_limits():
         ({"rotate": ["tests"]}, "train, validation, test"),
         ({"rotate": "test"}, "train, validation, test"),
         ({"rotate": True}, "train, validation, test"),
+        ({"rotate": [["train"]]}, "train, validation, test"),
         ({"seed": -1}, "seed=-1"),
         ({"seed": 0.5}, "seed=0.5"),
     ],

@@ -94,6 +94,26 @@ def test_says_when_the_files_are_jpeg(prepare, encoding):
     assert ("re-encoded" in loaded.description) == (encoding == "jpeg")
 
 
+@pytest.mark.parametrize(
+    ("files", "damage"),
+    [
+        ("*train*", lambda file: file.write_bytes(file.read_bytes()[:500])),
+        ("*train*", lambda file: file.write_bytes(file.read_bytes()[::-1])),
+        ("*train*", lambda file: file.write_bytes(b"")),
+        ("*test*", lambda file: file.unlink()),
+        ("dataset_info.json", lambda file: file.write_text("{")),
+    ],
+    ids=["cut off", "reversed", "empty", "missing", "no JSON"],
+)
+def test_damaged_files_are_reported(prepare, files, damage):
+    part = (_images(4, "cifar10"), np.arange(4))
+    directory = prepare("cifar10", "3.0.2", {"train": part, "test": part}, labels=10)
+    damage(next(directory.glob(f"cifar10/*/{files}")))
+    with pytest.raises(data.DataNotFoundError, match=r"damaged or missing.*`tfds build") as caught:
+        data.load("cifar10", validation=1, data_dir=directory)
+    assert str(directory) in str(caught.value)
+
+
 @pytest.fixture
 def offline(monkeypatch):
     """No server can be reached; the list of those that were tried."""

@@ -73,6 +73,20 @@ def test_type_and_fill():
     assert data.rotate(np.zeros((0, 5, 5, 1)), []).shape == (0, 5, 5, 1)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
+def test_every_floating_type_stays_as_it_is(dtype):
+    images = np.random.default_rng(3).random((2, 5, 5, 1))
+    turned = data.rotate(images.astype(dtype), 30)
+    assert turned.dtype == dtype
+    precision = max(np.finfo(dtype).eps, np.finfo("float64").eps)
+    np.testing.assert_allclose(turned, data.rotate(images, 30), atol=4 * precision)
+
+
+def test_complex_images_are_refused():
+    with pytest.raises(ValueError, match="complex64; expected real numbers"):
+        data.rotate(np.zeros((1, 5, 5, 1), "complex64"), 30)
+
+
 def test_does_not_change_its_input():
     images = np.random.default_rng(2).random((2, 5, 5, 1))
     before = images.copy()

@@ -5,9 +5,16 @@ import numpy as np
 import pytest
 
 from keras_gcnn import analysis, groups, layers
+from keras_gcnn.groups import planar
 
 # The mirror that reverses the columns, which is none of the groups that come with the library.
 TABLE = {"e": [[1, 0], [0, 1]], "c": [[1, 0], [0, -1]]}
+
+
+@pytest.fixture(autouse=True)
+def _registry(monkeypatch):
+    """What a test registers is known to that test alone."""
+    monkeypatch.setattr(planar, "_GROUPS", dict(planar._GROUPS))
 
 
 @pytest.fixture
@@ -19,6 +26,17 @@ def test_layers_take_it_as_it_is(own):
     layer = layers.LiftingConv2D(2, (3, 5), own, padding="same")
     analysis.assert_equivariant(layer, input_shape=(6, 7, 2))
     assert groups.get(own) is own
+
+
+def test_its_subgroups_are_itself_and_those_that_are_known():
+    own = groups.Group("cross", {**TABLE, "m": [[-1, 0], [0, 1]], "mc": [[-1, 0], [0, -1]]})
+    assert groups.get("pmm") != own
+    names = [group.name for group in groups.subgroups(own)]
+    assert names[0] == "cross"
+    assert {"pmm", "p2", "pm", "z2"} < set(names)
+    assert [group.name for group in groups.subgroups("p4")] == ["p4", "p2", "z2"]
+    with pytest.raises(ValueError, match=r"p4 is no subgroup of cross.*are cross, "):
+        layers.Restriction(own, "p4")
 
 
 def test_registered_it_can_be_saved_and_loaded(own):

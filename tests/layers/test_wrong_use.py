@@ -65,11 +65,16 @@ def test_unknown_subgroup():
         ({"filters": 0}, "filters=0 has to be a positive integer"),
         ({"filters": -2}, "filters=-2 has to be"),
         ({"filters": 1.5}, r"filters=1\.5 has to be"),
+        ({"filters": True}, "filters=True has to be"),
+        ({"filters": "2"}, "filters='2' has to be"),
         ({"kernel_size": (3, 5)}, r"\(3, 5\) is not square.*kernel_size=5.*without quarter turns"),
         ({"kernel_size": 0}, "kernel_size=0 has to be a positive integer, or two"),
         ({"kernel_size": (3, 3, 3)}, r"kernel_size=\(3, 3, 3\) has to be"),
         ({"kernel_size": 2.5}, r"kernel_size=2\.5 has to be"),
+        ({"kernel_size": True}, "kernel_size=True has to be"),
+        ({"kernel_size": None}, "kernel_size=None has to be"),
         ({"strides": -1}, "strides=-1 has to be"),
+        ({"strides": (True, 1)}, r"strides=\(True, 1\) has to be"),
         ({"dilation_rate": (0, 1)}, r"dilation_rate=\(0, 1\) has to be"),
         ({"padding": "causal"}, "padding='causal' is not available.*'valid', 'same'"),
         ({"data_format": "nchw"}, "data_format='nchw'.*'channels_last', 'channels_first'"),
@@ -91,6 +96,7 @@ def test_convolutions(layer_class, arguments, says):
     ("arguments", "says"),
     [
         ({"pool_size": 0}, "pool_size=0 has to be a positive integer, or two"),
+        ({"pool_size": True}, "pool_size=True has to be"),
         ({"strides": 0}, "strides=0 has to be"),
         ({"pool_size": 2, "strides": (1, -1)}, r"strides=\(1, -1\) has to be"),
         ({"padding": "full"}, "padding='full' is not available.*'valid', 'same'"),
@@ -125,6 +131,26 @@ def test_pooling_over_orientations(layer_class):
 def test_inputs_without_positions(layer, expected):
     with pytest.raises(ValueError, match=expected):
         layer(np.zeros((2, 8), "float32"))
+
+
+@pytest.mark.parametrize("layer_class", CONVOLUTIONS)
+def test_numpy_integers_are_integers(layer_class):
+    sizes = np.array([3, 3])
+    layer = layer_class(np.int64(2), sizes, strides=np.uint8(1))
+    assert layer_class(2, 3, name=layer.name).get_config() == layer.get_config()
+    assert type(layer.filters) is int
+
+
+@pytest.mark.parametrize("axis", [2, -3, 4])
+def test_an_axis_that_the_input_does_not_have(axis):
+    with pytest.raises(ValueError, match=rf"axis={axis}; the input has shape \(6, 8\).*axis=-1"):
+        layers.GBatchNormalization("p4", axis=axis)(np.zeros((6, 8), "float32"))
+
+
+def test_a_mask_that_does_not_fit():
+    inputs, mask = np.zeros((2, 3, 3, 8), "float32"), np.ones((2, 3, 3, 8), bool)
+    with pytest.raises(ValueError, match=r"mask of shape \(2, 3, 3, 8\).*but for the channels"):
+        layers.GBatchNormalization("p4")(inputs, training=True, mask=mask)
 
 
 @pytest.mark.parametrize("layer_class", CONVOLUTIONS)

@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 
 from keras_gcnn import analysis, zoo
@@ -23,6 +24,10 @@ def test_the_other_heads_are_known_to_break_invariance(head):
     errors = analysis.equivariance_error(network, "p4", output_type="trivial")
     assert max(errors.values()) > 1e-3
     assert len(analysis.audit(network).problems) == 1
+
+
+def test_widths_of_numpy():
+    assert zoo.lenet(widths=np.array([2, 3])).get_layer("conv2").filters == 3
 
 
 def test_layers_have_stable_names():

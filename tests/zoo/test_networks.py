@@ -67,6 +67,30 @@ def test_saved_and_loaded_it_predicts_the_same(builder, tmp_path):
 
 
 @every_network
+@pytest.mark.filterwarnings("ignore:Skipping nested container")  # Keras, before its own error
+def test_the_file_of_another_network_is_refused(builder, tmp_path):
+    """Two groups of order 4: the shapes of all weights are the same."""
+    build(builder, "p4").save(tmp_path / "p4.keras")
+    with pytest.raises(ValueError, match=r"with layers on p4, .* are on pmm, .*`group` of the one"):
+        build(builder, "pmm", weights=tmp_path / "p4.keras")
+    with pytest.raises(ValueError, match=r"cannot be loaded into .* arguments of the one"):
+        build(builder, "p4", classes=11, weights=tmp_path / "p4.keras")
+    (tmp_path / "damaged.keras").write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match="cannot be loaded into"):
+        build(builder, "p4", weights=tmp_path / "damaged.keras")
+
+
+@every_network
+def test_numpy_integers_are_integers(builder):
+    make, four = getattr(zoo, builder), np.int64(4)
+    network = make(input_shape=np.array([28, 28, 1]), classes=four, parameters=np.int64(50_000))
+    assert network.input_shape == (None, 28, 28, 1)
+    assert network.output_shape == (None, 4)
+    plain = make(classes=4, parameters=50_000)
+    assert plain.count_params() == network.count_params()
+
+
+@every_network
 def test_channels_first_computes_the_same(builder):
     last = build(builder, "p4m", input_shape=(28, 28, 3))
     first = build(builder, "p4m", input_shape=(3, 28, 28), data_format="channels_first")
@@ -125,10 +149,23 @@ def test_defaults_just_work(builder):
         ({"head": "mean"}, "Choose one of invariant"),
         ({"input_shape": (8, 8, 1)}, "at least"),
         ({"input_shape": (28, 28)}, "three positive integers"),
+        ({"input_shape": 28}, "three positive integers"),
+        ({"input_shape": (28, 28, True)}, "three positive integers"),
         ({"classes": 0}, "positive integer"),
+        ({"classes": True}, "positive integer"),
+        ({"classes": "10", "parameters": 50_000}, "positive integer"),
+        ({"widths": ()}, r"widths=\(\) has to be . positive integers"),
+        ({"widths": 0}, "widths=0 has to be"),
+        ({"widths": 5}, "widths=5 has to be"),
+        ({"widths": (True, 2)}, "positive integers"),
+        ({"widths": (2.0, 2)}, "positive integers"),
         ({"widths": (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)}, "positive integers"),
         ({"widths": (8, 8), "parameters": 50_000}, "not both"),
         ({"parameters": 50}, "nearest counts"),
+        *(
+            ({"parameters": wrong}, "parameters=.* a positive integer up to 10,000,000,000")
+            for wrong in (0, -5, 10**30, 5e4, float("inf"), float("nan"), "50000", True)
+        ),
         ({"weights": "nowhere.keras"}, "no file"),
     ],
 )

@@ -1,0 +1,51 @@
+"""Checks of the arguments that many layers and networks take."""
+
+from __future__ import annotations
+
+from operator import index
+
+
+def check_choice(argument: str, value: str, choices: tuple[str, ...]) -> str:
+    """Returns `value` if it is one of `choices`; raises a `ValueError` that lists them if not."""
+    if value not in choices:
+        allowed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{argument}={value!r} is not available. Choose one of {allowed}.")
+    return value
+
+
+def as_count(value: object) -> int | None:
+    """A positive integer of Python or NumPy as an int; None for everything else."""
+    if isinstance(value, bool):  # an int to Python, but True is no number of anything
+        return None
+    try:
+        number = index(value)  # refuses 2.5
+    except TypeError:
+        return None
+    return number if number >= 1 else None
+
+
+def as_counts(values: object) -> tuple[int | None, ...]:
+    """Every one of them `as_count`; nothing at all if `values` is no collection."""
+    try:
+        return tuple(map(as_count, values))
+    except TypeError:
+        return ()
+
+
+def check_count(argument: str, value: int) -> int:
+    """Returns a positive integer as an int; raises a `ValueError` for everything else."""
+    count = as_count(value)
+    if count is None:
+        raise ValueError(f"{argument}={value!r} has to be a positive integer.")
+    return count
+
+
+def check_pair(argument: str, value: int | tuple[int, int]) -> tuple[int, int]:
+    """Returns a pair of positive integers from one integer or a pair."""
+    pair = as_counts(value) or (as_count(value),) * 2
+    if len(pair) != 2 or None in pair:
+        raise ValueError(
+            f"{argument}={value!r} has to be a positive integer, or two of them for rows and "
+            "columns."
+        )
+    return pair

@@ -1,0 +1,36 @@
+"""Pixels are numbers: images of integers give what the same images as floats give."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import layers
+from tests.helpers.layers import run
+
+LAYERS = [
+    lambda **more: layers.LiftingConv2D(2, 3, "p4", activation="relu", **more),
+    lambda **more: layers.GConv2D(2, 3, "p4", **more),
+    layers.GMaxPooling2D,
+    layers.GAveragePooling2D,
+]
+every_layer = pytest.mark.parametrize("make", LAYERS)
+
+
+@every_layer
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "bool"])
+def test_integers_are_cast(make, dtype, rng):
+    pixels = rng.integers(0, 256, (2, 6, 6, 4)).astype(dtype)
+    layer = make()
+    expected = run(layer, pixels.astype("float32"))
+    np.testing.assert_array_equal(run(layer, pixels), expected)
+    assert expected.dtype == "float32"
+
+
+@every_layer
+def test_in_a_model_of_integers(make, rng):
+    pixels = rng.integers(0, 256, (2, 6, 6, 4), dtype="uint8")
+    inputs = keras.Input((6, 6, 4), dtype="uint8")
+    network = keras.Model(inputs, make(dtype="mixed_bfloat16")(inputs))
+    outputs = network(pixels)
+    for tensor in (outputs, network.output):
+        assert keras.backend.standardize_dtype(tensor.dtype) == "bfloat16"
