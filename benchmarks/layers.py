@@ -107,7 +107,7 @@ def compare(backend: str, group: str, batch_size: int, steps: int) -> dict:
     ratios = [a / b for a, b in zip(seconds["group"], seconds["stock"], strict=True)]
     low, _, high = statistics.quantiles(ratios, n=4)
     memory = {
-        kind: min(run_worker(backend, "peak_memory", kind, group, batch_size) for _ in range(3))
+        kind: min(run_worker(backend, "peak_memory", kind, group, batch_size) for _ in range(2))
         for kind in ("group", "stock")
     }
     medians = {kind: statistics.median(times) for kind, times in seconds.items()}
@@ -128,7 +128,7 @@ def main(
     backend: Annotated[list[str], typer.Option(help="Backends to measure.")] = list(BACKENDS),  # noqa: B006
     group: Annotated[list[str], typer.Option(help="Groups to measure.")] = ["p4", "p4m"],  # noqa: B006
     batch_size: Annotated[int, typer.Option(help="Images per step.")] = 64,
-    steps: Annotated[int, typer.Option(help="Timed steps of each stack.")] = 40,
+    steps: Annotated[int, typer.Option(help="Timed steps of each stack.")] = 30,
     output: Annotated[Path | None, typer.Option(help="JSON file to write the rows to.")] = None,
     worker: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
