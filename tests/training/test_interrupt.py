@@ -15,6 +15,7 @@ from keras_gcnn.training.interrupt import interruptible
 # batch on JAX.
 _TRAIN = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 from keras_gcnn import cli
 from keras_gcnn.training import fit
 
@@ -52,6 +53,15 @@ def test_an_interrupted_run_ends_at_once_and_goes_on_later(single_recipe_file, t
     assert str(state["history"][0]["loss"]) in (folder / "turning-seed3/history.csv").read_text()
 
 
+@pytest.fixture
+def heeded():
+    """Ctrl-C is heeded, which a shell turns off for its jobs in the background."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_the_first_signal_waits_for_the_batch_and_the_second_does_not():
     former = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), interruptible() as interrupt:  # noqa: PT012
@@ -63,6 +73,7 @@ def test_the_first_signal_waits_for_the_batch_and_the_second_does_not():
     assert signal.getsignal(signal.SIGINT) is former
 
 
+@pytest.mark.usefixtures("heeded")
 def test_other_threads_and_ignored_signals_are_left_alone():
     seen = []
 
