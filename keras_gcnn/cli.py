@@ -138,6 +138,13 @@ def train(
     backend: BackendOption = None,
     epochs: Annotated[int | None, typer.Option(help="Most epochs per network.")] = None,
     subset: Annotated[int | None, typer.Option(help="Most training images.")] = None,
+    test_subset: Annotated[int | None, typer.Option(help="Most test images.")] = None,
+    networks: Annotated[
+        list[str] | None, typer.Option(help="Train this network only, for now; repeatable.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Train with this seed only, for now; repeatable.")
+    ] = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="Folder of the run; default runs/ and the options' names.")
     ] = None,
@@ -148,11 +155,17 @@ def train(
 ) -> None:
     """Train the networks of a recipe and print their table.
 
-    Run it again to go on after an interruption. The folder gets the models, their history,
-    TensorBoard logs, the table as JSON and Markdown, and a picture of accuracy by angle.
+    Run it again to go on after an interruption, or with more networks or seeds in the recipe. The
+    folder gets the models, their history, TensorBoard logs, the table as JSON and Markdown, and
+    pictures.
     """
     loaded = load_recipe(
-        recipe, data__name=data, training__epochs=epochs, data__subset=subset, backend=backend
+        recipe,
+        data__name=data,
+        training__epochs=epochs,
+        data__subset=subset,
+        data__test_subset=test_subset,
+        backend=backend,
     )
     asked = loaded.backend or _wanted_backend()
     chosen = choose_backend(loaded.backend)
@@ -163,7 +176,15 @@ def train(
 
     console.print(f"{loaded.title}; data {loaded.data.name}, backend {chosen}")
     try:
-        run(loaded, run_dir, fresh=fresh, data_dir=data_dir, console=console)
+        run(
+            loaded,
+            run_dir,
+            networks=networks or None,  # without the option, typer may give an empty list
+            seeds=seed or None,
+            fresh=fresh,
+            data_dir=data_dir,
+            console=console,
+        )
     except KeyboardInterrupt:
         Console(stderr=True).print("Interrupted. Run the same command again to go on.")
         raise typer.Exit(130) from None
@@ -181,7 +202,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of the random angles.")] = 0,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Print the error of a saved model on upright, turned and mirrored test images."""
+    """Print the error of a saved model on test images as they are, turned, and mirrored."""
     choose_backend(backend)
     from keras_gcnn.training.evaluation import evaluate_file
 

@@ -59,3 +59,20 @@ def single_recipe_file(recipe_file):
     head, _, second = recipe_file.read_text().split("[[models]]")
     recipe_file.write_text(f"{head}[[models]]{second}")
     return recipe_file
+
+
+@pytest.fixture
+def load(recipe_file):
+    """Loads the recipe with parts of its text replaced."""
+    from keras_gcnn import training
+
+    def change(*pairs):
+        text = recipe_file.read_text()
+        for old, new in pairs:
+            assert old in text
+            text = text.replace(old, new)
+        path = recipe_file.with_name("changed.toml")
+        path.write_text(text)
+        return training.load_recipe(path)
+
+    return change

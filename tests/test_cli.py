@@ -40,6 +40,21 @@ def test_train_and_evaluate(single_recipe_file, tmp_path):
     assert "quarter" in out
 
 
+def test_a_part_of_a_recipe_is_trained(recipe_file, tmp_path):
+    recipe_file.write_text(recipe_file.read_text().replace("seeds = [3]", "seeds = [3, 4]"))
+    options = ("--epochs", 1, "--test-subset", 20, "--networks", "plain", "--seed", 4)
+    code, _, err = run("train", recipe_file, *options, "--run-dir", "own", cwd=tmp_path)
+    assert code == 0, err
+    assert [path.name for path in (tmp_path / "own").glob("*-seed*")] == ["plain-seed4"]
+    results = json.loads((tmp_path / "own" / "results.json").read_text())
+    assert results["images"]["test"] == 20
+    assert len(results["missing"]) == 3
+    options = ("--networks", "plan", "--networks", "turning")
+    code, _, err = run("train", recipe_file, *options, "--run-dir", "own", cwd=tmp_path)
+    assert code == 2
+    assert "some of plain, turning" in err
+
+
 def test_the_backend_is_chosen_by_an_option(tmp_path):
     other = "torch" if keras.backend.backend() != "torch" else "tensorflow"
     # No such data set: it ends right after the backend is known, without training.

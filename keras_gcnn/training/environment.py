@@ -7,6 +7,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 
 def _processor() -> str:
@@ -59,3 +60,26 @@ def describe() -> dict[str, str | int | None]:
         "cores": os.cpu_count(),
         "gpus": _count_gpus(backend),
     }
+
+
+def lines(results: list[dict[str, Any]]) -> list[str]:
+    """What results were measured with, as a line of Markdown for each environment.
+
+    Args:
+        results: with `"network"`, `"seed"` and `"environment"`, of `describe`.
+    """
+    groups: dict[tuple, list[dict[str, Any]]] = {}
+    for result in results:
+        rest = tuple((k, v) for k, v in result["environment"].items() if k != "date")
+        groups.setdefault(rest, []).append(result)
+    texts = []
+    for rest, members in groups.items():
+        dates = sorted(one["environment"]["date"] for one in members)
+        first, last = dates[0], dates[-1]
+        date = first if first == last else f"{first} to {last}"
+        text = ", ".join(f"{key}: {value}" for key, value in (("date", date), *rest))
+        if len(groups) > 1:  # the parts of the table come from different machines or versions
+            names = ", ".join(f"{one['network']} with seed {one['seed']}" for one in members)
+            text = f"{names}: {text}"
+        texts.append(f"- {text}.")
+    return texts

@@ -13,7 +13,8 @@ import keras_gcnn.layers  # noqa: F401 - registers the layers for loading
 from keras_gcnn import data
 from keras_gcnn.analysis.figures import plot_accuracy_by_angle
 from keras_gcnn.training import files, report
-from keras_gcnn.training.turned import accuracy_by_angle, turned_errors
+from keras_gcnn.training.measurement import measure
+from keras_gcnn.training.recipe import EvaluationTable
 
 
 def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
@@ -71,7 +72,7 @@ def evaluate_file(
     data_dir: str | Path | None = None,
     console: Console | None = None,
 ) -> dict[str, Any]:
-    """Measures a saved model on upright, turned and mirrored test images.
+    """Measures a saved model on test images as they are, turned, and mirrored.
 
     Args:
         path: a `.keras` file.
@@ -91,21 +92,23 @@ def evaluate_file(
     console = console or Console(quiet=True)
     dataset = data.load(name, test_subset=test_subset, seed=seed, data_dir=data_dir)
     model = load_classifier(path, dataset)
-    if picture:
+    if picture is not None:
         files.make_folder(Path(picture).parent)  # before the measurement, which takes long
+    evaluation = EvaluationTable(angles=picture is not None, picture_images=len(dataset.test))
     with console.status("measuring on turned images"):
-        result = {
-            "network": model.name,
-            "seed": seed,
-            "parameters": int(sum(np.prod(v.shape) for v in model.trainable_variables)),
-            "errors": turned_errors(model, dataset.test, seed),
-        }
-        if picture:
-            curve = accuracy_by_angle(model, dataset.test)
-            note = f"{name}: {len(dataset.test)} test images, bilinear rotation, zeros outside"
-            files.write(
-                Path(picture),
-                lambda file: plot_accuracy_by_angle({model.name: curve}, file, str(path), note),
-            )
+        measured = measure(model, dataset, evaluation, seed)
+    result = {
+        "network": model.name,
+        "seed": seed,
+        "parameters": int(sum(np.prod(v.shape) for v in model.trainable_variables)),
+        "errors": measured["errors"],
+    }
+    if picture is not None:
+        curve = {float(angle): value for angle, value in measured["accuracy_by_angle"].items()}
+        note = f"{name}: {len(dataset.test)} test images, bilinear rotation, zeros outside"
+        files.write(
+            Path(picture),
+            lambda file: plot_accuracy_by_angle({model.name: [curve]}, file, str(path), note),
+        )
     report.print_table([result], f"{path} on {name}, {len(dataset.test)} test images", console)
     return result

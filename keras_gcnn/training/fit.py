@@ -16,8 +16,13 @@ from keras_gcnn.training.interrupt import interruptible
 from keras_gcnn.training.recipe import TrainingTable
 
 
-def _optimizer(settings: TrainingTable) -> keras.optimizers.Optimizer:
-    config = {**settings.optimizer_arguments, "learning_rate": settings.learning_rate}
+def _optimizer(settings: TrainingTable, steps: int) -> keras.optimizers.Optimizer:
+    """The optimizer of a recipe; `steps` is the number of batches of an epoch."""
+    rate = settings.learning_rate
+    if settings.schedule == "cosine":
+        schedule = keras.optimizers.schedules.CosineDecay(rate, settings.epochs * steps)
+        rate = keras.optimizers.schedules.serialize(schedule)
+    config = {**settings.optimizer_arguments, "learning_rate": rate}
     try:
         return keras.optimizers.get({"class_name": settings.optimizer, "config": config})
     except (TypeError, ValueError) as error:
@@ -38,7 +43,7 @@ def check(dataset: Dataset, settings: TrainingTable) -> None:
             "Early stopping needs validation images. Set data.validation to a share or a number "
             "larger than 0."
         )
-    _optimizer(settings)
+    _optimizer(settings, steps=1)
 
 
 def fit(
@@ -73,12 +78,12 @@ def fit(
         FloatingPointError: if the loss is no longer finite.
     """
     check(dataset, settings)
+    batches = ShuffledBatches(dataset.train, settings.batch_size, seed)
     model.compile(
-        optimizer=_optimizer(settings),
+        optimizer=_optimizer(settings, len(batches)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    batches = ShuffledBatches(dataset.train, settings.batch_size, seed)
     early_stopping = keras.callbacks.EarlyStopping(
         settings.monitor, patience=settings.patience, restore_best_weights=True
     )

@@ -35,6 +35,18 @@ def _check_finite(value: Any) -> Any:
     return value
 
 
+def _check_differ(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("Seeds should differ, since each has its folder")
+    return seeds
+
+
+# As large as NumPy and Keras allow.
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0, lt=2**32)], ...],
+    Field(min_length=1),
+    AfterValidator(_check_differ),
+]
 Arguments = Annotated[dict[str, Any], AfterValidator(_check_finite)]
 
 
@@ -75,12 +87,16 @@ class TrainingTable(_Table):
     batch_size: int = Field(64, gt=0)
     optimizer: str = "adam"
     learning_rate: float = Field(1e-3, gt=0)
+    schedule: Literal["constant", "cosine"] = "constant"  # cosine: to zero at the last epoch
     optimizer_arguments: Arguments = {}
 
 
 class EvaluationTable(_Table):
-    """`[evaluation]`: the table's turned images and the picture of accuracy by angle."""
+    """`[evaluation]`: the columns of the table and the pictures."""
 
+    turned: bool = True  # columns for quarter turns, mirror images and any angle
+    angles: bool = True  # a picture of accuracy by angle
+    confusion: bool = False  # a picture of which class is taken for which
     angle_step: float = Field(15, ge=1, le=180)
     picture_images: int = Field(2000, gt=0)
 
@@ -91,28 +107,37 @@ class ModelTable(_Table):
     name: str = Field(pattern=NAME)
     builder: str
     arguments: Arguments = {}
+    epochs: Annotated[int, Field(gt=0)] | None = None  # at most, if fewer than training.epochs
+    seeds: Seeds | None = Field(None, strict=False)  # instead of the recipe's
 
 
 class Recipe(_Table):
     """A whole recipe."""
 
     title: str
-    # As large as NumPy and Keras allow.
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
-        (0,), min_length=1, strict=False
-    )
+    seeds: Seeds = Field((0,), strict=False)
     backend: Backend | None = None
     data: DataTable = DataTable()
     training: TrainingTable = TrainingTable()
     evaluation: EvaluationTable = EvaluationTable()
     models: tuple[ModelTable, ...] = Field(min_length=1, strict=False)
 
-    @field_validator("seeds")
-    @classmethod
-    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) < len(seeds):
-            raise ValueError("Seeds should differ, since each has its folder")
-        return seeds
+    def training_of(self, model: ModelTable) -> TrainingTable:
+        """How a network is trained: `[training]`, with the epochs of its own."""
+        epochs = min(self.training.epochs, model.epochs or self.training.epochs)
+        return self.training.model_copy(update={"epochs": epochs})
+
+    def seeds_of(self, model: ModelTable) -> tuple[int, ...]:
+        """The seeds with which a network is trained."""
+        return model.seeds or self.seeds
+
+    @property
+    def networks(self) -> tuple[tuple[ModelTable, int], ...]:
+        """Every network with every seed of its own: all of one seed, then all of the next."""
+        seeds = dict.fromkeys(seed for model in self.models for seed in self.seeds_of(model))
+        return tuple(
+            (model, seed) for seed in seeds for model in self.models if seed in self.seeds_of(model)
+        )
 
     @model_validator(mode="after")
     def _names_differ(self) -> Recipe:

@@ -3,79 +3,173 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from keras_gcnn.training import files
+from keras_gcnn.data import Dataset
+from keras_gcnn.training import environment, files
+from keras_gcnn.training.recipe import Recipe
 from keras_gcnn.training.turned import COLUMNS
 
-_HEADER = ("network", "parameters", *(f"{name}, error %" for name in COLUMNS), "s/epoch")
+Results = Sequence[dict[str, Any]]
 
 
-def _number(values: Sequence[float], digits: int) -> str:
-    """Mean, with the standard deviation over several seeds."""
-    mean = f"{statistics.mean(values):.{digits}f}"
-    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
+class Summary:
+    """What a report says of a data set; the images themselves need not be kept for it."""
+
+    def __init__(self, dataset: Dataset):
+        self.description = dataset.description
+        self.classes = dataset.classes
+        self.images = {
+            "training": len(dataset.train),
+            "validation": len(dataset.validation),
+            "test": len(dataset.test),
+        }
 
 
-def table_rows(results: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """One row of text per network, over its seeds; see `_HEADER`."""
+def by_network(results: Results) -> dict[str, list[dict[str, Any]]]:
+    """The results of every network, over its seeds."""
     names = dict.fromkeys(result["network"] for result in results)
+    return {name: [one for one in results if one["network"] == name] for name in names}
+
+
+def _spread(values: Sequence[float]) -> str:
+    """Mean, with the standard deviation over several seeds."""
+    mean = f"{statistics.mean(values):.2f}"
+    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.2f}"
+
+
+def table_rows(results: Results) -> list[dict[str, str]]:
+    """One row per network, over its seeds, as text by column.
+
+    Results of `keras-gcnn train` have columns on training too: the number of seeds, the most epochs
+    that one took, and the mean minutes.
+    """
+    columns = [name for name in COLUMNS if all(name in one["errors"] for one in results)]
+    trained = all("seconds" in one for one in results)
     rows = []
-    for name in names:
-        runs = [result for result in results if result["network"] == name]
-        seconds = [run["seconds_per_epoch"] for run in runs if run.get("seconds_per_epoch")]
-        rows.append(
-            (
-                name,
-                f"{runs[0]['parameters']:,}",
-                *(_number([run["errors"][column] for run in runs], 2) for column in COLUMNS),
-                _number(seconds, 2) if seconds else "-",
-            )
-        )
+    for name, runs in by_network(results).items():
+        row = {"network": name, "parameters": f"{runs[0]['parameters']:,}"}
+        if trained:
+            row["seeds"] = str(len(runs))
+            row["epochs"] = str(max(run["epochs"] for run in runs))
+        for column in columns:
+            row[f"{column}, error %"] = _spread([run["errors"][column] for run in runs])
+        if trained:
+            row["minutes"] = f"{statistics.mean(run['seconds'] for run in runs) / 60:.2f}"
+        rows.append(row)
     return rows
 
 
-def print_table(results: Sequence[dict[str, Any]], title: str, console: Console) -> None:
-    """Shows the table; the heads are broken so that it fits 80 columns."""
+def print_table(results: Results, title: str, console: Console) -> None:
+    """Shows the table; heads and deviations are broken so that it fits 80 columns."""
+    rows = table_rows(results)
     # As `Text`, in which brackets are no markup.
-    table = Table(title=Text(f"{title}: test error in %"), title_justify="left")
-    for index, name in enumerate(_HEADER):
+    title = Text(f"{title}: test error in %")
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for name in rows[0]:
         head = name.removesuffix(", error %").replace(" ", "\n")
-        table.add_column(head, justify="right" if index else "left", no_wrap=True)
-    for row in table_rows(results):
-        table.add_row(*(Text(cell) for cell in row))
+        if name == "network":  # the column that may be broken, where numbers would be cut off
+            table.add_column(head, overflow="fold", min_width=len(head))
+        else:
+            table.add_column(head, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell.replace(" ± ", "\n± ")) for cell in row.values()))
     console.print(table)
 
 
 def write_tables(
-    results: Sequence[dict[str, Any]], folder: Path, title: str, notes: dict[str, Any]
-) -> None:
+    results: Results, recipe: Recipe, folder: Path, summary: Summary, pictures: Mapping[str, str]
+) -> list[str]:
     """Writes `results.json` and `results.md`.
 
     Args:
         results: one dict per network and seed.
+        recipe: what was trained.
         folder: where to write.
-        title: heading of the Markdown table.
-        notes: what the results were measured with; written under the table too.
+        summary: of the data.
+        pictures: files in the folder to show, with what they show.
+
+    Returns:
+        Names of all files of the report, with the pictures.
     """
-    files.write_json(folder / "results.json", {"title": title, **notes, "results": results})
-    lines = [
-        f"# {title}",
-        "",
-        "| " + " | ".join(_HEADER) + " |",
-        "|---" + "|---:" * (len(_HEADER) - 1) + "|",
-        *("| " + " | ".join(row) + " |" for row in table_rows(results)),
-        "",
-        notes["data"],
-        "",
-        f"Seeds: {', '.join(str(seed) for seed in dict.fromkeys(r['seed'] for r in results))}. "
-        + ", ".join(f"{key}: {value}" for key, value in notes["environment"].items())
-        + ".",
+    own = by_network(results)
+    missing = [
+        {"network": table.name, "seed": seed}
+        for table, seed in recipe.networks
+        if not any(run["seed"] == seed for run in own.get(table.name, ()))
     ]
+    networks = [
+        {
+            "network": table.name,
+            "parameters": own[table.name][0]["parameters"],
+            "seeds": [run["seed"] for run in own[table.name]],
+            "most_epochs": recipe.training_of(table).epochs,
+        }
+        for table in recipe.models
+        if table.name in own
+    ]
+    content = {
+        "title": recipe.title,
+        "data": summary.description,
+        "images": summary.images,
+        "environment": environment.describe(),
+        "networks": networks,
+        "missing": missing,
+        "results": results,
+    }
+    files.write_json(folder / "results.json", content)
+    rows = table_rows(results)
+    lines = [
+        f"# {recipe.title}",
+        "",
+        "| " + " | ".join(rows[0]) + " |",
+        "|---" + "|---:" * (len(rows[0]) - 1) + "|",
+        *("| " + " | ".join(row.values()) + " |" for row in rows),
+        "",
+        _caps(networks, summary, any(len(runs) > 1 for runs in own.values())),
+    ]
+    if missing:
+        names = ", ".join(f"{one['network']} with seed {one['seed']}" for one in missing)
+        lines += ["", f"Not yet trained: {names}."]
+    lines += ["", summary.description, "", *environment.lines(results)]
+    for name, caption in pictures.items():
+        picture = "!" if name.endswith(".png") else ""
+        lines += ["", f"{picture}[{caption}]({name})"]
     files.write_text(folder / "results.md", "\n".join(lines) + "\n")
+    return ["results.json", "results.md", *pictures]
+
+
+def _caps(networks: list[dict[str, Any]], summary: Summary, several: bool) -> str:
+    """What bounds the numbers of the table."""
+    images = summary.images
+    epochs = _by_value({one["network"]: str(one["most_epochs"]) for one in networks})
+    seeds = _by_value({one["network"]: ", ".join(map(str, one["seeds"])) for one in networks})
+    text = (
+        f"At most this many epochs: {epochs}. Images: {images['training']:,} for training, "
+        f"{images['validation']:,} for validation, {images['test']:,} for testing. Seeds: {seeds}. "
+        "Epochs are the most that a seed took; minutes of training are the mean over the seeds."
+    )
+    return text + (" Errors are mean ± standard deviation over the seeds." if several else "")
+
+
+def _by_value(values: dict[str, str]) -> str:
+    """One value if it is every network's, or each with its networks."""
+    groups: dict[str, list[str]] = {}
+    for name, value in values.items():
+        groups.setdefault(value, []).append(name)
+    if len(groups) == 1:
+        return next(iter(groups))
+    return "; ".join(f"{value} ({', '.join(names)})" for value, names in groups.items())

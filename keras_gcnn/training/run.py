@@ -2,190 +2,172 @@
 
 from __future__ import annotations
 
-import shutil
-import statistics
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from rich.console import Console
-from rich.text import Text
 
-from keras_gcnn import data, zoo
-from keras_gcnn.analysis.figures import plot_accuracy_by_angle
-from keras_gcnn.training import environment, files, report
-from keras_gcnn.training.fit import check, fit
-from keras_gcnn.training.recipe import ModelTable, Recipe
-from keras_gcnn.training.run_folder import RunFolder
-from keras_gcnn.training.turned import COLUMNS, accuracy_by_angle, turned_errors
-
-
-def build(table: ModelTable, dataset: data.Dataset, seed: int) -> keras.Model:
-    """Builds the network of a `[[models]]` table for a data set.
-
-    Raises:
-        ValueError: if there is no such builder, or it does not take the arguments.
-    """
-    if table.builder not in zoo.__all__:
-        raise ValueError(
-            f"models.builder = {table.builder!r} is no builder of keras_gcnn.zoo. Choose one of "
-            f"{', '.join(zoo.__all__)}."
-        )
-    keras.utils.set_random_seed(seed)
-    arguments = {
-        "input_shape": dataset.image_shape,
-        "classes": len(dataset.classes),
-        "data_format": "channels_last",  # of the data, whatever Keras's configuration says
-    }
-    try:
-        return getattr(zoo, table.builder)(**{**arguments, **table.arguments})
-    except TypeError as error:
-        raise ValueError(f"models.arguments of {table.name}: {error}") from None
-
-
-def _read_result(path: Path) -> dict[str, Any]:
-    def is_result(content: Any) -> bool:
-        numbers = [content["parameters"], content["epochs"], content["seconds_per_epoch"]]
-        numbers += [content["errors"][name] for name in COLUMNS]
-        numbers += [*content["accuracy_by_angle"].values()]
-        angles = [float(angle) for angle in content["accuracy_by_angle"]]
-        return (
-            all(isinstance(number, int | float) for number in numbers)
-            and {"network", "seed"} <= set(content)
-            and len(angles) > 0
-        )
-
-    remedy = "Delete it to train this network again, or start the whole run anew (--fresh)."
-    return files.read_json(path, is_result, remedy)
-
-
-def _train_one(
-    table: ModelTable, dataset: data.Dataset, recipe: Recipe, seed: int, folder: Path, console
-) -> dict[str, Any]:
-    keras.backend.clear_session()  # layers get the same names however many were built before
-    model = build(table, dataset, seed)
-    label = f"{table.name}, seed {seed}" if len(recipe.seeds) > 1 else table.name
-    history = fit(model, dataset, recipe.training, folder, seed=seed, label=label, console=console)
-    files.write(folder / "model.keras", model.save)
-    with console.status(Text(f"{label}: measuring on turned images")):
-        first = data.Split(
-            dataset.test.images[: recipe.evaluation.picture_images],
-            dataset.test.labels[: recipe.evaluation.picture_images],
-        )
-        result = {
-            "network": table.name,
-            "seed": seed,
-            "parameters": int(sum(np.prod(v.shape) for v in model.trainable_variables)),
-            "epochs": len(history),
-            "seconds_per_epoch": round(statistics.median(row["seconds"] for row in history), 3),
-            "errors": turned_errors(model, dataset.test, seed),
-            # Text for keys, as in the JSON file, from which a later call reads the result.
-            "accuracy_by_angle": {
-                str(angle): accuracy
-                for angle, accuracy in accuracy_by_angle(
-                    model, first, recipe.evaluation.angle_step
-                ).items()
-            },
-        }
-    files.write_json(folder / "result.json", result)
-    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-    return result
+from keras_gcnn import data
+from keras_gcnn.training import pictures, report
+from keras_gcnn.training.fit import check
+from keras_gcnn.training.measurement import select
+from keras_gcnn.training.network import Network, build
+from keras_gcnn.training.recipe import Recipe
+from keras_gcnn.training.run_folder import TABLES, RunFolder
 
 
 def train(
     recipe: Recipe,
     folder: str | Path,
     *,
+    networks: Collection[str] | None = None,
+    seeds: Collection[int] | None = None,
     fresh: bool = False,
     data_dir: str | Path | None = None,
     console: Console | None = None,
 ) -> list[dict[str, Any]]:
-    """Trains all networks of a recipe and writes their results.
+    """Trains the networks of a recipe and writes their results.
 
     Calling it again on the same folder goes on where it was interrupted: networks that are finished
-    are not trained again, and one that was interrupted continues after its last epoch.
+    are not trained again, and one that was interrupted continues after its last epoch. By then the
+    recipe may have further networks, further seeds, another title, or another `[evaluation]`, for
+    which finished networks are measured again if they have to be.
 
     Args:
         recipe: from `keras_gcnn.training.load_recipe`.
-        folder: for the run. It gets `results.json`, `results.md`, `accuracy_by_angle.png`, and per
-            network and seed a folder with `model.keras`, `history.csv`, `result.json` and
-            TensorBoard logs.
+        folder: for the run. It gets `results.json`, `results.md` and pictures, and per network and
+            seed a folder with `model.keras`, `history.csv`, `result.json` and TensorBoard logs.
+        networks: names of the networks to train in this call; None for all. The tables hold what is
+            finished, and a later call does the rest.
+        seeds: the seeds to train with in this call; None for all.
         fresh: bool, whether to remove an earlier run in the folder first, once the data are loaded
             and all networks could be built. Files that are not of the run stay.
         data_dir: where prepared data sets are; see `keras_gcnn.data.load`.
         console: where progress is shown; None for silence.
 
     Returns:
-        A list with one dict per network and seed: errors in percent, seconds per epoch, and so on.
+        A list with one dict per finished network and seed, in the order of the recipe: errors in
+        percent, seconds of training, and so on.
 
     Raises:
-        ValueError: if the recipe does not fit the library or the data, or the folder holds another
-            run, damaged files or one that is going on.
+        ValueError: if the recipe does not fit the library or the data, the folder holds another
+            run, damaged files or a run that is going on, or there are no such networks or seeds.
     """
     console = console or Console(quiet=True)
+    chosen = _choose(recipe, networks, seeds)
     own = RunFolder(Path(folder), recipe, keras.backend.backend(), fresh)
     own.check()  # first, since it takes no time
     # Nothing is written or removed before all that can be wrong with a recipe has been tried.
-    first = _load_data(recipe, recipe.seeds[0], data_dir)
-    check(first, recipe.training)
+    loaded = _Data(recipe, data_dir)
+    seed = chosen[0][1]
+    check(loaded.of(seed), recipe.training)
     for table in recipe.models:
-        build(table, first, recipe.seeds[0])
+        build(table, loaded.of(seed), seed)
     with own.claim():
-        return _train_all(recipe, own, first, data_dir, console)
+        return _train_all(recipe, own, chosen, loaded, console)
 
 
-def _load_data(recipe: Recipe, seed: int, data_dir: str | Path | None) -> data.Dataset:
-    return data.load(**recipe.data.model_dump(), seed=seed, data_dir=data_dir)
+def _choose(
+    recipe: Recipe, networks: Collection[str] | None, seeds: Collection[int] | None
+) -> list[tuple[str, int]]:
+    """Names and seeds of the networks to train, in the order of training."""
+    pairs = [(table.name, seed) for table, seed in recipe.networks]
+    for what, asked, known in (
+        ("networks", networks, [table.name for table in recipe.models]),
+        ("seeds", seeds, list(dict.fromkeys(seed for _, seed in pairs))),
+    ):
+        if isinstance(asked, str) or not set(asked or known) <= set(known):
+            raise ValueError(
+                f"{what}={asked!r}: the recipe has other {what}. Give a list of some of "
+                f"{', '.join(map(str, known))}."
+            )
+    chosen = [
+        (name, seed)
+        for name, seed in pairs
+        if (networks is None or name in networks) and (seeds is None or seed in seeds)
+    ]
+    if not chosen:
+        having = "; ".join(
+            f"{table.name} with {', '.join(map(str, recipe.seeds_of(table)))}"
+            for table in recipe.models
+        )
+        raise ValueError(
+            f"networks={networks!r} and seeds={seeds!r} leave nothing to train. The recipe has "
+            f"these networks with these seeds: {having}."
+        )
+    return chosen
+
+
+class _Data:
+    """The data of one seed at a time, since they may fill much of the memory."""
+
+    def __init__(self, recipe: Recipe, data_dir: str | Path | None):
+        self.recipe = recipe
+        self.data_dir = data_dir
+        self._seed: int | None = None
+        self._dataset: data.Dataset | None = None
+
+    def of(self, seed: int) -> data.Dataset:
+        if self._dataset is None or seed != self._seed:
+            self._dataset = None  # gives the memory back before the next are loaded
+            self._dataset = data.load(
+                **self.recipe.data.model_dump(), seed=seed, data_dir=self.data_dir
+            )
+            self._seed = seed
+        return self._dataset
 
 
 def _train_all(
     recipe: Recipe,
     own: RunFolder,
-    dataset: data.Dataset,
-    data_dir: str | Path | None,
+    chosen: list[tuple[str, int]],
+    loaded: _Data,
     console: Console,
 ) -> list[dict[str, Any]]:
-    """Trains what is not yet finished and writes the tables; `dataset` is the first seed's."""
-    # Read before anything is trained: a damaged file should not be found hours later.
-    finished = {
-        folder: _read_result(folder / "result.json")
-        for seed in recipe.seeds
-        for table in recipe.models
-        if ((folder := own.network(table.name, seed)) / "result.json").is_file()
+    """Trains what is chosen and not yet finished, and writes the tables."""
+    summary = report.Summary(loaded.of(chosen[0][1]))
+    networks = {
+        (table.name, seed): Network(recipe, table, seed, own.network(table.name, seed), console)
+        for table, seed in recipe.networks
     }
-    results = []
-    for index, seed in enumerate(recipe.seeds):
-        if index:
-            dataset = _load_data(recipe, seed, data_dir)
-        for table in recipe.models:
-            folder = own.network(table.name, seed)
-            if folder in finished:
-                results.append(finished[folder])
-                line = f"{table.name}, seed {seed}: already trained"
-                console.print(line, markup=False, emoji=False)
-            else:
-                results.append(_train_one(table, dataset, recipe, seed, folder, console))
-    notes = {"data": dataset.description, "environment": environment.describe()}
-    report.write_tables(results, own.path, recipe.title, notes)
-    _draw(results, recipe, own.path, len(dataset.test))
+    # Read before anything is trained: a damaged file should not be found hours later.
+    finished = {key: result for key, one in networks.items() if (result := one.read())}
+    complete = {}
+    for key, result in finished.items():
+        complete[key] = select(result, recipe.evaluation, summary.images["test"])
+        if complete[key] is None:
+            networks[key].check_model()
+    results = {}
+    for key, network in networks.items():
+        if complete.get(key):
+            results[key] = complete[key]
+            console.print(f"{network.label}: already trained", markup=False, emoji=False)
+        elif key in finished:
+            results[key] = network.measure_again(loaded.of(network.seed), finished[key])
+        elif key in chosen:
+            results[key] = network.train(loaded.of(network.seed))
+    ordered = [
+        results[table.name, seed]
+        for table in recipe.models
+        for seed in recipe.seeds_of(table)
+        if (table.name, seed) in results
+    ]
+    _write(ordered, recipe, own, summary, console)
+    return ordered
+
+
+def _write(
+    results: list[dict[str, Any]],
+    recipe: Recipe,
+    own: RunFolder,
+    summary: report.Summary,
+    console: Console,
+) -> None:
+    drawn = pictures.draw(results, recipe, own.path, summary)
+    written = report.write_tables(results, recipe, own.path, summary, drawn)
+    for name in set(TABLES) - set(written):  # of an earlier [evaluation]
+        (own.path / name).unlink(missing_ok=True)
     report.print_table(results, recipe.title, console)
-    console.print(f"Models, logs, table and picture: {own.path}", markup=False, emoji=False)
-    return results
-
-
-def _draw(results: list[dict[str, Any]], recipe: Recipe, folder: Path, images: int) -> None:
-    curves = {}
-    for table in recipe.models:
-        runs = [r["accuracy_by_angle"] for r in results if r["network"] == table.name]
-        curves[table.name] = {
-            float(angle): statistics.mean(run[angle] for run in runs) for angle in runs[0]
-        }
-    note = (
-        f"{recipe.data.name}: {min(images, recipe.evaluation.picture_images)} test images, "
-        f"{len(recipe.seeds)} seed(s), bilinear rotation, zeros outside"
-    )
-    files.write(
-        folder / "accuracy_by_angle.png",
-        lambda path: plot_accuracy_by_angle(curves, path, recipe.title, note),
-    )
+    console.print(f"Models, logs, tables and pictures: {own.path}", markup=False, emoji=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +11,18 @@ from typing import Any
 import filelock
 
 from keras_gcnn.training import files
-from keras_gcnn.training.recipe import NAME, Recipe
+from keras_gcnn.training.growth import find_changes, network_names
+from keras_gcnn.training.recipe import Recipe
 
 _LOCK = ".lock"
-_TABLES = ("results.json", "results.md", "accuracy_by_angle.png")
+TABLES = (
+    *("results.json", "results.md", "errors.png"),
+    *("accuracy_by_angle.png", "confusion.md", "confusion.png"),
+)
 
 
 class RunFolder:
-    """A folder that belongs to one recipe on one backend.
+    """A folder that belongs to one recipe, which may grow, on one backend.
 
     Args:
         path: of the folder, which need not exist.
@@ -57,13 +60,15 @@ class RunFolder:
             return
         if self._recipe.is_file():
             found = self._read()
-            if self.fresh:
-                self._check_names(found)
-            elif found != self._content:
+            changes = [] if self.fresh else find_changes(found, self._content)
+            if changes:
                 raise ValueError(
-                    f"{self.path} holds a run of another recipe, data set or backend. Choose "
-                    "another folder (--run-dir), or start anew in this one (--fresh)."
+                    f"{self.path} holds a run of another recipe, data set or backend: "
+                    f"{'; '.join(changes)}. A run may get further networks and seeds, another "
+                    "title and another [evaluation], and no other change. Choose another folder "
+                    "(--run-dir), or start anew in this one (--fresh)."
                 )
+            self._check_names(found)
         elif any(one.name != _LOCK and not files.is_partial(one) for one in self.path.iterdir()):
             raise ValueError(f"{self.path} is not empty and holds no run. Choose another folder.")
 
@@ -93,13 +98,13 @@ class RunFolder:
     def _read(self) -> dict[str, Any]:
         return files.read_json(
             self._recipe,
-            lambda content: bool(_networks(content)),
+            lambda content: bool(network_names(content)),
             "It does not say which run the folder holds. Choose another folder (--run-dir).",
         )
 
     def _own(self, content: dict[str, Any] | None = None) -> list[Path]:
         """Folders of the networks of a run."""
-        return [self.network(*one) for one in _networks(content or self._content)]
+        return [self.network(*one) for one in network_names(content or self._content)]
 
     def _check_names(self, old: dict[str, Any]) -> None:
         # The results in such a folder would be taken for the new run's.
@@ -124,13 +129,5 @@ class RunFolder:
             elif one.is_dir():
                 shutil.rmtree(one)
         # The recipe comes last: without it a removal that was killed could not be finished.
-        for name in (*_TABLES, self._recipe.name):
+        for name in (*TABLES, self._recipe.name):
             (self.path / name).unlink(missing_ok=True)
-
-
-def _networks(content: dict[str, Any]) -> list[tuple[str, int]]:
-    """Names and seeds in the content of a recipe.json; none of them leads out of the folder."""
-    names = [model["name"] for model in content["models"]]
-    if not all(re.fullmatch(NAME, name) for name in names):
-        raise ValueError
-    return [(name, int(seed)) for seed in content["seeds"] for name in names]

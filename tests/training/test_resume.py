@@ -52,10 +52,12 @@ def measured(folder, network):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills processes the POSIX way")
-def test_killed_and_started_again(single_recipe_file, tmp_path):
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_killed_and_started_again(single_recipe_file, tmp_path, schedule):
     # Many batches: in another order they would soon give other weights.
     text = single_recipe_file.read_text().replace("batch_size = 40", "batch_size = 3")
-    single_recipe_file.write_text(text.replace("epochs = 4", "epochs = 3"))
+    text = text.replace("epochs = 4", f'epochs = 3\nschedule = "{schedule}"')
+    single_recipe_file.write_text(text)
     recipe = training.load_recipe(single_recipe_file)
     training.train(recipe, tmp_path / "whole")
     kill_after(1, "turning", single_recipe_file, tmp_path / "killed")

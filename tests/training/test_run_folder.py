@@ -8,34 +8,16 @@ import filelock
 import pytest
 from rich.console import Console
 
-from keras_gcnn import training
-from keras_gcnn.training import files, run
+from keras_gcnn import data, training
+from keras_gcnn.training import environment, files, run
 from keras_gcnn.training.fit import fit
-from keras_gcnn.training.turned import COLUMNS
+
+pytestmark = pytest.mark.usefixtures("untrained")
 
 
-@pytest.fixture(autouse=True)
-def untrained(monkeypatch):
-    monkeypatch.setattr(run, "fit", lambda *_, **__: [{"epoch": 1, "loss": 1.0, "seconds": 1.0}])
-    monkeypatch.setattr(run, "turned_errors", lambda *_: dict.fromkeys(COLUMNS, 10.0))
-    monkeypatch.setattr(run, "accuracy_by_angle", lambda *_: {0.0: 90.0, 180.0: 80.0, 360.0: 90.0})
-
-
-@pytest.fixture
-def load(recipe_file):
-    def change(*pairs):
-        text = recipe_file.read_text()
-        for old, new in pairs:
-            assert old in text
-            text = text.replace(old, new)
-        path = recipe_file.with_name("changed.toml")
-        path.write_text(text)
-        return training.load_recipe(path)
-
-    return change
-
-
-def test_results_are_the_same_when_some_were_read_from_files(load, tmp_path):
+def test_results_are_the_same_when_some_were_read_from_files(load, tmp_path, monkeypatch):
+    # Else the date of training would differ.
+    monkeypatch.setattr(environment, "describe", lambda: {"date": "1999-12-31", "keras": "0"})
     recipe = load(("seeds = [3]", "seeds = [3, 4]"))
     first = training.train(recipe, tmp_path / "run")
     assert json.loads(json.dumps(first)) == first
@@ -80,7 +62,7 @@ def test_fresh_removes_what_the_old_run_wrote_and_nothing_else(load, tmp_path):
     assert folder.is_symlink()
     assert {path.name for path in folder.iterdir()} - {".lock"} == {
         *("notes.txt", "plots", "recipe.json", "plain-seed5", "turning-seed5"),
-        *("results.json", "results.md", "accuracy_by_angle.png"),
+        *("results.json", "results.md", "errors.png", "accuracy_by_angle.png"),
     }
 
 
@@ -155,7 +137,7 @@ def test_a_damaged_result_is_named(load, tmp_path, content):
 
 def test_a_damaged_state_is_named(load, tmp_path):
     recipe = load(("epochs = 4", "epochs = 1"), ("subset = 120", "subset = 32"))
-    dataset = run.data.load(**recipe.data.model_dump(), seed=3)
+    dataset = data.load(**recipe.data.model_dump(), seed=3)
 
     def train():
         network = run.build(recipe.models[0], dataset, 3)

@@ -1,0 +1,75 @@
+"""What may change in the recipe of a run that has begun: it may grow, and be measured otherwise.
+
+Here a recipe is the content of a run's recipe.json: all keys of the recipe, and the backend.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from keras_gcnn.training.recipe import NAME, Recipe
+
+_FREE = ("title", "evaluation")
+_COMPARED_BELOW = ("seeds", "models")
+
+
+def network_names(content: dict[str, Any]) -> list[tuple[str, int]]:
+    """Names and seeds of a run's networks; no name leads out of the run's folder.
+
+    Raises:
+        AttributeError, LookupError, TypeError, ValueError: if the content is no recipe's.
+    """
+    models = content["models"]
+    if not all(re.fullmatch(NAME, model["name"]) for model in models):
+        raise ValueError
+    return [
+        (model["name"], int(seed))
+        for model in models
+        for seed in model.get("seeds") or content["seeds"]
+    ]
+
+
+def find_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Describes every change from one recipe to another that a run cannot follow.
+
+    A run follows further networks, further seeds, another title, and another `[evaluation]`.
+
+    Args:
+        old: the recipe of the run.
+        new: the recipe with which it should go on.
+
+    Returns:
+        One text per change; none if the run can go on.
+    """
+    try:  # keys that are newer than the file get their defaults
+        filled = Recipe.model_validate(old).model_dump(mode="json")
+    except ValueError:
+        return ["its recipe was written by another version of keras_gcnn"]
+    changes = []
+    for key in filled.keys() - {*_FREE, *_COMPARED_BELOW}:
+        changes += _differences(key, filled[key], new[key])
+    models = {model["name"]: model for model in new["models"]}
+    for model in filled["models"]:
+        name = model["name"]
+        if name in models:
+            for key in model.keys() - {"seeds"}:
+                changes += _differences(f"{key} of {name}", model[key], models[name][key])
+    kept = network_names(new)
+    changes += [
+        f"{name} with seed {seed} is gone"
+        for name, seed in network_names(old)
+        if (name, seed) not in kept
+    ]
+    return sorted(changes)
+
+
+def _differences(key: str, old: Any, new: Any) -> list[str]:
+    if old == new:
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = sorted(old.keys() | new.keys())
+        found = [_differences(f"{key}.{name}", old.get(name), new.get(name)) for name in names]
+        return [one for ones in found for one in ones]
+    return [f"{key} was {json.dumps(old)} and is {json.dumps(new)}"]

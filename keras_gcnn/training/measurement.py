@@ -1,0 +1,91 @@
+"""What is measured of a trained network, and whether a result has all that is wanted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from keras_gcnn.data import Dataset, Split
+from keras_gcnn.training.confusion import confusion_matrix
+from keras_gcnn.training.recipe import EvaluationTable
+from keras_gcnn.training.turned import (
+    COLUMNS,
+    accuracy_by_angle,
+    angles,
+    classify,
+    error,
+    turned_errors,
+)
+
+
+def measure(
+    model: keras.Model, dataset: Dataset, evaluation: EvaluationTable, seed: int
+) -> dict[str, Any]:
+    """Measures a classifier on the test images of a data set.
+
+    Args:
+        model: from images to scores per class.
+        dataset: with test images, which are square.
+        evaluation: what is wanted, `[evaluation]` of a recipe.
+        seed: int, for the random angles.
+
+    Returns:
+        dict of `"errors"` in percent, by the names of `COLUMNS` or for `"test"` alone; and, if they
+        are wanted, `"accuracy_by_angle"` in percent with the number of its `"angle_images"`, and
+        `"confusion"`, a list of rows of counts, a row for each true class.
+    """
+    test = dataset.test
+    predicted = classify(model, test.images)
+    result: dict[str, Any] = {"errors": {COLUMNS[0]: error(predicted, test.labels)}}
+    if evaluation.turned:
+        result["errors"] |= turned_errors(model, test, seed)
+    if evaluation.angles:
+        count = evaluation.picture_images
+        first = Split(test.images[:count], test.labels[:count])
+        curve = accuracy_by_angle(model, first, evaluation.angle_step)
+        result["angle_images"] = len(first)
+        # Text for keys, as in a JSON file, from which a later call reads the result.
+        result["accuracy_by_angle"] = {str(angle): value for angle, value in curve.items()}
+    if evaluation.confusion:
+        result["confusion"] = confusion_matrix(test.labels, predicted, len(dataset.classes))
+    return result
+
+
+def is_measured(content: dict[str, Any]) -> bool:
+    """Whether values have the types that `measure` gives; wrong types may also raise an error."""
+    rows = content.get("confusion", [])
+    curve = content.get("accuracy_by_angle", {})
+    numbers = [*content["errors"].values(), *curve.values(), *map(float, curve)]
+    return all(isinstance(number, int | float) for number in numbers) and all(
+        isinstance(count, int) for row in rows for count in row
+    )
+
+
+def select(
+    result: dict[str, Any], evaluation: EvaluationTable, images: int
+) -> dict[str, Any] | None:
+    """What a recipe wants of a result, which may have been measured for another recipe.
+
+    Args:
+        result: with the values of `measure`, and others, which are kept.
+        evaluation: what is wanted.
+        images: number of test images.
+
+    Returns:
+        The result without what is not wanted, or None if something is missing.
+    """
+    columns = COLUMNS if evaluation.turned else COLUMNS[:1]
+    wanted = [str(angle) for angle in angles(evaluation.angle_step)]
+    complete = set(columns) <= set(result["errors"])
+    if evaluation.angles:
+        complete &= list(result.get("accuracy_by_angle", {})) == wanted
+        complete &= result.get("angle_images") == min(evaluation.picture_images, images)
+    if evaluation.confusion:
+        complete &= "confusion" in result
+    if not complete:
+        return None
+    unwanted = set() if evaluation.angles else {"accuracy_by_angle", "angle_images"}
+    unwanted |= set() if evaluation.confusion else {"confusion"}
+    kept = {name: value for name, value in result.items() if name not in unwanted}
+    return {**kept, "errors": {name: result["errors"][name] for name in columns}}
