@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 # One stream of random numbers per choice, so that changing one leaves the others as they were.
-STREAMS = ("validation", "subset", "test_subset", "train_angles", "test_angles", "published_split")
+STREAMS = (
+    "validation",
+    "subset",
+    "test_subset",
+    "train_angles",
+    "test_angles",
+    "published_split",
+    "pool",
+    "pool_angles",
+)
 
 
 def generator(seed: int, stream: str) -> np.random.Generator:

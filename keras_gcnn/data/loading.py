@@ -9,7 +9,8 @@ import numpy as np
 
 from keras_gcnn.data.catalogue import CATALOGUE
 from keras_gcnn.data.choices import generator, pick
-from keras_gcnn.data.dataset import Dataset, Split
+from keras_gcnn.data.dataset import Dataset, Source, Split
+from keras_gcnn.data.derived import DERIVED, TURNED
 from keras_gcnn.data.digits import read_digits
 from keras_gcnn.data.options import SPLITS, check_options, validation_count
 from keras_gcnn.data.prepared import read_prepared
@@ -29,7 +30,7 @@ def names() -> tuple[str, ...]:
     >>> data.names()[:4]
     ('digits', 'mnist', 'fashion_mnist', 'cifar10')
     """
-    return ("digits", *CATALOGUE)
+    return ("digits", *CATALOGUE, *DERIVED)
 
 
 def load(
@@ -49,7 +50,9 @@ def load(
     own: changing one leaves the others as they were, and an image keeps its angle.
 
     Args:
-        name: str, one of `keras_gcnn.data.names()`; `"emnist"` is `"emnist/bymerge"`, 47 classes.
+        name: str, one of `keras_gcnn.data.names()`; `"emnist"` is `"emnist/bymerge"`, 47 classes;
+            `"emnist_letters"` are the 26 letters in its test part; `"rotated_mnist"` is MNIST
+            turned by random angles, 12,000 images for training and 50,000 for testing.
         validation: how many of the published training images are set aside for validation: a
             fraction (float) or a count (int). 0 or 0.0 for none.
         subset: int, at most this many training images, chosen from those that are left; None for
@@ -80,7 +83,11 @@ def load(
     if name not in names():
         raise ValueError(f"Unknown data set {name!r}. Known data sets: {', '.join(names())}.")
     check_options(validation, subset, test_subset, rotate, seed)
-    source = read_digits() if name == "digits" else read_prepared(CATALOGUE[name], data_dir)
+    if name in TURNED and rotate:
+        raise ValueError(
+            f"rotate={rotate!r}: the images of {name!r} are turned already. Leave rotate out."
+        )
+    source = _read(name, data_dir)
 
     labels, test_labels = source.train[1], source.test[1]
     held_out = validation_count(validation, len(labels))
@@ -107,6 +114,14 @@ def load(
     return Dataset(
         name=name, **made, classes=source.classes, description=f"{source.description} {text}"
     )
+
+
+def _read(name: str, data_dir: str | Path | None) -> Source:
+    if name == "digits":
+        return read_digits()
+    if name in DERIVED:
+        return DERIVED[name](data_dir)
+    return read_prepared(CATALOGUE[name], data_dir)
 
 
 def _published(split: str) -> str:

@@ -27,13 +27,18 @@ class DataNotFoundError(FileNotFoundError):
     """A data set is not on this disk and could not be downloaded, or its files are damaged."""
 
 
-def read_prepared(entry: Entry, data_dir: str | Path | None = None) -> Source:
+def read_prepared(
+    entry: Entry,
+    data_dir: str | Path | None = None,
+    splits: tuple[str, ...] = ("train", "test"),
+) -> Source:
     """Reads a data set as TFDS prepared it, and has TFDS download it first where necessary.
 
     Args:
         entry: `Entry`, the data set.
         data_dir: directory of prepared data sets; None for the environment variable
             TFDS_DATA_DIR, or TFDS' own default if that is not set.
+        splits: published splits to read; a single one is divided.
 
     Returns:
         `Source` with upright images and labels from 0.
@@ -50,7 +55,7 @@ def read_prepared(entry: Entry, data_dir: str | Path | None = None) -> Source:
     if not (builder.data_path / "dataset_info.json").exists():
         _download(builder, entry)
     with _without_warnings(), _damage_reported(entry, builder.data_path):
-        return _read(tfds, builder, entry)
+        return _read(tfds, builder, entry, splits)
 
 
 @contextlib.contextmanager
@@ -89,19 +94,21 @@ def _damage_reported(entry: Entry, directory: str | Path):
         ) from error
 
 
-def _read(tfds, builder, entry: Entry) -> Source:
-    splits = [name for name in ("train", "test") if name in builder.info.splits]
+def _read(tfds, builder, entry: Entry, wanted: tuple[str, ...]) -> Source:
+    splits = [name for name in wanted if name in builder.info.splits]
     if not splits:
-        raise _not_found(builder, entry, "the files there have neither a train nor a test split")
+        lack = " and no ".join(wanted)
+        raise _not_found(builder, entry, f"the files there have no {lack} split")
     raw = [_read_split(tfds, builder, entry, name) for name in splits]
     origin = f"Read with TensorFlow Datasets ({builder.info.full_name})."
     if len(splits) == 1:
         images, labels = raw[0]
         rng = generator(_CARVE_SEED, "published_split")
         test = pick(round(_CARVED_TEST * len(images)), labels, rng)
+        only = "Read was only" if len(wanted) == 1 else "The prepared files hold only"
         raw = [(images[~test], labels[~test]), (images[test], labels[test])]
         origin += (
-            f" The prepared files hold only the published {splits[0]} split of {len(images):,} "
+            f" {only} the published {splits[0]} split of {len(images):,} "
             f"images; they were divided at random, always the same way, into 80 % for training "
             f"({len(raw[0][0]):,}) and 20 % for testing ({len(raw[1][0]):,}). Results do not "
             "compare with those on the published split."
