@@ -12,14 +12,15 @@ _REPLACE = {
     "BatchNormalization": "use GBatchNormalization, whose statistics are shared by orientations",
     "Conv1D": "use GConv2D",
     "Conv2D": "use LiftingConv2D on images and GConv2D on feature maps",
-    "DepthwiseConv2D": "use GConv2D",
+    "Conv2DTranspose": "use GConv2DTranspose",
+    "DepthwiseConv2D": "use GSeparableConv2D",
     "Dense": _POOL_FIRST,
     "Flatten": "use GGlobalPooling instead",
     "GlobalAveragePooling2D": "use GGlobalPooling",
     "GlobalMaxPooling2D": "use GGlobalPooling",
     "MaxPooling2D": "use GMaxPooling2D",
     "Reshape": _POOL_FIRST,
-    "SeparableConv2D": "use GConv2D",
+    "SeparableConv2D": "use GSeparableConv2D",
 }
 _OTHERWISE = (
     "replace it by a layer that treats all orientations alike, or put a Restriction to {held} "

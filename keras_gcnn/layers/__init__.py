@@ -2,19 +2,25 @@
 
 from keras_gcnn.layers.base import EquivarianceWarning
 from keras_gcnn.layers.convolution import GConv2D, LiftingConv2D
+from keras_gcnn.layers.dropout import GDropout
 from keras_gcnn.layers.normalization import GBatchNormalization
 from keras_gcnn.layers.pooling import GGlobalPooling, GPooling
 from keras_gcnn.layers.restriction import Restriction
+from keras_gcnn.layers.separable import GSeparableConv2D
 from keras_gcnn.layers.spatial_pooling import GAveragePooling2D, GMaxPooling2D
+from keras_gcnn.layers.transposed import GConv2DTranspose
 
 __all__ = [
     "EquivarianceWarning",
     "GAveragePooling2D",
     "GBatchNormalization",
     "GConv2D",
+    "GConv2DTranspose",
+    "GDropout",
     "GGlobalPooling",
     "GMaxPooling2D",
     "GPooling",
+    "GSeparableConv2D",
     "LiftingConv2D",
     "Restriction",
 ]

@@ -57,6 +57,18 @@ _CONVOLUTION = {
     "equivariance": "strict",
 }
 _CONVOLUTIONS = (_CONVOLUTION, {"strides": (2, 3), "use_bias": False})
+# What replaces the settings of the kernel where it is a product of two.
+_PRODUCT = {
+    **{key: value for key, value in _CONVOLUTION.items() if not key.startswith("kernel_")},
+    "kernel_size": 1,
+    "variant": "g",
+    "depthwise_initializer": "he_normal",
+    "pointwise_initializer": "he_normal",
+    "depthwise_regularizer": "l2",
+    "pointwise_regularizer": "l1",
+    "depthwise_constraint": "max_norm",
+    "pointwise_constraint": "non_neg",
+}
 _NORMALIZATION = {
     "momentum": 0.5,
     "epsilon": 0.01,
@@ -76,9 +88,20 @@ _POOLING = {"pool_size": (2, 2), "strides": (1, 1), "padding": "same", "equivari
 CASES = [
     Case(layers.LiftingConv2D, {"filters": 2, "kernel_size": 3, "group": "p4m"}, _CONVOLUTIONS),
     Case(layers.GConv2D, {"filters": 2, "kernel_size": 3, "group": "p4m"}, _CONVOLUTIONS),
+    Case(
+        layers.GSeparableConv2D,
+        {"filters": 2, "kernel_size": 3, "group": "p4m"},
+        (_PRODUCT, _CONVOLUTIONS[1]),
+    ),
+    Case(
+        layers.GConv2DTranspose,
+        {"filters": 2, "kernel_size": 3, "group": "p4m"},
+        (*_CONVOLUTIONS, {"strides": 2, "output_padding": (1, 1)}),
+    ),
     Case(layers.GBatchNormalization, {"group": "p4m"}, (_NORMALIZATION,)),
     Case(layers.GPooling, {"group": "p4m"}, ({"mode": "mean"},)),
     Case(layers.GGlobalPooling, {"group": "p4m"}, ({"mode": "max", "keepdims": True},)),
+    Case(layers.GDropout, {"rate": 0.5, "group": "p4m"}, ({"spatial": True, "seed": 7},)),
     Case(layers.Restriction, {"group": "p4m", "subgroup": "p4"}),
     Case(layers.GMaxPooling2D, {}, (_POOLING,)),
     Case(layers.GAveragePooling2D, {}, (_POOLING,)),

@@ -25,13 +25,21 @@ def build(data_format):
     maps = layers.LiftingConv2D(2, 3, "p4m", padding="same", activation="relu", **here)(images)
     maps = layers.GBatchNormalization("p4m", axis=axis)(maps)
     maps = layers.GMaxPooling2D(**here)(maps)
+    # Side by side: one after the other their random weights would make numbers too large.
+    dropped = layers.GDropout(0.5, "p4m", **here)(maps)
+    sides = [
+        layers.GSeparableConv2D(2, 3, "p4m", **here)(maps),
+        layers.GSeparableConv2D(2, 3, "p4m", variant="g", padding="same", **here)(maps),
+        layers.GConv2DTranspose(2, 2, "p4m", strides=2, **here)(dropped),
+    ]
+    sides = [layers.GGlobalPooling("mean", "p4m", **here)(side) for side in sides]
     maps = layers.GConv2D(2, 3, "p4m", padding="same", **here)(maps)
     maps = layers.GAveragePooling2D(**here)(maps)
     maps = layers.Restriction("p4m", "p4", **here)(maps)
     maps = layers.GConv2D(3, 2, "p4", **here)(maps)
     plane = keras.layers.Flatten()(layers.GPooling("mean", "p4", **here)(maps))
     pooled = layers.GGlobalPooling("max", "p4", **here)(maps)
-    return keras.Model(images, keras.layers.Concatenate()([plane, pooled]))
+    return keras.Model(images, keras.layers.Concatenate()([plane, pooled, *sides]))
 
 
 def save(folder):

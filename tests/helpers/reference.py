@@ -123,6 +123,58 @@ def group_correlate(inputs, base, bias, group, lifting, **window):
     return outputs.reshape(*outputs.shape[:-2], -1)
 
 
+def transposed_size(size, window, stride, padding, output_padding=None):
+    """Rows of a transposed convolution's output, as Keras documents them."""
+    if output_padding is not None:
+        smallest = window if padding == "valid" else window % 2
+        return (size - 1) * stride + smallest + output_padding
+    return (size - 1) * stride + max(window, stride) if padding == "valid" else size * stride
+
+
+def is_exact_transposed(size, window, stride, padding, output_padding=None):
+    """As much of `(size - 1) stride + window` rows is cut off before as after."""
+    rows = transposed_size(size, window, stride, padding, output_padding)
+    before = paddings(rows, window, stride, padding)[0]
+    return rows == (size - 1) * stride + window - 2 * before
+
+
+def transpose_correlate(
+    inputs, kernel, strides=(1, 1), padding="valid", dilation=(1, 1), output_padding=(None, None)
+):
+    """Transpose of `correlate` from `(batch, *, *, c_out)`; the kernel is `(u, v, c_in, c_out)`."""
+    extents = [(k - 1) * d + 1 for k, d in zip(kernel.shape[:2], dilation, strict=True)]
+    numbers = list(zip(inputs.shape[1:3], extents, strides, strict=True))
+    sizes = [
+        transposed_size(*a, padding, more) for a, more in zip(numbers, output_padding, strict=True)
+    ]
+    starts = [
+        paddings(n, e, s, padding)[0] for n, e, s in zip(sizes, extents, strides, strict=True)
+    ]
+    whole = [n * s + e for n, e, s in numbers]
+    outputs = np.zeros((len(inputs), *whole, kernel.shape[2]))
+    for i, j in itertools.product(*map(range, inputs.shape[1:3])):
+        top, left = i * strides[0], j * strides[1]
+        outputs[
+            :, top : top + extents[0] : dilation[0], left : left + extents[1] : dilation[1]
+        ] += np.tensordot(inputs[:, i, j], kernel, (1, 3))
+    return outputs[:, starts[0] :, starts[1] :][:, : sizes[0], : sizes[1]]
+
+
+def group_transpose_correlate(inputs, base, bias, group, **window):
+    """`y[x, o, g] = sum_{p, i, h} f[p, i, h] W[o, i, g^-1 h, g^-1 (x - s p)] + b[o]`."""
+    fibres = inputs.reshape(*inputs.shape[:-1], -1, order(group))
+    outputs = []
+    for g, element in enumerate(ELEMENTS[group]):
+        total = 0
+        for h in range(order(group)):
+            filters = move(base[:, :, left_division(group)[g, h]], element, (2, 3))
+            kernel = filters.transpose(2, 3, 0, 1)
+            total = total + transpose_correlate(fibres[..., h], kernel, **window)
+        outputs.append(total + bias)
+    outputs = np.stack(outputs, axis=-1)
+    return outputs.reshape(*outputs.shape[:-2], -1)
+
+
 def window_pool(images, reduce, windows, strides):
     """Pools channels-last images without padding."""
     rows, columns = (

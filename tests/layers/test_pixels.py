@@ -10,6 +10,8 @@ from tests.helpers.layers import run
 LAYERS = [
     lambda **more: layers.LiftingConv2D(2, 3, "p4", activation="relu", **more),
     lambda **more: layers.GConv2D(2, 3, "p4", **more),
+    lambda **more: layers.GSeparableConv2D(2, 3, "p4", **more),
+    lambda **more: layers.GConv2DTranspose(2, 3, "p4", **more),
     layers.GMaxPooling2D,
     layers.GAveragePooling2D,
 ]

@@ -11,6 +11,7 @@ from tests.helpers.layers import DATA_FORMATS, to_format
 TOO_SMALL = {
     "lifting": (lambda **more: layers.LiftingConv2D(2, 3, "p4", **more), (2, 5)),
     "dilated": (lambda **more: layers.GConv2D(2, 3, "p4", dilation_rate=2, **more), (5, 4)),
+    "separable": (lambda **more: layers.GSeparableConv2D(2, 4, "p4", **more), (5, 3)),
     "max": (lambda **more: layers.GMaxPooling2D(**more), (1, 1)),
     "average": (lambda **more: layers.GAveragePooling2D(strides=3, **more), (2, 4)),
     "pool_size": (lambda **more: layers.GMaxPooling2D(4, 2, **more), (3, 4)),
@@ -50,6 +51,9 @@ def test_it_is_refused_by_a_layer_that_was_built_for_another_size(make, sizes):
 def test_a_map_of_nothing_is_no_input(size):
     with pytest.raises(ValueError, match=SAYS):
         layers.GMaxPooling2D()(keras.Input((size, size, 4)))
+    if not size:
+        with pytest.raises(ValueError, match=SAYS):
+            layers.GConv2DTranspose(2, 3)(keras.Input((0, 0, 4)))
 
 
 def test_the_smallest_that_fits_is_accepted():

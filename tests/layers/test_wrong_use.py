@@ -7,10 +7,16 @@ import pytest
 from keras_gcnn import layers
 from tests.helpers.contract import CASES
 
-CONVOLUTIONS = (layers.LiftingConv2D, layers.GConv2D)
+CONVOLUTIONS = (
+    layers.LiftingConv2D,
+    layers.GConv2D,
+    layers.GSeparableConv2D,
+    layers.GConv2DTranspose,
+)
 # Layers that need channels in multiples of the group's order.
 ON_GROUPS = {
-    layers.GConv2D: {"filters": 2, "kernel_size": 3},
+    **{layer: {"filters": 2, "kernel_size": 3} for layer in CONVOLUTIONS[1:]},
+    layers.GDropout: {"rate": 0.5},
     layers.GBatchNormalization: {},
     layers.GPooling: {},
     layers.GGlobalPooling: {},
@@ -38,7 +44,7 @@ def test_channels_first_by_mistake(layer_class):
 
 @pytest.mark.parametrize("layer_class", [*ON_GROUPS, layers.LiftingConv2D])
 def test_unknown_channels(layer_class):
-    arguments = {"filters": 2, "kernel_size": 3} if layer_class in CONVOLUTIONS else {}
+    arguments = ON_GROUPS.get(layer_class, {"filters": 2, "kernel_size": 3})
     with pytest.raises(ValueError, match=r"needs a known number of channels.*keras\.Input"):
         layer_class(**arguments)(keras.Input((8, 8, None)))
 
@@ -116,6 +122,39 @@ def test_pooling_over_orientations(layer_class):
         layer_class("sum")
     with pytest.raises(ValueError, match=r"data_format='nchw'.*'channels_last', 'channels_first'"):
         layer_class(data_format="nchw")
+
+
+@pytest.mark.parametrize("variant", ["cg", "", None])
+def test_separable_variants(variant):
+    with pytest.raises(ValueError, match=rf"variant={variant!r} is not available.*'gc', 'g'"):
+        layers.GSeparableConv2D(2, 3, variant=variant)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"output_padding": 2, "strides": 2}, r"output_padding=2 .*below.*strides=\(2, 2\)"),
+        ({"output_padding": -1}, "output_padding=-1 has to be an integer from 0"),
+        ({"output_padding": 1.5, "strides": 3}, r"output_padding=1\.5 has to be"),
+        ({"output_padding": (0, 0, 0)}, r"output_padding=\(0, 0, 0\) has to be"),
+        ({"output_padding": "1", "strides": 2}, "output_padding='1' has to be"),
+        ({"output_padding": True, "strides": 2}, "output_padding=True has to be"),
+        (
+            {"kernel_size": 4, "strides": 2, "output_padding": 0, "padding": "same"},
+            r"kernel of an even size \(\(4, 4\)\) has to be at least 1\. Leave it out",
+        ),
+    ],
+    ids=str,
+)
+def test_output_padding(arguments, says):
+    with pytest.raises(ValueError, match=says):
+        layers.GConv2DTranspose(**{"filters": 2, "kernel_size": 3, **arguments})
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1, True, "a half", None, float("nan")])
+def test_dropout_rates(rate):
+    with pytest.raises(ValueError, match=rf"rate={rate!r} has to be a number from 0 "):
+        layers.GDropout(rate)
 
 
 @pytest.mark.parametrize(

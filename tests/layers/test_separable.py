@@ -1,0 +1,183 @@
+"""Separable convolutions: values, equivariance, numbers of weights, initialisation."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn.layers import GConv2D, GSeparableConv2D, backend, separable
+from tests.helpers import reference
+from tests.helpers.convolutions import check, make
+from tests.helpers.layers import DATA_FORMATS, relative_error, run
+
+VARIANTS = pytest.mark.parametrize("variant", ["gc", "g"])
+WINDOWS = [
+    ("p4", 3, {"padding": "same"}),
+    ("p4", 4, {"strides": 2, "padding": "same"}),
+    ("p4m", 3, {"strides": 2}),
+    ("p4m", 1, {"strides": 2}),
+    ("p4m", 3, {"dilation_rate": 2, "padding": "same"}),
+    ("pm", (2, 3), {"strides": (1, 2)}),
+    ("p2", (3, 2), {"dilation_rate": (1, 2)}),
+    ("z2", (3, 2), {"padding": "same"}),
+]
+
+
+@pytest.fixture(params=["two steps", "product"])
+def steps(request, monkeypatch):
+    """Both ways to compute the `gc` variant, whichever the backend would choose."""
+    monkeypatch.setattr(separable, "has_fast_depthwise", lambda: request.param == "two steps")
+
+
+def base_kernel(layer):
+    """`W[o, i, h, u, v]` by the formulas of the two variants, from the weights."""
+    weights = {weight.name: keras.ops.convert_to_numpy(weight) for weight in layer.weights}
+    pointwise = weights["pointwise_kernel"][:, 0, 0]  # h, i, o
+    depthwise = weights["depthwise_kernel"][:, :, 0]  # u, v, and o or i * filters + o
+    if layer.variant == "gc":
+        return np.einsum("hio,uvo->oihuv", pointwise, depthwise)
+    depthwise = depthwise.reshape(*depthwise.shape[:2], pointwise.shape[1], -1)
+    return np.einsum("hio,uvio->oihuv", pointwise, depthwise)
+
+
+def reference_window(window):
+    """Keras's arguments as the reference takes them."""
+    pairs = {
+        "strides" if key == "strides" else "dilation": np.broadcast_to(value, 2)
+        for key, value in window.items()
+        if key != "padding"
+    }
+    return {"padding": window.get("padding", "valid"), **pairs}
+
+
+@VARIANTS
+@pytest.mark.parametrize("data_format", DATA_FORMATS)
+@pytest.mark.parametrize(("group", "size", "window"), WINDOWS, ids=str)
+def test_values_are_the_formula(variant, group, size, window, data_format, steps, rng):
+    layer = make(
+        GSeparableConv2D, group, size, "ignore", variant=variant, data_format=data_format, **window
+    )
+    inputs = rng.normal(size=(2, 6, 7, 3 * reference.order(group)))
+    actual = run(layer, inputs)
+    base = base_kernel(layer)
+    bias = keras.ops.convert_to_numpy(layer.bias)
+    assert np.abs(bias).min() > 0
+    expected = reference.group_correlate(
+        inputs, base, bias, group, False, **reference_window(window)
+    )
+    assert relative_error(actual, expected) < 1e-12
+    assert relative_error(layer.base_kernel(), base) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("group", "window"), [("p4", {"padding": "same"}), ("p4m", {"strides": 2})], ids=str
+)
+@VARIANTS
+def test_a_stock_convolution_with_the_expanded_kernel(variant, group, window, steps, rng):
+    """In float32, where the two ways to compute it differ by the rounding."""
+    layer = GSeparableConv2D(4, 3, group, variant=variant, use_bias=False, **window)
+    inputs = rng.normal(size=(2, 9, 9, 3 * reference.order(group))).astype("float32")
+    actual = run(layer, inputs)
+    kernel = layer.expanded_kernel()
+    assert kernel.shape == (3, 3, 3 * reference.order(group), 4 * reference.order(group))
+    stock = keras.layers.Conv2D(kernel.shape[-1], 3, use_bias=False, **window)
+    stock.build(inputs.shape)
+    stock.set_weights([kernel])
+    assert relative_error(run(stock, inputs), actual) < 1e-5
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("size", [5, 6])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", range(1, 6))
+@pytest.mark.parametrize("group", ["p4", "p4m"])
+def test_exact_or_reported(group, kernel, stride, size, padding, rng, monkeypatch):
+    monkeypatch.setattr(separable, "has_fast_depthwise", lambda: True)
+    exact = reference.is_exact(size, kernel, stride, padding)
+    window = {"strides": stride, "padding": padding, "data_format": DATA_FORMATS[kernel % 2]}
+    check(GSeparableConv2D, group, kernel, size, exact, rng, **window)
+    if kernel == 3:
+        check(GSeparableConv2D, group, kernel, size, exact, rng, variant="g", **window)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("size", [5, 6])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [(3, 3), (2, 3)], ids=str)
+@pytest.mark.parametrize("group", ["z2", "p2", "pm", "pmm"])
+def test_exact_or_reported_without_quarter_turns(group, kernel, stride, size, padding, rng):
+    exact = all(
+        reference.is_exact(size, kernel[axis], stride, padding)
+        for axis in reference.REVERSED_AXES[group]
+    )
+    check(GSeparableConv2D, group, kernel, size, exact, rng, strides=stride, padding=padding)
+
+
+@pytest.mark.parametrize("group", reference.ELEMENTS)
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_numbers_of_weights(group, use_bias):
+    fields, filters, area, order = 3, 5, 9, reference.order(group)
+    expected = {
+        "g": filters * fields * (area + order),
+        "gc": filters * (area + fields * order),
+    }
+    for variant, count in expected.items():
+        layer = GSeparableConv2D(filters, 3, group, variant=variant, use_bias=use_bias)
+        layer.build((None, 8, 8, fields * order))
+        assert layer.count_params() == count + filters * use_bias
+
+
+@VARIANTS
+@pytest.mark.parametrize("initializer", ["glorot_uniform", "he_normal"])
+@pytest.mark.parametrize("size", [3, 5])
+def test_the_kernel_varies_like_that_of_the_full_layer(variant, initializer, size):
+    kernels = []
+    for layer in (
+        GSeparableConv2D(300, size, "p4m", variant=variant, pointwise_initializer=initializer),
+        GConv2D(300, size, "p4m", kernel_initializer=initializer),
+    ):
+        layer.build((None, 8, 8, 64))
+        kernels.append(layer.base_kernel())
+    product, full = kernels
+    # A field's filter has a random energy of its own, so the product has fewer independent parts.
+    assert abs(product.var() / full.var() - 1) < 0.15
+    assert abs(product.mean()) < 0.02 * full.std()
+
+
+@VARIANTS
+def test_outputs_vary_like_those_of_the_full_layer(variant, rng):
+    """On maps after a ReLU, whose mean is not zero. Chance changes the ratio by a twentieth."""
+    inputs = np.maximum(rng.normal(size=(2, 6, 6, 64)), 0).astype("float32")
+    product = GSeparableConv2D(
+        1000,
+        3,
+        "p4m",
+        variant=variant,
+        depthwise_initializer=keras.initializers.LecunUniform(seed=1),
+        pointwise_initializer=keras.initializers.HeNormal(seed=2),
+    )
+    full = GConv2D(1000, 3, "p4m", kernel_initializer=keras.initializers.HeNormal(seed=3))
+    ours, theirs = (np.square(run(layer, inputs)).mean() for layer in (product, full))
+    assert 0.5 < ours / theirs < 2
+
+
+@pytest.mark.parametrize("part", ["depthwise", "pointwise"])
+def test_settings_of_the_two_parts(part, rng):
+    settings = {
+        f"{part}_regularizer": keras.regularizers.L2(0.5),
+        f"{part}_constraint": keras.constraints.UnitNorm(axis=(0, 1, 2)),
+        f"{part}_initializer": "ones",
+    }
+    layer = GSeparableConv2D(2, 3, "p4", **settings)
+    model = keras.Sequential([keras.Input((5, 5, 4)), layer, keras.layers.GlobalMaxPooling2D()])
+    kernel = getattr(layer, f"{part}_kernel")
+    np.testing.assert_allclose(float(sum(layer.losses)), 0.5 * np.prod(kernel.shape), rtol=1e-5)
+    model.compile("sgd", "mse", jit_compile=False)
+    inputs = rng.normal(size=(2, 5, 5, 4)).astype("float32")
+    model.train_on_batch(inputs, np.zeros((2, 8), "float32"))
+    norms = np.sqrt(np.square(keras.ops.convert_to_numpy(kernel)).sum(axis=(0, 1, 2)))
+    np.testing.assert_allclose(norms, 1, rtol=1e-4)
+
+
+def test_two_steps_where_they_are_faster():
+    cpu_of_jax = keras.backend.backend() == "jax"  # the tests run without an accelerator
+    assert backend.has_fast_depthwise() is not cpu_of_jax
