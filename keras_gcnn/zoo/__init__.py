@@ -1,5 +1,38 @@
 """Builders of group-equivariant networks: images in [0, 1] in, logits out."""
 
+from keras_gcnn.zoo import published
+from keras_gcnn.zoo.allcnn import allcnn
+from keras_gcnn.zoo.cohen_cnn import cohen_cnn
 from keras_gcnn.zoo.lenet import lenet
+from keras_gcnn.zoo.resnet import resnet, resnet20, resnet26, resnet44
 
-__all__ = ["lenet"]
+BUILDERS = ("lenet", "cohen_cnn", "allcnn", "resnet", "resnet20", "resnet26", "resnet44")
+
+__all__ = [
+    "BUILDERS",
+    "allcnn",
+    "available",
+    "cohen_cnn",
+    "lenet",
+    "resnet",
+    "resnet20",
+    "resnet26",
+    "resnet44",
+]
+
+
+def available() -> dict[str, dict[str, tuple[str, ...]]]:
+    """Lists the builders and their published weights.
+
+    Returns:
+        dict from the name of a builder to a dict from the name of weights, which is that of the
+        data, to the groups and forms in which there are such weights. For `lenet` with
+        `{"mnist": ("p4",)}`, say, `keras_gcnn.zoo.lenet(group="p4", weights="mnist")` works.
+
+    Example:
+
+    >>> from keras_gcnn import zoo
+    >>> "resnet44" in zoo.available()
+    True
+    """
+    return published.available(BUILDERS)

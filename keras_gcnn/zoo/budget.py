@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import product
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations, product
 
 from keras_gcnn.layers.arguments import as_count
 
 _LARGEST = 10**10  # parameters; far beyond what fits into memory, and soon found
-_FREEDOM = 2  # how far a single width may leave the builder's ratio
+_FREEDOM = 2  # how far a single width may leave the builder's ratio, and how many widths may
 _LOWEST_SHARE = 0.98  # of the budget that has to be used
+
+
+def _offsets(widths: int) -> Iterator[tuple[int, ...]]:
+    """Every way in which a few single widths leave the ratio."""
+    for chosen in combinations(range(widths), min(_FREEDOM, widths)):
+        for steps in product(range(-_FREEDOM, _FREEDOM + 1), repeat=len(chosen)):
+            offsets = dict(zip(chosen, steps, strict=True))
+            yield tuple(offsets.get(index, 0) for index in range(widths))
 
 
 def fit_widths(
@@ -23,8 +31,9 @@ def fit_widths(
         parameters: int, number of trainable parameters not to exceed.
 
     Returns:
-        The widths: proportional to `ratio`, rounded, with each allowed to differ by up to two, such
-        that the count is as large as possible; among equal counts, closest to the ratio.
+        The widths: proportional to `ratio`, rounded, with up to two of them allowed to differ by up
+        to two, such that the count is as large as possible; among equal counts, closest to the
+        ratio.
 
     Raises:
         ValueError: if `parameters` is no number of parameters, or if no such network uses at least
@@ -51,7 +60,7 @@ def fit_widths(
     reachable = {
         widths: count(widths)
         for base in {scaled(low), scaled(high)}
-        for offsets in product(range(-_FREEDOM, _FREEDOM + 1), repeat=len(ratio))
+        for offsets in _offsets(len(ratio))
         if min(widths := tuple(a + b for a, b in zip(base, offsets, strict=True))) >= 1
     }
 

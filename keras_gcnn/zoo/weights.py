@@ -52,4 +52,4 @@ def _groups(model: keras.Model) -> list[groups.Group]:
 
 
 def _names(found: list[groups.Group]) -> str:
-    return ", ".join(group.name for group in found) or "no group"
+    return ", ".join(dict.fromkeys(group.name for group in found)) or "no group"

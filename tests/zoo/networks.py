@@ -9,8 +9,17 @@ from keras_gcnn import zoo
 GROUPS = ("z2", "p4", "p4m")
 
 # A builder with the arguments that keep it small. New builders are added here and go through every
-# test of test_networks.py.
-BUILDERS = {"lenet": {"parameters": 14_000}}
+# test of test_networks.py and test_equivariance.py.
+BUILDERS = {
+    "lenet": {"widths": (3, 4)},
+    "cohen_cnn": {"widths": (2, 3, 3, 2, 2, 3)},
+    "allcnn": {"widths": (2, 3, 3)},
+    "resnet": {"widths": (2, 3, 4), "depth": 8},
+}
+# What turns dropout off, where there is some.
+WITHOUT_DROPOUT = {"cohen_cnn": {"dropout": 0.0}, "allcnn": {"dropout": (0.0, 0.0)}}
+# Of which the tests of `resnet` tell all.
+SHORTHANDS = {"resnet20": 20, "resnet26": 26, "resnet44": 44}
 
 every_network = pytest.mark.parametrize("builder", BUILDERS)
 every_group = pytest.mark.parametrize("group", GROUPS)
@@ -19,13 +28,22 @@ every_group = pytest.mark.parametrize("group", GROUPS)
 def build(builder, group, **arguments):
     """A network with random weights throughout: fresh biases of zero would hide mistakes."""
     keras.utils.set_random_seed(0)
-    network = getattr(zoo, builder)(group=group, **{**BUILDERS[builder], **arguments})
+    defaults = {"input_shape": (28, 28, 1), **BUILDERS[builder]}
+    network = getattr(zoo, builder)(group=group, **{**defaults, **arguments})
     generator = np.random.default_rng(0)
-    for variable in network.trainable_variables:
-        if variable.name == "bias":
+    # Statistics as if the maps varied little, so that signals grow and reach the end.
+    spreads = {"gamma": (0.5, 1.5), "moving_variance": (0.05, 0.2)}
+    for variable in network.variables:
+        if variable.name in ("bias", "beta", "moving_mean"):
             variable.assign(generator.normal(size=variable.shape, scale=0.3))
+        elif variable.name in spreads:
+            variable.assign(generator.uniform(*spreads[variable.name], size=variable.shape))
     return network
 
 
 def images(shape, n=4, seed=1):
     return np.random.default_rng(seed).random((n, *shape), dtype="float32")
+
+
+def count(network):
+    return sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)

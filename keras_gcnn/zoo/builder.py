@@ -1,0 +1,75 @@
+"""The builders' common arguments: their documentation, and published weights by name."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from textwrap import indent
+
+import keras
+
+from keras_gcnn.zoo import published
+
+ARGUMENTS = """\
+group: str or `keras_gcnn.groups.Group`: `"z2"` (an ordinary network), `"p4"`, `"p4m"`, ...
+input_shape: rows, columns, channels (channels first if `data_format` says so). Pixels are
+    floats in [0, 1].
+classes: int, number of classes.
+widths: fields per convolution or stage, see above; after a restriction, fields of the group
+    that is left. The default divides the widths of the ordinary network by `sqrt(|G|)`, which
+    keeps the number of weights about equal for every group.
+parameters: int, instead of `widths`: the largest network of the default's ratio with at most
+    so many trainable parameters.
+head: `"invariant"` (pooling over positions and orientations: the logits do not change when
+    the image is turned), `"orientations"` (mean over positions; every orientation keeps its
+    features) or `"flatten"` (neither is invariant). After a restriction, invariant means
+    under the group that is left.
+convolution: `"full"`, or `"g"` or `"gc"` for `GSeparableConv2D` wherever a kernel larger than
+    1x1 acts on feature maps of a group: more fields for the same number of parameters.
+restrict_after: stops the equivariance early: a dict from the name of a stage to the subgroup
+    that is left after it, e.g. `{"1": "p4", "2": "z2"}`; a plain string is the stage after
+    which the network is an ordinary one.
+include_top: bool; False for a backbone, which returns the feature maps before the head.
+classifier_activation: activation of the output; None returns logits.
+weights: None for fresh weights; the name of published ones (see
+    `keras_gcnn.zoo.available()`), which bring their own widths, head and so on for the given
+    group, convolution and restriction; or the path of a file of this network. A model file
+    (`.keras`) of another group is refused; a weights file (`.weights.h5`) says nothing about
+    the group, and one of another group of the same order loads without a word.
+data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
+name: str, name of the model; default from the builder, the group and the convolution."""
+
+_RETURNS = """\
+Returns:
+    A functional `keras.Model` from images `(batch, rows, columns, channels)` to logits
+    `(batch, classes)`, or to feature maps without the top. Its attribute `widths` tells the
+    widths, which a budget of parameters has decided.
+
+Raises:
+    ValueError: for an unknown group, head, convolution, stage or subgroup, an image that is too
+        small, both `widths` and `parameters`, a budget that cannot be met to 2 %, weights that
+        are not published, or a file of another network."""
+
+
+def builder(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
+    """Marks a function as a builder of the zoo.
+
+    In its docstring `{arguments}` becomes the text on the common arguments and `{returns}` that on
+    result and errors. `weights` may be the name of published ones.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def build(*args, **kwargs) -> keras.Model:
+        given = signature.bind(*args, **kwargs).arguments
+        name = given.get("weights")
+        if not published.is_name(name):
+            return function(*args, **kwargs)
+        defaults = {key: one.default for key, one in signature.parameters.items()}
+        return published.load(function, given, defaults)
+
+    build.__doc__ = function.__doc__.replace(
+        "{arguments}", indent(ARGUMENTS, " " * 8).lstrip()
+    ).replace("{returns}", indent(_RETURNS, " " * 4).lstrip())
+    return build

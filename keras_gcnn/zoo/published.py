@@ -1,0 +1,164 @@
+"""Published weights: small trained networks that travel inside the package."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_gcnn import groups
+
+# What tells trained networks of one builder on one data set apart.
+_SELECTS = ("group", "convolution", "restrict_after", "depth", "variant")
+# What may differ from the network that was trained.
+_FREE = ("weights", "include_top", "classifier_activation", "data_format", "name")
+
+
+@dataclass(frozen=True)
+class Published:
+    """One trained network.
+
+    Attributes:
+        builder: name of its builder.
+        weights: name of the weights, that of the data set.
+        arguments: what the builder is called with, all sizes included.
+        file: of the weights, beside the card.
+    """
+
+    builder: str
+    weights: str
+    arguments: Mapping[str, Any]
+    file: str
+
+    @property
+    def label(self) -> str:
+        """The group and what else selects it, as one would write it."""
+        parts = [self.arguments["group"]]
+        if self.arguments.get("convolution", "full") != "full":
+            parts.append(f"convolution={self.arguments['convolution']!r}")
+        if self.arguments.get("restrict_after"):
+            parts.append(f"restrict_after={self.arguments['restrict_after']!r}")
+        return ", ".join(parts)
+
+
+def _folder():
+    return files("keras_gcnn") / "zoo" / "trained"
+
+
+@cache
+def entries() -> tuple[Published, ...]:
+    """All published networks, from their cards."""
+    cards = sorted(
+        (one for one in _folder().iterdir() if one.name.endswith(".json")),
+        key=lambda one: one.name,
+    )
+    found = []
+    for card in cards:
+        content = json.loads(card.read_text(encoding="utf-8"))
+        found.append(Published(**{key: content[key] for key in Published.__dataclass_fields__}))
+    return tuple(found)
+
+
+def available(builders: tuple[str, ...]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """See `keras_gcnn.zoo.available`."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {builder: {} for builder in builders}
+    for one in entries():
+        name = one.builder
+        depth = one.arguments.get("depth")
+        for builder in {name, f"{name}{depth}"} & set(builders):
+            labels = found[builder].get(one.weights, ())
+            found[builder][one.weights] = (*labels, one.label)
+    return found
+
+
+def is_name(weights: object) -> bool:
+    """Whether `weights` is meant as the name of published weights, not as a path."""
+    return isinstance(weights, str) and not Path(weights).suffix and os.sep not in weights
+
+
+def load(
+    function: Callable[..., keras.Model], given: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> keras.Model:
+    """Builds a network as it was published and loads its weights.
+
+    Args:
+        function: the builder, without names for weights.
+        given: the arguments of the call.
+        defaults: of all arguments.
+
+    Raises:
+        ValueError: if there are no such weights, or an argument differs from the network's.
+    """
+    entry = _find(function.__name__, {**defaults, **given})
+    arguments = dict(entry.arguments)
+    for key, value in given.items():
+        if key in _FREE or key in _SELECTS or value is None:
+            continue
+        published = arguments.get(key, defaults[key])
+        if key == "parameters" or _plain(value) != _plain(published):
+            raise ValueError(
+                f"{key}={value!r} does not fit weights={entry.weights!r}, which come with "
+                f"{key}={published!r}. Leave {key} out; for another task take a backbone with "
+                "include_top=False."
+            )
+    form = {key: given[key] for key in ("data_format", "name") if given.get(key) is not None}
+    if (form.get("data_format") or keras.config.image_data_format()) == "channels_first":
+        *sizes, channels = arguments["input_shape"]
+        arguments["input_shape"] = (channels, *sizes)
+    activation = given.get("classifier_activation")
+    network = function(**arguments, classifier_activation=activation, **form)
+    with as_file(_folder() / entry.file) as path:
+        network.load_weights(path)
+    if given.get("include_top", True):
+        return network
+    backbone = function(**arguments, include_top=False, **form)
+    for layer in backbone.layers:
+        layer.set_weights(network.get_layer(layer.name).get_weights())
+    return backbone
+
+
+def _find(builder: str, wanted: Mapping[str, Any]) -> Published:
+    own = [one for one in entries() if one.builder == builder]
+    named = [one for one in own if one.weights == wanted["weights"]]
+    if not named:
+        names = ", ".join(repr(name) for name in dict.fromkeys(one.weights for one in own))
+        raise ValueError(
+            f"weights={wanted['weights']!r} are not published for {builder}. Choose one of "
+            f"{names or '(none yet)'}, or give the path of a .weights.h5 or .keras file, or None."
+        )
+    for one in named:
+        if _selection(one.arguments) == _selection(wanted):
+            return one
+    choices = "; ".join(one.label for one in named)
+    raise ValueError(
+        f"weights={wanted['weights']!r} of {builder} are not published for this group, convolution "
+        f"and restriction. Choose one of: {choices}."
+    )
+
+
+def _selection(arguments: Mapping[str, Any]) -> list[Any]:
+    """What tells the networks of one builder and data set apart, in one form."""
+    stage = arguments.get("restrict_after")
+    if isinstance(stage, str):
+        arguments = {**arguments, "restrict_after": {stage: "z2"}}
+    return [_plain(arguments.get(key)) for key in _SELECTS]
+
+
+def _plain(value: Any) -> Any:
+    """A value in the one form in which it can be compared."""
+    if isinstance(value, groups.Group):
+        return value.name
+    if isinstance(value, str):
+        return value.lower()
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple) or hasattr(value, "tolist"):
+        return [int(one) for one in value]
+    return value

@@ -1,0 +1,141 @@
+"""Residual networks for small images on a group."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import keras
+
+from keras_gcnn import groups
+from keras_gcnn.layers.arguments import as_count, check_choice
+from keras_gcnn.zoo import residual
+from keras_gcnn.zoo.architecture import Architecture, build
+from keras_gcnn.zoo.assembly import Assembly, Maps
+from keras_gcnn.zoo.builder import builder
+
+# Body, widths of the ordinary network, head and downsampling.
+_VARIANTS = {
+    None: (residual.post_activation, (16, 32, 64), "invariant", "exact"),
+    "seed": (residual.post_activation, (16, 32, 64), "orientations", "stride"),
+    "cohen": (residual.pre_activation, (32, 64, 128), "orientations", "stride"),
+}
+
+
+def _top(net: Assembly, x: Maps, classes: int, head: str, activation: str | None) -> Maps:
+    return net.dense_logits(net.head(x, head, "mean"), classes, activation)
+
+
+@builder
+def resnet(
+    group: str | groups.Group = "z2",
+    input_shape: tuple[int, int, int] = (32, 32, 3),
+    classes: int = 10,
+    widths: Sequence[int] | None = None,
+    parameters: int | None = None,
+    head: str | None = None,
+    *,
+    depth: int = 20,
+    variant: str | None = None,
+    convolution: str = "full",
+    restrict_after: str | Mapping[str, str | groups.Group] | None = None,
+    downsampling: str | None = None,
+    include_top: bool = True,
+    classifier_activation: str | None = None,
+    weights: str | os.PathLike | None = None,
+    data_format: str | None = None,
+    name: str | None = None,
+) -> keras.Model:
+    """Builds a residual network of `depth` layers for small images.
+
+    A 3x3 convolution (`stem`) and stages `1`, `2` and `3` of `(depth - 2) / 6` residual blocks
+    each, of which `2` and `3` begin by halving the map; mean over positions and orientations; one
+    dense layer. Layers are named `stem_conv`, `stage1_block1_conv1`, `stage1_block1_bn1`,
+    `stage1_block1_relu1`, ..., `stage2_block1_shortcut`, `head`, `logits`.
+
+    `widths` are three, one per stage, the stem having the first; the default is (16, 32, 64) /
+    sqrt(|G|), and twice that for Cohen & Welling's.
+
+    Args:
+        {arguments}
+        depth: int, number of layers: 8, 14, 20, 26, 32, 38, 44, ...
+        variant: None (normalisation after the convolutions, which have no bias; head `"invariant"`,
+            downsampling `"exact"`), or a published form: `"seed"`, the same blocks with the head
+            `"orientations"` and downsampling `"stride"` (with `depth=44`: 661,338 parameters on Z2,
+            660,082 on P4, 673,420 on P4M); `"cohen"`, Cohen & Welling's, with normalisation before
+            the convolutions, biases, and the same head and downsampling (2,622,878 on P4M). `head`
+            and `downsampling` given beside it have precedence.
+        downsampling: `"exact"` (convolution, then an average that is exactly equivariant at every
+            size) or `"stride"` (as published; breaks the equivariance at even sizes, and warns).
+
+    {returns}
+
+    Example:
+
+    >>> from keras_gcnn import zoo
+    >>> zoo.resnet("p4m", depth=20).output_shape
+    (None, 10)
+
+    References:
+        He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.2; Cohen & Welling
+        2016, "Group Equivariant Convolutional Networks", section 8.2.
+    """
+    layers = as_count(depth)
+    if layers is None or layers < 8 or layers % 6 != 2:
+        raise ValueError(
+            f"depth={depth!r} has to be 6 n + 2 for a number n of blocks a stage, e.g. 20, 26 or "
+            "44."
+        )
+    check_choice("variant", variant, tuple(_VARIANTS))
+    body, ordinary, variant_head, variant_downsampling = _VARIANTS[variant]
+    architecture = Architecture(
+        name=f"resnet{layers}",
+        stages=residual.STAGES,
+        widths=ordinary,
+        stage_of=residual.STAGES,
+        body=partial(body, blocks=(layers - 2) // 6),
+        top=_top,
+        scale=4.0,  # photographs, to a mean near zero and a spread near one
+        offset=-2.0,
+        smallest=4,
+    )
+    return build(
+        architecture,
+        group,
+        input_shape,
+        classes,
+        widths,
+        parameters,
+        variant_head if head is None else head,
+        convolution=convolution,
+        restrict_after=restrict_after,
+        downsampling=variant_downsampling if downsampling is None else downsampling,
+        include_top=include_top,
+        classifier_activation=classifier_activation,
+        weights=weights,
+        data_format=data_format,
+        name=name,
+    )
+
+
+def resnet20(group: str | groups.Group = "z2", *args, **kwargs) -> keras.Model:
+    """Builds a residual network of 20 layers; see `resnet` for the arguments."""
+    return resnet(group, *args, depth=20, **kwargs)
+
+
+def resnet26(group: str | groups.Group = "z2", *args, **kwargs) -> keras.Model:
+    """Builds a residual network of 26 layers; see `resnet` for the arguments."""
+    return resnet(group, *args, depth=26, **kwargs)
+
+
+def resnet44(group: str | groups.Group = "z2", *args, **kwargs) -> keras.Model:
+    """Builds a residual network of 44 layers; see `resnet` for the arguments.
+
+    Example:
+
+    >>> from keras_gcnn import zoo
+    >>> zoo.resnet44(group="p4").output_shape
+    (None, 10)
+    """
+    return resnet(group, *args, depth=44, **kwargs)

@@ -1,0 +1,135 @@
+"""Exactness: features turn with the image and logits stay, for every element that is left."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import analysis, groups, layers
+from tests.zoo.networks import WITHOUT_DROPOUT, build, every_network, images
+
+SIZES = (28, 29, 32, 33)
+
+
+@contextlib.contextmanager
+def policy(name):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def network_with_features(builder, group, size, **arguments):
+    network = build(builder, group, input_shape=(size, size, 1), **arguments)
+    last = network.get_layer("head").input
+    return keras.Model(network.input, [last, network.output])
+
+
+def check(model, left, size, tolerance, dtype):
+    """Features are regular and logits trivial under every element of `left`.
+
+    One call on all turned images; what is expected is made by moving arrays.
+    """
+    left = groups.get(left)
+    x = images((size, size, 1), n=2).astype(dtype)
+    turned = np.concatenate([left.act_on_plane(x, g, (1, 2)) for g in range(left.order)])
+    features, logits = (keras.ops.convert_to_numpy(one) for one in model(turned))
+    features = features.reshape(left.order, 2, *features.shape[1:])
+    logits = logits.reshape(left.order, 2, -1)
+    assert features.dtype == logits.dtype == dtype
+    told_apart = np.ptp(logits[0], axis=0).max()
+    assert told_apart > 1e-3 * np.abs(logits).max()
+    for g in range(left.order):
+        split = left.act_on_plane(features[0], g, (1, 2))
+        split = split.reshape(*split.shape[:-1], -1, left.order)
+        moved = left.act_on_fibre(split, g).reshape(features[0].shape)
+        assert np.abs(features[g] - moved).max() <= tolerance * np.abs(moved).max()
+        assert np.abs(logits[g] - logits[0]).max() <= tolerance * np.abs(logits).max()
+
+
+@every_network
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
+def test_every_network_is_exact_at_every_size(builder, size, dtype, tolerance):
+    with policy(dtype):
+        model = network_with_features(builder, "p4m", size)
+    check(model, "p4m", size, tolerance, dtype)
+
+
+@every_network
+@pytest.mark.parametrize("convolution", ["g", "gc"])
+def test_separable_networks_are_exact(builder, convolution):
+    with policy("float64"):
+        model = network_with_features(builder, "p4m", 29, convolution=convolution)
+    check(model, "p4m", 29, 1e-10, "float64")
+
+
+@every_network
+@pytest.mark.parametrize("group", ["p4", "pmm"])
+def test_other_groups_are_exact(builder, group):
+    with policy("float64"):
+        model = network_with_features(builder, group, 28)
+    check(model, group, 28, 1e-10, "float64")
+
+
+@every_network
+@pytest.mark.parametrize("left", ["p4", "pm", "z2"])
+def test_a_restricted_network_is_exact_under_what_is_left(builder, left):
+    with policy("float64"):
+        model = network_with_features(builder, "p4m", 28, restrict_after={"1": left})
+    check(model, left, 28, 1e-10, "float64")
+    x = images((28, 28, 1)).astype("float64")
+    classifier = keras.Model(model.input, model.outputs[1])
+    errors = analysis.equivariance_error(classifier, "p4m", inputs=x, output_type="trivial")
+    assert max(errors.values()) > 1e-3
+
+
+@every_network
+def test_equivariance_stops_step_by_step(builder):
+    with policy("float64"):
+        steps = {"1": "p4", "2": "p2"}
+        network = build(builder, "p4m", restrict_after=steps, convolution="gc")
+    found = [layer for layer in network.layers if isinstance(layer, layers.Restriction)]
+    assert [(one.group.name, one.subgroup.name) for one in found] == [("p4m", "p4"), ("p4", "p2")]
+    x = images((28, 28, 1)).astype("float64")
+    analysis.assert_equivariant(network, "p2", inputs=x, tolerance=1e-10)
+    assert max(analysis.equivariance_error(network, "p4", inputs=x).values()) > 1e-3
+
+
+@every_network
+def test_training_mode_is_exact_for_images_turned_one_by_one(builder):
+    """Batch statistics must not know how the images of the batch happen to lie."""
+    with policy("float64"):
+        network = build(builder, "p4m", **WITHOUT_DROPOUT.get(builder, {}))
+    x = images((28, 28, 1)).astype("float64")
+    errors = analysis.equivariance_error(network, "p4m", inputs=x, training=True)
+    assert max(errors.values()) < 1e-10
+    assert "mixed" in errors
+
+
+@pytest.mark.parametrize("builder", ["allcnn", "resnet"])
+def test_strides_break_it_and_the_builder_says_so(builder):
+    with pytest.warns(layers.EquivarianceWarning, match=r'downsampling="exact"') as caught:
+        network = build(builder, "p4", downsampling="stride", input_shape=(32, 32, 1))
+    assert len(caught) == 1
+    errors = analysis.equivariance_error(network, "p4", inputs=images((32, 32, 1)))
+    assert max(errors.values()) > 1e-3
+    # Odd sizes that fit the stride are exact, and then there is nothing to say.
+    build(builder, "p4", downsampling="stride", input_shape=(33, 33, 1))
+
+
+@every_network
+@pytest.mark.parametrize("head", ["orientations", "flatten"])
+def test_the_other_heads_are_known_to_break_invariance(builder, head):
+    network = build(builder, "p4", head=head)
+    x = images((28, 28, 1))
+    errors = analysis.equivariance_error(network, "p4", inputs=x, output_type="trivial")
+    assert max(errors.values()) > 1e-3
+
+
+@every_network
+def test_the_audit_finds_nothing(builder):
+    assert not analysis.audit(build(builder, "p4m", convolution="gc")).problems
