@@ -96,7 +96,7 @@ def load(
     Raises:
         ValueError: if there are no such weights, or an argument differs from the network's.
     """
-    entry = _find(function.__name__, {**defaults, **given})
+    entry = _find(function.__name__, given, defaults)
     arguments = dict(entry.arguments)
     for key, value in given.items():
         if key in _FREE or key in _SELECTS or value is None:
@@ -124,21 +124,22 @@ def load(
     return backbone
 
 
-def _find(builder: str, wanted: Mapping[str, Any]) -> Published:
+def _find(builder: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Published:
+    weights = given["weights"]
     own = [one for one in entries() if one.builder == builder]
-    named = [one for one in own if one.weights == wanted["weights"]]
+    named = [one for one in own if one.weights == weights]
     if not named:
         names = ", ".join(repr(name) for name in dict.fromkeys(one.weights for one in own))
         raise ValueError(
-            f"weights={wanted['weights']!r} are not published for {builder}. Choose one of "
+            f"weights={weights!r} are not published for {builder}. Choose one of "
             f"{names or '(none yet)'}, or give the path of a .weights.h5 or .keras file, or None."
         )
     for one in named:
-        if _selection(one.arguments) == _selection(wanted):
+        if _selection({**defaults, **one.arguments}) == _selection({**defaults, **given}):
             return one
     choices = "; ".join(one.label for one in named)
     raise ValueError(
-        f"weights={wanted['weights']!r} of {builder} are not published for this group, convolution "
+        f"weights={weights!r} of {builder} are not published for this group, convolution "
         f"and restriction. Choose one of: {choices}."
     )
 
@@ -159,6 +160,6 @@ def _plain(value: Any) -> Any:
         return value.lower()
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple) or hasattr(value, "tolist"):
-        return [int(one) for one in value]
-    return value
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value.tolist() if hasattr(value, "tolist") else value  # NumPy's numbers and arrays

@@ -1,0 +1,142 @@
+"""Weights by name: what is found, what is refused, and that what ships can be loaded."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_gcnn
+from keras_gcnn import zoo
+from keras_gcnn.zoo import published
+from tests.zoo.networks import build, count, images
+
+TRAINED = Path(keras_gcnn.__file__).parent / "zoo" / "trained"
+CARDS = {path.stem: json.loads(path.read_text()) for path in sorted(TRAINED.glob("*.json"))}
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """Three published networks that were never trained."""
+    networks = {}
+    for builder, arguments in (
+        ("lenet", {"group": "p4", "head": "flatten", "widths": [2, 3]}),
+        ("lenet", {"group": "p4m", "widths": [2, 2]}),
+        ("cohen_cnn", {"group": "p4", "convolution": "gc", "restrict_after": {"2": "z2"}}),
+    ):
+        sizes = {"input_shape": [28, 28, 1], "classes": 7}
+        name = f"{builder}-{arguments['group']}"
+        networks[name] = network = build(builder, **arguments, **sizes)
+        arguments["widths"] = list(network.widths)
+        network.save_weights(tmp_path / f"{name}.weights.h5")
+        card = {
+            "builder": builder,
+            "weights": "marks",
+            "arguments": {**arguments, **sizes},
+            "file": f"{name}.weights.h5",
+        }
+        (tmp_path / f"{name}.json").write_text(json.dumps(card))
+    monkeypatch.setattr(published, "_folder", lambda: tmp_path)
+    published.entries.cache_clear()
+    yield networks
+    published.entries.cache_clear()
+
+
+def same(found, expected):
+    x = images(expected.input_shape[1:])
+    np.testing.assert_allclose(
+        found.predict(x, verbose=0), expected.predict(x, verbose=0), atol=1e-6
+    )
+
+
+def test_weights_bring_their_own_widths_and_head(shelf):
+    network = zoo.lenet(group="p4", weights="marks")
+    assert network.widths == (2, 3)
+    same(network, shelf["lenet-p4"])
+    same(zoo.lenet("P4M", weights="marks", name="mine"), shelf["lenet-p4m"])
+
+
+def test_a_plain_string_finds_a_restriction_to_the_plane(shelf):
+    network = zoo.cohen_cnn("p4", convolution="gc", restrict_after="2", weights="marks")
+    same(network, shelf["cohen_cnn-p4"])
+
+
+def test_what_agrees_may_be_said(shelf):
+    network = zoo.lenet("p4", head="flatten", widths=(2, 3), classes=7, weights="marks")
+    same(network, shelf["lenet-p4"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"group": "p4", "head": "invariant"}, "head='invariant' does not fit weights='marks'"),
+        ({"group": "p4", "classes": 5}, "include_top=False"),
+        ({"group": "p4", "parameters": 50_000}, "Leave parameters out"),
+        ({"group": "z2"}, "Choose one of: p4; p4m"),
+        ({}, "Choose one of: p4; p4m"),
+        ({"group": "p4", "convolution": "gc"}, "Choose one of: p4; p4m"),
+        ({"group": "p4", "weights": "mark"}, "'mark' are not published for lenet.*'marks'"),
+    ],
+)
+@pytest.mark.usefixtures("shelf")
+def test_what_does_not_agree_is_explained(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.lenet(**{"weights": "marks", **wrong})
+
+
+@pytest.mark.usefixtures("shelf")
+def test_a_backbone_has_the_published_weights():
+    whole = zoo.lenet("p4", weights="marks")
+    backbone = zoo.lenet("p4", weights="marks", include_top=False)
+    assert backbone.output_shape == (None, 5, 5, 12)
+    for layer in backbone.layers:
+        for found, expected in zip(
+            layer.get_weights(), whole.get_layer(layer.name).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_channels_first(shelf):
+    network = zoo.lenet("p4m", weights="marks", data_format="channels_first")
+    assert network.input_shape == (None, 1, 28, 28)
+    x = images((28, 28, 1))
+    expected = shelf["lenet-p4m"].predict(x, verbose=0)
+    found = network.predict(x.transpose(0, 3, 1, 2), verbose=0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.usefixtures("shelf")
+def test_what_is_available():
+    available = zoo.available()
+    assert set(available) == set(zoo.BUILDERS)
+    assert available["lenet"] == {"marks": ("p4", "p4m")}
+    assert available["cohen_cnn"] == {
+        "marks": ("p4, convolution='gc', restrict_after={'2': 'z2'}",)
+    }
+    assert available["allcnn"] == {}
+
+
+def test_there_are_published_weights():
+    assert zoo.available()["lenet"]
+
+
+@pytest.mark.parametrize("identity", CARDS)
+def test_every_published_network_loads(identity):
+    card = CARDS[identity]
+    scope = {"zoo": zoo}
+    network = eval(card["call"], scope)
+    assert count(network) == card["parameters"]
+    assert np.isfinite(network.predict(images(network.input_shape[1:]), verbose=0)).all()
+
+
+def test_files_are_small():
+    sizes = [path.stat().st_size for path in TRAINED.iterdir()]
+    assert max(sizes) <= 1_000_000
+    assert sum(sizes) <= 8_000_000
+
+
+def test_every_recipe_ships():
+    root = TRAINED.parents[2]
+    listed = (root / "pyproject.toml").read_text(encoding="utf-8")
+    for recipe in (root / "zoo").glob("*.toml"):
+        assert f'"zoo/{recipe.name}" = "keras_gcnn/recipes/{recipe.name}"' in listed
