@@ -90,6 +90,7 @@ def publish_model(
         "arguments": {**arguments, **sizes},
         "file": file.name,
         "call": _call(table, weights),
+        "label": table.name,
         "parameters": first["parameters"],
         "data": results["data"],
         "test error of this file, %": first["errors"]["test"],

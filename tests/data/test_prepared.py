@@ -84,6 +84,29 @@ def test_a_single_split_is_divided_always_the_same_way(prepare, monkeypatch):
     assert "only the published test split of 50 images" in one.description
 
 
+def test_emnist_letters_come_from_the_test_part_alone(prepare):
+    """Those who download EMNIST have its training part too; others do not, and all get the same."""
+    name, of_train, of_test = "emnist/bymerge", np.arange(47), np.arange(94) % 47
+    splits = {"train": (_images(47, name), of_train), "test": (_images(94, name, 1), of_test)}
+    directory = prepare(name, "3.1.0", splits, labels=47)
+    loaded = data.load("emnist_letters", validation=0, data_dir=directory)
+    parts = [image.tobytes() for part in (loaded.train, loaded.test) for image in part.images]
+    letters = splits["test"][0][of_test >= 10].swapaxes(1, 2) / np.float32(255)
+    assert sorted(parts) == sorted(image.tobytes() for image in letters)
+    assert f"{len(loaded.train)} images for training" in loaded.description
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"), [("rotated_mnist", "mnist"), ("emnist_letters", "emnist/bymerge")]
+)
+def test_made_data_sets_name_the_files_they_need(tmp_path, offline, name, needs):
+    pytest.importorskip("tensorflow_datasets")
+    with pytest.raises(
+        data.DataNotFoundError, match=f"'{needs}' was not found.*tfds build {needs}"
+    ):
+        data.load(name, data_dir=tmp_path)
+
+
 @pytest.mark.parametrize("encoding", ["png", "jpeg"])
 def test_says_when_the_files_are_jpeg(prepare, encoding):
     part = (_images(4, "cifar10"), np.arange(4))

@@ -1,0 +1,131 @@
+"""Error against time: the published networks, with the step that each takes to train.
+
+The errors are those of the cards beside the published weights; the times are measured here, of all
+networks of one data set in turn in one process. A network is on the front if no other of its data
+set is both faster and better.
+
+    python benchmarks/pareto.py --picture docs/error_against_time.png
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import harness
+import typer
+
+TRAINED = Path(__file__).resolve().parents[1] / "keras_gcnn" / "zoo" / "trained"
+
+
+def read_cards() -> dict[str, dict[str, dict]]:
+    """Cards by data set and name of the file."""
+    found: dict[str, dict[str, dict]] = {}
+    for path in sorted(TRAINED.glob("*.json")):
+        card = json.loads(path.read_text(encoding="utf-8"))
+        found.setdefault(card["recipe"], {})[path.stem] = card
+    return found
+
+
+def measure(recipe: str, batch_size: int, steps: int) -> dict[str, float]:
+    """Median seconds of a training step of every published network of a recipe."""
+    from keras_gcnn import zoo
+
+    actions = {}
+    for name, card in read_cards()[recipe].items():
+        network = getattr(zoo, card["builder"])(**card["arguments"])
+        arguments = card["arguments"]
+        data = harness.batch(batch_size, tuple(arguments["input_shape"]), arguments["classes"])
+        actions[name] = partial(harness.compile_classifier(network).train_on_batch, *data)
+    seconds = harness.alternate(actions, steps)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def on_front(rows: list[dict], row: dict) -> bool:
+    """Whether no network of the same recipe is both faster and better."""
+    return not any(
+        other["recipe"] == row["recipe"]
+        and other["step, ms"] <= row["step, ms"]
+        and other["error, %"] < row["error, %"]
+        for other in rows
+    )
+
+
+def draw(rows: list[dict], path: Path, note: str) -> None:
+    """One panel per recipe; the front is a line."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    recipes = list(dict.fromkeys(row["recipe"] for row in rows))
+    figure = Figure(figsize=(4.2 * len(recipes), 3.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, recipe in zip(
+        figure.subplots(1, len(recipes), squeeze=False)[0], recipes, strict=True
+    ):
+        own = sorted(
+            (row for row in rows if row["recipe"] == recipe), key=lambda row: row["step, ms"]
+        )
+        front = [row for row in own if row["on the front"]]
+        axes.plot(
+            [row["step, ms"] for row in front], [row["error, %"] for row in front], color="0.7"
+        )
+        for row in own:
+            axes.errorbar(row["step, ms"], row["error, %"], row["deviation, %"], fmt="o", capsize=3)
+            axes.annotate(
+                row["label"],
+                (row["step, ms"], row["error, %"]),
+                xytext=(5, 5),
+                textcoords="offset points",
+                fontsize=8,
+            )
+        axes.set(xlabel="training step (ms)", ylabel="test error (%)", title=recipe)
+        axes.margins(0.2)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+    figure.supxlabel(note, fontsize=7, color="0.35")
+    figure.savefig(path, dpi=150)
+
+
+def main(
+    backend: Annotated[str, typer.Option(help="Backend to measure on.")] = "tensorflow",
+    batch_size: Annotated[int, typer.Option(help="Images per step.")] = 128,
+    steps: Annotated[int, typer.Option(help="Timed steps of each network.")] = 10,
+    picture: Annotated[Path | None, typer.Option(help="Where to draw it.")] = None,
+    output: Annotated[Path | None, typer.Option(help="JSON file to write the rows to.")] = None,
+    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Prints error and training step of every published network, and draws them."""
+    if worker:
+        harness.answer(worker, {"measure": measure})
+        return
+    header = f"{harness.describe([backend])}; batch {batch_size}, {steps} steps"
+    print(header)
+    rows = []
+    for recipe, cards in read_cards().items():
+        seconds = harness.run_worker(__file__, backend, "measure", recipe, batch_size, steps)
+        for name, card in cards.items():
+            rows.append(
+                {
+                    "recipe": recipe,
+                    "network": name,
+                    "label": card["label"],
+                    "parameters": card["parameters"],
+                    "step, ms": round(1000 * seconds[name], 1),
+                    "error, %": card["test error, mean, %"],
+                    "deviation, %": card["test error, standard deviation, %"] or 0,
+                }
+            )
+    table = harness.TablePrinter()
+    for row in rows:
+        row["on the front"] = on_front(rows, row)
+        table.add(row)
+    table.write(output, header)
+    if picture:
+        draw(rows, picture, header)
+
+
+if __name__ == "__main__":
+    typer.run(main)

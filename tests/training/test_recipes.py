@@ -1,0 +1,71 @@
+"""The recipes that come with the library: what they train can be built, and is what they say."""
+
+import numpy as np
+import pytest
+
+from keras_gcnn import data
+from keras_gcnn.training import load_recipe, train
+from keras_gcnn.training.network import build
+from keras_gcnn.training.recipe import recipe_names
+
+# Images and classes of the data sets, so that no test needs their files.
+SHAPES = {"cifar10": ((32, 32, 3), 10), "emnist_letters": ((28, 28, 1), 26)}
+# What each table compares; P4M of the report's form is a little larger than the others.
+PARAMETERS = {
+    "digits": (49_000, 50_000),
+    "table1": (216_150, 216_206),
+    "table2": (660_082, 1_372_254),
+    "table2_reduced": (147_000, 150_000),
+    "table2_steps": (660_082, 1_372_254),
+    "table3": (21_750, 25_140),
+    "table3_letters": (108_936, 111_822),
+    "rotated_mnist": (24_500, 25_000),
+}
+
+
+def made_up(name):
+    shape, classes = SHAPES.get(name, ((28, 28, 1), 10))
+    split = data.Split(np.zeros((2, *shape), "float32"), np.zeros(2, "int64"))
+    return data.Dataset(name, split, split, split, tuple(map(str, range(classes))), "made up")
+
+
+def test_every_recipe_is_tested():
+    assert set(recipe_names()) == set(PARAMETERS)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.filterwarnings("ignore::keras_gcnn.layers.EquivarianceWarning")
+def test_its_networks_have_the_size_that_it_compares(name):
+    recipe = load_recipe(name)
+    assert recipe.data.name in data.names()
+    low, high = PARAMETERS[name]
+    for table in recipe.models:
+        network = build(table, made_up(recipe.data.name), seed=0)
+        count = sum(int(np.prod(one.shape)) for one in network.trainable_variables)
+        assert low <= count <= high, table.name
+
+
+@pytest.mark.parametrize(
+    ("name", "networks"),
+    [("table1", ["P4"]), ("table3", ["P4-early"]), ("rotated_mnist", ["P4CNN-gc"])],
+)
+def test_in_small_it_runs_to_its_table(name, networks, tmp_path):
+    recipe = load_recipe(
+        name,
+        seeds=[0],
+        data__name="digits",
+        data__validation=30,
+        data__subset=64,
+        data__test_subset=30,
+        training__epochs=1,
+        training__batch_size=32,
+        evaluation__angle_step=180,
+    )
+    # On whichever backend the tests run.
+    recipe = recipe.model_copy(update={"backend": None})
+    results = train(recipe, tmp_path, networks=networks)
+    assert [one["network"] for one in results] == networks
+    assert 0 <= results[0]["errors"]["test"] <= 100
+    for picture in ("errors.png", "accuracy_by_angle.png"):
+        assert (tmp_path / picture).stat().st_size > 1000
+    assert "Not yet trained" in (tmp_path / "results.md").read_text()
