@@ -20,6 +20,7 @@ lint: .venv/test
 
 benchmarks: .venv/test
 	$(BIN)/python benchmarks/layers.py
+	$(BIN)/python benchmarks/zoo.py
 
 clean:
 	rm -rf .venv runs
