@@ -28,8 +28,16 @@ def turn(source: Source, train: int, test: int) -> Source:
         source: the data set.
         train: int, how many images the training split gets.
         test: int, how many the test split gets.
+
+    Raises:
+        ValueError: if there are fewer images.
     """
     images, labels = (np.concatenate(both) for both in zip(source.train, source.test, strict=True))
+    if len(images) < train + test:
+        raise ValueError(
+            f"The files hold {len(images):,} images, and {train + test:,} are needed. Have "
+            "TensorFlow Datasets prepare the whole data set."
+        )
     chosen = generator(_SEED, "pool").permutation(len(images))[: train + test]
     angles = random_angles(len(chosen), generator(_SEED, "pool_angles"))
     turned = np.rint(rotate(images[chosen].astype("float32"), angles)).astype("uint8")
@@ -73,7 +81,7 @@ def _rotated_mnist(data_dir: str | Path | None) -> Source:
             f"is not their file. All 70,000 images were pooled, {_TRAIN:,} drawn for training and "
             f"{_TEST:,} others for testing, and every image turned once about its centre by a "
             "random angle uniform in [0, 360) degrees, with bilinear interpolation, zeros outside "
-            f"and 8 bits a pixel; always the same way (seed {_SEED}). {source.description}"
+            f"and 8 bits a pixel; always the same way (seed {_SEED}). The source: {source.description}"
         ),
     )
 
@@ -87,7 +95,7 @@ def _emnist_letters(data_dir: str | Path | None) -> Source:
             "lower-case classes counted as their capitals, which leaves "
             f"{len(source.train[1]):,} images for training and {len(source.test[1]):,} for "
             "testing, unbalanced. It is not EMNIST Letters, and results do not compare to the last "
-            f"digit. {source.description}"
+            f"digit. The source: {source.description}"
         ),
     )
 

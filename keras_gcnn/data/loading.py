@@ -59,7 +59,8 @@ def load(
             all of them.
         test_subset: int, at most this many test images; None for all.
         rotate: names of the splits, of `"train"`, `"validation"` and `"test"`, whose images are
-            turned by random angles in [0, 360) degrees, with `keras_gcnn.data.rotate`.
+            turned by random angles in [0, 360) degrees, with `keras_gcnn.data.rotate`; none for
+            `"rotated_mnist"`, which is turned already.
         seed: int, not negative.
         data_dir: directory of data sets prepared by TensorFlow Datasets; None for the environment
             variable TFDS_DATA_DIR, or the default of TensorFlow Datasets if that is not set.
@@ -85,7 +86,8 @@ def load(
     check_options(validation, subset, test_subset, rotate, seed)
     if name in TURNED and rotate:
         raise ValueError(
-            f"rotate={rotate!r}: the images of {name!r} are turned already. Leave rotate out."
+            f"rotate={rotate!r}: the images of {name!r} are turned already. Leave rotate out, or "
+            'load "mnist".'
         )
     source = _read(name, data_dir)
 
