@@ -1,12 +1,12 @@
-"""Publishes a finished run: its results, the models it trained, their cards, and the zoo's table.
+"""Publishes a run: its results, the models it trained, their cards, and the zoo's table.
 
     keras-gcnn train table1
-    python zoo/publish.py table1 runs/table1 --weights mnist
+    python zoo/publish.py table1 runs/table1
 
 Results and pictures go to `zoo/results/RECIPE`, weights of the first seed to
-`keras_gcnn/zoo/trained`, from where `weights="mnist"` loads them, model cards to `zoo/cards`, and
-`zoo/README.md` is written anew from all results and cards. Without `--weights` only the results are
-published.
+`keras_gcnn/zoo/trained`, from where `weights=` with the name of the data set loads them, model
+cards to `zoo/cards`, and `zoo/README.md` is written anew from all results and cards. Nothing is
+written unless the run is one of the recipe as it stands, and everything that ships is small enough.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import json
 import os
 import shutil
 import statistics
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import cards
 import keras
 import typer
 
@@ -33,63 +35,69 @@ CARDS = ROOT / "cards"
 TRAINED = ROOT.parent / "keras_gcnn" / "zoo" / "trained"
 LARGEST = 1_000_000  # bytes of a file that ships inside the package
 LARGEST_SUM = 8_000_000
+SHORTHANDS = {f"resnet{depth}": depth for depth in (20, 26, 44)}
 
 
-def copy_results(recipe: str, run: Path) -> dict[str, Any]:
-    """Copies tables, pictures and histories of a run; returns its results."""
-    target = RESULTS / recipe
-    target.mkdir(parents=True, exist_ok=True)
+def read_run(name: str, recipe: Recipe, run: Path, partial: bool) -> dict[str, Any]:
+    """The results of a run, once it is sure that they are what the recipe gives."""
+    for file in ("recipe.json", "results.json", "results.md"):
+        if not (run / file).is_file():
+            raise SystemExit(f"{run} has no {file}. Finish it with `keras-gcnn train {name}`.")
+    trained = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    wanted = recipe.model_dump(mode="json")
+
+    def settings(content: dict[str, Any]) -> dict[str, Any]:
+        own = {model["name"]: {**model, "seeds": None} for model in content["models"]}
+        return {"data": content["data"], "training": content["training"], **own}
+
+    differing = [
+        key for key, value in settings(trained).items() if settings(wanted).get(key) != value
+    ]
+    if differing:
+        raise SystemExit(
+            f"{run} was not trained as the recipe {name} says: {', '.join(differing)} differ. "
+            "Train the recipe as it is, or change it to what was trained."
+        )
+    if results["missing"] and not partial:
+        raise SystemExit(
+            f"{len(results['missing'])} networks are not trained yet. Train them, or publish what "
+            "there is with --partial; the table says what is missing."
+        )
+    return results
+
+
+def copy_results(name: str, run: Path) -> None:
+    """Puts tables, pictures and histories of a run in the place of earlier ones."""
+    RESULTS.mkdir(exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=RESULTS))
     for path in sorted(run.iterdir()):
         if path.suffix in (".png", ".md") or path.name == "results.json":
-            shutil.copy(path, target / path.name)
+            shutil.copy(path, new / path.name)
     for history in sorted(run.glob("*/history.csv")):
-        shutil.copy(history, target / f"{history.parent.name}.csv")
-    return json.loads((target / "results.json").read_text(encoding="utf-8"))
+        shutil.copy(history, new / f"{history.parent.name}.csv")
+    new.chmod(0o755)
+    target = RESULTS / name
+    shutil.rmtree(target, ignore_errors=True)
+    new.rename(target)
 
 
-def publish_model(
-    recipe: Recipe, name: str, table: ModelTable, weights: str, run: Path, results: dict[str, Any]
-) -> None:
-    """Writes the weights of a network's first seed, and its card."""
+def describe(name: str, recipe: Recipe, table: ModelTable, results: dict[str, Any]) -> dict:
+    """What the card of a network says; the widths and sizes are added by `save_weights`."""
     runs = [one for one in results["results"] if one["network"] == table.name]
-    if not runs:
-        print(f"{table.name} is not trained yet")
-        return
     first = runs[0]
-    trained = keras.saving.load_model(
-        run / f"{table.name}-seed{first['seed']}" / "model.keras", compile=False
-    )
-    builder, arguments = table.builder, dict(table.arguments)
-    for depth in (20, 26, 44):
-        if builder == f"resnet{depth}":
-            builder, arguments["depth"] = "resnet", depth
-    sizes = {"input_shape": list(trained.input_shape[1:]), "classes": trained.output_shape[-1]}
-    network = getattr(zoo, builder)(**arguments, **sizes, data_format="channels_last")
-    # A budget is settled once for all: the widths that it led to are what was trained.
-    arguments.pop("parameters", None)
-    arguments["widths"] = list(network.widths)
-    if isinstance(arguments.get("restrict_after"), str):
-        arguments["restrict_after"] = {arguments["restrict_after"]: "z2"}
-    network.set_weights(trained.get_weights())
-    identity = "-".join(
-        [
-            table.builder,
-            arguments["group"],
-            *([arguments["convolution"]] if "convolution" in arguments else []),
-            *(["early"] if arguments.get("restrict_after") else []),
-            weights,
-        ]
-    )
-    file = TRAINED / f"{identity}.weights.h5"
-    TRAINED.mkdir(exist_ok=True)
-    files.write(file, network.save_weights)
     errors = [one["errors"]["test"] for one in runs]
-    card = {
-        "builder": builder,
+    chosen = {
+        key: value
+        for key, value in table.arguments.items()
+        if key in ("group", "convolution", "restrict_after", "variant", "depth")
+    }
+    call = ", ".join(f"{key}={json.dumps(value)}" for key, value in chosen.items())
+    weights = recipe.data.name
+    return {
+        "builder": "resnet" if table.builder in SHORTHANDS else table.builder,
         "weights": weights,
-        "arguments": {**arguments, **sizes},
-        "file": file.name,
-        "call": _call(table, weights),
+        "call": f'zoo.{table.builder}({call}, weights="{weights}")',
         "label": table.name,
         "parameters": first["parameters"],
         "data": results["data"],
@@ -100,124 +108,123 @@ def publish_model(
         ),
         "seeds": [one["seed"] for one in runs],
         "seed of this file": first["seed"],
-        "epochs": first["epochs"],
+        "epochs": max(one["epochs"] for one in runs),
         "minutes of training": round(statistics.mean(one["seconds"] for one in runs) / 60, 2),
         "recipe": name,
         "command": f"keras-gcnn train {name} --networks {table.name}",
         "training": recipe.training_of(table).model_dump(mode="json"),
         "environment": first["environment"],
     }
-    _check_size(file)
-    files.write_json(TRAINED / f"{identity}.json", card)
-    write_card(identity, card)
 
 
-def write_card(identity: str, card: dict[str, Any]) -> None:
-    """Writes the model card, for a reader what the JSON is for the library."""
-    CARDS.mkdir(exist_ok=True)
-    environment = ", ".join(f"{key}: {value}" for key, value in card["environment"].items())
-    training = ", ".join(f"{key}: {value}" for key, value in card["training"].items())
-    lines = [
-        f"# {identity}",
-        "",
-        f"A `{card['builder']}` on the group {card['arguments']['group'].upper()} with "
-        f"{card['parameters']:,} trainable parameters:",
-        "",
-        "```python",
-        "from keras_gcnn import zoo",
-        "",
-        f"network = {card['call']}",
-        "```",
-        "",
-        f"Images of shape {tuple(card['arguments']['input_shape'])} with pixels in [0, 1] in, "
-        f"logits of {card['arguments']['classes']} classes out.",
-        "",
-        f"**Data.** {card['data']}",
-        "",
-        f"**Training.** `{card['command']}`: {training}. {card['minutes of training']} minutes.",
-        "",
-        f"**Test error.** {_error(card)} % over seeds {', '.join(map(str, card['seeds']))}; this "
-        f"file, of seed {card['seed of this file']}, {card['test error of this file, %']:.2f} %. "
-        f"See [the whole table](../results/{card['recipe']}/results.md).",
-        "",
-        f"**Measured with.** {environment}.",
-        "",
-        "**Limits.** For comparing groups and for trying the library out; trained for a few "
-        "epochs, without augmentation, on images like those above only.",
-    ]
-    files.write_text(CARDS / f"{identity}.md", "\n".join(lines) + "\n")
+def identify(table: ModelTable, weights: str) -> str:
+    """Name of the files of a network, from all that selects it."""
+    arguments = {"group": "z2", **table.arguments}
+    parts = [table.builder, arguments["group"]]
+    parts += [arguments[key] for key in ("convolution", "variant") if key in arguments]
+    if "depth" in arguments:
+        parts.append(f"depth{arguments['depth']}")
+    stages = arguments.get("restrict_after") or {}
+    stages = {stages: "z2"} if isinstance(stages, str) else stages
+    parts += [f"{subgroup}after{stage}" for stage, subgroup in stages.items()]
+    return "-".join([*parts, weights])
 
 
-def _error(card: dict[str, Any]) -> str:
-    """Mean and, over several seeds, standard deviation."""
-    spread = card["test error, standard deviation, %"]
-    mean = f"{card['test error, mean, %']:.2f}"
-    return mean if spread is None else f"{mean} ± {spread:.2f}"
+def save_weights(table: ModelTable, model: Path, file: Path) -> dict[str, Any]:
+    """Writes the weights of a trained model; returns all arguments that rebuild it."""
+    trained = keras.saving.load_model(model, compile=False)
+    sizes = {"input_shape": list(trained.input_shape[1:]), "classes": trained.output_shape[-1]}
+    network = getattr(zoo, table.builder)(**table.arguments, **sizes, data_format="channels_last")
+    network.set_weights(trained.get_weights())
+    network.save_weights(file)
+    arguments = {"group": "z2", **table.arguments, **sizes}
+    # A budget is settled once for all: the widths that it led to are what was trained.
+    arguments.pop("parameters", None)
+    arguments["widths"] = list(network.widths)
+    if isinstance(arguments.get("restrict_after"), str):
+        arguments["restrict_after"] = {arguments["restrict_after"]: "z2"}
+    if table.builder in SHORTHANDS:
+        arguments["depth"] = SHORTHANDS[table.builder]
+    return arguments
 
 
-def _check_size(file: Path) -> None:
-    size = file.stat().st_size
-    total = sum(one.stat().st_size for one in TRAINED.iterdir())
-    if size > LARGEST or total > LARGEST_SUM:
-        file.unlink()
-        raise SystemExit(
-            f"{file.name} has {size:,} bytes, all together {total:,}; at most {LARGEST:,} and "
-            f"{LARGEST_SUM:,} ship inside the package. Take it out of the zoo or make it smaller."
-        )
-
-
-def _call(table: ModelTable, weights: str) -> str:
-    """How a user gets the network."""
-    chosen = {
-        key: value
-        for key, value in table.arguments.items()
-        if key in ("group", "convolution", "restrict_after", "variant")
+def publish_models(name: str, recipe: Recipe, run: Path, results: dict[str, Any]) -> None:
+    """Writes weights and cards of a run's networks, and removes those that it no longer has."""
+    trained = {one["network"] for one in results["results"]}
+    tables = {
+        identify(table, recipe.data.name): table for table in recipe.models if table.name in trained
     }
-    arguments = ", ".join(f"{key}={json.dumps(value)}" for key, value in chosen.items())
-    return f'zoo.{table.builder}({arguments}, weights="{weights}")'
+    if len(tables) < len(trained):
+        raise SystemExit("Two networks of the recipe differ in nothing that could select them.")
+    with tempfile.TemporaryDirectory(dir=ROOT) as folder:
+        new = Path(folder)
+        found = {}
+        for identity, table in tables.items():
+            card = describe(name, recipe, table, results)
+            model = run / f"{table.name}-seed{card['seed of this file']}" / "model.keras"
+            card["file"] = f"{identity}.weights.h5"
+            card["arguments"] = save_weights(table, model, new / card["file"])
+            found[identity] = card
+        others = _cards_of_others(name)
+        _check_sizes([*new.iterdir(), *(TRAINED / card["file"] for card in others.values())])
+        TRAINED.mkdir(exist_ok=True)
+        for old in set(_read_cards()) - set(others) - set(found):
+            for path in (
+                TRAINED / f"{old}.json",
+                TRAINED / f"{old}.weights.h5",
+                CARDS / f"{old}.md",
+            ):
+                path.unlink(missing_ok=True)
+        for identity, card in found.items():
+            (new / card["file"]).replace(TRAINED / card["file"])
+            files.write_json(TRAINED / f"{identity}.json", card)
 
 
-def write_readme() -> None:
-    """Writes the table of the zoo from the cards and the results."""
-    cards = {path: json.loads(path.read_text(encoding="utf-8")) for path in TRAINED.glob("*.json")}
-    lines = [
-        "# The published zoo",
-        "",
-        "Written by `python zoo/publish.py`. Every error was printed by the command beside it; "
-        "data, seeds, versions, hardware and date are in the card that the network's name leads "
-        "to, and in the results of its recipe. The weights are in `keras_gcnn/zoo/trained` and "
-        "come with the package.",
-        "",
-        "| network | parameters | data | error, % | seeds | epochs | minutes | command | file |",
-        "|---|---:|---|---:|---:|---:|---:|---|---|",
-    ]
-    for path, card in sorted(cards.items(), key=lambda one: (one[1]["recipe"], one[1]["call"])):
-        lines.append(
-            f"| [`{card['call']}`](cards/{path.stem}.md) | {card['parameters']:,} | "
-            f"{card['weights']} | {_error(card)} | {len(card['seeds'])} | {card['epochs']} | "
-            f"{card['minutes of training']:.1f} | `{card['command']}` | `{card['file']}` |"
+def _read_cards() -> dict[str, dict[str, Any]]:
+    return {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(TRAINED.glob("*.json"))
+    }
+
+
+def _cards_of_others(name: str) -> dict[str, dict[str, Any]]:
+    return {key: card for key, card in _read_cards().items() if card["recipe"] != name}
+
+
+def _check_sizes(paths: list[Path]) -> None:
+    sizes = {path.name: path.stat().st_size for path in paths}
+    largest = max(sizes, key=sizes.get)
+    if sizes[largest] > LARGEST or sum(sizes.values()) > LARGEST_SUM:
+        raise SystemExit(
+            f"{largest} has {sizes[largest]:,} bytes, all files together {sum(sizes.values()):,}; "
+            f"at most {LARGEST:,} and {LARGEST_SUM:,} ship inside the package. Make the networks "
+            "smaller, or publish the results alone with --no-models."
         )
-    lines += ["", "## Results", ""]
-    for folder in sorted(one for one in RESULTS.iterdir() if (one / "results.md").is_file()):
-        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        lines.append(f"- [{results['title']}](results/{folder.name}/results.md)")
-    files.write_text(ROOT / "README.md", "\n".join(lines) + "\n")
+
+
+def write_pages() -> None:
+    """Writes all model cards and the table of the zoo."""
+    CARDS.mkdir(exist_ok=True)
+    found = _read_cards()
+    for identity, card in found.items():
+        files.write_text(CARDS / f"{identity}.md", cards.model_card(identity, card))
+    results = {path.parent.name: path for path in RESULTS.glob("*/results.json")}
+    files.write_text(ROOT / "README.md", cards.readme(found, results))
 
 
 def main(
     recipe: Annotated[str, typer.Argument(help="Name of the recipe.")],
     run: Annotated[Path, typer.Argument(help="Folder of its run.")],
-    weights: Annotated[
-        str | None, typer.Option(help="Publish the models, too, as weights of this name.")
-    ] = None,
+    models: Annotated[bool, typer.Option(help="Publish the models too.")] = True,
+    partial: Annotated[bool, typer.Option(help="Although some are not trained yet.")] = False,
 ) -> None:
-    """Publishes a finished run."""
+    """Publishes a run of a recipe."""
     loaded = load_recipe(recipe)
-    results = copy_results(recipe, run)
-    for table in loaded.models:
-        if weights:
-            publish_model(loaded, recipe, table, weights, run, results)
-    write_readme()
+    results = read_run(recipe, loaded, run, partial)
+    if models:
+        publish_models(recipe, loaded, run, results)
+    copy_results(recipe, run)
+    write_pages()
 
 
 if __name__ == "__main__":

@@ -55,6 +55,8 @@ def _folder():
 @cache
 def entries() -> tuple[Published, ...]:
     """All published networks, from their cards."""
+    if not _folder().is_dir():
+        return ()
     cards = sorted(
         (one for one in _folder().iterdir() if one.name.endswith(".json")),
         key=lambda one: one.name,

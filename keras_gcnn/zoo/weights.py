@@ -24,7 +24,7 @@ def load_weights(model: keras.Model, weights: str | os.PathLike | None) -> keras
     if not Path(weights).is_file():
         raise ValueError(
             f"weights={str(weights)!r} is no file. Give the path of a .weights.h5 or .keras file "
-            f"of this network, or None. No trained weights are published for {model.name} yet."
+            "of this network, the name of published weights (see zoo.available()), or None."
         )
     try:
         stored = None
