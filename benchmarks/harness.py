@@ -48,10 +48,11 @@ def alternate(
         steps: timed calls of each.
         warm_up: calls of each before, in which backends compile.
     """
-    seconds = {name: [] for name in actions}
+    names = list(actions)
+    seconds = {name: [] for name in names}
     for step in range(steps + warm_up):
-        # The order turns around, so that none always follows the same neighbour.
-        for name in sorted(actions, reverse=bool(step % 2)):
+        # Each comes first, second, ... equally often.
+        for name in names[step % len(names) :] + names[: step % len(names)]:
             start = time.perf_counter()
             actions[name]()
             if step >= warm_up:
@@ -60,21 +61,28 @@ def alternate(
 
 
 def added_memory(prepare: Callable[[], Callable[[], object]], repeats: int = 10) -> float:
-    """MiB that repeated calls add to the peak of what was there before.
+    """MiB by which a model, its data and repeated calls raise the peak above what imports hold.
 
     Args:
-        prepare: returns the action, such as a training step.
+        prepare: builds everything and returns the action, such as a training step.
         repeats: number of calls.
     """
+    import keras_gcnn.layers  # noqa: F401 - with the backend, before it is measured
 
-    def peak() -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
+    held = _resident()
     action = prepare()
-    before = peak()
     for _ in range(repeats):
         action()
-    return peak() - before
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - held
+
+
+def _resident() -> float:
+    """MiB of memory in use now; where the system does not say, the most that was."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return pages * resource.getpagesize() / 2**20
 
 
 def ratio(seconds: Mapping[str, list[float]], name: str, reference: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def time_steps(group: str, batch_size: int, steps: int) -> dict[str, list[float]
 
 
 def peak_memory(kind: str, group: str, batch_size: int) -> float:
-    """MiB that ten training steps add to what the imports already took."""
+    """MiB that the network, its data and ten training steps take, the imports left out."""
     return harness.added_memory(
         lambda: partial(
             build(kind, group).train_on_batch, *harness.batch(batch_size, (SIZE, SIZE, 3))

@@ -123,7 +123,7 @@ def main(
         row["on the front"] = on_front(rows, row)
         table.add(row)
     table.write(output, header)
-    if picture:
+    if picture and rows:
         draw(rows, picture, header)
 
 

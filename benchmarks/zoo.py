@@ -91,7 +91,7 @@ def measure(builder: str, batch_size: int, steps: int) -> dict:
 
 
 def peak_memory(builder: str, arguments: dict, batch_size: int) -> float:
-    """MiB that ten training steps add to what the imports already took."""
+    """MiB that the network, its data and ten training steps take, the imports left out."""
     data = harness.batch(batch_size, BUILDERS[builder][0])
     return harness.added_memory(lambda: partial(build(builder, arguments).train_on_batch, *data))
 

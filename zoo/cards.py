@@ -8,6 +8,18 @@ from pathlib import Path
 from typing import Any
 
 Card = Mapping[str, Any]
+_COLUMNS = (
+    "network",
+    "parameters",
+    "head",
+    "data",
+    "error, %",
+    "seeds",
+    "epochs",
+    "minutes",
+    "command",
+    "file",
+)
 
 
 def error(card: Card) -> str:
@@ -15,6 +27,20 @@ def error(card: Card) -> str:
     spread = card["test error, standard deviation, %"]
     mean = f"{card['test error, mean, %']:.2f}"
     return mean if spread is None else f"{mean} ± {spread:.2f}"
+
+
+def _invariance(card: Card) -> str:
+    """Under what the logits do not change."""
+    arguments = card["arguments"]
+    group = [arguments["group"], *(arguments.get("restrict_after") or {}).values()][-1].upper()
+    if group == "Z2":
+        return "The logits change when the image is turned."
+    if arguments["head"] == "invariant":
+        return f"The logits are invariant under {group}: exactly the same for the turned image."
+    return (
+        f"The features are equivariant under {group}, the logits are not invariant: the head is "
+        f'`"{arguments["head"]}"`, which keeps where and how the features lie.'
+    )
 
 
 def model_card(identity: str, card: Card) -> str:
@@ -35,7 +61,7 @@ def model_card(identity: str, card: Card) -> str:
         "```",
         "",
         f"Images of shape {tuple(arguments['input_shape'])} with pixels in [0, 1] in, logits of "
-        f"{arguments['classes']} classes out.",
+        f"{arguments['classes']} classes out. {_invariance(card)}",
         "",
         f"**Data.** {card['data']}",
         "",
@@ -68,17 +94,26 @@ def readme(cards: Mapping[str, Card], results: Mapping[str, Path]) -> str:
         "data, seeds, versions, hardware and date are in the card that the network's name leads "
         "to, and in the results of its recipe. Errors and minutes (by the clock, other work may "
         "have run beside) are means over the seeds, the weights those of the first. They are in "
-        "`keras_gcnn/zoo/trained` and come with the package.",
+        "`keras_gcnn/zoo/trained` and come with the package. Only with an invariant head do logits "
+        "stay when the image is turned.",
         "",
-        "| network | parameters | data | error, % | seeds | epochs | minutes | command | file |",
-        "|---|---:|---|---:|---:|---:|---:|---|---|",
+        "| " + " | ".join(_COLUMNS) + " |",
+        "|" + "---|" * len(_COLUMNS),
     ]
     for identity, card in sorted(cards.items(), key=lambda one: (one[1]["recipe"], one[0])):
-        lines.append(
-            f"| [`{card['call']}`](cards/{identity}.md) | {card['parameters']:,} | "
-            f"{card['weights']} | {error(card)} | {len(card['seeds'])} | {card['epochs']} | "
-            f"{card['minutes of training']:.1f} | `{card['command']}` | `{card['file']}` |"
+        cells = (
+            f"[`{card['call']}`](cards/{identity}.md)",
+            f"{card['parameters']:,}",
+            card["arguments"]["head"],
+            card["weights"],
+            error(card),
+            str(len(card["seeds"])),
+            str(card["epochs"]),
+            f"{card['minutes of training']:.1f}",
+            f"`{card['command']}`",
+            f"`{card['file']}`",
         )
+        lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "## Results", ""]
     for name, path in sorted(results.items()):
         title = json.loads(path.read_text(encoding="utf-8"))["title"]

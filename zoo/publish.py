@@ -143,6 +143,8 @@ def save_weights(table: ModelTable, model: Path, file: Path) -> dict[str, Any]:
     arguments["widths"] = list(network.widths)
     if isinstance(arguments.get("restrict_after"), str):
         arguments["restrict_after"] = {arguments["restrict_after"]: "z2"}
+    heads = {"GGlobalPooling": "invariant", "GlobalAveragePooling2D": "orientations"}
+    arguments["head"] = heads.get(type(network.get_layer("head")).__name__, "flatten")
     if table.builder in SHORTHANDS:
         arguments["depth"] = SHORTHANDS[table.builder]
     return arguments
@@ -166,6 +168,12 @@ def publish_models(name: str, recipe: Recipe, run: Path, results: dict[str, Any]
             card["arguments"] = save_weights(table, model, new / card["file"])
             found[identity] = card
         others = _cards_of_others(name)
+        both = set(found) & set(others)
+        if both:
+            raise SystemExit(
+                f"{', '.join(sorted(both))} are published from another recipe already. Publish the "
+                "results alone with --no-models."
+            )
         _check_sizes([*new.iterdir(), *(TRAINED / card["file"] for card in others.values())])
         TRAINED.mkdir(exist_ok=True)
         for old in set(_read_cards()) - set(others) - set(found):

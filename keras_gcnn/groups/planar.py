@@ -59,7 +59,7 @@ def get(group: str | Group) -> Group:
         The `Group`.
 
     Raises:
-        ValueError: if there is no group of that name.
+        ValueError: if there is no group of that name, or if another one has the name of `group`.
 
     Example:
 
@@ -68,8 +68,12 @@ def get(group: str | Group) -> Group:
     ('e', 'r', 'r2', 'r3')
     """
     if isinstance(group, Group):
+        if _GROUPS.get(group.name, group) != group:  # a saved layer knows its group by name
+            raise ValueError(
+                f"{group!r} is not the group known as {group.name!r}. Give yours another name."
+            )
         return group
-    found = _GROUPS.get(group.lower()) if isinstance(group, str) else None
+    found = _GROUPS.get(group, _GROUPS.get(group.lower())) if isinstance(group, str) else None
     if found is None:
         raise ValueError(
             f"Unknown group {group!r}. Choose one of {', '.join(_GROUPS)}, or make your own known "

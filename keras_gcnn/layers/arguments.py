@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from operator import index
 
 
@@ -53,7 +54,7 @@ def check_pair(argument: str, value: int | tuple[int, int]) -> tuple[int, int]:
 
 def check_rate(argument: str, value: float) -> float:
     """Returns a share from 0 to below 1 as a float; raises a `ValueError` for everything else."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, Real) and not isinstance(value, bool)  # NumPy's too
     if not number or not 0 <= value < 1:
         raise ValueError(f"{argument}={value!r} has to be a number from 0 to below 1, e.g. 0.3.")
     return float(value)

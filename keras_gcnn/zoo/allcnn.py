@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import keras
+import numpy as np
 
 from keras_gcnn import groups
 from keras_gcnn.layers.arguments import check_rate
@@ -79,7 +80,8 @@ def allcnn(
     Args:
         {arguments}
         downsampling: `"exact"` (convolution, then an average that is exactly equivariant at every
-            size) or `"stride"` (as published; breaks the equivariance at even sizes, and warns).
+            size) or `"stride"` (as published; breaks the equivariance unless every map
+            that is halved has an odd size, and warns).
         dropout: rates of the pixels, and after stages 1 and 2.
 
     {returns}
@@ -94,7 +96,7 @@ def allcnn(
         Springenberg et al. 2015, "Striving for Simplicity", table 2; Cohen & Welling 2016, "Group
         Equivariant Convolutional Networks", section 8.2.
     """
-    if not isinstance(dropout, Sequence) or len(dropout) != 2:
+    if np.shape(dropout) != (2,):
         raise ValueError(f"dropout={dropout!r} has to be a pair of rates, e.g. (0.2, 0.5).")
     rates = tuple(check_rate("dropout", rate) for rate in dropout)
     architecture = Architecture(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,8 +68,8 @@ def _check_shape(
     channels, *spatial = sizes if data_format == "channels_first" else (sizes[2], *sizes[:2])
     if min(spatial) < smallest:
         raise ValueError(
-            f"input_shape={input_shape} is too small: this network needs at least {smallest} rows "
-            "and columns."
+            f"input_shape={input_shape}, read as {data_format}, is too small: this network needs "
+            f"at least {smallest} rows and columns."
         )
     return spatial[0], spatial[1], channels
 
@@ -205,8 +206,16 @@ def _warn_of_broken(model: keras.Model) -> None:
             f"{model.name} is not equivariant: strides break it in {', '.join(broken)} at this "
             'size of the image. To fix: use downsampling="exact".',
             EquivarianceWarning,
-            stacklevel=4,
+            stacklevel=_frames_to_caller(),
         )
+
+
+def _frames_to_caller() -> int:
+    """Frames from where a warning is raised to the line that called a builder."""
+    frame, frames = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals["__name__"].startswith("keras_gcnn."):
+        frame, frames = frame.f_back, frames + 1
+    return frames
 
 
 def _ratio(
@@ -228,5 +237,6 @@ def _ratio(
         for width, stage in zip(architecture.widths, architecture.stage_of, strict=True)
     ]
     if architecture.counts_channels and head != "invariant":
-        ratio = [*architecture.widths[:-1], architecture.widths[-1] / current.order]
+        order = orders[architecture.stage_of[-1]]
+        ratio = [*architecture.widths[:-1], architecture.widths[-1] / order]
     return ratio

@@ -57,18 +57,27 @@ def fit_widths(
         middle = (low + high) / 2
         low, high = (middle, high) if count(scaled(middle)) <= parameters else (low, middle)
 
-    reachable = {
-        widths: count(widths)
-        for base in {scaled(low), scaled(high)}
-        for offsets in _offsets(len(ratio))
-        if min(widths := tuple(a + b for a, b in zip(base, offsets, strict=True))) >= 1
-    }
-
-    def distance(widths: tuple[int, ...]) -> float:
-        return sum(abs(a - part * low) for a, part in zip(widths, ratio, strict=True))
+    reachable: dict[tuple[int, ...], int] = {}
+    closeness: dict[tuple[int, ...], float] = {}
+    nearest_bases = {scaled(low), scaled(high)}
+    around = {scaled(low * (0.5 + step / 100)) for step in range(151)}
+    for base in nearest_bases | around:
+        # Left out are those that no change of single widths can bring to the budget.
+        largest = tuple(width + _FREEDOM for width in base)
+        smallest = tuple(max(1, width - _FREEDOM) for width in base)
+        within_reach = count(smallest) <= parameters <= count(largest)
+        if not within_reach and base not in nearest_bases:
+            continue
+        for offsets in _offsets(len(ratio)):
+            widths = tuple(a + b for a, b in zip(base, offsets, strict=True))
+            if min(widths) >= 1:
+                distance = sum(map(abs, offsets))
+                closeness[widths] = min(distance, closeness.get(widths, distance))
+                if widths not in reachable:
+                    reachable[widths] = count(widths)
 
     within = [widths for widths, found in reachable.items() if found <= parameters]
-    best = max(within, key=lambda widths: (reachable[widths], -distance(widths)), default=None)
+    best = max(within, key=lambda widths: (reachable[widths], -closeness[widths]), default=None)
     if best is None or reachable[best] < _LOWEST_SHARE * parameters:
         above = min(found for found in reachable.values() if found > parameters)
         nearest = [above] if best is None else [reachable[best], above]

@@ -44,7 +44,7 @@ _RETURNS = """\
 Returns:
     A functional `keras.Model` from images `(batch, rows, columns, channels)` to logits
     `(batch, classes)`, or to feature maps without the top. Its attribute `widths` tells the
-    widths, which a budget of parameters has decided.
+    widths, which a budget of parameters has decided; it is not saved with the model.
 
 Raises:
     ValueError: for an unknown group, head, convolution, stage or subgroup, an image that is too
@@ -62,7 +62,10 @@ def builder(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
 
     @functools.wraps(function)
     def build(*args, **kwargs) -> keras.Model:
-        given = signature.bind(*args, **kwargs).arguments
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError:
+            return function(*args, **kwargs)  # whose own message names it
         name = given.get("weights")
         if not published.is_name(name):
             return function(*args, **kwargs)

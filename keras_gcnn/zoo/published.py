@@ -18,7 +18,9 @@ from keras_gcnn import groups
 # What tells trained networks of one builder on one data set apart.
 _SELECTS = ("group", "convolution", "restrict_after", "depth", "variant")
 # What may differ from the network that was trained.
-_FREE = ("weights", "include_top", "classifier_activation", "data_format", "name")
+_FREE = ("weights", "include_top", "classifier_activation", "data_format", "name", "dropout")
+# And that is no matter without the top; channels are checked when weights are set.
+_OF_THE_TOP = ("classes", "head", "input_shape")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class Published:
     def label(self) -> str:
         """The group and what else selects it, as one would write it."""
         parts = [self.arguments["group"]]
+        for key in ("depth", "variant"):
+            if self.arguments.get(key) is not None:
+                parts.append(f"{key}={self.arguments[key]!r}")
         if self.arguments.get("convolution", "full") != "full":
             parts.append(f"convolution={self.arguments['convolution']!r}")
         if self.arguments.get("restrict_after"):
@@ -100,8 +105,14 @@ def load(
     """
     entry = _find(function.__name__, given, defaults)
     arguments = dict(entry.arguments)
+    form = {key: given[key] for key in ("data_format", "name") if given.get(key) is not None}
+    if (form.get("data_format") or keras.config.image_data_format()) == "channels_first":
+        *sizes, channels = arguments["input_shape"]
+        arguments["input_shape"] = (channels, *sizes)
+    whole = given.get("include_top", True)
+    free = _FREE if whole else (*_FREE, *_OF_THE_TOP)
     for key, value in given.items():
-        if key in _FREE or key in _SELECTS or value is None:
+        if key in free or key in _SELECTS or value is None:
             continue
         published = arguments.get(key, defaults[key])
         if key == "parameters" or _plain(value) != _plain(published):
@@ -110,24 +121,29 @@ def load(
                 f"{key}={published!r}. Leave {key} out; for another task take a backbone with "
                 "include_top=False."
             )
-    form = {key: given[key] for key in ("data_format", "name") if given.get(key) is not None}
-    if (form.get("data_format") or keras.config.image_data_format()) == "channels_first":
-        *sizes, channels = arguments["input_shape"]
-        arguments["input_shape"] = (channels, *sizes)
     activation = given.get("classifier_activation")
     network = function(**arguments, classifier_activation=activation, **form)
     with as_file(_folder() / entry.file) as path:
         network.load_weights(path)
-    if given.get("include_top", True):
+    if whole:
         return network
-    backbone = function(**arguments, include_top=False, **form)
-    for layer in backbone.layers:
-        layer.set_weights(network.get_layer(layer.name).get_weights())
+    shape = given.get("input_shape", arguments["input_shape"])
+    backbone = function(**{**arguments, "input_shape": shape}, include_top=False, **form)
+    try:
+        for layer in backbone.layers:
+            layer.set_weights(network.get_layer(layer.name).get_weights())
+    except ValueError as error:
+        raise ValueError(
+            f"input_shape={tuple(shape)} does not fit weights={entry.weights!r}, which are for "
+            f"images of shape {tuple(arguments['input_shape'])}: rows and columns may differ, "
+            "channels may not."
+        ) from error
     return backbone
 
 
 def _find(builder: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Published:
     weights = given["weights"]
+    groups.get(given.get("group", defaults["group"]))  # refuses unknown ones with the choices
     own = [one for one in entries() if one.builder == builder]
     named = [one for one in own if one.weights == weights]
     if not named:
@@ -141,16 +157,19 @@ def _find(builder: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -
             return one
     choices = "; ".join(one.label for one in named)
     raise ValueError(
-        f"weights={weights!r} of {builder} are not published for this group, convolution "
-        f"and restriction. Choose one of: {choices}."
+        f"weights={weights!r} of {builder} are not published for these arguments. "
+        f"Choose one of: {choices}."
     )
 
 
 def _selection(arguments: Mapping[str, Any]) -> list[Any]:
     """What tells the networks of one builder and data set apart, in one form."""
-    stage = arguments.get("restrict_after")
-    if isinstance(stage, str):
-        arguments = {**arguments, "restrict_after": {stage: "z2"}}
+    stages = arguments.get("restrict_after") or {}
+    stages = {stages: "z2"} if isinstance(stages, str) else stages
+    # Restricting to the group that is there anyway is nothing.
+    group = _plain(groups.get(arguments["group"]))
+    stages = {stage: one for stage, one in stages.items() if _plain(one) != group}
+    arguments = {**arguments, "restrict_after": stages}
     return [_plain(arguments.get(key)) for key in _SELECTS]
 
 

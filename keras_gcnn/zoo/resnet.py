@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import keras
@@ -67,7 +69,8 @@ def resnet(
             the convolutions, biases, and the same head and downsampling (2,622,878 on P4M). `head`
             and `downsampling` given beside it have precedence.
         downsampling: `"exact"` (convolution, then an average that is exactly equivariant at every
-            size) or `"stride"` (as published; breaks the equivariance at even sizes, and warns).
+            size) or `"stride"` (as published; breaks the equivariance unless every map
+            that is halved has an odd size, and warns).
 
     {returns}
 
@@ -119,23 +122,24 @@ def resnet(
     )
 
 
-def resnet20(group: str | groups.Group = "z2", *args, **kwargs) -> keras.Model:
-    """Builds a residual network of 20 layers; see `resnet` for the arguments."""
-    return resnet(group, *args, depth=20, **kwargs)
+def _of_depth(depth: int) -> Callable[..., keras.Model]:
+    """`resnet` with its depth fixed, and with its signature and documentation."""
+
+    def build(*args, **kwargs) -> keras.Model:
+        signature.bind(*args, **kwargs)  # refuses another depth, under this name
+        return resnet(*args, depth=depth, **kwargs)
+
+    signature = inspect.signature(resnet)
+    parameters = [one for name, one in signature.parameters.items() if name != "depth"]
+    signature = signature.replace(parameters=parameters)
+    _, _, rest = resnet.__doc__.partition("\n")
+    without = re.sub(r" {8}depth: .*\n", "", rest).replace("depth=20", f"depth={depth}")
+    build.__name__ = build.__qualname__ = f"resnet{depth}"
+    build.__doc__ = f"Builds a residual network of {depth} layers for small images.\n{without}"
+    build.__signature__ = signature
+    return build
 
 
-def resnet26(group: str | groups.Group = "z2", *args, **kwargs) -> keras.Model:
-    """Builds a residual network of 26 layers; see `resnet` for the arguments."""
-    return resnet(group, *args, depth=26, **kwargs)
-
-
-def resnet44(group: str | groups.Group = "z2", *args, **kwargs) -> keras.Model:
-    """Builds a residual network of 44 layers; see `resnet` for the arguments.
-
-    Example:
-
-    >>> from keras_gcnn import zoo
-    >>> zoo.resnet44(group="p4").output_shape
-    (None, 10)
-    """
-    return resnet(group, *args, depth=44, **kwargs)
+resnet20 = _of_depth(20)
+resnet26 = _of_depth(26)
+resnet44 = _of_depth(44)

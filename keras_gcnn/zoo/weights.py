@@ -21,17 +21,26 @@ def load_weights(model: keras.Model, weights: str | os.PathLike | None) -> keras
     """
     if weights is None:
         return model
-    if not Path(weights).is_file():
+    if not isinstance(weights, str | os.PathLike):
+        raise ValueError(
+            f"weights={weights!r} has to be the name of published weights (see zoo.available()), "
+            "the path of a .weights.h5 or .keras file, or None."
+        )
+    path = Path(weights).expanduser()
+    if not path.is_file():
         raise ValueError(
             f"weights={str(weights)!r} is no file. Give the path of a .weights.h5 or .keras file "
             "of this network, the name of published weights (see zoo.available()), or None."
         )
     try:
-        stored = None
-        if str(weights).endswith(".keras"):
-            stored = _groups(keras.saving.load_model(weights, compile=False))
-        if stored in (None, _groups(model)):
-            model.load_weights(weights)
+        stored = {}
+        if path.suffix == ".keras":
+            stored = _groups(keras.saving.load_model(path, compile=False))
+        own = _groups(model)
+        # Layers that only one of the two has do not matter: a backbone may be loaded alone.
+        differing = [name for name in own if stored.get(name, own[name]) != own[name]]
+        if not differing:
+            model.load_weights(path)
             return model
     except Exception as error:  # Keras, HDF5 and zip each have errors of their own
         raise ValueError(
@@ -39,17 +48,23 @@ def load_weights(model: keras.Model, weights: str | os.PathLike | None) -> keras
             f"the arguments of the one that was saved, or give another file. "
             f"{type(error).__name__}: {error}"
         ) from error
+    name = differing[0]
     raise ValueError(
-        f"weights={str(weights)!r} is of a network with layers on {_names(stored)}; those of "
-        f"{model.name} are on {_names(_groups(model))}. Build the network with the `group` of the "
-        "one that was saved, or give another file."
+        f"weights={str(weights)!r} is of a network whose layer {name!r} is on "
+        f"{_names(stored[name])}; that of {model.name} is on {_names(own[name])}. Build the "
+        "network with the `group` and `restrict_after` of the one that was saved, or give another "
+        "file."
     )
 
 
-def _groups(model: keras.Model) -> list[groups.Group]:
-    """The groups of the layers that have one, in the order of the layers."""
-    return [layer.group for layer in model.layers if hasattr(layer, "group")]
+def _groups(model: keras.Model) -> dict[str, list[groups.Group]]:
+    """The groups of every layer that has one, or two as a restriction has."""
+    return {
+        layer.name: [getattr(layer, name) for name in ("group", "subgroup") if hasattr(layer, name)]
+        for layer in model.layers
+        if hasattr(layer, "group")
+    }
 
 
 def _names(found: list[groups.Group]) -> str:
-    return ", ".join(dict.fromkeys(group.name for group in found)) or "no group"
+    return " to ".join(group.name for group in found)

@@ -60,3 +60,14 @@ def test_a_name_means_one_group():
 def test_an_unknown_name_says_how_to_make_it_known():
     with pytest.raises(ValueError, match=r"groups\.register"):
         groups.get("hexagonal")
+
+
+def test_a_name_may_have_capital_letters():
+    own = groups.register(groups.Group("Columns", TABLE))
+    assert groups.get("Columns") is own
+    assert groups.get("P4M").name == "p4m"
+
+
+def test_a_group_under_the_name_of_another_is_refused():
+    with pytest.raises(ValueError, match="not the group known as 'p4'"):
+        layers.GPooling("max", groups.Group("p4", TABLE))

@@ -1,5 +1,7 @@
 """What a user of a network relies on: names of layers, backbones, stages, shorthands."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -52,6 +54,17 @@ def test_shorthands(shorthand, depth):
         if isinstance(layer, layers.GConv2D | layers.LiftingConv2D) and "shortcut" not in layer.name
     ]
     assert len(convolutions) + 1 == depth  # and the dense layer
+
+
+@pytest.mark.parametrize("shorthand", SHORTHANDS)
+def test_shorthands_tell_their_arguments(shorthand):
+    function = getattr(zoo, shorthand)
+    names = set(inspect.signature(function).parameters)
+    assert names == set(inspect.signature(zoo.resnet).parameters) - {"depth"}
+    assert f"{SHORTHANDS[shorthand]} layers" in function.__doc__
+    assert "variant: None" in function.__doc__
+    with pytest.raises(TypeError, match="depth"):
+        function(depth=20)
 
 
 @pytest.mark.parametrize("depth", [0, 3, 21, "20", 2, True])

@@ -1,7 +1,9 @@
 import re
+from itertools import pairwise
 
 import pytest
 
+from keras_gcnn import zoo
 from keras_gcnn.zoo.budget import fit_widths
 
 
@@ -37,3 +39,26 @@ def test_a_budget_out_of_reach_names_counts_that_can_be_reached(budget):
     assert named
     for reachable in named:
         assert count(fit_widths(count, (1, 2), reachable)) == reachable
+
+
+def test_what_the_ratio_itself_cannot_meet_single_widths_can():
+    """Between two multiples of a ratio of small numbers lies much that can be reached."""
+    network = zoo.lenet("p4m", parameters=65_009)
+    assert network.count_params() >= 64_551  # of widths (7, 35)
+
+
+def test_the_nearest_count_is_the_nearest():
+    with pytest.raises(ValueError, match="nearest counts") as caught:
+        fit_widths(lambda widths: 1000 * widths[0] * widths[0], (1,), 30_000)
+    assert "25,000 and 36,000" in str(caught.value)
+
+
+def test_many_widths_are_found_quickly():
+    counted = []
+
+    def spy(widths):
+        counted.append(widths)
+        return sum(a * b for a, b in pairwise(widths))
+
+    fit_widths(spy, (1,) * 6, 200_000)
+    assert len(counted) < 5_000

@@ -102,6 +102,12 @@ def test_a_budget_out_of_reach_names_what_can_be_reached():
     assert min(abs(np.subtract(named, 1_500))) < 1_500
 
 
+@pytest.mark.parametrize("restrict_after", [None, "2", {"2": "p2"}])
+def test_a_restriction_of_what_is_flattened_changes_nothing(restrict_after):
+    network = zoo.lenet("p4", head="flatten", restrict_after=restrict_after)
+    assert count(network) == 216_158
+
+
 def test_exact_downsampling_does_not_change_the_count():
     exact = zoo.resnet("p4")
     assert count(exact) == count(zoo.resnet("p4", input_shape=(33, 33, 3)))

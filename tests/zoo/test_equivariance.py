@@ -115,6 +115,7 @@ def test_strides_break_it_and_the_builder_says_so(builder):
     with pytest.warns(layers.EquivarianceWarning, match=r'downsampling="exact"') as caught:
         network = build(builder, "p4", downsampling="stride", input_shape=(32, 32, 1))
     assert len(caught) == 1
+    assert caught[0].filename.endswith("networks.py")  # where the builder was called
     errors = analysis.equivariance_error(network, "p4", inputs=images((32, 32, 1)))
     assert max(errors.values()) > 1e-3
     # Odd sizes that fit the stride are exact, and then there is nothing to say.

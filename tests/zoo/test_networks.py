@@ -50,7 +50,7 @@ def test_saved_and_loaded_it_predicts_the_same(builder, tmp_path):
 def test_the_file_of_another_network_is_refused(builder, tmp_path):
     """Two groups of order 4: the shapes of all weights are the same."""
     build(builder, "p4").save(tmp_path / "p4.keras")
-    message = r"with layers on .*p4; those of .* are on .*pmm\. Build .*`group` of the one"
+    message = r"whose layer '.*' is on p4; that of .* is on pmm\. Build .*`group` and"
     with pytest.raises(ValueError, match=message):
         build(builder, "pmm", weights=tmp_path / "p4.keras")
     with pytest.raises(ValueError, match=r"cannot be loaded into .* arguments of the one"):
@@ -58,6 +58,25 @@ def test_the_file_of_another_network_is_refused(builder, tmp_path):
     (tmp_path / "damaged.keras").write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match="cannot be loaded into"):
         build(builder, "p4", weights=tmp_path / "damaged.keras")
+
+
+@every_network
+def test_the_file_of_a_whole_network_fits_its_backbone(builder, tmp_path):
+    whole = build(builder, "p4")
+    for file in ("whole.keras", "whole.weights.h5"):
+        (whole.save if file.endswith(".keras") else whole.save_weights)(tmp_path / file)
+        backbone = build(builder, "p4", weights=tmp_path / file, include_top=False)
+        for layer in backbone.layers:
+            expected = whole.get_layer(layer.name).get_weights()
+            for found, wanted in zip(layer.get_weights(), expected, strict=True):
+                np.testing.assert_array_equal(found, wanted)
+
+
+def test_the_file_of_another_restriction_is_refused(tmp_path):
+    first, second = ({"widths": (1, 1), "restrict_after": {"2": one}} for one in ("p4", "pmm"))
+    build("lenet", "p4m", **first).save(tmp_path / "network.keras")
+    with pytest.raises(ValueError, match=r"'restrict2' is on p4m to p4; .* is on p4m to pmm"):
+        build("lenet", "p4m", **second, weights=tmp_path / "network.keras")
 
 
 @every_network
@@ -105,7 +124,7 @@ def test_defaults_just_work(builder):
     network = getattr(zoo, builder)()
     assert network.output_shape == (None, 10)
     # Logits, not probabilities.
-    logits = np.asarray(network(images(network.input_shape[1:])))
+    logits = keras.ops.convert_to_numpy(network(images(network.input_shape[1:])))
     assert not np.allclose(logits.sum(axis=-1), 1, atol=1e-3)
     softmax = build(builder, "z2", classes=3, classifier_activation="softmax")
     probabilities = softmax.predict(images((28, 28, 1)), verbose=0)
@@ -145,8 +164,16 @@ def test_defaults_just_work(builder):
         ),
         ({"weights": "nowhere.keras"}, "no file"),
         ({"weights": "nowhere"}, "not published for"),
+        ({"weights": 3}, "name of published weights"),
+        ({"input_shape": (1, 28, 28)}, "read as channels_last, is too small"),
     ],
 )
 def test_a_mistake_is_explained(builder, wrong, message):
     with pytest.raises(ValueError, match=message):
         getattr(zoo, builder)(**wrong)
+
+
+@every_network
+def test_an_unknown_argument_is_named_with_the_builder(builder):
+    with pytest.raises(TypeError, match=rf"{builder}\(\) got an unexpected .*'grup'"):
+        getattr(zoo, builder)(grup="p4")

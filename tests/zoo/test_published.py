@@ -54,6 +54,7 @@ def test_weights_bring_their_own_widths_and_head(shelf):
     assert network.widths == (2, 3)
     same(network, shelf["lenet-p4"])
     same(zoo.lenet("P4M", weights="marks", name="mine"), shelf["lenet-p4m"])
+    same(zoo.lenet("p4", restrict_after={}, weights="marks"), shelf["lenet-p4"])
 
 
 def test_a_plain_string_finds_a_restriction_to_the_plane(shelf):
@@ -75,6 +76,7 @@ def test_what_agrees_may_be_said(shelf):
         ({"group": "z2"}, "Choose one of: p4; p4m"),
         ({}, "Choose one of: p4; p4m"),
         ({"group": "p4", "convolution": "gc"}, "Choose one of: p4; p4m"),
+        ({"group": "p5"}, "Unknown group 'p5'"),
         ({"group": "p4", "weights": "mark"}, "'mark' are not published for lenet.*'marks'"),
     ],
 )
@@ -96,8 +98,22 @@ def test_a_backbone_has_the_published_weights():
             np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.usefixtures("shelf")
+def test_a_backbone_is_for_other_sizes_and_classes():
+    backbone = zoo.lenet(
+        "p4", weights="marks", include_top=False, input_shape=(40, 33, 1), classes=3
+    )
+    assert backbone.output_shape == (None, 8, 6, 12)
+    whole = zoo.lenet("p4", weights="marks")
+    kernel = whole.get_layer("conv2").base_kernel()
+    np.testing.assert_array_equal(backbone.get_layer("conv2").base_kernel(), kernel)
+    with pytest.raises(ValueError, match="rows and columns may differ"):
+        zoo.lenet("p4", weights="marks", include_top=False, input_shape=(28, 28, 3))
+
+
 def test_channels_first(shelf):
-    network = zoo.lenet("p4m", weights="marks", data_format="channels_first")
+    form = {"data_format": "channels_first", "input_shape": (1, 28, 28)}
+    network = zoo.lenet("p4m", weights="marks", **form)
     assert network.input_shape == (None, 1, 28, 28)
     x = images((28, 28, 1))
     expected = shelf["lenet-p4m"].predict(x, verbose=0)
