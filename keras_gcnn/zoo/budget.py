@@ -10,6 +10,7 @@ from keras_gcnn.layers.arguments import as_count
 _LARGEST = 10**10  # parameters; far beyond what fits into memory, and soon found
 _FREEDOM = 2  # how far a single width may leave the builder's ratio, and how many widths may
 _LOWEST_SHARE = 0.98  # of the budget that has to be used
+_ENOUGH = 0.99  # of the budget, from which on proportions count
 
 
 def _offsets(widths: int) -> Iterator[tuple[int, ...]]:
@@ -32,8 +33,8 @@ def fit_widths(
 
     Returns:
         The widths: proportional to `ratio`, rounded, with up to two of them allowed to differ by up
-        to two, such that the count is as large as possible; among equal counts, closest to the
-        ratio.
+        to two. Of those that use at least 99 % of the budget, the one closest to the ratio; if there
+        is none, the largest.
 
     Raises:
         ValueError: if `parameters` is no number of parameters, or if no such network uses at least
@@ -58,7 +59,7 @@ def fit_widths(
         low, high = (middle, high) if count(scaled(middle)) <= parameters else (low, middle)
 
     reachable: dict[tuple[int, ...], int] = {}
-    closeness: dict[tuple[int, ...], float] = {}
+    distance: dict[tuple[int, ...], float] = {}  # from the ratio
     nearest_bases = {scaled(low), scaled(high)}
     around = {scaled(low * (0.5 + step / 100)) for step in range(151)}
     for base in nearest_bases | around:
@@ -71,13 +72,19 @@ def fit_widths(
         for offsets in _offsets(len(ratio)):
             widths = tuple(a + b for a, b in zip(base, offsets, strict=True))
             if min(widths) >= 1:
-                distance = sum(map(abs, offsets))
-                closeness[widths] = min(distance, closeness.get(widths, distance))
+                relative = sum(abs(a) / b for a, b in zip(offsets, base, strict=True))
+                distance[widths] = min(relative, distance.get(widths, relative))
                 if widths not in reachable:
                     reachable[widths] = count(widths)
 
     within = [widths for widths, found in reachable.items() if found <= parameters]
-    best = max(within, key=lambda widths: (reachable[widths], -closeness[widths]), default=None)
+
+    def merit(widths: tuple[int, ...]) -> tuple[float, float]:
+        # The last per cent is not worth a network out of proportion.
+        used = min(reachable[widths], _ENOUGH * parameters)
+        return used, -distance[widths]
+
+    best = max(within, key=merit, default=None)
     if best is None or reachable[best] < _LOWEST_SHARE * parameters:
         above = min(found for found in reachable.values() if found > parameters)
         nearest = [above] if best is None else [reachable[best], above]

@@ -19,8 +19,8 @@ classes: int, number of classes.
 widths: fields per convolution or stage, see above; after a restriction, fields of the group
     that is left. The default divides the widths of the ordinary network by `sqrt(|G|)`, which
     keeps the number of weights about equal for every group.
-parameters: int, instead of `widths`: the largest network of the default's ratio with at most
-    so many trainable parameters.
+parameters: int, instead of `widths`: the network nearest to the default's ratio with at most
+    so many trainable parameters and at least 99 % of them; 98 % where no more can be reached.
 head: `"invariant"` (pooling over positions and orientations: the logits do not change when
     the image is turned), `"orientations"` (mean over positions; every orientation keeps its
     features) or `"flatten"` (neither is invariant). After a restriction, invariant means
