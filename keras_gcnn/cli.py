@@ -149,7 +149,8 @@ def train(
         Path | None, typer.Option(help="Folder of the run; default runs/ and the options' names.")
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Remove an earlier run in the folder.")
+        bool,
+        typer.Option("--fresh", help="Remove an earlier run in the folder, with all networks."),
     ] = False,
     data_dir: DataDirOption = None,
 ) -> None:

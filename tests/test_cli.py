@@ -52,7 +52,14 @@ def test_a_part_of_a_recipe_is_trained(recipe_file, tmp_path):
     options = ("--networks", "plan", "--networks", "turning")
     code, _, err = run("train", recipe_file, *options, "--run-dir", "own", cwd=tmp_path)
     assert code == 2
-    assert "some of plain, turning" in err
+    assert "has no 'plan'. Give some of plain, turning" in err
+    assert "--networks plain --networks turning" in err
+    code, _, err = run(
+        *("train", recipe_file, "--networks", "plain", "--fresh", "--run-dir", "own"), cwd=tmp_path
+    )
+    assert code == 2
+    assert "--fresh" in err
+    assert (tmp_path / "own" / "plain-seed4" / "result.json").is_file()
 
 
 def test_the_backend_is_chosen_by_an_option(tmp_path):

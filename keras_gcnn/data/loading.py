@@ -17,6 +17,9 @@ from keras_gcnn.data.prepared import read_prepared
 from keras_gcnn.data.rotation import random_angles
 from keras_gcnn.data.rotation import rotate as rotate_images
 
+_TEST_SUBSET_SEED = 0  # results of different seeds are compared on the same test images
+_USED_HERE = "Used here: "
+
 
 def names() -> tuple[str, ...]:
     """Names of the data sets that `load` knows.
@@ -57,7 +60,7 @@ def load(
             fraction (float) or a count (int). 0 or 0.0 for none.
         subset: int, at most this many training images, chosen from those that are left; None for
             all of them.
-        test_subset: int, at most this many test images; None for all.
+        test_subset: int, at most this many test images, the same for every seed; None for all.
         rotate: names of the splits, of `"train"`, `"validation"` and `"test"`, whose images are
             turned by random angles in [0, 360) degrees, with `keras_gcnn.data.rotate`; none for
             `"rotated_mnist"`, which is turned already.
@@ -98,7 +101,7 @@ def load(
     splits = {
         "train": (source.train, left[_at_most(subset, labels[left], seed, "subset")]),
         "validation": (source.train, np.flatnonzero(is_validation)),
-        "test": (source.test, _at_most(test_subset, test_labels, seed, "test_subset")),
+        "test": (source.test, _at_most(test_subset, test_labels, _TEST_SUBSET_SEED, "test_subset")),
     }
     # Drawn for every published image, so that an image's angle depends on no other choice.
     angles = {
@@ -116,6 +119,25 @@ def load(
     return Dataset(
         name=name, **made, classes=source.classes, description=f"{source.description} {text}"
     )
+
+
+def describe_for_all_seeds(description: str, seed: int) -> str:
+    """Rewords the description of a data set for several networks, each with a seed of its own.
+
+    Args:
+        description: of a data set that `load` gave.
+        seed: int, with which it was loaded.
+
+    Returns:
+        The description without that seed.
+    """
+    # What comes before is the source's own, and may have a seed that is everyone's.
+    source, mark, used = description.rpartition(_USED_HERE)
+    return source + mark + used.replace(_drawn_by(seed), "(by each network's seed)")
+
+
+def _drawn_by(seed: int) -> str:
+    return f"(seed {seed})"
 
 
 def _read(name: str, data_dir: str | Path | None) -> Source:
@@ -158,17 +180,19 @@ def _describe(
     """What `load` did, for the record."""
     train, validation, test = (len(splits[split]) for split in SPLITS)
     text = (
-        f"Used here: {train:,} training, {validation:,} validation and {test:,} test images; "
+        f"{_USED_HERE}{train:,} training, {validation:,} validation and {test:,} test images; "
         "validation images were taken from the training images at random"
-        f"{', stratified by class' if stratified else ''} (seed {seed})."
+        f"{', stratified by class' if stratified else ''} {_drawn_by(seed)}."
     )
     if reduced:
         text += f" Only a random subset of the images was taken for: {', '.join(reduced)}."
+    if "test" in reduced:
+        text += " The test images that were taken are the same for every seed."
     turned = [split for split in SPLITS if split in rotate]
     if turned:
         text += (
             f" Turned ({', '.join(turned)}): every image once, about its centre, by a random angle "
-            f"uniform in [0, 360) degrees (seed {seed}), with bilinear interpolation; the size was "
-            "kept without padding first, what came from outside the image is 0."
+            f"uniform in [0, 360) degrees {_drawn_by(seed)}, with bilinear interpolation; the size "
+            "was kept without padding first, what came from outside the image is 0."
         )
     return text

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_gcnn.training import files
 
@@ -17,9 +17,9 @@ class Checkpoint(keras.callbacks.Callback):
     """Keeps all that a run needs to go on after the last finished epoch.
 
     Keras's own `BackupAndRestore` keeps weights and epoch; this one also keeps the state of early
-    stopping, with the best weights, and the history. A small JSON file names the two weight files
-    that belong together and is replaced in one step, so a kill at any moment leaves either the
-    state before or the state after.
+    stopping, with the best weights, the state of random generators, and the history. A small JSON
+    file names the two weight files that belong together and is replaced in one step, so a kill at
+    any moment leaves either the state before or the state after.
 
     Args:
         folder: where to keep it.
@@ -60,7 +60,20 @@ class Checkpoint(keras.callbacks.Callback):
         self._load(model, state["best"])
         self._early = {**state["early_stopping"], "best_weights": model.get_weights()}
         self._load(model, state["latest"])
+        # Checkpoints of earlier versions do not have it.
+        if "random" in state:
+            self._restore_random(model, state["random"])
         return len(self.history)
+
+    def _restore_random(self, model: keras.Model, states: list[list[int]]) -> None:
+        generators = _random_states(model)
+        if [len(one) for one in states] != [one.shape[0] for one in generators]:
+            raise ValueError(
+                f"{self._state} is damaged: it has the state of {len(states)} random generators, "
+                f"and the network has {len(generators)}. {self._remedy}"
+            )
+        for generator, state in zip(generators, states, strict=True):
+            generator.assign(np.asarray(state, generator.dtype))
 
     @property
     def _remedy(self) -> str:
@@ -104,6 +117,9 @@ class Checkpoint(keras.callbacks.Callback):
                 "best_epoch": self.early_stopping.best_epoch,
                 "wait": self.early_stopping.wait,
             },
+            "random": [
+                keras.ops.convert_to_numpy(one).tolist() for one in _random_states(self.model)
+            ],
             "history": self.history,
         }
         files.write_json(self._state, state)
@@ -111,20 +127,29 @@ class Checkpoint(keras.callbacks.Callback):
             if path.name not in (latest, self._best):
                 path.unlink()
 
-    def finish(self) -> None:
-        """Removes the state of a run that is complete."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+def _random_states(model: keras.Model) -> list[keras.Variable]:
+    """The states of the model's random generators, e.g. of dropout, in the order of its layers.
+
+    They are all that Keras counts among the variables and not among the weights, which alone are
+    saved. Only on PyTorch, Keras's own `Dropout` has none that is used, unless it is given a seed.
+    """
+    weights = {id(one) for one in model.weights}
+    states = {id(one): one for one in model.variables if id(one) not in weights}
+    return list(states.values())  # a generator that layers share comes once
 
 
 def _is_state(content: Any) -> bool:
     """Whether this is the content of a state.json, without what would only fail later."""
     names = (content["latest"], content["best"])
     early, history = content["early_stopping"], content["history"]
+    random = [number for state in content.get("random", []) for number in state]
     return (
         all(isinstance(name, str) for name in names)
         and isinstance(early["best"], float)
         and all(isinstance(early[name], int) for name in ("best_epoch", "wait"))
         and len(early) == 3
+        and all(isinstance(number, int) and number >= 0 for number in random)
         and len(history) > 0
         and all({"epoch", "loss", "seconds"} <= set(row) for row in history)
     )

@@ -41,15 +41,20 @@ def _count_gpus(backend: str) -> int:
     return sum(not device.startswith("cpu") for device in devices)
 
 
+def now() -> str:
+    """Date and time."""
+    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+
+
 def describe() -> dict[str, str | int | None]:
-    """Versions, hardware and date."""
+    """Versions, hardware, date, and how busy the machine is."""
     import keras
 
     import keras_gcnn
 
     backend = keras.backend.backend()
     return {
-        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "date": now(),
         "keras_gcnn": keras_gcnn.__version__,
         "keras": keras.__version__,
         "backend": f"{backend} {_version(backend, f'{backend}-cpu')}",
@@ -59,7 +64,20 @@ def describe() -> dict[str, str | int | None]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "gpus": _count_gpus(backend),
+        # Over the last minute; what exceeds the training's own share made its times longer.
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
+
+
+_VARYING = ("date", "load")  # from network to network, on one machine with one set of versions
+
+
+def _range(values: list[Any]) -> str | None:
+    """The smallest and the largest value, of which some may be missing."""
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return None
+    return f"{known[0]}" if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
 
 
 def lines(results: list[dict[str, Any]]) -> list[str]:
@@ -70,14 +88,13 @@ def lines(results: list[dict[str, Any]]) -> list[str]:
     """
     groups: dict[tuple, list[dict[str, Any]]] = {}
     for result in results:
-        rest = tuple((k, v) for k, v in result["environment"].items() if k != "date")
+        rest = tuple((k, v) for k, v in result["environment"].items() if k not in _VARYING)
         groups.setdefault(rest, []).append(result)
     texts = []
     for rest, members in groups.items():
-        dates = sorted(one["environment"]["date"] for one in members)
-        first, last = dates[0], dates[-1]
-        date = first if first == last else f"{first} to {last}"
-        text = ", ".join(f"{key}: {value}" for key, value in (("date", date), *rest))
+        date, load = (_range([one["environment"].get(key) for one in members]) for key in _VARYING)
+        pairs = (("date", date), *rest, *([("load", load)] if load else []))
+        text = ", ".join(f"{key}: {value}" for key, value in pairs)
         if len(groups) > 1:  # the parts of the table come from different machines or versions
             names = ", ".join(f"{one['network']} with seed {one['seed']}" for one in members)
             text = f"{names}: {text}"

@@ -1,5 +1,7 @@
 """What may change in the recipe of a run that has begun: it may grow, and be measured otherwise.
 
+What was not begun may change in any way.
+
 Here a recipe is the content of a run's recipe.json: all keys of the recipe, and the backend.
 """
 
@@ -7,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 from keras_gcnn.training.recipe import NAME, Recipe
 
 _FREE = ("title", "evaluation")
-_COMPARED_BELOW = ("seeds", "models")
+_COMPARED_BELOW = ("seeds", "models", "training")
 
 
 def network_names(content: dict[str, Any]) -> list[tuple[str, int]]:
@@ -31,18 +34,24 @@ def network_names(content: dict[str, Any]) -> list[tuple[str, int]]:
     ]
 
 
-def find_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def find_changes(
+    old: dict[str, Any], new: dict[str, Any], begun: Collection[tuple[str, int]]
+) -> list[str]:
     """Describes every change from one recipe to another that a run cannot follow.
 
-    A run follows further networks, further seeds, another title, and another `[evaluation]`.
+    A run follows further networks, further seeds, another title, and another `[evaluation]`; and
+    any change of networks and seeds of which nothing was trained.
 
     Args:
         old: the recipe of the run.
         new: the recipe with which it should go on.
+        begun: names and seeds of the run's networks that were trained, or begun.
 
     Returns:
         One text per change; none if the run can go on.
     """
+    if not begun:
+        return []
     try:  # keys that are newer than the file get their defaults
         filled = Recipe.model_validate(old).model_dump(mode="json")
     except ValueError:
@@ -50,19 +59,28 @@ def find_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     changes = []
     for key in filled.keys() - {*_FREE, *_COMPARED_BELOW}:
         changes += _differences(key, filled[key], new[key])
-    models = {model["name"]: model for model in new["models"]}
-    for model in filled["models"]:
+    # Each network's epochs are compared instead of those for all, which may be more.
+    shared, now = ({**one["training"], "epochs": None} for one in (filled, new))
+    changes += _differences("training", shared, now)
+    models = {model["name"]: model for model in _with_epochs(new)}
+    names = {name for name, _ in begun}
+    for model in _with_epochs(filled):
         name = model["name"]
-        if name in models:
+        if name in names & models.keys():
             for key in model.keys() - {"seeds"}:
                 changes += _differences(f"{key} of {name}", model[key], models[name][key])
     kept = network_names(new)
     changes += [
-        f"{name} with seed {seed} is gone"
-        for name, seed in network_names(old)
-        if (name, seed) not in kept
+        f"{name} with seed {seed} is gone" for name, seed in begun if (name, seed) not in kept
     ]
     return sorted(changes)
+
+
+def _with_epochs(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The networks of a recipe, with the epochs that they get."""
+    recipe = Recipe.model_validate(content)
+    pairs = zip(content["models"], recipe.models, strict=True)
+    return [{**one, "epochs": recipe.training_of(model).epochs} for one, model in pairs]
 
 
 def _differences(key: str, old: Any, new: Any) -> list[str]:

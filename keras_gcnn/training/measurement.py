@@ -52,13 +52,27 @@ def measure(
     return result
 
 
-def is_measured(content: dict[str, Any]) -> bool:
-    """Whether values have the types that `measure` gives; wrong types may also raise an error."""
-    rows = content.get("confusion", [])
+# All that `measure` may give.
+KEYS = ("errors", "accuracy_by_angle", "angle_images", "confusion")
+
+
+def is_measured(content: dict[str, Any], classes: int) -> bool:
+    """Whether values are such as `measure` gives; wrong types may also raise an error.
+
+    Args:
+        content: what may be a result.
+        classes: int, number of classes of the data.
+    """
     curve = content.get("accuracy_by_angle", {})
     numbers = [*content["errors"].values(), *curve.values(), *map(float, curve)]
-    return all(isinstance(number, int | float) for number in numbers) and all(
-        isinstance(count, int) for row in rows for count in row
+    whole = all(isinstance(number, int | float) for number in numbers)
+    if "confusion" not in content:
+        return whole
+    rows = content["confusion"]
+    return (
+        whole
+        and [len(row) for row in rows] == [classes] * classes
+        and all(isinstance(count, int) and count >= 0 for row in rows for count in row)
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import statistics
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from keras_gcnn import data, zoo
-from keras_gcnn.training import environment, files
+from keras_gcnn.training import environment, files, result_file
 from keras_gcnn.training.evaluation import load_classifier
 from keras_gcnn.training.fit import fit
-from keras_gcnn.training.measurement import is_measured, measure
+from keras_gcnn.training.measurement import KEYS, measure
 from keras_gcnn.training.recipe import ModelTable, Recipe
 
 
@@ -73,16 +72,30 @@ class Network:
     def _result(self) -> Path:
         return self.folder / "result.json"
 
-    def read(self) -> dict[str, Any] | None:
+    def read(self, classes: int) -> dict[str, Any] | None:
         """The result, or None if the network is not finished.
 
+        Args:
+            classes: int, number of classes of the data.
+
         Raises:
-            ValueError: if the file is damaged.
+            ValueError: if the file is damaged, another network's, or lacks what is needed now.
         """
         if not self._result.is_file():
             return None
-        remedy = "Delete it to train this network again, or start the whole run anew (--fresh)."
-        return files.read_json(self._result, _is_result, remedy)
+        result = result_file.read(self._result, classes)
+        found, own = (result["network"], result["seed"]), (self.table.name, self.seed)
+        if found != own:
+            raise ValueError(
+                f"{self._result} is the result of {found[0]} with seed {found[1]}, and its folder "
+                f"that of {own[0]} with seed {own[1]}. Put the right files back, or move the "
+                "folder out of the run to train this network again."
+            )
+        return result
+
+    def sweep(self) -> None:
+        """Removes the training state, which a finished network needs no more."""
+        shutil.rmtree(self.folder / "checkpoint", ignore_errors=True)
 
     def check_model(self) -> None:
         """Checks that a finished network can be measured again.
@@ -91,10 +104,14 @@ class Network:
             ValueError: if its model is missing.
         """
         if not self._model.is_file():
-            raise ValueError(
-                f"{self._model} is missing, and needed to measure what [evaluation] now asks for. "
-                f"Put it back, or delete {self._result} to train this network again."
-            )
+            raise ValueError(f"{self._model} is missing. {self._remedy}")
+
+    @property
+    def _remedy(self) -> str:
+        return (
+            "The model is needed to measure what [evaluation] now asks for. Put it back, take back "
+            f"the change of [evaluation], or delete {self._result} to train this network again."
+        )
 
     def train(self, dataset: data.Dataset) -> dict[str, Any]:
         """Trains from the start or from where it was interrupted, and measures."""
@@ -110,18 +127,15 @@ class Network:
             console=self.console,
         )
         files.write(self._model, model.save)
-        seconds = [row["seconds"] for row in history]
         facts = {
             "network": self.table.name,
             "seed": self.seed,
             "parameters": int(sum(np.prod(v.shape) for v in model.trainable_variables)),
-            "epochs": len(history),
-            "seconds": round(sum(seconds), 3),
-            "seconds_per_epoch": round(statistics.median(seconds), 3),
+            **result_file.times([row["seconds"] for row in history]),
             "environment": environment.describe(),
         }
         result = self._measure(model, dataset, facts)
-        shutil.rmtree(self.folder / "checkpoint", ignore_errors=True)
+        self.sweep()
         return result
 
     def measure_again(self, dataset: data.Dataset, result: dict[str, Any]) -> dict[str, Any]:
@@ -130,9 +144,18 @@ class Network:
         Args:
             dataset: of the network's seed.
             result: what was read of the network.
+
+        Raises:
+            ValueError: if its model cannot be loaded, or does not fit the data.
         """
         keras.backend.clear_session()
-        return self._measure(load_classifier(self._model, dataset), dataset, result)
+        try:
+            model = load_classifier(self._model, dataset)
+        except ValueError as error:
+            raise ValueError(f"{error} {self._remedy}") from error
+        # What was measured before goes, so that all that is in the file is of one date.
+        facts = {name: value for name, value in result.items() if name not in KEYS}
+        return self._measure(model, dataset, {**facts, "measured": environment.now()})
 
     def _measure(
         self, model: keras.Model, dataset: data.Dataset, facts: dict[str, Any]
@@ -142,13 +165,3 @@ class Network:
         result = {**facts, **measured}
         files.write_json(self._result, result)
         return result
-
-
-def _is_result(content: Any) -> bool:
-    numbers = ("seed", "parameters", "epochs", "seconds", "seconds_per_epoch")
-    return (
-        all(isinstance(content[name], int | float) for name in numbers)
-        and isinstance(content["network"], str)
-        and isinstance(content["environment"], dict)
-        and is_measured(content)
-    )

@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -90,6 +91,13 @@ class TrainingTable(_Table):
     schedule: Literal["constant", "cosine"] = "constant"  # cosine: to zero at the last epoch
     optimizer_arguments: Arguments = {}
 
+    @field_validator("optimizer_arguments")
+    @classmethod
+    def _has_no_rate(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if "learning_rate" in value:  # which would not be heeded
+            raise ValueError("Set training.learning_rate instead of learning_rate in here")
+        return value
+
 
 class EvaluationTable(_Table):
     """`[evaluation]`: the columns of the table and the pictures."""
@@ -138,6 +146,18 @@ class Recipe(_Table):
         return tuple(
             (model, seed) for seed in seeds for model in self.models if seed in self.seeds_of(model)
         )
+
+    @model_validator(mode="after")
+    def _epochs_fit(self, info: ValidationInfo) -> Recipe:
+        # Of a TOML file only, before its epochs are overridden: fewer epochs hold for all networks.
+        most = max(self.training.epochs, (info.context or {}).get("epochs", math.inf))
+        for model in self.models:
+            if (model.epochs or 0) > most:
+                raise ValueError(
+                    f"{model.name} has epochs = {model.epochs}, but no network gets more than "
+                    f"training.epochs = {most}. Raise the latter, or leave the former out"
+                )
+        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> Recipe:
@@ -251,6 +271,10 @@ def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no TOML file: {error}") from None
+    training = content.get("training")
+    written = training.get("epochs") if isinstance(training, dict) else None
+    if not isinstance(written, int):  # it has the default, or is reported below
+        written = TrainingTable().epochs
     for key, value in overrides.items():
         if value is not None:
             *tables, last = key.split("__")
@@ -260,6 +284,6 @@ def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
             if isinstance(table, dict):  # what is not is reported below
                 table[last] = value
     try:
-        return Recipe.model_validate(content)
+        return Recipe.model_validate(content, context={"epochs": written})
     except ValidationError as error:
         raise ValueError(_explain(error, path)) from None

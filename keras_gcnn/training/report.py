@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_gcnn.data import Dataset
+from keras_gcnn.data.loading import describe_for_all_seeds
 from keras_gcnn.training import environment, files
 from keras_gcnn.training.recipe import Recipe
 from keras_gcnn.training.turned import COLUMNS
@@ -21,10 +22,18 @@ Results = Sequence[dict[str, Any]]
 
 
 class Summary:
-    """What a report says of a data set; the images themselves need not be kept for it."""
+    """What a report says of a data set; the images themselves need not be kept for it.
 
-    def __init__(self, dataset: Dataset):
+    Args:
+        dataset: loaded with one of the run's seeds.
+        seed: int, which one.
+        several: bool, whether the run has others too, with other choices from the same images.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int, several: bool):
         self.description = dataset.description
+        if several:
+            self.description = describe_for_all_seeds(dataset.description, seed)
         self.classes = dataset.classes
         self.images = {
             "training": len(dataset.train),
@@ -160,7 +169,8 @@ def _caps(networks: list[dict[str, Any]], summary: Summary, several: bool) -> st
     text = (
         f"At most this many epochs: {epochs}. Images: {images['training']:,} for training, "
         f"{images['validation']:,} for validation, {images['test']:,} for testing. Seeds: {seeds}. "
-        "Epochs are the most that a seed took; minutes of training are the mean over the seeds."
+        "Epochs are the most that a seed took; minutes of training are the mean over the seeds, of "
+        "wall time, which other work on the machine makes longer."
     )
     return text + (" Errors are mean ± standard deviation over the seeds." if several else "")
 

@@ -11,11 +11,14 @@ from rich.console import Console
 
 from keras_gcnn import data
 from keras_gcnn.training import pictures, report
+from keras_gcnn.training.choice import choose
 from keras_gcnn.training.fit import check
 from keras_gcnn.training.measurement import select
 from keras_gcnn.training.network import Network, build
 from keras_gcnn.training.recipe import Recipe
 from keras_gcnn.training.run_folder import TABLES, RunFolder
+
+_Results = dict[tuple[str, int], dict[str, Any]]
 
 
 def train(
@@ -42,8 +45,9 @@ def train(
         networks: names of the networks to train in this call; None for all. The tables hold what is
             finished, and a later call does the rest.
         seeds: the seeds to train with in this call; None for all.
-        fresh: bool, whether to remove an earlier run in the folder first, once the data are loaded
-            and all networks could be built. Files that are not of the run stay.
+        fresh: bool, whether to remove an earlier run in the folder first, with all its networks,
+            once the data are loaded and all networks could be built. Files that are not of the run
+            stay.
         data_dir: where prepared data sets are; see `keras_gcnn.data.load`.
         console: where progress is shown; None for silence.
 
@@ -52,12 +56,26 @@ def train(
         percent, seconds of training, and so on.
 
     Raises:
-        ValueError: if the recipe does not fit the library or the data, the folder holds another
-            run, damaged files or a run that is going on, or there are no such networks or seeds.
+        ValueError: if the recipe does not fit the library, its backend or the data, the folder
+            holds another run, damaged files or a run that is going on, there are no such networks
+            or seeds, or `fresh` would remove networks that are not chosen.
     """
     console = console or Console(quiet=True)
-    chosen = _choose(recipe, networks, seeds)
-    own = RunFolder(Path(folder), recipe, keras.backend.backend(), fresh)
+    backend = keras.backend.backend()
+    if recipe.backend not in (None, backend):
+        raise ValueError(
+            f"The recipe is for the backend {recipe.backend!r}, but Keras runs on {backend!r}. Set "
+            f"KERAS_BACKEND={recipe.backend} before Keras is imported, or change the recipe's "
+            "backend."
+        )
+    chosen = choose(recipe, networks, seeds)
+    if fresh and not (networks is None and seeds is None):
+        raise ValueError(
+            "fresh (--fresh) removes all networks of an earlier run, not only those that networks "
+            "and seeds name. Leave one or the other out; to train a single network anew, move its "
+            "folder out of the run and leave fresh out."
+        )
+    own = RunFolder(Path(folder), recipe, backend, fresh)
     own.check()  # first, since it takes no time
     # Nothing is written or removed before all that can be wrong with a recipe has been tried.
     loaded = _Data(recipe, data_dir)
@@ -67,37 +85,6 @@ def train(
         build(table, loaded.of(seed), seed)
     with own.claim():
         return _train_all(recipe, own, chosen, loaded, console)
-
-
-def _choose(
-    recipe: Recipe, networks: Collection[str] | None, seeds: Collection[int] | None
-) -> list[tuple[str, int]]:
-    """Names and seeds of the networks to train, in the order of training."""
-    pairs = [(table.name, seed) for table, seed in recipe.networks]
-    for what, asked, known in (
-        ("networks", networks, [table.name for table in recipe.models]),
-        ("seeds", seeds, list(dict.fromkeys(seed for _, seed in pairs))),
-    ):
-        if isinstance(asked, str) or not set(asked or known) <= set(known):
-            raise ValueError(
-                f"{what}={asked!r}: the recipe has other {what}. Give a list of some of "
-                f"{', '.join(map(str, known))}."
-            )
-    chosen = [
-        (name, seed)
-        for name, seed in pairs
-        if (networks is None or name in networks) and (seeds is None or seed in seeds)
-    ]
-    if not chosen:
-        having = "; ".join(
-            f"{table.name} with {', '.join(map(str, recipe.seeds_of(table)))}"
-            for table in recipe.models
-        )
-        raise ValueError(
-            f"networks={networks!r} and seeds={seeds!r} leave nothing to train. The recipe has "
-            f"these networks with these seeds: {having}."
-        )
-    return chosen
 
 
 class _Data:
@@ -127,47 +114,74 @@ def _train_all(
     console: Console,
 ) -> list[dict[str, Any]]:
     """Trains what is chosen and not yet finished, and writes the tables."""
-    summary = report.Summary(loaded.of(chosen[0][1]))
+    seed = chosen[0][1]
+    several = len({own for _, own in recipe.networks}) > 1
+    summary = report.Summary(loaded.of(seed), seed, several)
     networks = {
         (table.name, seed): Network(recipe, table, seed, own.network(table.name, seed), console)
         for table, seed in recipe.networks
     }
     # Read before anything is trained: a damaged file should not be found hours later.
-    finished = {key: result for key, one in networks.items() if (result := one.read())}
-    complete = {}
-    for key, result in finished.items():
-        complete[key] = select(result, recipe.evaluation, summary.images["test"])
-        if complete[key] is None:
-            networks[key].check_model()
+    classes = len(summary.classes)
+    finished = {key: result for key, one in networks.items() if (result := one.read(classes))}
     results = {}
+    for key, result in finished.items():
+        networks[key].sweep()  # a kill may have come between the result and this
+        if complete := select(result, recipe.evaluation, summary.images["test"]):
+            results[key] = complete
+            label = networks[key].label
+            console.print(f"{label}: already trained", markup=False, emoji=False)
+        else:
+            networks[key].check_model()
+    # Measured before anything is trained, for the same reason.
+    for key, result in finished.items():
+        if key not in results:
+            results[key] = networks[key].measure_again(loaded.of(key[1]), result)
+    tables = _Tables(recipe, own, summary)
+    tables.write(results)
     for key, network in networks.items():
-        if complete.get(key):
-            results[key] = complete[key]
-            console.print(f"{network.label}: already trained", markup=False, emoji=False)
-        elif key in finished:
-            results[key] = network.measure_again(loaded.of(network.seed), finished[key])
-        elif key in chosen:
+        if key in chosen and key not in results:
             results[key] = network.train(loaded.of(network.seed))
-    ordered = [
-        results[table.name, seed]
-        for table in recipe.models
-        for seed in recipe.seeds_of(table)
-        if (table.name, seed) in results
-    ]
-    _write(ordered, recipe, own, summary, console)
-    return ordered
+            tables.write(results)  # what is finished can be read while the rest is trained
+    return tables.show(results, console)
 
 
-def _write(
-    results: list[dict[str, Any]],
-    recipe: Recipe,
-    own: RunFolder,
-    summary: report.Summary,
-    console: Console,
-) -> None:
-    drawn = pictures.draw(results, recipe, own.path, summary)
-    written = report.write_tables(results, recipe, own.path, summary, drawn)
-    for name in set(TABLES) - set(written):  # of an earlier [evaluation]
-        (own.path / name).unlink(missing_ok=True)
-    report.print_table(results, recipe.title, console)
-    console.print(f"Models, logs, tables and pictures: {own.path}", markup=False, emoji=False)
+class _Tables:
+    """The tables and pictures of a run.
+
+    Args:
+        recipe: what is trained.
+        own: the run's folder.
+        summary: of the data.
+    """
+
+    def __init__(self, recipe: Recipe, own: RunFolder, summary: report.Summary):
+        self.recipe = recipe
+        self.own = own
+        self.summary = summary
+
+    def write(self, results: _Results) -> None:
+        """Writes the tables and pictures of what is finished, if there is something."""
+        if not results:
+            return
+        ordered = self._order(results)
+        drawn = pictures.draw(ordered, self.recipe, self.own.path, self.summary)
+        written = report.write_tables(ordered, self.recipe, self.own.path, self.summary, drawn)
+        for name in set(TABLES) - set(written):  # of an earlier [evaluation]
+            (self.own.path / name).unlink(missing_ok=True)
+
+    def show(self, results: _Results, console: Console) -> list[dict[str, Any]]:
+        """Shows the table and returns the results in the order of the recipe."""
+        ordered = self._order(results)
+        report.print_table(ordered, self.recipe.title, console)
+        where = f"Models, logs, tables and pictures: {self.own.path}"
+        console.print(where, markup=False, emoji=False)
+        return ordered
+
+    def _order(self, results: _Results) -> list[dict[str, Any]]:
+        return [
+            results[table.name, seed]
+            for table in self.recipe.models
+            for seed in self.recipe.seeds_of(table)
+            if (table.name, seed) in results
+        ]

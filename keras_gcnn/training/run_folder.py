@@ -60,13 +60,13 @@ class RunFolder:
             return
         if self._recipe.is_file():
             found = self._read()
-            changes = [] if self.fresh else find_changes(found, self._content)
+            changes = [] if self.fresh else self._find_changes(found)
             if changes:
                 raise ValueError(
                     f"{self.path} holds a run of another recipe, data set or backend: "
                     f"{'; '.join(changes)}. A run may get further networks and seeds, another "
-                    "title and another [evaluation], and no other change. Choose another folder "
-                    "(--run-dir), or start anew in this one (--fresh)."
+                    "title and another [evaluation], and no other change of what was trained. "
+                    "Choose another folder (--run-dir), or start anew in this one (--fresh)."
                 )
             self._check_names(found)
         elif any(one.name != _LOCK and not files.is_partial(one) for one in self.path.iterdir()):
@@ -105,6 +105,10 @@ class RunFolder:
     def _own(self, content: dict[str, Any] | None = None) -> list[Path]:
         """Folders of the networks of a run."""
         return [self.network(*one) for one in network_names(content or self._content)]
+
+    def _find_changes(self, old: dict[str, Any]) -> list[str]:
+        begun = [one for one in network_names(old) if self.network(*one).exists()]
+        return find_changes(old, self._content, begun)
 
     def _check_names(self, old: dict[str, Any]) -> None:
         # The results in such a folder would be taken for the new run's.

@@ -33,8 +33,8 @@ def fit_widths(
 
     Returns:
         The widths: proportional to `ratio`, rounded, with up to two of them allowed to differ by up
-        to two. Of those that use at least 99 % of the budget, the one closest to the ratio; if there
-        is none, the largest.
+        to two. Of those that use at least 99 % of the budget, the one closest to the ratio; if
+        there is none, the largest.
 
     Raises:
         ValueError: if `parameters` is no number of parameters, or if no such network uses at least

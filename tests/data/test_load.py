@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import data
+from keras_gcnn.data.loading import describe_for_all_seeds
 
 
 def _keys(split):
@@ -66,6 +67,13 @@ def test_choices_do_not_depend_on_each_other(digits):
     assert (len(smaller.train), len(small.train), len(small.test)) == (100, 300, 40)
     more = data.load("digits", validation=200)
     assert set(_keys(digits.validation)) < set(_keys(more.validation))
+
+
+def test_a_subset_of_the_test_images_is_the_same_for_every_seed():
+    one, other = (data.load("digits", test_subset=40, seed=seed) for seed in (3, 4))
+    assert _same(one.test, other.test)
+    assert "are the same for every seed" in one.description
+    assert not _same(one.validation, other.validation)
 
 
 def test_rotation_turns_the_named_splits_only(digits):
@@ -147,6 +155,14 @@ def test_description_states_what_was_done(digits):
     assert "Turned (train, test)" in turned
     assert "bilinear" in turned
     assert "seed 7" in turned
+
+
+def test_a_description_holds_for_every_seed_but_keeps_the_source_s_own():
+    digits = data.load("digits", subset=9, rotate=["test"], seed=7)
+    text = describe_for_all_seeds(f"Made once (seed 7). {digits.description}", 7)
+    assert text.startswith("Made once (seed 7). ")
+    assert text.count("seed 7") == 1
+    assert text.count("(by each network's seed)") == 2
 
 
 def test_data_set_is_frozen(digits):

@@ -76,12 +76,13 @@ def test_networks_and_seeds_may_be_added(load, recipe_file, tmp_path, untrained)
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("epochs = 4", "epochs = 5", r": training\.epochs was 4 and is 5\. A run may get further"),
+        ("epochs = 4", "epochs = 5", r": epochs of plain was 4 and is 5; .* A run may get further"),
+        ("batch_size = 40", "batch_size = 30", r": training\.batch_size was 40 and is 30\. A run"),
         ("subset = 120", "subset = 100", r"data\.subset was 120 and is 100"),
         ("subset = 120", "", r"data\.test_subset was 40 and is null|data\.subset was 120 and is n"),
         ("seeds = [3]", "seeds = [4]", "plain with seed 3 is gone; turning with seed 3 is gone"),
         ('name = "plain"', 'name = "else"', "plain with seed 3 is gone"),
-        ('name = "plain"', 'name = "plain"\nepochs = 2', "epochs of plain was null and is 2"),
+        ('name = "plain"', 'name = "plain"\nepochs = 2', "epochs of plain was 4 and is 2"),
         ('"p4", widths = [2, 4]', '"p4", widths = [3, 4]', r"arguments of turning\.widths was"),
     ],
 )
@@ -99,13 +100,43 @@ def test_the_backend_counts_and_new_keys_do_not(load):
     new = {**load().model_dump(mode="json"), "backend": "jax"}
     old = json.loads(json.dumps(new))
     del old["training"]["schedule"], old["models"][0]["seeds"], old["evaluation"]["angles"]
-    assert growth.find_changes(old, new) == []
+    begun = [("plain", 3)]
+    assert growth.find_changes(old, new, begun) == []
     old["backend"] = "torch"
-    assert growth.find_changes(old, new) == ['backend was "torch" and is "jax"']
+    assert growth.find_changes(old, new, begun) == ['backend was "torch" and is "jax"']
     old["models"][0]["name"] = 3
-    assert growth.find_changes(old, new) == [
+    assert growth.find_changes(old, new, begun) == [
         "its recipe was written by another version of keras_gcnn"
     ]
+
+
+def test_what_was_not_begun_may_be_corrected_or_left_out(load, tmp_path, untrained):
+    folder = tmp_path / "run"
+    training.train(load(("seeds = [3]", "seeds = [3, 4]")), folder, networks=["plain"], seeds=[3])
+    corrected = load(('"p4", widths = [2, 4]', '"p4m", widths = [1, 2]'))
+    results = training.train(corrected, folder)
+    assert [(one["network"], one["seed"]) for one in results] == [("plain", 3), ("turning", 3)]
+    assert untrained == ["plain-seed3", "turning-seed3"]
+    with pytest.raises(ValueError, match=r'turning\.group was "p4m" and is "p4"'):
+        training.train(load(), folder)
+
+
+@pytest.mark.usefixtures("untrained")
+def test_where_nothing_was_begun_anything_may_change(load, tmp_path):
+    folder = tmp_path / "run"
+    training.train(load(), folder)
+    for one in folder.glob("*-seed3"):
+        one.rename(tmp_path / one.name)
+    training.train(load(("batch_size = 40", "batch_size = 30")), folder)
+    assert json.loads((folder / "recipe.json").read_text())["training"]["batch_size"] == 30
+
+
+def test_only_the_epochs_that_a_network_gets_are_compared(load, tmp_path, untrained):
+    folder = tmp_path / "run"
+    own = ('"plain"', '"plain"\nepochs = 2')
+    training.train(load(own), folder, networks=["plain"])
+    training.train(load(own, ("epochs = 4", "epochs = 3")), folder)
+    assert untrained == ["plain-seed3", "turning-seed3"]
 
 
 @pytest.mark.usefixtures("untrained")
@@ -154,9 +185,15 @@ def test_some_networks_or_seeds_are_trained_now_and_the_rest_later(load, tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"networks": ["p4"]}, r"networks=\['p4'\].*some of plain, turning"),
-        ({"networks": "plain"}, r"networks='plain'.*list"),
-        ({"seeds": [5]}, r"seeds=\[5\].*some of 3, 4"),
+        (
+            {"networks": ["plain", "p4", "p8"]},
+            r"has no 'p4', 'p8'\. Give some of plain, turning; .*--networks plain --networks turn",
+        ),
+        ({"networks": "plain"}, r"networks='plain': expected a list.*networks=\['plain'\]"),
+        ({"seeds": [5]}, r"seeds=\[5\].*has no 5.*some of 3, 4; .*--seed 3 --seed 4"),
+        ({"seeds": 0}, r"seeds=0: expected a list.*seeds=\[3\]"),
+        ({"networks": ["plain"], "fresh": True}, "removes all networks.*Leave one"),
+        ({"seeds": [3], "fresh": True}, "removes all networks.*Leave one"),
         ({"networks": []}, "nothing to train"),
         (
             {"networks": ["turning"], "seeds": [4]},

@@ -119,11 +119,38 @@ def test_finished_networks_are_measured_again_and_not_trained_again(load, tmp_pa
     assert new["errors"]["test"] == pytest.approx(100 - 100 / 40 * np.trace(new["confusion"]))
     assert (new["seconds"], new["environment"]) == (old["seconds"], old["environment"])
     assert json.loads((folder / "plain-seed3" / "result.json").read_text()) == new
+    assert new["measured"] > old["environment"]["date"]
     # What is no longer wanted goes, and nothing has to be measured for it.
     for model in models:
         model.unlink()
-    assert training.train(load(few), folder)[0] == old
+    assert training.train(load(few), folder)[0] == {**old, "measured": new["measured"]}
     assert names(folder) == ALL | {"recipe.json"}
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_network_measured_again_has_only_what_is_wanted(load, tmp_path):
+    folder = tmp_path / "run"
+    training.train(load(("angle_step = 90", "turned = false")), folder)
+    wanted = load(("angle_step = 90", "angles = false"))
+    results = training.train(wanted, folder)
+    assert "accuracy_by_angle" not in results[0]
+    assert training.train(wanted, folder) == results
+    assert json.loads((folder / "plain-seed3" / "result.json").read_text()) == results[0]
+
+
+def test_finished_networks_are_measured_before_others_are_trained(load, tmp_path, untrained):
+    folder = tmp_path / "run"
+    training.train(load(), folder, networks=["turning"])
+    path = folder / "turning-seed3" / "model.keras"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    more = load(("angle_step = 90", "confusion = true"))
+    with pytest.raises(ValueError, match=r"cannot be loaded.* Put it back, .*result\.json"):
+        training.train(more, folder)
+    assert untrained == ["turning-seed3"]
+    path.write_bytes(whole)
+    training.train(more, folder)
+    assert untrained == ["turning-seed3", "plain-seed3"]
 
 
 def test_a_model_that_is_missing_is_found_before_anything_is_trained(load, tmp_path, untrained):

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from keras_gcnn.training import load_recipe, recipe_names
+from keras_gcnn.training import Recipe, load_recipe, recipe_names
 
 
 def test_the_library_brings_recipes_that_are_valid():
@@ -29,6 +29,12 @@ def test_a_path_is_accepted_and_values_can_be_overridden(recipe_file):
         ("epochs = 4", "learning_rate = inf", r"learning_rate: .*finite.*given: inf"),
         ("epochs = 4", "learning_rate = true", r"learning_rate: .*number.*given: true"),
         ("epochs = 4", "optimizer_arguments = { a = [nan] }", r"optimizer_arguments: .*finite"),
+        (
+            "epochs = 4",
+            "optimizer_arguments = { learning_rate = 0.1 }",
+            r"optimizer_arguments: .*training\.learning_rate instead",
+        ),
+        ('"turning"', '"turning"\nepochs = 5', r"turning has epochs = 5, .*training\.epochs = 4"),
         ("seeds = [3]", "seeds = [3, 4, 3]", r"seeds: .*differ.*given: \[3, 4, 3\]"),
         ("seeds = [3]", "seeds = [4294967296]", r"seeds\.0: .*less than 4294967296.*given"),
         ("seeds = [3]", "seeds = [true]", r"seeds\.0: .*given: true\)$"),
@@ -64,6 +70,20 @@ def test_a_mistake_is_named_by_its_key(recipe_file, old, new, message):
         return
     with pytest.raises(ValueError, match=message):
         load_recipe(recipe_file)
+
+
+def test_epochs_of_a_network_are_compared_with_the_file_s(recipe_file):
+    text = recipe_file.read_text()
+    recipe_file.write_text(text.replace('"plain"', '"plain"\nepochs = 4'))
+    recipe = load_recipe(recipe_file, training__epochs=1)
+    assert [recipe.training_of(model).epochs for model in recipe.models] == [1, 1]
+    # What a run wrote with fewer epochs is still a recipe.
+    assert Recipe.model_validate(recipe.model_dump(mode="json")) == recipe
+    text = text.replace("epochs = 4\n", "").replace('"plain"', '"plain"\nepochs = 40')
+    recipe_file.write_text(text)
+    with pytest.raises(ValueError, match=r"training\.epochs = 30"):
+        load_recipe(recipe_file, training__epochs=1)
+    assert load_recipe(recipe_file, training__epochs=50).models[0].epochs == 40
 
 
 def test_integers_are_numbers_and_lists_are_accepted(recipe_file):

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from keras_gcnn import training
 from keras_gcnn.analysis.figures import plot_accuracy_by_angle, plot_confusion, plot_errors
+from keras_gcnn.training import network
+from keras_gcnn.training.environment import lines
 from keras_gcnn.training.report import print_table, table_rows
 
 
@@ -55,10 +57,14 @@ def test_the_tables_say_what_bounds_their_numbers(load, tmp_path):
         "At most this many epochs: 2 (plain); 4 (turning).",
         "Images: 120 for training, 60 for validation, 40 for testing.",
         "Seeds: 3, 4 (plain); 3 (turning).",
+        "minutes of training are the mean over the seeds, of wall time,",
+        "at random, stratified by class (by each network's seed).",
         "![Accuracy by the angle of the test images](accuracy_by_angle.png)",
         "(errors.png)",
     ):
         assert part in text
+    assert "(seed 3)" not in text
+    assert "(seed 4)" not in text
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["images"] == {"training": 120, "validation": 60, "test": 40}
     assert results["networks"][0]["most_epochs"] == 2
@@ -68,6 +74,35 @@ def test_the_tables_say_what_bounds_their_numbers(load, tmp_path):
     assert results["results"][2]["seconds_per_epoch"] == 6.0
     environment = results["results"][0]["environment"]
     assert environment["keras"] == results["environment"]["keras"]
+
+
+@pytest.mark.usefixtures("untrained")
+def test_the_tables_grow_with_every_network(load, tmp_path, monkeypatch):
+    fit = network.fit
+
+    def fail(model, dataset, settings, folder, **options):
+        if folder.name == "turning-seed3":
+            raise FloatingPointError
+        return fit(model, dataset, settings, folder, **options)
+
+    monkeypatch.setattr(network, "fit", fail)
+    with pytest.raises(FloatingPointError):
+        training.train(load(), tmp_path / "run")
+    text = (tmp_path / "run" / "results.md").read_text()
+    assert "| plain |" in text
+    assert "Not yet trained: turning with seed 3." in text
+    assert (tmp_path / "run" / "errors.png").is_file()
+
+
+def test_an_environment_s_dates_and_loads_are_ranges():
+    environments = [
+        {"date": "2001", "keras": "3", "load": 1.5},
+        {"date": "1999", "keras": "3", "load": 12.0},
+        {"date": "2000", "keras": "3"},  # of an earlier version
+    ]
+    results = [{**RESULTS[0], "environment": one} for one in environments]
+    assert lines(results) == ["- date: 1999 to 2001, keras: 3, load: 1.5 to 12.0."]
+    assert lines(results[2:]) == ["- date: 2000, keras: 3."]
 
 
 @pytest.fixture

@@ -3,15 +3,20 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 
-from keras_gcnn import training
+from keras_gcnn import data, training
+from keras_gcnn.training import fit
+from keras_gcnn.training.network import build
+from keras_gcnn.training.recipe import ModelTable, TrainingTable
 
 _TRAIN = """
 import sys, time, keras
@@ -66,3 +71,46 @@ def test_killed_and_started_again(single_recipe_file, tmp_path, schedule):
     assert len(whole[1]) == len(killed[1]) == 3
     np.testing.assert_allclose(killed[1], whole[1], rtol=1e-5)
     assert killed[0] == whole[0]
+
+
+def with_dropout(kind, dataset):
+    if kind == "of the library":
+        arguments = {"group": "p4", "widths": [1] * 6, "dropout": 0.3}
+        return build(ModelTable(name="a", builder="cohen_cnn", arguments=arguments), dataset, 3)
+    keras.utils.set_random_seed(3)
+    # Without a seed of its own it takes PyTorch's random numbers, of which Keras keeps no state.
+    layers = [keras.layers.Flatten(), keras.layers.Dropout(0.5, seed=3), keras.layers.Dense(10)]
+    return keras.Sequential([keras.Input(dataset.image_shape), *layers])
+
+
+@pytest.mark.parametrize("kind", ["of the library", "of Keras"])
+def test_dropout_goes_on_where_it_was(kind, tmp_path, monkeypatch):
+    dataset = data.load("digits", validation=20, subset=32, test_subset=10)
+    settings = TrainingTable(epochs=3, batch_size=8)
+
+    def train(folder):
+        history = fit.fit(with_dropout(kind, dataset), dataset, settings, folder, seed=3)
+        return [row["loss"] for row in history]
+
+    class Stop(fit.Shuffle):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+            super().on_epoch_begin(epoch, logs)
+
+    whole = train(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "Shuffle", Stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "stopped")
+    state = tmp_path / "stopped" / "checkpoint" / "state.json"
+    content = json.loads(state.read_text())
+    old = tmp_path / "old" / "checkpoint"
+    shutil.copytree(state.parent, old)
+    assert train(tmp_path / "stopped") == pytest.approx(whole, rel=1e-6)
+    # Checkpoints of earlier versions lack the state of random generators, and can be used.
+    del content["random"]
+    (old / "state.json").write_text(json.dumps(content))
+    again = train(old.parent)
+    assert again[0] == pytest.approx(whole[0])
+    assert again[1:] != pytest.approx(whole[1:], rel=1e-4)

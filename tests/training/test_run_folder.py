@@ -135,6 +135,66 @@ def test_a_damaged_result_is_named(load, tmp_path, content):
         training.train(load(), tmp_path / "run")
 
 
+def change_result(folder, **values):
+    path = folder / "plain-seed3" / "result.json"
+    content = {**json.loads(path.read_text()), **values}
+    files.write_json(path, {key: value for key, value in content.items() if value is not None})
+
+
+def test_damaged_confusions_are_named(load, tmp_path):
+    folder = tmp_path / "run"
+    recipe = load(("angle_step = 90", "angles = false\nconfusion = true"))
+    training.train(recipe, folder)
+    for damaged in ([[1, 2], [3, 4]], [[4] * 10] * 9, [[4] * 9] * 10, [[-4] * 10] * 10, 3, "x"):
+        change_result(folder, confusion=damaged)
+        with pytest.raises(ValueError, match=r"result\.json is damaged"):
+            training.train(recipe, folder)
+
+
+@pytest.mark.parametrize("values", [{"network": "turning"}, {"seed": 4}])
+def test_a_result_in_another_network_s_folder_is_named(load, tmp_path, values):
+    folder = tmp_path / "run"
+    training.train(load(), folder)
+    change_result(folder, **values)
+    with pytest.raises(ValueError, match="its folder that of plain with seed 3"):
+        training.train(load(), folder)
+
+
+def test_a_result_of_another_version_is_completed_or_explained(load, tmp_path):
+    folder = tmp_path / "run"
+    first = training.train(load(), folder)
+    files.write_csv(folder / "plain-seed3" / "history.csv", [{"seconds": 6.0}] * 4)
+    change_result(folder, seconds=None, seconds_per_epoch=None, epochs=None)
+    again = training.train(load(), folder)
+    for key in ("epochs", "seconds", "seconds_per_epoch"):
+        assert again[0][key] == first[0][key]
+    (folder / "plain-seed3" / "history.csv").unlink()
+    change_result(folder, parameters=None)
+    message = (
+        r"another version .* lacks epochs, parameters, seconds, seconds_per_epoch\. Go on with"
+    )
+    with pytest.raises(ValueError, match=message):
+        training.train(load(), folder)
+
+
+def test_the_training_state_of_a_finished_network_is_swept(load, tmp_path):
+    folder = tmp_path / "run"
+    training.train(load(), folder)
+    left = folder / "plain-seed3" / "checkpoint"
+    files.write_text(left / "state.json", "{}")  # as if killed before it was removed
+    training.train(load(), folder)
+    assert not left.exists()
+
+
+def test_a_recipe_for_another_backend_is_refused(load, tmp_path):
+    backend = run.keras.backend.backend()
+    other = "torch" if backend != "torch" else "jax"
+    recipe = load().model_copy(update={"backend": other})
+    with pytest.raises(ValueError, match=f"backend '{other}', but Keras runs on '{backend}'"):
+        training.train(recipe, tmp_path / "run")
+    training.train(recipe.model_copy(update={"backend": backend}), tmp_path / "run")
+
+
 def test_a_damaged_state_is_named(load, tmp_path):
     recipe = load(("epochs = 4", "epochs = 1"), ("subset = 120", "subset = 32"))
     dataset = data.load(**recipe.data.model_dump(), seed=3)
@@ -153,9 +213,14 @@ def test_a_damaged_state_is_named(load, tmp_path):
         weights.unlink() if damaged is None else weights.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"weights\.h5 is damaged\. Delete the folder"):
             train()
-    for damaged in ("", "{}", "[]", "null", '{"latest": 3}'):
-        (tmp_path / "checkpoint" / "state.json").write_text(damaged)
-        with pytest.raises(ValueError, match=r"state\.json is damaged\. Delete the folder"):
+    weights.write_bytes(whole)
+    state = tmp_path / "checkpoint" / "state.json"
+    content = json.loads(state.read_text())
+    assert content["random"] == []  # there is no dropout
+    more = [json.dumps({**content, "random": random}) for random in ([[3, 0]], [["a"]], 3, [3])]
+    for damaged in ("", "{}", "[]", "null", '{"latest": 3}', *more):
+        state.write_text(damaged)
+        with pytest.raises(ValueError, match=r"state\.json is damaged[.:].* Delete the folder"):
             train()
 
 
