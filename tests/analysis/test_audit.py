@@ -39,7 +39,8 @@ def test_the_zoo_is_found_sound(group, size):
     [
         (lambda: K.Conv2D(8, 3), "GConv2D"),
         (lambda: K.Conv2D(8, 1), "GConv2D"),
-        (lambda: K.DepthwiseConv2D(3), "GConv2D"),
+        (lambda: K.DepthwiseConv2D(3), "GSeparableConv2D"),
+        (lambda: K.Conv2DTranspose(8, 3), "GConv2DTranspose"),
         (lambda: K.BatchNormalization(), "GBatchNormalization"),
         (lambda: K.MaxPooling2D(3, 2), "GMaxPooling2D"),
         (lambda: K.AveragePooling2D(2, 2, padding="same"), "GAveragePooling2D"),
