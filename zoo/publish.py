@@ -28,6 +28,7 @@ import typer
 from keras_gcnn import zoo
 from keras_gcnn.training import files
 from keras_gcnn.training.recipe import ModelTable, Recipe, load_recipe
+from keras_gcnn.zoo.published import by_stage
 
 ROOT = Path(__file__).resolve().parent
 RESULTS = ROOT / "results"
@@ -124,8 +125,7 @@ def identify(table: ModelTable, weights: str) -> str:
     parts += [arguments[key] for key in ("convolution", "variant") if key in arguments]
     if "depth" in arguments:
         parts.append(f"depth{arguments['depth']}")
-    stages = arguments.get("restrict_after") or {}
-    stages = {stages: "z2"} if isinstance(stages, str) else stages
+    stages = by_stage(arguments.get("restrict_after"))
     parts += [f"{subgroup}after{stage}" for stage, subgroup in stages.items()]
     return "-".join([*parts, weights])
 
@@ -141,8 +141,8 @@ def save_weights(table: ModelTable, model: Path, file: Path) -> dict[str, Any]:
     # A budget is settled once for all: the widths that it led to are what was trained.
     arguments.pop("parameters", None)
     arguments["widths"] = list(network.widths)
-    if isinstance(arguments.get("restrict_after"), str):
-        arguments["restrict_after"] = {arguments["restrict_after"]: "z2"}
+    if "restrict_after" in arguments:
+        arguments["restrict_after"] = by_stage(arguments["restrict_after"])
     heads = {"GGlobalPooling": "invariant", "GlobalAveragePooling2D": "orientations"}
     arguments["head"] = heads.get(type(network.get_layer("head")).__name__, "flatten")
     if table.builder in SHORTHANDS:

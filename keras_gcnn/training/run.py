@@ -115,7 +115,7 @@ def _train_all(
 ) -> list[dict[str, Any]]:
     """Trains what is chosen and not yet finished, and writes the tables."""
     seed = chosen[0][1]
-    several = len({own for _, own in recipe.networks}) > 1
+    several = len({seed for _, seed in recipe.networks}) > 1
     summary = report.Summary(loaded.of(seed), seed, several)
     networks = {
         (table.name, seed): Network(recipe, table, seed, own.network(table.name, seed), console)

@@ -42,10 +42,7 @@ def _body(net: Assembly, x: Maps, widths: tuple[int, ...], dropout: tuple[float,
 
 def _top(net: Assembly, x: Maps, classes: int, head: str, activation: str | None) -> Maps:
     x = _unit(net, x, classes, 1, 1, "top")
-    x = net.head(x, head, "mean")
-    if head == "invariant":
-        return net.logits(x, activation)
-    return net.dense_logits(x, classes, activation)
+    return net.pooled_logits(x, classes, head, "mean", activation)
 
 
 @builder

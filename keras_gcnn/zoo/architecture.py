@@ -16,6 +16,7 @@ from keras_gcnn.layers.arguments import as_counts, check_choice, check_count
 from keras_gcnn.layers.base import SizeDependent
 from keras_gcnn.zoo.assembly import Assembly, Maps
 from keras_gcnn.zoo.budget import fit_widths
+from keras_gcnn.zoo.published import by_stage
 from keras_gcnn.zoo.weights import load_weights
 
 HEADS = ("invariant", "orientations", "flatten")
@@ -102,10 +103,7 @@ def find_subgroups(
     Raises:
         ValueError: for an unknown stage, or a group that is no subgroup of the one before.
     """
-    if restrict_after is None:
-        return {}
-    if isinstance(restrict_after, str):
-        restrict_after = {restrict_after: "z2"}
+    restrict_after = by_stage(restrict_after)
     if not isinstance(restrict_after, Mapping):
         raise ValueError(
             f"restrict_after={restrict_after!r} has to be the name of a stage, or a dict from "

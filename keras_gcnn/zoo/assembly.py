@@ -226,8 +226,16 @@ class Assembly:
         precision = keras.config.dtype_policy().variable_dtype
         return self.dense(x, classes, "logits", activation=activation, dtype=precision)
 
-    def logits(self, x: Maps, activation: str | None) -> Maps:
-        """The layer `logits` for scores that are there already, in full precision too."""
+    def pooled_logits(
+        self, x: Maps, classes: int, head: str, mode: str, activation: str | None
+    ) -> Maps:
+        """Head and `logits` where the last maps have a field for every class.
+
+        Pooled to one number a field these are the logits; of other heads a dense layer makes them.
+        """
+        x = self.head(x, head, mode)
+        if head != "invariant":
+            return self.dense_logits(x, classes, activation)
         precision = keras.config.dtype_policy().variable_dtype
         return self._put(
             x, lambda: keras.layers.Activation(activation, dtype=precision, name="logits")

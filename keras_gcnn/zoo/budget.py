@@ -24,7 +24,7 @@ def _offsets(widths: int) -> Iterator[tuple[int, ...]]:
 def fit_widths(
     count: Callable[[tuple[int, ...]], int], ratio: Sequence[float], parameters: int
 ) -> tuple[int, ...]:
-    """Finds the largest network of given proportions within a parameter budget.
+    """Finds the widths of a network that uses a parameter budget and keeps its proportions.
 
     Args:
         count: function from widths to the number of trainable parameters, increasing in each width.
@@ -62,7 +62,7 @@ def fit_widths(
     distance: dict[tuple[int, ...], float] = {}  # from the ratio
     nearest_bases = {scaled(low), scaled(high)}
     around = {scaled(low * (0.5 + step / 100)) for step in range(151)}
-    for base in nearest_bases | around:
+    for base in sorted(nearest_bases | around):
         # Left out are those that no change of single widths can bring to the budget.
         largest = tuple(width + _FREEDOM for width in base)
         smallest = tuple(max(1, width - _FREEDOM) for width in base)

@@ -35,10 +35,7 @@ def _body(net: Assembly, x: Maps, widths: tuple[int, ...], dropout: float) -> Ma
 
 def _top(net: Assembly, x: Maps, classes: int, head: str, activation: str | None) -> Maps:
     x = net.convolution(x, classes, _TOP_KERNEL, "top", padding="valid")
-    x = net.head(x, head, "max")
-    if head == "invariant":
-        return net.logits(x, activation)
-    return net.dense_logits(x, classes, activation)
+    return net.pooled_logits(x, classes, head, "max", activation)
 
 
 @builder

@@ -121,24 +121,20 @@ def load(
                 f"{key}={published!r}. Leave {key} out; for another task take a backbone with "
                 "include_top=False."
             )
-    activation = given.get("classifier_activation")
-    network = function(**arguments, classifier_activation=activation, **form)
-    with as_file(_folder() / entry.file) as path:
-        network.load_weights(path)
-    if whole:
-        return network
-    shape = given.get("input_shape", arguments["input_shape"])
-    backbone = function(**{**arguments, "input_shape": shape}, include_top=False, **form)
+    shape = arguments["input_shape"] if whole else given.get("input_shape")
+    form["input_shape"] = arguments["input_shape"] if shape is None else shape
+    form["classifier_activation"] = given.get("classifier_activation")
+    network = function(**{**arguments, **form}, include_top=whole)
     try:
-        for layer in backbone.layers:
-            layer.set_weights(network.get_layer(layer.name).get_weights())
+        with as_file(_folder() / entry.file) as path:
+            network.load_weights(path)
     except ValueError as error:
         raise ValueError(
-            f"input_shape={tuple(shape)} does not fit weights={entry.weights!r}, which are for "
-            f"images of shape {tuple(arguments['input_shape'])}: rows and columns may differ, "
-            "channels may not."
+            f"input_shape={tuple(form['input_shape'])} does not fit weights={entry.weights!r}, "
+            f"which are for images of shape {tuple(arguments['input_shape'])}: rows and columns "
+            "may differ, channels may not."
         ) from error
-    return backbone
+    return network
 
 
 def _find(builder: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Published:
@@ -164,13 +160,19 @@ def _find(builder: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -
 
 def _selection(arguments: Mapping[str, Any]) -> list[Any]:
     """What tells the networks of one builder and data set apart, in one form."""
-    stages = arguments.get("restrict_after") or {}
-    stages = {stages: "z2"} if isinstance(stages, str) else stages
+    stages = by_stage(arguments.get("restrict_after"))
     # Restricting to the group that is there anyway is nothing.
     group = _plain(groups.get(arguments["group"]))
     stages = {stage: one for stage, one in stages.items() if _plain(one) != group}
     arguments = {**arguments, "restrict_after": stages}
     return [_plain(arguments.get(key)) for key in _SELECTS]
+
+
+def by_stage(restrict_after: Any) -> Any:
+    """`restrict_after` as a dict, of which None and a plain string are short forms."""
+    if restrict_after is None:
+        return {}
+    return {restrict_after: "z2"} if isinstance(restrict_after, str) else restrict_after
 
 
 def _plain(value: Any) -> Any:
