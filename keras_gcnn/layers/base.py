@@ -85,20 +85,16 @@ class SizeDependent:
         self._checked_sizes = sizes
 
 
-class GroupLayer(keras.Layer):
-    """Base of the layers that know a group.
+class MapLayer(keras.Layer):
+    """Base of the layers that know where the channels of a feature map are.
 
     Args:
-        group: str or `keras_gcnn.groups.Group`.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
     """
 
-    def __init__(
-        self, group: str | groups.Group = "p4", *, data_format: str | None = None, **kwargs
-    ):
+    def __init__(self, *, data_format: str | None = None, **kwargs):
         super().__init__(**kwargs)
-        self.group = groups.get(group)
         self.data_format = check_choice(
             "data_format",
             data_format or keras.config.image_data_format(),
@@ -110,6 +106,23 @@ class GroupLayer(keras.Layer):
         """Axis of the channels, `-1` or `1`."""
         return -1 if self.data_format == "channels_last" else 1
 
+    def get_config(self) -> dict:
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+class GroupLayer(MapLayer):
+    """Base of the layers that know a group.
+
+    Args:
+        group: str or `keras_gcnn.groups.Group`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
+        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
+    """
+
+    def __init__(self, group: str | groups.Group = "p4", **kwargs):
+        super().__init__(**kwargs)
+        self.group = groups.get(group)
+
     def fields(self, input_shape: tuple[int | None, ...]) -> int:
         """Number of feature fields, channels over `|G|`, of an input on the group.
 
@@ -119,11 +132,7 @@ class GroupLayer(keras.Layer):
         return count_fields(self, input_shape, self.group, self.channel_axis)
 
     def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "group": self.group.name,
-            "data_format": self.data_format,
-        }
+        return {**super().get_config(), "group": self.group.name}
 
 
 def count_fields(

@@ -7,10 +7,10 @@ from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.layers.arguments import check_choice, check_pair
-from keras_gcnn.layers.base import SizeDependent, as_numbers
+from keras_gcnn.layers.base import MapLayer, SizeDependent, as_numbers
 
 
-class GroupPooling2D(SizeDependent, keras.Layer):
+class GroupPooling2D(SizeDependent, MapLayer):
     """What `GMaxPooling2D` and `GAveragePooling2D` have in common; use one of those."""
 
     def __init__(
@@ -23,7 +23,7 @@ class GroupPooling2D(SizeDependent, keras.Layer):
         equivariance: str = "warn",
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(data_format=data_format, **kwargs)
         self.pool_size = None if pool_size is None else check_pair("pool_size", pool_size)
         self.strides = check_pair("strides", (self.pool_size or 2) if strides is None else strides)
         self.padding = check_choice("padding", str(padding).lower(), ("valid", "same"))
@@ -32,11 +32,6 @@ class GroupPooling2D(SizeDependent, keras.Layer):
                 'padding="same" needs a pool_size. Leave padding out for the exact pooling, whose '
                 "window is chosen so that nothing has to be padded."
             )
-        self.data_format = check_choice(
-            "data_format",
-            data_format or keras.config.image_data_format(),
-            ("channels_last", "channels_first"),
-        )
         self.equivariance = check_choice("equivariance", equivariance, ("warn", "strict", "ignore"))
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
@@ -113,7 +108,6 @@ class GroupPooling2D(SizeDependent, keras.Layer):
             "pool_size": self.pool_size,
             "strides": self.strides,
             "padding": self.padding,
-            "data_format": self.data_format,
             "equivariance": self.equivariance,
         }
 
