@@ -93,7 +93,7 @@ class Fields:
 
     @classmethod
     def regular(cls, fields: int, max_frequency: int) -> Fields:
-        """Fields with all frequencies from 0 to `max_frequency`: band-limited functions of angle."""
+        """Fields with every frequency up to `max_frequency`: band-limited functions of angle."""
         highest = _as_number(max_frequency)
         if highest is None:
             raise ValueError(f"max_frequency={max_frequency!r} has to be an integer from 0.")
@@ -101,7 +101,7 @@ class Fields:
 
     @classmethod
     def of(cls, value: Fields | Mapping[int, int]) -> Fields:
-        """Fields as they are, from their multiplicities, or from `multiplicities_as_text`."""
+        """Fields as they are, from their multiplicities, or from `as_json`."""
         if isinstance(value, Fields):
             return value
         if isinstance(value, Mapping):  # JSON has no numbers as keys
@@ -176,7 +176,7 @@ class Fields:
                 at = end
         return matrix
 
-    def multiplicities_as_text(self) -> dict[str, int]:
+    def as_json(self) -> dict[str, int]:
         """The multiplicities as JSON keeps them; `Fields.of` reads them."""
         return {str(frequency): number for frequency, number in self._multiplicities.items()}
 

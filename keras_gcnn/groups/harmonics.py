@@ -41,7 +41,8 @@ def angular_part(frequency_in: int, frequency_out: int, angles: np.ndarray) -> n
     else `R((n - m) phi + s)` and `R((n + m) phi + s) F`.
 
     Args:
-        frequency_in, frequency_out: m and n.
+        frequency_in: int, m.
+        frequency_out: int, n.
         angles: polar angles phi, in radians, of any shape.
 
     Returns:

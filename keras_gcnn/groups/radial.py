@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from numbers import Real
 
 import numpy as np
 
@@ -22,6 +23,19 @@ _NO_RESPONSE = 1e-12  # of the largest response: nothing that float64 can tell f
 _RING_WIDTH, _OUTER_WIDTH, _CENTRE_WIDTH = 0.6, 0.4, 0.005  # those of escnn
 
 Profiles = Callable[[np.ndarray], np.ndarray]
+
+
+def check_band_limit(value: float | str) -> float | str:
+    """Returns a band limit that `radial_profiles` knows, or raises a `ValueError`."""
+    if value == "escnn":
+        return value
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0 < value <= 1:
+        raise ValueError(
+            f"band_limit={value!r} has to be a number above 0 and up to 1, the share of a kernel's "
+            'response that may be wrong, e.g. 0.1, or "escnn".'
+        )
+    return float(value)
 
 
 def polar_grid(kernel_size: int, dilation: int = 1) -> tuple[np.ndarray, np.ndarray]:

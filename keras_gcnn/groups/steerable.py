@@ -27,9 +27,13 @@ def kernel_functions(
     All satisfy `K(R_t x) = rho_out(t) K(x) rho_in(t)^-1` for every angle t.
 
     Args:
-        frequency_in, frequency_out: of the fields that the kernel connects.
-        radii, angles: polar coordinates of the points, in pixels and radians.
-        kernel_size, dilation, band_limit: see `kernel_basis`.
+        frequency_in: int, of the fields that the kernel takes.
+        frequency_out: int, of those that it gives.
+        radii: of the points, in pixels.
+        angles: of the points, in radians.
+        kernel_size: int, rows and columns.
+        dilation: int, pixels between the positions of the kernel.
+        band_limit: float or `"escnn"`; see `radial_profiles`.
 
     Returns:
         float64 array of shape `(elements, d_out, d_in, *radii.shape)`, not normalised.
@@ -59,7 +63,8 @@ def kernel_basis(
     Elements that the grid cannot show are left out, the others have `sum K^2 = d_out`.
 
     Args:
-        frequency_in, frequency_out: of the fields that the kernel connects.
+        frequency_in: int, of the fields that the kernel takes.
+        frequency_out: int, of those that it gives.
         kernel_size: int, rows and columns, even or odd.
         dilation: int, pixels between the positions of the kernel.
         band_limit: float or `"escnn"`; see `radial_profiles`.
@@ -90,8 +95,11 @@ def block_basis(
     """The basis of kernels from one field to another, each with several frequencies.
 
     Args:
-        block_in, block_out: see `Fields.blocks`; how many fields they have does not matter.
-        kernel_size, dilation, band_limit: see `kernel_basis`.
+        block_in: one of `Fields.blocks`; how many fields it has does not matter.
+        block_out: likewise.
+        kernel_size: int, rows and columns.
+        dilation: int, pixels between the positions of the kernel.
+        band_limit: float or `"escnn"`; see `radial_profiles`.
 
     Returns:
         The elements, a float64 array of shape `(elements, rows, columns, size_in, size_out)`, and
@@ -104,9 +112,7 @@ def block_basis(
         column = 0
         for m in block_in.frequencies:
             basis = kernel_basis(m, n, kernel_size, dilation, band_limit)
-            placed = np.zeros(
-                (len(basis), kernel_size, kernel_size, block_in.size, block_out.size)
-            )
+            placed = np.zeros((len(basis), kernel_size, kernel_size, block_in.size, block_out.size))
             rows, columns = slice(row, row + dimension(n)), slice(column, column + dimension(m))
             placed[..., columns, rows] = basis.transpose(0, 3, 4, 2, 1)
             elements.append(placed)

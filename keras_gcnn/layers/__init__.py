@@ -1,5 +1,6 @@
-"""Keras layers for feature maps on groups."""
+"""Keras layers for feature maps on groups, and for fields that turn by any angle."""
 
+from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.base import EquivarianceWarning
 from keras_gcnn.layers.convolution import GConv2D, LiftingConv2D
 from keras_gcnn.layers.dropout import GDropout
@@ -8,10 +9,26 @@ from keras_gcnn.layers.pooling import GGlobalPooling, GPooling
 from keras_gcnn.layers.restriction import Restriction
 from keras_gcnn.layers.separable import GSeparableConv2D
 from keras_gcnn.layers.spatial_pooling import GAveragePooling2D, GMaxPooling2D
+from keras_gcnn.layers.steerable import (
+    DiscMask,
+    FourierActivation,
+    GatedActivation,
+    InvariantMap,
+    NormActivation,
+    NormPooling,
+    SteerableAveragePooling2D,
+    SteerableBatchNormalization,
+    SteerableConv2D,
+    SteerableConv2DTranspose,
+    SteerableDropout,
+)
 from keras_gcnn.layers.transposed import GConv2DTranspose
 
 __all__ = [
+    "DiscMask",
     "EquivarianceWarning",
+    "Fields",
+    "FourierActivation",
     "GAveragePooling2D",
     "GBatchNormalization",
     "GConv2D",
@@ -21,6 +38,15 @@ __all__ = [
     "GMaxPooling2D",
     "GPooling",
     "GSeparableConv2D",
+    "GatedActivation",
+    "InvariantMap",
     "LiftingConv2D",
+    "NormActivation",
+    "NormPooling",
     "Restriction",
+    "SteerableAveragePooling2D",
+    "SteerableBatchNormalization",
+    "SteerableConv2D",
+    "SteerableConv2DTranspose",
+    "SteerableDropout",
 ]

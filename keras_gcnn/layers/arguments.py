@@ -52,6 +52,14 @@ def check_pair(argument: str, value: int | tuple[int, int]) -> tuple[int, int]:
     return pair
 
 
+def check_above_zero(argument: str, value: float) -> float:
+    """Returns a finite number above zero as a float; raises a `ValueError` for everything else."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0 < value < float("inf"):
+        raise ValueError(f"{argument}={value!r} has to be a number above 0, e.g. 1e-6.")
+    return float(value)
+
+
 def check_rate(argument: str, value: float) -> float:
     """Returns a share from 0 to below 1 as a float; raises a `ValueError` for everything else."""
     number = isinstance(value, Real) and not isinstance(value, bool)  # NumPy's too

@@ -148,7 +148,7 @@ class WindowConvolution(SizeDependent, MapLayer):
     def call(self, inputs):
         self.check_sizes(inputs.shape)
         outputs = self._convolve(as_numbers(inputs, self.compute_dtype))
-        if self.use_bias:
+        if self.bias is not None:
             shape = (1, 1, 1, -1) if self.channel_axis == -1 else (1, -1, 1, 1)
             outputs = outputs + ops.reshape(self._channel_bias(), shape)
         return outputs

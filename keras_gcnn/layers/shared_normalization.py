@@ -1,0 +1,129 @@
+"""Batch normalisation with one set of statistics for several channels."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+_RENORM = ("renorm_clipping", "renorm_momentum")
+
+
+class SharedBatchNormalization(keras.layers.BatchNormalization):
+    """Base of the layers whose statistics, scale and offset several channels share.
+
+    A subclass says in `_sizes` how many of each there are, in `_pooled_moments` how those of the
+    channels become the shared ones, and in `_means_of` and `_scales_of` how the shared values are
+    laid out along the channels.
+    """
+
+    def __init__(self, axis: int = -1, *, synchronized: bool = False, **kwargs):
+        if kwargs.pop("renorm", False):
+            raise ValueError(f"{type(self).__name__} has no renorm. Leave `renorm` out.")
+        for unused in _RENORM:  # the parent's config names them
+            kwargs.pop(unused, None)
+        super().__init__(axis=axis, synchronized=synchronized, **kwargs)
+
+    def _sizes(self, input_shape) -> tuple[int, int]:
+        """Number of means and offsets, and of variances and scales."""
+        raise NotImplementedError
+
+    def _pooled_moments(self, means, variances):
+        raise NotImplementedError
+
+    def _means_of(self, values):
+        raise NotImplementedError
+
+    def _scales_of(self, values):
+        raise NotImplementedError
+
+    def build(self, input_shape):
+        rank = len(input_shape)
+        if not -rank <= self.axis < rank:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} normalizes axis={self.axis}; the input has "
+                f"shape {tuple(input_shape)}. Use axis=-1, or axis=1 for channels first."
+            )
+        means, variances = self._sizes(input_shape)
+        add = self._add_shared
+        self.gamma = add("gamma", variances, self.scale)
+        self.beta = add("beta", means, self.center)
+        self.moving_mean = add("moving_mean", means, trainable=False)
+        self.moving_variance = add("moving_variance", variances, trainable=False)
+        self._reduction_axes = [one for one in range(rank) if one != self.axis % rank]
+        self.input_spec = keras.layers.InputSpec(
+            ndim=rank, axes={self.axis: input_shape[self.axis]}
+        )
+        self.built = True
+
+    def _add_shared(self, name: str, size: int, wanted: bool = True, trainable: bool = True):
+        if not wanted or not size:
+            return None
+        rules = {}
+        if trainable:
+            rules = {
+                rule: getattr(self, f"{name}_{rule}") for rule in ("regularizer", "constraint")
+            }
+        return self.add_weight(
+            name=name,
+            shape=(size,),
+            initializer=getattr(self, f"{name}_initializer"),
+            trainable=trainable,
+            autocast=trainable,
+            **rules,
+        )
+
+    def _moments_per_channel(self, inputs, mask):
+        if mask is None:
+            return ops.moments(inputs, axes=self._reduction_axes, synchronized=self.synchronized)
+        if len(mask.shape) != len(inputs.shape) - 1:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} received a mask of shape "
+                f"{tuple(mask.shape)} for an input of shape {tuple(inputs.shape)}. It has to have "
+                "the axes of the input but for the channels."
+            )
+        counts = ops.cast(ops.expand_dims(mask, self.axis), "bool")
+
+        def kept(values):  # chosen, not multiplied by zero: what is masked may be NaN
+            return ops.where(counts, values, 0)
+
+        def mean(values):
+            return ops.sum(values, self._reduction_axes, keepdims=True) / total
+
+        # Keras's small number keeps a batch in which nothing counts from dividing by zero.
+        total = keras.config.epsilon()
+        total = total + ops.sum(kept(ops.ones_like(inputs)), self._reduction_axes, keepdims=True)
+        centre = mean(kept(inputs))
+        variance = mean(ops.square(kept(inputs - centre)))
+        return ops.reshape(centre, (-1,)), ops.reshape(variance, (-1,))
+
+    def call(self, inputs, training=None, mask=None):
+        if keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16"):
+            inputs = ops.cast(inputs, "float32")  # half precision cannot hold the statistics
+        if training and self.trainable:
+            mean, variance = self._pooled_moments(*self._moments_per_channel(inputs, mask))
+            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                if moving is not None:
+                    kept = ops.cast(moving, batch.dtype) * self.momentum
+                    moving.assign(kept + batch * (1.0 - self.momentum))
+        else:
+            mean, variance = self.moving_mean, self.moving_variance
+
+        def laid_out(layout, values):
+            return None if values is None else layout(ops.cast(values, inputs.dtype))
+
+        outputs = ops.batch_normalization(
+            inputs,
+            laid_out(self._means_of, mean),
+            laid_out(self._scales_of, variance),
+            axis=self.axis,
+            offset=laid_out(self._means_of, self.beta),
+            scale=laid_out(self._scales_of, self.gamma),
+            epsilon=self.epsilon,
+        )
+        return ops.cast(outputs, self.compute_dtype)
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        for unused in ("renorm", *_RENORM):
+            config.pop(unused, None)
+        return config

@@ -1,0 +1,26 @@
+"""Layers for feature maps that turn by any angle."""
+
+from keras_gcnn.layers.steerable.activations import (
+    FourierActivation,
+    GatedActivation,
+    NormActivation,
+)
+from keras_gcnn.layers.steerable.convolution import SteerableConv2D, SteerableConv2DTranspose
+from keras_gcnn.layers.steerable.dropout import SteerableDropout
+from keras_gcnn.layers.steerable.invariants import InvariantMap, NormPooling
+from keras_gcnn.layers.steerable.normalization import SteerableBatchNormalization
+from keras_gcnn.layers.steerable.positions import DiscMask, SteerableAveragePooling2D
+
+__all__ = [
+    "DiscMask",
+    "FourierActivation",
+    "GatedActivation",
+    "InvariantMap",
+    "NormActivation",
+    "NormPooling",
+    "SteerableAveragePooling2D",
+    "SteerableBatchNormalization",
+    "SteerableConv2D",
+    "SteerableConv2DTranspose",
+    "SteerableDropout",
+]

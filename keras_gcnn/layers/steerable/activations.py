@@ -1,0 +1,276 @@
+"""Nonlinearities that commute with rotations of fields."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gcnn.groups.fields import Block
+from keras_gcnn.layers.arguments import check_above_zero, check_count
+from keras_gcnn.layers.backend import constant
+from keras_gcnn.layers.steerable.base import (
+    FieldsLike,
+    SteerableLayer,
+    along,
+    field_of_channel,
+    join_blocks,
+    mix_channels,
+    pair_channels,
+    pair_lengths,
+    scalar_channels,
+    split_blocks,
+)
+
+
+def sampling_matrix(block: Block, samples: int) -> np.ndarray:
+    """Values of a field, a function of the angle, at equally spaced angles.
+
+    Args:
+        block: whose frequencies the field has.
+        samples: int, number of angles.
+
+    Returns:
+        Matrix of shape `(samples, block.size)` with the rows
+        `[1, sqrt2 cos t, sqrt2 sin t, sqrt2 cos 2t, ...] / sqrt(block.size)`.
+    """
+    angles = 2 * np.pi * np.arange(samples) / samples
+    columns = []
+    for frequency in block.frequencies:
+        if frequency == 0:
+            columns.append(np.ones(samples))
+        else:
+            columns += [np.sqrt(2) * wave(frequency * angles) for wave in (np.cos, np.sin)]
+    return np.stack(columns, axis=1) / np.sqrt(block.size)
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class FourierActivation(SteerableLayer):
+    """Applies an activation to fields as functions of the angle.
+
+    A field of frequencies 0 to L is a band-limited function. It is sampled at `samples` angles,
+    each value goes through the activation, and what comes out is projected back to the field's
+    frequencies. Exact for turns by multiples of `2 pi / samples`, quarter turns among them, and
+    nearly so for all others.
+
+    Args:
+        fields: `Fields` of the input, or the dict of their multiplicities.
+        activation: name of an activation, or a callable.
+        samples: int, a multiple of 4 and at least `2 L + 1`; more than that lessens the error of
+            aliasing.
+        **kwargs: arguments of `keras.Layer`, and `data_format`.
+
+    Input shape:
+        `(batch, rows, columns, fields.channels)`, or channels first.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: if there are too few samples or no multiple of 4, or the input has other
+            channels.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import Fields, FourierActivation
+    >>> fields = Fields.regular(8, max_frequency=5)
+    >>> FourierActivation(fields, "relu")(np.zeros((1, 5, 5, 88))).shape[-1]
+    88
+
+    References:
+        Cesa et al. 2022, "A Program to Build E(N)-Equivariant Steerable CNNs", section 5; Franzen &
+        Wand 2021, "Nonlinearities in Steerable SO(2)-Equivariant CNNs".
+    """
+
+    def __init__(self, fields: FieldsLike, activation="elu", *, samples: int = 16, **kwargs):
+        super().__init__(fields, **kwargs)
+        self.activation = keras.activations.get(activation)
+        self.samples = check_count("samples", samples)
+        needed = 2 * self.fields.frequencies[-1] + 1
+        if self.samples < needed or self.samples % 4:
+            raise ValueError(
+                f"samples={samples} has to be a multiple of 4, so that quarter turns are exact, "
+                f"and at least {needed} for {self.fields!r}: twice the highest frequency plus one. "
+                f"Use samples={-(-max(needed, 4) // 4) * 4}, or more."
+            )
+
+    def call(self, inputs):
+        axis = self.channel_axis
+        parts = [
+            self._activate(part, block)
+            for part, block in zip(
+                split_blocks(inputs, self.fields, axis), self.fields.blocks, strict=True
+            )
+        ]
+        return join_blocks(parts, axis)
+
+    def _activate(self, tensor, block: Block):
+        to_samples = sampling_matrix(block, self.samples)
+        to_field = to_samples.T * (block.size / self.samples)
+        shape = ops.shape(tensor)
+        if self.channel_axis == -1:  # one product of two matrices, whatever the rank
+            values = ops.matmul(
+                ops.reshape(tensor, (-1, block.size)), self._like(tensor, to_samples.T)
+            )
+            field = ops.matmul(self.activation(values), self._like(tensor, to_field.T))
+        else:
+            positions = int(np.prod(tensor.shape[2:]))
+            maps = ops.reshape(tensor, (-1, block.size, positions))
+            values = ops.matmul(self._like(tensor, to_samples), maps)
+            field = ops.matmul(self._like(tensor, to_field), self.activation(values))
+        return ops.reshape(field, (-1, *shape[1:]))
+
+    @staticmethod
+    def _like(tensor, matrix: np.ndarray):
+        return ops.cast(constant(np.ascontiguousarray(matrix)), tensor.dtype)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "activation": keras.activations.serialize(self.activation),
+            "samples": self.samples,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class NormActivation(SteerableLayer):
+    """Applies an activation to the lengths of pairs of channels, which keep their directions.
+
+    A pair v becomes `activation(|v| + b) v / |v|`, with a bias b for every frequency of every
+    field; channels of frequency 0 become `activation(v + b)`.
+
+    Args:
+        fields: `Fields` of the input, or the dict of their multiplicities.
+        activation: name of an activation, or a callable.
+        epsilon: float above 0, added to squared lengths, so that they have a gradient at zero.
+        bias_initializer: initializer.
+        **kwargs: arguments of `keras.Layer`, and `data_format`.
+
+    Input shape:
+        `(batch, rows, columns, fields.channels)`, or channels first.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: if the input has other channels.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import Fields, NormActivation
+    >>> NormActivation(Fields({0: 2, 1: 2}))(np.zeros((1, 5, 5, 6))).shape[-1]
+    6
+
+    References:
+        Worrall et al. 2017, "Harmonic Networks", section 4; Weiler & Cesa 2019, section 2.6.
+    """
+
+    def __init__(
+        self,
+        fields: FieldsLike,
+        activation="relu",
+        *,
+        epsilon: float = 1e-6,
+        bias_initializer="zeros",
+        **kwargs,
+    ):
+        super().__init__(fields, **kwargs)
+        self.activation = keras.activations.get(activation)
+        self.epsilon = check_above_zero("epsilon", epsilon)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+
+    def build(self, input_shape):
+        scalars = self.fields.multiplicities.get(0, 0)
+        self.scalar_bias = self._add_bias("scalar_bias", scalars)
+        self.pair_bias = self._add_bias("pair_bias", len(pair_channels(self.fields)))
+        super().build(input_shape)
+
+    def _add_bias(self, name: str, size: int):
+        if not size:
+            return None
+        return self.add_weight(name=name, shape=(size,), initializer=self.bias_initializer)
+
+    def call(self, inputs):
+        axis, rank = self.channel_axis, len(inputs.shape)
+        found = []
+        if self.scalar_bias is not None:
+            scalars = scalar_channels(self.fields)
+            values = mix_channels(inputs, scalars.T, axis) + along(self.scalar_bias, axis, rank)
+            found.append(mix_channels(self.activation(values), scalars, axis))
+        if self.pair_bias is not None:
+            lengths = pair_lengths(inputs, self.fields, self.epsilon, axis)
+            scales = self.activation(lengths + along(self.pair_bias, axis, rank)) / lengths
+            found.append(inputs * mix_channels(scales, pair_channels(self.fields), axis))
+        return sum(found[1:], found[0])
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "activation": keras.activations.serialize(self.activation),
+            "epsilon": self.epsilon,
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class GatedActivation(SteerableLayer):
+    """Scales the pairs of a field by a gate, which the field's frequency 0 opens and closes.
+
+    With s the channel of frequency 0 of a field, s becomes `activation(s)` and every pair v of the
+    field `gate(s) v`.
+
+    Args:
+        fields: `Fields` of the input, or the dict of their multiplicities; every field needs a
+            frequency 0.
+        activation: name of an activation, or a callable.
+        gate: likewise, of the gates.
+        **kwargs: arguments of `keras.Layer`, and `data_format`.
+
+    Input shape:
+        `(batch, rows, columns, fields.channels)`, or channels first.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: if a field has no frequency 0, or the input has other channels.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import Fields, GatedActivation
+    >>> GatedActivation(Fields({0: 2, 1: 2}))(np.zeros((1, 5, 5, 6))).shape[-1]
+    6
+
+    References:
+        Weiler et al. 2018, "3D Steerable CNNs", section 4.3; Weiler & Cesa 2019, section 2.6.
+    """
+
+    def __init__(self, fields: FieldsLike, activation="relu", *, gate="sigmoid", **kwargs):
+        super().__init__(fields, **kwargs)
+        self.activation = keras.activations.get(activation)
+        self.gate = keras.activations.get(gate)
+        scalars = self.fields.multiplicities.get(0, 0)
+        if scalars < self.fields.count:
+            raise ValueError(
+                f"GatedActivation received {self.fields!r}, of which {self.fields.count - scalars} "
+                "fields have no frequency 0 that could be their gate. Give frequency 0 a "
+                f"multiplicity of {self.fields.count}, or use NormActivation."
+            )
+
+    def call(self, inputs):
+        axis = self.channel_axis
+        scalars = scalar_channels(self.fields)
+        gated = field_of_channel(self.fields) - scalars
+        values = mix_channels(inputs, scalars.T, axis)
+        opened = mix_channels(self.gate(values), gated, axis)
+        return mix_channels(self.activation(values), scalars, axis) + inputs * opened
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "activation": keras.activations.serialize(self.activation),
+            "gate": keras.activations.serialize(self.gate),
+        }

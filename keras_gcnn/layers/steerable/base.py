@@ -1,0 +1,110 @@
+"""What the steerable layers share: the fields of their input, and mixing its channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gcnn.groups.fields import Fields
+from keras_gcnn.layers.backend import constant
+from keras_gcnn.layers.base import MapLayer
+
+FieldsLike = Fields | Mapping[int, int]
+
+
+def check_channels(layer: keras.Layer, fields: Fields, input_shape, axis: int) -> None:
+    """Raises a `ValueError` if the input has not as many channels as its fields."""
+    channels = input_shape[axis]
+    if channels != fields.channels:
+        raise ValueError(
+            f"{type(layer).__name__} {layer.name!r} is for {fields!r}, which have "
+            f"{fields.channels} channels, but received {channels} (input shape "
+            f"{tuple(input_shape)}, channels along axis {axis}). Give it the fields that the layer "
+            "before it returns; of an image with n channels these are Fields.trivial(n)."
+        )
+
+
+class SteerableLayer(MapLayer):
+    """Base of the layers that know the fields of their input.
+
+    Args:
+        fields: `Fields`, or the dict of their multiplicities.
+        data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
+        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
+    """
+
+    def __init__(self, fields: FieldsLike, **kwargs):
+        super().__init__(**kwargs)
+        self.fields = Fields.of(fields)
+
+    def build(self, input_shape):
+        check_channels(self, self.fields, input_shape, self.channel_axis)
+        self.built = True
+
+    def compute_output_shape(self, input_shape):
+        check_channels(self, self.fields, input_shape, self.channel_axis)
+        return tuple(input_shape)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "fields": self.fields.as_json()}
+
+
+def mix_channels(tensor, matrix, axis: int):
+    """Multiplies every fibre, along `axis`, by a matrix of shape (channels, new channels).
+
+    With a constant of NumPy it picks, repeats or sums channels: a matrix product is the one way to
+    do so that every backend also exports.
+    """
+    if isinstance(matrix, np.ndarray):
+        matrix = constant(np.ascontiguousarray(matrix))
+    matrix = ops.cast(matrix, tensor.dtype)
+    if axis in (-1, len(tensor.shape) - 1):
+        return ops.matmul(tensor, matrix)
+    shape = ops.shape(tensor)
+    flat = ops.reshape(tensor, (-1, tensor.shape[axis], int(np.prod(shape[2:], dtype=object))))
+    mixed = ops.matmul(ops.transpose(matrix), flat)
+    return ops.reshape(mixed, (-1, matrix.shape[1], *shape[2:]))
+
+
+def split_blocks(tensor, fields: Fields, axis: int) -> list:
+    """The channels of every block, as a list of tensors."""
+    channels = [block.channels for block in fields.blocks]
+    if len(channels) == 1:
+        return [tensor]
+    return ops.split(tensor, np.cumsum(channels)[:-1].tolist(), axis=axis)
+
+
+def join_blocks(tensors: list, axis: int):
+    """The inverse of `split_blocks`."""
+    return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=axis)
+
+
+def field_of_channel(fields: Fields) -> np.ndarray:
+    """One-hot matrix of shape (fields, channels): which field a channel belongs to."""
+    return np.eye(fields.count)[:, fields.channel_fields]
+
+
+def scalar_channels(fields: Fields) -> np.ndarray:
+    """One-hot matrix of shape (multiplicity of frequency 0, channels): where frequency 0 is."""
+    return np.eye(fields.channels)[fields.channel_frequencies == 0]
+
+
+def pair_channels(fields: Fields) -> np.ndarray:
+    """Matrix of shape (pairs, channels) with ones at the two channels of every pair."""
+    channels = np.eye(fields.channels)[fields.channel_frequencies > 0]
+    return channels[0::2] + channels[1::2]
+
+
+def pair_lengths(tensor, fields: Fields, epsilon: float, axis: int):
+    """`sqrt(a^2 + b^2 + epsilon)` of every pair of channels."""
+    return ops.sqrt(mix_channels(ops.square(tensor), pair_channels(fields).T, axis) + epsilon)
+
+
+def along(values, axis: int, rank: int):
+    """A vector as a tensor that meets the channel axis of a tensor of that rank."""
+    shape = [1] * rank
+    shape[axis] = -1
+    return ops.reshape(values, shape)

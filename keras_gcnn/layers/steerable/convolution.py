@@ -1,0 +1,288 @@
+"""Convolutions between fields, whose kernels commute with rotations by any angle."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gcnn import groups
+from keras_gcnn.groups.fields import Fields
+from keras_gcnn.groups.radial import check_band_limit
+from keras_gcnn.groups.steerable import block_basis, kernel_basis
+from keras_gcnn.layers.backend import constant
+from keras_gcnn.layers.steerable.base import (
+    FieldsLike,
+    check_channels,
+    mix_channels,
+    scalar_channels,
+)
+from keras_gcnn.layers.transposed_window import TransposedWindow
+from keras_gcnn.layers.window import WindowConvolution
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class SteerableConv2D(WindowConvolution):
+    """Convolution that commutes with rotations by every angle, as far as the pixel grid allows.
+
+    The kernel is a trained combination of the kernels that satisfy
+    `K(R_t x) = rho_out(t) K(x) rho_in(t)^-1`, computed once by `keras_gcnn.groups`. With stride 1
+    quarter turns are exact; at other angles what is left is the error of sampling, which the
+    default basis makes small.
+
+    Args:
+        fields_in: `Fields` of the input, or the dict of their multiplicities; `Fields.trivial(c)`
+            for images with c channels.
+        fields_out: `Fields` of the output.
+        kernel_size: int, rows and columns, even or odd.
+        strides: int or pair of ints.
+        padding: `"valid"` or `"same"`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
+        dilation_rate: int, rows and columns.
+        use_bias: bool. The bias is one number per channel of frequency 0; no other can have one.
+        band_limit: which kernels are in the basis: a float is the largest share, as amplitude, that
+            the response of a kernel may have at wrong angular frequencies on slightly blurred
+            images (default 0.1); `"escnn"` are the Gaussian rings and limits of that library.
+        kernel_initializer: None (default) for normal numbers with which the output is about as
+            large as the input; else an initializer for weights of shape
+            `(elements, fields in, fields out)`.
+        bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
+            kernel_constraint, bias_constraint: as in `keras.layers.Conv2D`.
+        equivariance: what to do when window and stride do not fit the size of the input, so that
+            not even quarter turns are exact: `"warn"`, `"strict"` (raise) or `"ignore"`.
+        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
+
+    Input shape:
+        `(batch, rows, columns, fields_in.channels)`, or channels first.
+
+    Output shape:
+        `(batch, new_rows, new_columns, fields_out.channels)`.
+
+    Raises:
+        ValueError: for a kernel that is not square, a basis without any kernel, or an input of
+            other channels.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import Fields, SteerableConv2D
+    >>> fields = Fields.regular(8, max_frequency=3)
+    >>> layer = SteerableConv2D(Fields.trivial(1), fields, 5, padding="same")
+    >>> tuple(layer(np.zeros((1, 28, 28, 1))).shape)
+    (1, 28, 28, 56)
+
+    References:
+        Weiler & Cesa 2019, "General E(2)-Equivariant Steerable CNNs", section 2.4 and table 8; its
+        section 2.7 for the initialisation.
+    """
+
+    parts = ("kernel",)
+
+    def __init__(
+        self,
+        fields_in: FieldsLike,
+        fields_out: FieldsLike,
+        kernel_size: int,
+        *,
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int = 1,
+        use_bias: bool = True,
+        band_limit: float | str = 0.1,
+        kernel_initializer=None,
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        equivariance: str = "warn",
+        **kwargs,
+    ):
+        super().__init__(
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            data_format=data_format,
+            dilation_rate=dilation_rate,
+            use_bias=use_bias,
+            bias_initializer=bias_initializer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            bias_constraint=bias_constraint,
+            equivariance=equivariance,
+            **kwargs,
+        )
+        self._keep("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.fields_in, self.fields_out = Fields.of(fields_in), Fields.of(fields_out)
+        self.band_limit = check_band_limit(band_limit)
+        for name in ("kernel_size", "dilation_rate"):
+            pair = getattr(self, name)
+            if pair[0] != pair[1]:
+                raise ValueError(
+                    f"{name}={pair} treats rows and columns differently, which no rotation does. "
+                    f"Use {name}={max(pair)}."
+                )
+        self._bases = {
+            (i, o): block_basis(block_in, block_out, *self._basis_arguments)
+            for i, block_in in enumerate(self.fields_in.blocks)
+            for o, block_out in enumerate(self.fields_out.blocks)
+        }
+        if not any(len(elements) for elements, _ in self._bases.values()):
+            raise ValueError(
+                f"No kernel of size {self.kernel_size[0]} with band_limit={self.band_limit!r} "
+                f"takes {self.fields_in!r} to {self.fields_out!r}: their frequencies are too far "
+                "apart for so few pixels. Use a larger kernel_size, a larger band_limit, or fields "
+                "of lower frequencies."
+            )
+
+    @property
+    def _basis_arguments(self) -> tuple[int, int, float | str]:
+        return self.kernel_size[0], self.dilation_rate[0], self.band_limit
+
+    @property
+    def symmetry(self) -> groups.Group:
+        """The rotations that the pixel grid has."""
+        return groups.get("p4")
+
+    @property
+    def _exact_pooling(self) -> str:
+        return (
+            f"SteerableAveragePooling2D(strides={max(self.strides)}), which is exact at every size"
+        )
+
+    def _channels(self, input_shape) -> tuple[int, int]:
+        check_channels(self, self.fields_in, input_shape, self.channel_axis)
+        return self.fields_in.channels, self.fields_out.channels
+
+    def _build_weights(self, input_shape) -> None:
+        spreads = self._spreads()
+        for (i, o), (elements, pairs) in self._bases.items():
+            shape = (
+                len(elements),
+                self.fields_in.blocks[i].fields,
+                self.fields_out.blocks[o].fields,
+            )
+            other = {}
+            if self.kernel_initializer is None:
+                scale = [spreads[pair] for pair in map(tuple, pairs.tolist())]
+                other["initializer"] = _scaled_normal(np.array(scale))
+            if len(elements):
+                name = self._weight_of(i, o)
+                setattr(self, name, self._add_part("kernel", shape, name, **other))
+        scalars = self.fields_out.multiplicities.get(0, 0)
+        self.bias = self._add_part("bias", (scalars,)) if self.use_bias and scalars else None
+
+    @staticmethod
+    def _weight_of(i: int, o: int) -> str:
+        """Name of the weight from block i of the input to block o of the output."""
+        return "kernel" if i == o == 0 else f"kernel_{i}_{o}"
+
+    def _spreads(self) -> dict[tuple[int, int], float]:
+        """Standard deviation of the weights from one frequency to another.
+
+        The variance is one over the elements that reach an output channel from all fields of the
+        input frequency, times the number of frequencies that reach it.
+        """
+        elements = {
+            (m, n): number * len(kernel_basis(m, n, *self._basis_arguments))
+            for m, number in self.fields_in.multiplicities.items()
+            for n in self.fields_out.frequencies
+        }
+        reaching = Counter(n for (_, n), count in elements.items() if count)
+        return {
+            pair: (reaching[pair[1]] * count) ** -0.5 for pair, count in elements.items() if count
+        }
+
+    def _expanded_kernel(self):
+        columns = [
+            ops.concatenate([self._part(i, o) for i in range(len(self.fields_in.blocks))], axis=2)
+            for o in range(len(self.fields_out.blocks))
+        ]
+        return ops.concatenate(columns, axis=3)
+
+    def _part(self, i: int, o: int):
+        """The kernel from one block to another, a combination of its basis."""
+        elements = self._bases[i, o][0]
+        block_in, block_out = self.fields_in.blocks[i], self.fields_out.blocks[o]
+        if not len(elements):
+            return ops.zeros(
+                (*self.kernel_size, block_in.channels, block_out.channels), self.compute_dtype
+            )
+        weight = ops.convert_to_tensor(getattr(self, self._weight_of(i, o)))
+        basis = ops.cast(constant(elements.reshape(len(elements), -1).T.copy()), weight.dtype)
+        kernel = ops.matmul(basis, ops.reshape(weight, (len(elements), -1)))
+        shape = (*elements.shape[1:], block_in.fields, block_out.fields)
+        # To rows, columns, field in, its channel, field out, its channel.
+        kernel = ops.transpose(ops.reshape(kernel, shape), (0, 1, 4, 2, 5, 3))
+        return ops.reshape(kernel, (*self.kernel_size, block_in.channels, block_out.channels))
+
+    def _channel_bias(self):
+        return mix_channels(self.bias, scalar_channels(self.fields_out), -1)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "fields_in": self.fields_in.as_json(),
+            "fields_out": self.fields_out.as_json(),
+            "band_limit": self.band_limit,
+        }
+
+
+def _scaled_normal(scale: np.ndarray):
+    """Initialiser of normal numbers, of a standard deviation for every basis element."""
+
+    def initialize(shape, dtype=None):
+        numbers = keras.initializers.RandomNormal(stddev=1.0)(shape, dtype)
+        return numbers * ops.cast(scale[:, None, None], numbers.dtype)
+
+    return initialize
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class SteerableConv2DTranspose(TransposedWindow, SteerableConv2D):
+    """Transposed convolution between fields, which enlarges them.
+
+    What `SteerableConv2D` is to `Conv2D`, this is to `Conv2DTranspose`. When it is exact under
+    quarter turns, and how large the output is, follows the rules of `GConv2DTranspose`: use an odd
+    kernel with an odd stride, an even one with an even stride.
+
+    Args:
+        fields_in, fields_out, kernel_size: as for `SteerableConv2D`.
+        output_padding: int or pair of ints below `strides`, or None (default) for the usual size.
+        **kwargs: the other arguments of `SteerableConv2D`.
+
+    Input shape:
+        `(batch, rows, columns, fields_in.channels)`, or channels first.
+
+    Output shape:
+        `(batch, new_rows, new_columns, fields_out.channels)`.
+
+    Raises:
+        ValueError: as `SteerableConv2D`, and for an `output_padding` that is not below the stride.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import Fields, SteerableConv2DTranspose
+    >>> fields = Fields.regular(4, max_frequency=2)
+    >>> layer = SteerableConv2DTranspose(fields, fields, 4, strides=2, padding="same")
+    >>> tuple(layer(np.zeros((1, 7, 7, 20))).shape)
+    (1, 14, 14, 20)
+    """
+
+    def __init__(
+        self,
+        fields_in: FieldsLike,
+        fields_out: FieldsLike,
+        kernel_size: int,
+        *,
+        output_padding: int | tuple[int, int] | None = None,
+        **kwargs,
+    ):
+        super().__init__(
+            fields_in, fields_out, kernel_size, output_padding=output_padding, **kwargs
+        )

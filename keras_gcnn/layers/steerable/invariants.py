@@ -1,0 +1,182 @@
+"""From fields to ordinary channels, which do not change when the image is turned."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_gcnn.layers.arguments import check_above_zero, check_count
+from keras_gcnn.layers.steerable.base import (
+    FieldsLike,
+    SteerableLayer,
+    along,
+    join_blocks,
+    mix_channels,
+    pair_lengths,
+    scalar_channels,
+)
+
+
+class _Invariant(SteerableLayer):
+    """Base of layers that change the number of channels."""
+
+    filters: int
+
+    def compute_output_shape(self, input_shape):
+        shape = list(super().compute_output_shape(input_shape))
+        shape[self.channel_axis] = self.filters
+        return tuple(shape)
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class InvariantMap(_Invariant):
+    """1x1 convolution from fields to ordinary channels.
+
+    Of every field only frequency 0 can contribute. At every position the result is invariant; as a
+    map it still turns with the image, until the positions are pooled.
+
+    Args:
+        fields: `Fields` of the input, or the dict of their multiplicities; they need a frequency 0.
+        filters: int, number of output channels.
+        activation: name of an activation, a callable, or None; on invariants any is allowed.
+        use_bias: bool.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            kernel_constraint, bias_constraint: as in `keras.layers.Dense`.
+        **kwargs: arguments of `keras.Layer`, and `data_format`.
+
+    Input shape:
+        `(batch, ..., fields.channels)`, or channels first.
+
+    Output shape:
+        The same with `filters` channels.
+
+    Raises:
+        ValueError: if the fields have no frequency 0, or the input has other channels.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import Fields, InvariantMap
+    >>> InvariantMap(Fields({0: 8, 1: 4}), 10)(np.zeros((1, 5, 5, 16))).shape[-1]
+    10
+    """
+
+    def __init__(
+        self,
+        fields: FieldsLike,
+        filters: int,
+        *,
+        activation=None,
+        use_bias: bool = True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(fields, **kwargs)
+        if 0 not in self.fields.frequencies:
+            raise ValueError(
+                f"InvariantMap received {self.fields!r}, which have no frequency 0, and no other "
+                "is invariant. Give the layer before it fields_out with a frequency 0, or use "
+                "NormPooling."
+            )
+        self.filters = check_count("filters", filters)
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.fields.multiplicities[0], self.filters),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.filters,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        super().build(input_shape)
+
+    def call(self, inputs):
+        kernel = mix_channels(ops.transpose(self.kernel), scalar_channels(self.fields), -1)
+        outputs = mix_channels(inputs, ops.transpose(kernel), self.channel_axis)
+        if self.bias is not None:
+            outputs = outputs + along(self.bias, self.channel_axis, len(inputs.shape))
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
+            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class NormPooling(_Invariant):
+    """Replaces every pair of channels by its length, which no rotation changes.
+
+    Channels of frequency 0 stay as they are. The length is `sqrt(a^2 + b^2 + epsilon)`, so that it
+    has a gradient at zero.
+
+    Args:
+        fields: `Fields` of the input, or the dict of their multiplicities.
+        epsilon: float, above 0.
+        **kwargs: arguments of `keras.Layer`, and `data_format`.
+
+    Input shape:
+        `(batch, ..., fields.channels)`, or channels first.
+
+    Output shape:
+        The same with one channel for every frequency of every field: those of frequency 0 first,
+        then the lengths, both in the order of the input.
+
+    Raises:
+        ValueError: if the input has other channels.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import Fields, NormPooling
+    >>> NormPooling(Fields.regular(4, max_frequency=2))(np.zeros((1, 5, 5, 20))).shape[-1]
+    12
+    """
+
+    def __init__(self, fields: FieldsLike, *, epsilon: float = 1e-6, **kwargs):
+        super().__init__(fields, **kwargs)
+        self.epsilon = check_above_zero("epsilon", epsilon)
+        self.filters = sum(self.fields.multiplicities.values())
+
+    def call(self, inputs):
+        axis = self.channel_axis
+        found = []
+        if 0 in self.fields.frequencies:
+            found.append(mix_channels(inputs, scalar_channels(self.fields).T, axis))
+        if self.fields.frequencies[-1] > 0:
+            found.append(pair_lengths(inputs, self.fields, self.epsilon, axis))
+        return join_blocks(found, axis)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "epsilon": self.epsilon}

@@ -1,0 +1,85 @@
+"""Batch normalisation of fields."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_gcnn.groups.fields import Fields
+from keras_gcnn.layers.shared_normalization import SharedBatchNormalization
+from keras_gcnn.layers.steerable.base import (
+    FieldsLike,
+    check_channels,
+    field_of_channel,
+    mix_channels,
+    scalar_channels,
+)
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class SteerableBatchNormalization(SharedBatchNormalization):
+    """Batch normalisation of fields, which commutes with rotations by any angle.
+
+    Only frequency 0 has a mean to subtract and an offset to add, since the average of all others
+    over all directions is zero. A field has one variance, the average of its channels' second
+    moments, and one scale. Gradients go through the statistics, as in the stock layer.
+
+    Args:
+        fields: `Fields` of the input, or the dict of their multiplicities.
+        axis: int, the channel axis: `-1`, or `1` for channels first.
+        synchronized: bool, whether statistics are taken over all replicas (TensorFlow only, as in
+            Keras).
+        **kwargs: arguments of `keras.layers.BatchNormalization` (`momentum`, `epsilon`, `center`,
+            `scale`, initializers, regularizers, constraints), without `renorm`.
+
+    Input shape:
+        `(batch, ..., fields.channels)`, or channels first.
+
+    Output shape:
+        Same as the input.
+
+    Call arguments:
+        inputs: the feature maps.
+        training: bool, whether to normalize by the batch or by the moving statistics.
+        mask: as in `GBatchNormalization`.
+
+    Raises:
+        ValueError: if the input has other channels, or for `renorm=True`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import Fields, SteerableBatchNormalization
+    >>> layer = SteerableBatchNormalization(Fields.regular(3, max_frequency=2))
+    >>> outputs = layer(np.zeros((1, 8, 8, 15)))
+    >>> layer.count_params()  # scale, offset and two moving statistics per field
+    12
+
+    References:
+        Ioffe & Szegedy 2015, algorithm 1; Weiler & Cesa 2019, section 2.6.
+    """
+
+    def __init__(self, fields: FieldsLike, axis: int = -1, *, synchronized: bool = False, **kwargs):
+        super().__init__(axis, synchronized=synchronized, **kwargs)
+        self.fields = Fields.of(fields)
+
+    def _sizes(self, input_shape) -> tuple[int, int]:
+        check_channels(self, self.fields, input_shape, self.axis)
+        return self.fields.multiplicities.get(0, 0), self.fields.count
+
+    def _pooled_moments(self, means, variances):
+        scalars, fields = scalar_channels(self.fields), field_of_channel(self.fields)
+        mean = mix_channels(means, scalars.T, -1)
+        # Of the channels whose mean is not subtracted the second moment counts.
+        others = means - self._means_of(mean)
+        share = fields / fields.sum(axis=1, keepdims=True)
+        return mean, mix_channels(variances + ops.square(others), share.T, -1)
+
+    def _means_of(self, values):
+        return mix_channels(values, scalar_channels(self.fields), -1)
+
+    def _scales_of(self, values):
+        return mix_channels(values, field_of_channel(self.fields), -1)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "fields": self.fields.as_json()}

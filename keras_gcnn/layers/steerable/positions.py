@@ -1,0 +1,184 @@
+"""Layers that act on positions only: blurred pooling, and a disc around the centre."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gcnn.groups.fields import Fields
+from keras_gcnn.layers.arguments import check_above_zero, check_count
+from keras_gcnn.layers.backend import constant
+from keras_gcnn.layers.base import MapLayer, as_numbers
+from keras_gcnn.layers.steerable.base import FieldsLike, check_channels
+
+_BLUR = 0.33  # pixels per stride: half of what a grid of that stride can show
+_REACH = 3.1  # standard deviations beyond which a weight counts as zero
+
+
+class _Positions(MapLayer):
+    """Base of layers that treat all channels alike, whatever their fields are."""
+
+    def __init__(self, fields: FieldsLike | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.fields = None if fields is None else Fields.of(fields)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        self._sizes(input_shape)
+        self.built = True
+
+    def _sizes(self, input_shape) -> tuple[int, int]:
+        """Rows and columns, which have to be known."""
+        if self.fields is not None:
+            check_channels(self, self.fields, input_shape, self.channel_axis)
+        first = 1 if self.channel_axis == -1 else 2
+        sizes = input_shape[first : first + 2]
+        if None in sizes:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} needs to know the size of its input, which "
+                f"is unknown here: {tuple(input_shape)}. State it, e.g. keras.Input((28, 28, 1))."
+            )
+        return int(sizes[0]), int(sizes[1])
+
+    def get_config(self) -> dict:
+        fields = None if self.fields is None else self.fields.as_json()
+        return {**super().get_config(), "fields": fields}
+
+
+def blurring_matrix(size: int, stride: int, sigma: float) -> np.ndarray:
+    """Gaussian averages around every stride-th position, symmetric at every size.
+
+    Args:
+        size: int, number of positions.
+        stride: int.
+        sigma: float, of the Gaussian, in positions.
+
+    Returns:
+        Matrix of shape `(ceil(size / stride), size)` whose rows sum to one. The centres lie
+        symmetrically: between two positions where that is needed.
+    """
+    count = -(-size // stride)
+    centres = (np.arange(count) - (count - 1) / 2) * stride
+    positions = np.arange(size) - (size - 1) / 2
+    distances = (positions - centres[:, None]) / sigma
+    weights = np.exp(-0.5 * distances**2) * (np.abs(distances) <= _REACH)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class SteerableAveragePooling2D(_Positions):
+    """Blurs with a Gaussian and keeps every second position, symmetrically at even and odd sizes.
+
+    What a smaller grid cannot show would be seen at wrong angles after subsampling; blurring
+    removes it. Quarter turns are exact at every size. Averages at the border are over what is
+    inside.
+
+    Args:
+        fields: `Fields` of the input, to check its channels, or None; all are treated alike.
+        strides: int, by how much to shrink.
+        sigma: float, of the Gaussian, in pixels of the input; default 0.33 times `strides`.
+        **kwargs: arguments of `keras.Layer`, and `data_format`.
+
+    Input shape:
+        `(batch, rows, columns, channels)`, or channels first.
+
+    Output shape:
+        `(batch, ceil(rows / strides), ceil(columns / strides), channels)`.
+
+    Raises:
+        ValueError: if the size of the input is unknown, or it has other channels.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import SteerableAveragePooling2D
+    >>> SteerableAveragePooling2D()(np.zeros((1, 29, 29, 6))).shape[1]
+    15
+
+    References:
+        Zhang 2019, "Making Convolutional Networks Shift-Invariant Again", section 3.
+    """
+
+    def __init__(
+        self,
+        fields: FieldsLike | None = None,
+        strides: int = 2,
+        *,
+        sigma: float | None = None,
+        **kwargs,
+    ):
+        super().__init__(fields, **kwargs)
+        self.strides = check_count("strides", strides)
+        self.sigma = check_above_zero("sigma", _BLUR * self.strides if sigma is None else sigma)
+
+    def call(self, inputs):
+        rows, columns = (self._matrix(size, inputs) for size in self._sizes(inputs.shape))
+        if self.channel_axis == 1:
+            return ops.matmul(ops.matmul(rows, inputs), ops.transpose(columns))
+        _, height, width, channels = inputs.shape
+        maps = ops.reshape(inputs, (-1, height, width * channels))
+        maps = ops.reshape(ops.matmul(rows, maps), (-1, rows.shape[0], width, channels))
+        return ops.matmul(columns, maps)
+
+    def _matrix(self, size: int, inputs):
+        return ops.cast(constant(blurring_matrix(size, self.strides, self.sigma)), inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        sizes = [-(-size // self.strides) for size in self._sizes(input_shape)]
+        if self.channel_axis == -1:
+            return (input_shape[0], *sizes, input_shape[3])
+        return (input_shape[0], input_shape[1], *sizes)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "strides": self.strides, "sigma": self.sigma}
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class DiscMask(_Positions):
+    """Sets what lies outside the largest disc around the centre to zero.
+
+    Corners leave the image when it is turned, and others come in; what a network sees there cannot
+    be equivariant. The edge is soft, falling from one to zero over `margin` pixels.
+
+    Args:
+        fields: `Fields` of the input, to check its channels, or None; all are treated alike.
+        margin: float above 0, width of the edge in pixels.
+        **kwargs: arguments of `keras.Layer`, and `data_format`.
+
+    Input shape:
+        `(batch, rows, columns, channels)`, or channels first.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: if the size of the input is unknown, or it has other channels.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import DiscMask
+    >>> [round(float(value), 2) for value in DiscMask()(np.ones((1, 9, 9, 1)))[0, 0, :5, 0]]
+    [0.0, 0.0, 0.53, 0.88, 1.0]
+    """
+
+    def __init__(self, fields: FieldsLike | None = None, *, margin: float = 1.0, **kwargs):
+        super().__init__(fields, **kwargs)
+        self.margin = check_above_zero("margin", margin)
+
+    def call(self, inputs):
+        rows, columns = self._sizes(inputs.shape)
+        y, x = (np.arange(size) - (size - 1) / 2 for size in (rows, columns))
+        distance = np.hypot(y[:, None], x)
+        mask = np.clip((min(rows, columns) / 2 - distance) / self.margin + 0.5, 0, 1)
+        mask = mask[:, :, None] if self.channel_axis == -1 else mask
+        inputs = as_numbers(inputs, self.compute_dtype)
+        return inputs * ops.cast(constant(mask), inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        self._sizes(input_shape)
+        return tuple(input_shape)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "margin": self.margin}
