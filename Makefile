@@ -8,10 +8,11 @@ BIN := .venv/bin
 demo: .venv/demo
 	$(BIN)/keras-gcnn train digits
 
-# The whole suite once per backend.
+# The whole suite once per backend, on all cores.
 test: .venv/test
 	@set -e; for backend in $(BACKENDS); do \
-	  echo "== $$backend"; KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q; \
+	  echo "== $$backend"; KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q \
+	    --numprocesses auto --dist worksteal; \
 	done
 
 lint: .venv/test

@@ -29,9 +29,16 @@ def error(card: Card) -> str:
     return mean if spread is None else f"{mean} ± {spread:.2f}"
 
 
+def _group(card: Card) -> str:
+    """The group's name; without one the network is for all rotations."""
+    return card["arguments"].get("group", "so2").upper()
+
+
 def _invariance(card: Card) -> str:
     """Under what the logits do not change."""
     arguments = card["arguments"]
+    if "group" not in arguments:
+        return "The logits stay, exactly under quarter turns and nearly so at every angle."
     group = [arguments["group"], *(arguments.get("restrict_after") or {}).values()][-1].upper()
     if group == "Z2":
         return "The logits change when the image is turned."
@@ -51,7 +58,7 @@ def model_card(identity: str, card: Card) -> str:
     lines = [
         f"# {identity}",
         "",
-        f"A `{card['builder']}` on the group {arguments['group'].upper()} with "
+        f"A `{card['builder']}` on the group {_group(card)} with "
         f"{card['parameters']:,} trainable parameters:",
         "",
         "```python",
@@ -104,7 +111,7 @@ def readme(cards: Mapping[str, Card], results: Mapping[str, Path]) -> str:
         cells = (
             f"[`{card['call']}`](cards/{identity}.md)",
             f"{card['parameters']:,}",
-            card["arguments"]["head"],
+            card["arguments"].get("head", "invariant"),
             card["weights"],
             error(card),
             str(len(card["seeds"])),

@@ -11,6 +11,7 @@ written unless the run is one of the recipe as it stands, and everything that sh
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shutil
@@ -120,14 +121,21 @@ def describe(name: str, recipe: Recipe, table: ModelTable, results: dict[str, An
 
 def identify(table: ModelTable, weights: str) -> str:
     """Name of the files of a network, from all that selects it."""
-    arguments = {"group": "z2", **table.arguments}
-    parts = [table.builder, arguments["group"]]
+    arguments = table.arguments
+    parts = [table.builder]
+    if _takes(table.builder, "group"):
+        parts.append({"group": "z2", **table.arguments}["group"])
     parts += [arguments[key] for key in ("convolution", "variant") if key in arguments]
     if "depth" in arguments:
         parts.append(f"depth{arguments['depth']}")
     stages = by_stage(arguments.get("restrict_after"))
     parts += [f"{subgroup}after{stage}" for stage, subgroup in stages.items()]
     return "-".join([*parts, weights])
+
+
+def _takes(builder: str, argument: str) -> bool:
+    """Whether a builder has an argument; the steerable network has neither group nor head."""
+    return argument in inspect.signature(getattr(zoo, builder)).parameters
 
 
 def save_weights(table: ModelTable, model: Path, file: Path) -> dict[str, Any]:
@@ -137,14 +145,17 @@ def save_weights(table: ModelTable, model: Path, file: Path) -> dict[str, Any]:
     network = getattr(zoo, table.builder)(**table.arguments, **sizes, data_format="channels_last")
     network.set_weights(trained.get_weights())
     network.save_weights(file)
-    arguments = {"group": "z2", **table.arguments, **sizes}
+    arguments = {**table.arguments, **sizes}
     # A budget is settled once for all: the widths that it led to are what was trained.
     arguments.pop("parameters", None)
-    arguments["widths"] = list(network.widths)
+    arguments["widths" if _takes(table.builder, "widths") else "fields"] = list(network.widths)
+    if _takes(table.builder, "group"):
+        arguments = {"group": "z2", **arguments}
     if "restrict_after" in arguments:
         arguments["restrict_after"] = by_stage(arguments["restrict_after"])
-    heads = {"GGlobalPooling": "invariant", "GlobalAveragePooling2D": "orientations"}
-    arguments["head"] = heads.get(type(network.get_layer("head")).__name__, "flatten")
+    if _takes(table.builder, "head"):
+        heads = {"GGlobalPooling": "invariant", "GlobalAveragePooling2D": "orientations"}
+        arguments["head"] = heads.get(type(network.get_layer("head")).__name__, "flatten")
     if table.builder in SHORTHANDS:
         arguments["depth"] = SHORTHANDS[table.builder]
     return arguments

@@ -7,12 +7,14 @@ from typing import Any
 import keras
 
 from keras_gcnn.data import Dataset, Split
+from keras_gcnn.data.options import SPLITS
 from keras_gcnn.training.confusion import confusion_matrix
 from keras_gcnn.training.recipe import EvaluationTable
 from keras_gcnn.training.turned import (
     COLUMNS,
     accuracy_by_angle,
     angles,
+    at_any_angle,
     classify,
     error,
     turned_errors,
@@ -32,8 +34,10 @@ def measure(
 
     Returns:
         dict of `"errors"` in percent, by the names of `COLUMNS` or for `"test"` alone; and, if they
-        are wanted, `"accuracy_by_angle"` in percent with the number of its `"angle_images"`, and
-        `"confusion"`, a list of rows of counts, a row for each true class.
+        are wanted, `"accuracy_by_angle"` in percent with the number of its `"angle_images"`,
+        `"confusion"`, a list of rows of counts, a row for each true class, and `"losses"`, the mean
+        cross-entropy in inference by the names of the splits, and with turned images by that of
+        their column.
     """
     test = dataset.test
     predicted = classify(model, test.images)
@@ -49,11 +53,27 @@ def measure(
         result["accuracy_by_angle"] = {str(angle): value for angle, value in curve.items()}
     if evaluation.confusion:
         result["confusion"] = confusion_matrix(test.labels, predicted, len(dataset.classes))
+    if evaluation.losses:
+        result["losses"] = {split: _loss(model, getattr(dataset, split)) for split in SPLITS}
+        if evaluation.turned:
+            result["losses"][COLUMNS[-1]] = _loss(model, at_any_angle(test, seed))
     return result
 
 
+def _loss(model: keras.Model, split: Split) -> float:
+    """Mean cross-entropy, from logits."""
+    logits = model.predict(split.images, batch_size=256, verbose=0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return float(loss(split.labels, logits))
+
+
+def _losses(evaluation: EvaluationTable) -> tuple[str, ...]:
+    """Names of the losses that are wanted."""
+    return (*SPLITS, COLUMNS[-1]) if evaluation.turned else SPLITS
+
+
 # All that `measure` may give.
-KEYS = ("errors", "accuracy_by_angle", "angle_images", "confusion")
+KEYS = ("errors", "accuracy_by_angle", "angle_images", "confusion", "losses")
 
 
 def is_measured(content: dict[str, Any], classes: int) -> bool:
@@ -64,7 +84,8 @@ def is_measured(content: dict[str, Any], classes: int) -> bool:
         classes: int, number of classes of the data.
     """
     curve = content.get("accuracy_by_angle", {})
-    numbers = [*content["errors"].values(), *curve.values(), *map(float, curve)]
+    losses = content.get("losses", {})
+    numbers = [*content["errors"].values(), *curve.values(), *map(float, curve), *losses.values()]
     whole = all(isinstance(number, int | float) for number in numbers)
     if "confusion" not in content:
         return whole
@@ -97,9 +118,14 @@ def select(
         complete &= result.get("angle_images") == min(evaluation.picture_images, images)
     if evaluation.confusion:
         complete &= "confusion" in result
+    if evaluation.losses:
+        complete &= set(_losses(evaluation)) <= set(result.get("losses", ()))
     if not complete:
         return None
     unwanted = set() if evaluation.angles else {"accuracy_by_angle", "angle_images"}
     unwanted |= set() if evaluation.confusion else {"confusion"}
+    unwanted |= set() if evaluation.losses else {"losses"}
     kept = {name: value for name, value in result.items() if name not in unwanted}
+    if evaluation.losses:
+        kept["losses"] = {name: result["losses"][name] for name in _losses(evaluation)}
     return {**kept, "errors": {name: result["errors"][name] for name in columns}}

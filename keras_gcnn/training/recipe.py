@@ -105,6 +105,7 @@ class EvaluationTable(_Table):
     turned: bool = True  # columns for quarter turns, mirror images and any angle
     angles: bool = True  # a picture of accuracy by angle
     confusion: bool = False  # a picture of which class is taken for which
+    losses: bool = False  # columns for the mean cross-entropy
     angle_step: float = Field(15, ge=1, le=180)
     picture_images: int = Field(2000, gt=0)
 

@@ -48,10 +48,10 @@ def by_network(results: Results) -> dict[str, list[dict[str, Any]]]:
     return {name: [one for one in results if one["network"] == name] for name in names}
 
 
-def _spread(values: Sequence[float]) -> str:
+def _spread(values: Sequence[float], digits: int = 2) -> str:
     """Mean, with the standard deviation over several seeds."""
-    mean = f"{statistics.mean(values):.2f}"
-    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.2f}"
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
 def table_rows(results: Results) -> list[dict[str, str]]:
@@ -70,6 +70,8 @@ def table_rows(results: Results) -> list[dict[str, str]]:
             row["epochs"] = str(max(run["epochs"] for run in runs))
         for column in columns:
             row[f"{column}, error %"] = _spread([run["errors"][column] for run in runs])
+        for split in runs[0].get("losses", ()):
+            row[f"{split} loss"] = _spread([run["losses"][split] for run in runs], 3)
         if trained:
             row["minutes"] = f"{statistics.mean(run['seconds'] for run in runs) / 60:.2f}"
         rows.append(row)

@@ -22,6 +22,11 @@ def error(predicted: np.ndarray, labels: np.ndarray) -> float:
     return 100 * float(np.mean(predicted != labels))
 
 
+def at_any_angle(split: Split, seed: int) -> Split:
+    """The images, each turned by one random angle (bilinear, zeros outside)."""
+    return Split(rotate(split.images, random_angles(len(split), seed)), split.labels)
+
+
 def turned_errors(model: keras.Model, split: Split, seed: int = 0) -> dict[str, float]:
     """Measures the error of a classifier on the same images in other positions.
 
@@ -32,8 +37,8 @@ def turned_errors(model: keras.Model, split: Split, seed: int = 0) -> dict[str, 
 
     Returns:
         dict with errors in percent: `"quarter turns"`, over the turns by 90, 180 and 270 degrees;
-        `"mirrored"`, over the four quarter turns of the mirror image; `"any angle"`, each image at
-        one random angle (bilinear, zeros outside).
+        `"mirrored"`, over the four quarter turns of the mirror image; `"any angle"`,
+        `at_any_angle`.
     """
     group = groups.get("p4m")
 
@@ -42,11 +47,11 @@ def turned_errors(model: keras.Model, split: Split, seed: int = 0) -> dict[str, 
         errors = [error(classify(model, np.ascontiguousarray(x)), split.labels) for x in moved]
         return float(np.mean(errors))
 
-    turned = rotate(split.images, random_angles(len(split), seed))
+    turned = at_any_angle(split, seed)
     values = (
         mean_error(range(1, 4)),
         mean_error(range(4, 8)),
-        error(classify(model, turned), split.labels),
+        error(classify(model, turned.images), split.labels),
     )
     return dict(zip(COLUMNS[1:], values, strict=True))
 

@@ -1,12 +1,13 @@
-"""Builders of group-equivariant networks: images in [0, 1] in, logits out."""
+"""Builders of equivariant networks: images in [0, 1] in, logits out."""
 
 from keras_gcnn.zoo import published
 from keras_gcnn.zoo.allcnn import allcnn
 from keras_gcnn.zoo.cohen_cnn import cohen_cnn
 from keras_gcnn.zoo.lenet import lenet
 from keras_gcnn.zoo.resnet import resnet, resnet20, resnet26, resnet44
+from keras_gcnn.zoo.so2cnn import so2cnn
 
-BUILDERS = ("lenet", "cohen_cnn", "allcnn", "resnet", "resnet20", "resnet26", "resnet44")
+BUILDERS = ("lenet", "cohen_cnn", "allcnn", "resnet", "resnet20", "resnet26", "resnet44", "so2cnn")
 
 __all__ = [
     "BUILDERS",
@@ -18,6 +19,7 @@ __all__ = [
     "resnet20",
     "resnet26",
     "resnet44",
+    "so2cnn",
 ]
 
 

@@ -57,7 +57,7 @@ class Architecture:
     counts_channels: bool = False
 
 
-def _check_shape(
+def check_shape(
     input_shape: Sequence[int], data_format: str, smallest: int
 ) -> tuple[int, int, int]:
     """Returns rows, columns and channels of an input shape, or raises a `ValueError`."""
@@ -75,7 +75,7 @@ def _check_shape(
     return spatial[0], spatial[1], channels
 
 
-def _check_widths(widths: Sequence[int], length: int) -> tuple[int, ...]:
+def check_widths(widths: Sequence[int], length: int) -> tuple[int, ...]:
     """Returns the widths as a tuple, or raises a `ValueError`."""
     counts = as_counts(widths)
     if len(counts) != length or None in counts:
@@ -158,7 +158,7 @@ def build(
     check_choice("convolution", convolution, KINDS)
     check_choice("downsampling", downsampling, DOWNSAMPLING)
     data_format = data_format or keras.config.image_data_format()
-    *sizes, channels = _check_shape(input_shape, data_format, architecture.smallest)
+    *sizes, channels = check_shape(input_shape, data_format, architecture.smallest)
     subgroups = find_subgroups(group, architecture.stages, restrict_after)
     if parameters is not None and widths is not None:
         raise ValueError("Give widths or parameters, not both.")
@@ -175,7 +175,7 @@ def build(
         widths = fit_widths(lambda widths: assemble(widths)[0].parameters, ratio, parameters)
     if widths is None:
         widths = [max(1, round(width)) for width in ratio]
-    widths = _check_widths(widths, len(ratio))
+    widths = check_widths(widths, len(ratio))
 
     inputs = keras.Input(tuple(map(int, input_shape)), name="image")
     pixels = keras.layers.Rescaling(architecture.scale, architecture.offset, name="normalization")(

@@ -23,8 +23,8 @@ from keras_gcnn.layers import (
 )
 
 # Keras's own 0.99 needs hundreds of steps until inference sees the statistics of training.
-_MOMENTUM = 0.9
-_EPSILON = 1e-5
+MOMENTUM = 0.9
+EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Assembly:
         return self._put(
             x,
             lambda: GBatchNormalization(
-                x.group, axis, momentum=_MOMENTUM, epsilon=_EPSILON, name=name
+                x.group, axis, momentum=MOMENTUM, epsilon=EPSILON, name=name
             ),
             2 * x.fields,
         )

@@ -42,7 +42,7 @@ class Published:
     @property
     def label(self) -> str:
         """The group and what else selects it, as one would write it."""
-        parts = [self.arguments["group"]]
+        parts = [self.arguments["group"]] if "group" in self.arguments else []
         for key in ("depth", "variant"):
             if self.arguments.get(key) is not None:
                 parts.append(f"{key}={self.arguments[key]!r}")
@@ -139,7 +139,8 @@ def load(
 
 def _find(builder: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Published:
     weights = given["weights"]
-    groups.get(given.get("group", defaults["group"]))  # refuses unknown ones with the choices
+    if "group" in defaults:
+        groups.get(given.get("group", defaults["group"]))  # refuses unknown ones with the choices
     own = [one for one in entries() if one.builder == builder]
     named = [one for one in own if one.weights == weights]
     if not named:
@@ -160,11 +161,12 @@ def _find(builder: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -
 
 def _selection(arguments: Mapping[str, Any]) -> list[Any]:
     """What tells the networks of one builder and data set apart, in one form."""
-    stages = by_stage(arguments.get("restrict_after"))
-    # Restricting to the group that is there anyway is nothing.
-    group = _plain(groups.get(arguments["group"]))
-    stages = {stage: one for stage, one in stages.items() if _plain(one) != group}
-    arguments = {**arguments, "restrict_after": stages}
+    if "group" in arguments:
+        # Restricting to the group that is there anyway is nothing.
+        group = _plain(groups.get(arguments["group"]))
+        stages = by_stage(arguments.get("restrict_after")).items()
+        left = {stage: one for stage, one in stages if _plain(one) != group}
+        arguments = {**arguments, "restrict_after": left}
     return [_plain(arguments.get(key)) for key in _SELECTS]
 
 

@@ -43,12 +43,23 @@ def test_only_what_is_wanted_is_measured(pixels):
     assert measured["confusion"] == [[1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 3, 0], [4, 0, 0, 0]]
 
 
+def test_losses_are_mean_cross_entropies_from_logits(pixels):
+    wanted = EvaluationTable(angles=False, losses=True)
+    losses = measure(Reader(), pixels, wanted, 0)["losses"]
+    # Logits are one and three times zero; of ten images four have a zero at their class.
+    upright = pytest.approx(np.log(np.e + 3) - 0.6, abs=1e-6)
+    assert losses.pop("any angle") != upright
+    assert losses == dict.fromkeys(("train", "validation", "test"), upright)
+
+
 @pytest.mark.parametrize(
     ("evaluation", "enough"),
     [
         ({}, False),
         ({"angle_step": 100}, True),
         ({"angle_step": 100, "confusion": True}, True),
+        ({"angle_step": 100, "losses": True}, False),
+        ({"angles": False, "losses": True, "turned": False}, False),
         ({"angle_step": 50}, False),
         ({"angle_step": 100, "picture_images": 9}, False),
         ({"angle_step": 50, "angles": False}, True),

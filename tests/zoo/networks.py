@@ -18,6 +18,8 @@ BUILDERS = {
 }
 # What turns dropout off, where there is some.
 WITHOUT_DROPOUT = {"cohen_cnn": {"dropout": 0.0}, "allcnn": {"dropout": (0.0, 0.0)}}
+# Without a group of which to choose; test_so2cnn.py does the same for it.
+STEERABLE = {"so2cnn"}
 # Of which the tests of `resnet` tell all.
 SHORTHANDS = {"resnet20": 20, "resnet26": 26, "resnet44": 44}
 
@@ -28,8 +30,10 @@ every_group = pytest.mark.parametrize("group", GROUPS)
 def build(builder, group, **arguments):
     """A network with random weights throughout: fresh biases of zero would hide mistakes."""
     keras.utils.set_random_seed(0)
-    defaults = {"input_shape": (28, 28, 1), **BUILDERS[builder]}
-    network = getattr(zoo, builder)(group=group, **{**defaults, **arguments})
+    defaults = {"input_shape": (28, 28, 1), **BUILDERS.get(builder, {})}
+    if group is not None:
+        defaults["group"] = group
+    network = getattr(zoo, builder)(**{**defaults, **arguments})
     generator = np.random.default_rng(0)
     # Statistics as if the maps varied little, so that signals grow and reach the end.
     spreads = {"gamma": (0.5, 1.5), "moving_variance": (0.05, 0.2)}

@@ -8,6 +8,7 @@ from keras_gcnn import zoo
 from tests.zoo.networks import (
     BUILDERS,
     SHORTHANDS,
+    STEERABLE,
     WITHOUT_DROPOUT,
     build,
     count,
@@ -17,7 +18,7 @@ from tests.zoo.networks import (
 
 
 def test_every_builder_is_tested():
-    assert set(zoo.BUILDERS) == set(BUILDERS) | set(SHORTHANDS)
+    assert set(zoo.BUILDERS) == set(BUILDERS) | set(SHORTHANDS) | STEERABLE
 
 
 @every_network

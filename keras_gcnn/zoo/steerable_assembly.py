@@ -1,0 +1,146 @@
+"""Networks on fields put together layer by layer; the counterpart of `assembly` for any angle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+
+from keras_gcnn.groups.steerable import kernel_basis
+from keras_gcnn.layers import (
+    DiscMask,
+    Fields,
+    FourierActivation,
+    InvariantMap,
+    SteerableAveragePooling2D,
+    SteerableBatchNormalization,
+    SteerableConv2D,
+    SteerableDropout,
+)
+from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM
+
+
+@dataclass(frozen=True)
+class FieldMaps:
+    """Feature maps between two layers.
+
+    Attributes:
+        fields: what they consist of.
+        tensor: the maps themselves, or None where parameters are only counted.
+    """
+
+    fields: Fields
+    tensor: keras.KerasTensor | None = None
+
+
+class SteerableAssembly:
+    """Adds layers and counts their trainable parameters, as `Assembly` does for groups.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`.
+        band_limit: of the convolutions; see `SteerableConv2D`.
+        samples: of the activations; see `FourierActivation`.
+    """
+
+    def __init__(self, data_format: str, band_limit: float | str, samples: int):
+        self.data_format = data_format
+        self.band_limit = band_limit
+        self.samples = samples
+        self.parameters = 0
+
+    def _put(
+        self, x: FieldMaps, make: Callable[[], keras.Layer], parameters: int = 0, **new: Any
+    ) -> FieldMaps:
+        self.parameters += parameters
+        tensor = None if x.tensor is None else make()(x.tensor)
+        return replace(x, tensor=tensor, **new)
+
+    def convolution(self, x: FieldMaps, fields: Fields, kernel_size: int, name: str) -> FieldMaps:
+        """A convolution without bias, which the normalisation after it has."""
+        weights = sum(
+            len(kernel_basis(m, n, kernel_size, 1, self.band_limit)) * before * after
+            for m, before in x.fields.multiplicities.items()
+            for n, after in fields.multiplicities.items()
+        )
+        return self._put(
+            x,
+            lambda: SteerableConv2D(
+                x.fields,
+                fields,
+                kernel_size,
+                padding="same",
+                use_bias=False,
+                band_limit=self.band_limit,
+                data_format=self.data_format,
+                name=name,
+            ),
+            weights,
+            fields=fields,
+        )
+
+    def normalization(self, x: FieldMaps, name: str) -> FieldMaps:
+        """Batch normalisation."""
+        axis = 1 if self.data_format == "channels_first" else -1
+        return self._put(
+            x,
+            lambda: SteerableBatchNormalization(
+                x.fields, axis, momentum=MOMENTUM, epsilon=EPSILON, name=name
+            ),
+            x.fields.count + x.fields.multiplicities.get(0, 0),
+        )
+
+    def activation(self, x: FieldMaps, name: str) -> FieldMaps:
+        """ELU of the fields as functions of the angle."""
+        form = {"samples": self.samples, "data_format": self.data_format, "name": name}
+        return self._put(x, lambda: FourierActivation(x.fields, "elu", **form))
+
+    def dropout(self, x: FieldMaps, rate: float, name: str) -> FieldMaps:
+        """Dropout of whole fields; nothing for a rate of zero."""
+        if not rate:
+            return x
+        form = {"data_format": self.data_format, "name": name}
+        return self._put(x, lambda: SteerableDropout(x.fields, rate, **form))
+
+    def mask(self, x: FieldMaps, name: str) -> FieldMaps:
+        """The disc that stays inside the image when it is turned."""
+        return self._put(x, lambda: DiscMask(x.fields, data_format=self.data_format, name=name))
+
+    def blur(self, x: FieldMaps, sigma: float, name: str) -> FieldMaps:
+        """A Gaussian blur; nothing for zero."""
+        return self._pool(x, 1, sigma, name) if sigma else x
+
+    def average(self, x: FieldMaps, name: str) -> FieldMaps:
+        """A blur that halves the maps."""
+        return self._pool(x, 2, None, name)
+
+    def _pool(self, x: FieldMaps, strides: int, sigma: float | None, name: str) -> FieldMaps:
+        form = {"sigma": sigma, "data_format": self.data_format, "name": name}
+        return self._put(x, lambda: SteerableAveragePooling2D(x.fields, strides, **form))
+
+    def invariants(self, x: FieldMaps, filters: int, name: str) -> FieldMaps:
+        """Ordinary channels from the fields' frequency 0, without bias."""
+        form = {"use_bias": False, "data_format": self.data_format, "name": name}
+        return self._put(
+            x,
+            lambda: InvariantMap(x.fields, filters, **form),
+            x.fields.multiplicities[0] * filters,
+            fields=Fields.trivial(filters),
+        )
+
+    def top(self, x: FieldMaps, classes: int, activation: str | None) -> FieldMaps:
+        """ELU of the invariants, their mean over positions, and the dense layer `logits`."""
+        x = self._put(x, lambda: keras.layers.ELU(name="invariants_activation"))
+        x = self._put(
+            x,
+            lambda: keras.layers.GlobalAveragePooling2D(data_format=self.data_format, name="head"),
+        )
+        precision = keras.config.dtype_policy().variable_dtype
+        return self._put(
+            x,
+            lambda: keras.layers.Dense(
+                classes, activation=activation, dtype=precision, name="logits"
+            ),
+            (x.fields.channels + 1) * classes,
+        )

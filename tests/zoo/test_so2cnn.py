@@ -1,0 +1,137 @@
+"""The steerable network does what every network of the zoo does, under SO(2)."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import zoo
+from keras_gcnn.data import rotate
+from tests.zoo.networks import build, count, images
+from tests.zoo.test_equivariance import SIZES, policy
+
+SMALL = {"fields": (2, 3, 3), "max_frequency": 2, "kernel_sizes": (5, 3, 3), "samples": 8}
+VARIANTS = pytest.mark.parametrize("variant", [None, "seed"])
+
+
+def small(**arguments):
+    return build("so2cnn", None, **{**SMALL, **arguments})
+
+
+def numbers(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+@VARIANTS
+@pytest.mark.parametrize("size", SIZES)
+def test_quarter_turns_leave_the_logits(variant, size):
+    with policy("float64"):
+        network = small(variant=variant, input_shape=(size, size, 1))
+    x = images((size, size, 1), n=2).astype("float64")
+    turned = np.concatenate([np.rot90(x, turns, (1, 2)) for turns in range(4)])
+    logits = numbers(network(turned)).reshape(4, 2, 10)
+    assert np.ptp(logits[0], axis=0).max() > 1e-3 * np.abs(logits).max()
+    assert np.abs(logits - logits[0]).max() <= 1e-10 * np.abs(logits).max()
+
+
+def test_training_mode_is_exact_for_images_turned_one_by_one():
+    with policy("float64"):
+        network = small()
+    x = images((28, 28, 1), n=4).astype("float64")
+    turned = np.stack([np.rot90(one, turns) for turns, one in enumerate(x)])
+    expected = numbers(network(x, training=True))
+    found = numbers(network(turned, training=True))
+    assert np.abs(found - expected).max() <= 1e-10 * np.abs(expected).max()
+
+
+def test_any_angle_is_nearly_as_good():
+    """Of a smooth image, whose interpolation is no error to speak of."""
+    y, x = np.mgrid[-14:15, -14:15]
+    smooth = sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / 18) for a, b in ((3, 1), (-4, 3), (1, -5)))
+    network = small(input_shape=(29, 29, 1))
+    upright = smooth[None, :, :, None].astype("float32")
+    turned = np.concatenate([rotate(upright, angle) for angle in (0, 20, 45, 70)])
+    logits = numbers(network(turned))
+    assert np.abs(logits - logits[0]).max() < 0.02 * np.ptp(logits[0])
+
+
+def test_the_published_size():
+    assert count(zoo.so2cnn(variant="seed")) == 38_442
+    assert count(zoo.so2cnn()) <= 38_500
+
+
+@pytest.mark.parametrize("parameters", [20_000, 38_400])
+def test_a_budget_is_met(parameters):
+    network = zoo.so2cnn(parameters=parameters)
+    assert 0.98 * parameters <= count(network) <= parameters
+    assert count(zoo.so2cnn(fields=network.widths)) == count(network)
+
+
+def test_a_few_steps_lower_the_loss():
+    network = small()
+    x, labels = images((28, 28, 1), n=16), np.arange(16) % 10
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.compile(keras.optimizers.Adam(3e-3), loss=loss)
+    history = network.fit(x, labels, batch_size=16, epochs=8, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+
+
+def test_files_and_backbone(tmp_path):
+    network, x = small(dropout=0.1), images((28, 28, 1))
+    expected = numbers(network(x))
+    network.save(tmp_path / "network.keras")
+    network.save_weights(tmp_path / "network.weights.h5")
+    loaded = keras.saving.load_model(tmp_path / "network.keras")
+    np.testing.assert_allclose(numbers(loaded(x)), expected, atol=1e-6)
+    for file in ("network.keras", "network.weights.h5"):
+        again = small(weights=tmp_path / file)
+        np.testing.assert_allclose(numbers(again(x)), expected, atol=1e-6)
+    backbone = small(include_top=False)
+    assert backbone.output_shape == (None, 7, 7, 3 * 5)
+    with pytest.raises(ValueError, match="cannot be loaded into so2cnn"):
+        small(classes=11, weights=tmp_path / "network.keras")
+
+
+def test_channels_first_computes_the_same():
+    last = small(input_shape=(28, 28, 3))
+    first = small(input_shape=(3, 28, 28), data_format="channels_first")
+    first.set_weights(last.get_weights())
+    x = images((28, 28, 3))
+    np.testing.assert_allclose(numbers(first(x.transpose(0, 3, 1, 2))), numbers(last(x)), atol=1e-5)
+
+
+@pytest.mark.parametrize("mixed", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_returns_full_precision_logits(mixed):
+    with policy(mixed):
+        network = small()
+    x = images((28, 28, 1))
+    logits = numbers(network(x))
+    assert logits.dtype == "float32"
+    full = small()
+    full.set_weights(network.get_weights())
+    expected = numbers(full(x))
+    assert np.abs(logits - expected).max() < 0.05 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"variant": "cohen"}, "Choose one of None, 'seed'"),
+        ({"fields": (8, 8)}, "differ in length"),
+        ({"fields": (8, 8, 0)}, "3 positive integers"),
+        ({"kernel_sizes": (4, 3, 3)}, "odd positive integers"),
+        ({"kernel_sizes": (3, 3)}, "differ in length"),
+        ({"max_frequency": -1}, "integer from 0"),
+        ({"max_frequency": 9}, "samples=16 has to be a multiple of 4"),
+        ({"samples": 15}, "multiple of 4"),
+        ({"fields": (8, 8, 8), "parameters": 20_000}, "not both"),
+        ({"parameters": 50}, "nearest counts"),
+        ({"input_shape": (3, 3, 1)}, "at least 12"),
+        ({"classes": 0}, "positive integer"),
+        ({"dropout": 1.0}, "from 0 to below 1"),
+        ({"weights": "nowhere"}, "not published for so2cnn"),
+        ({"weights": "nowhere.keras"}, "no file"),
+    ],
+)
+def test_a_mistake_is_explained(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.so2cnn(**wrong)
