@@ -8,8 +8,9 @@ import keras
 import numpy as np
 
 from keras_gcnn import groups
-from keras_gcnn.analysis.fields import RANKS, TYPES, Field, move_each, relative_error
+from keras_gcnn.analysis.fields import RANKS, TYPES, field_of, move_each, relative_error
 from keras_gcnn.analysis.models import find_data_format, fitting_group, own_group
+from keras_gcnn.groups.fields import Fields
 
 _TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
 
@@ -67,8 +68,8 @@ def equivariance_error(
     *,
     inputs: np.ndarray | None = None,
     input_shape: tuple[int, ...] | None = None,
-    input_type: str | None = None,
-    output_type: str | None = None,
+    input_type: str | Fields | None = None,
+    output_type: str | Fields | None = None,
     data_format: str | None = None,
     training: bool = False,
     batch_size: int = 4,
@@ -83,9 +84,10 @@ def equivariance_error(
         inputs: batch to measure on; default `batch_size` draws from the standard normal.
         input_shape: shape of one input, without the batch; default that of the model.
         input_type: `"trivial"` (images: values move but do not change) or `"regular"` (channels
-            `c * |G| + g`, which permute too). Default `"regular"` for layers that expect it, such
+            `c * |G| + g`, which permute too), or the `Fields` of a steerable map. Default `"regular"` for layers that expect it, such
             as `GConv2D`, and `"trivial"` for everything else.
-        output_type: likewise for the output; default whichever of the two fits better. An output
+        output_type: likewise for the output; default the layer's own `Fields` if it is a steerable
+            one, else whichever of trivial and regular fits better. An output
             of shape `(batch, features)` is invariant if it is `"trivial"`.
         data_format: `"channels_last"` or `"channels_first"`; default the layer's, or Keras's.
         training: bool, whether to call with `training=True`.
@@ -113,11 +115,15 @@ def equivariance_error(
     data_format = data_format or find_data_format(target)
     if input_type is None:
         fibred = own_group(target) is not None and not getattr(target, "lifting", False)
-        input_type = "regular" if fibred else "trivial"
+        input_type = getattr(target, "fields_in", "regular" if fibred else "trivial")
+    if output_type is None:
+        output_type = getattr(target, "fields_out", None)
     for argument, value in (("input_type", input_type), ("output_type", output_type)):
-        if value is not None and value not in TYPES:
-            raise ValueError(f"{argument}={value!r} is unknown. Choose one of {', '.join(TYPES)}.")
-    field = Field(input_type, group)
+        if value is not None and not isinstance(value, Fields) and value not in TYPES:
+            raise ValueError(
+                f"{argument}={value!r} is unknown. Choose one of {', '.join(TYPES)}, or give Fields."
+            )
+    field = field_of(input_type, group)
     x = _find_inputs(target, inputs, input_shape, batch_size, seed)
     _check_rank("input", x)
     y = _evaluate(target, x, training)
@@ -140,7 +146,7 @@ def equivariance_error(
         name: _evaluate(target, move_each(field, x, group, elements, data_format), training)
         for name, elements in trials.items()
     }
-    fields = [Field(name, group) for name in ((output_type,) if output_type else TYPES)]
+    fields = [field_of(kind, group) for kind in ((output_type,) if output_type else TYPES)]
     fields = [field for field in fields if field.fits(y.shape, data_format)]
     if not fields:
         raise ValueError(

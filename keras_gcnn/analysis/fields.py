@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_gcnn import groups
 from keras_gcnn.groups import Group
+from keras_gcnn.groups.fields import Fields
 
 TYPES = ("trivial", "regular")
+ROTATIONS = groups.get("p4")  # all that the pixel grid has
 RANKS = (2, 3, 4)  # features; images without a channel axis; images and feature maps
 
 
@@ -59,6 +62,41 @@ class Field:
             rows = 2 if array.ndim == 4 and data_format == "channels_first" else 1
             array = acting.act_on_plane(array, g, (rows, rows + 1))
         return np.ascontiguousarray(self.permute(array, acting, g, data_format))
+
+
+@dataclass(frozen=True)
+class SteerableField(Field):
+    """Channels that turn by multiples of the angle, of which quarter turns are tried here.
+
+    Args:
+        type: `"steerable"`.
+        group: a group of rotations.
+        fields: `keras_gcnn.layers.Fields`.
+    """
+
+    fields: Fields
+
+    def __str__(self) -> str:
+        return f"steerable, {self.fields.count} fields"
+
+    def fits(self, shape: tuple[int, ...], data_format: str) -> bool:
+        """Whether an array of this shape, batch included, can hold such channels."""
+        return len(shape) in (2, 4) and shape[_channel_axis(data_format)] == self.fields.channels
+
+    def permute(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
+        """What element `g` of `acting`, a group of rotations, does to the channels."""
+        turns = ROTATIONS.embed(acting)[g]
+        matrix = self.fields.representation(turns * np.pi / 2)
+        axis = _channel_axis(data_format)
+        turned = np.moveaxis(np.moveaxis(array, axis, -1) @ matrix.T, -1, axis)
+        return turned.astype(array.dtype)
+
+
+def field_of(kind: str | Fields, group: Group) -> Field:
+    """A field from the name of its type, or from what it consists of."""
+    if not isinstance(kind, Fields):
+        return Field(kind, group)
+    return SteerableField("steerable", group, kind)
 
 
 def _channel_axis(data_format: str) -> int:

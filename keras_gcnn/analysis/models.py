@@ -8,6 +8,7 @@ import keras
 
 from keras_gcnn import groups
 from keras_gcnn.groups import Group
+from keras_gcnn.groups.fields import Fields
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.Layer]:
@@ -39,8 +40,10 @@ def find_data_format(target: object) -> str:
 
 
 def own_group(layer: object) -> Group | None:
-    """The group that one of our layers names, or None."""
+    """The group that one of our layers names, or None; of a steerable one, the quarter turns."""
     group = getattr(layer, "group", None)
+    if isinstance(getattr(layer, "fields_out", None), Fields):
+        return groups.get("p4")
     return group if isinstance(group, Group) else None
 
 

@@ -22,6 +22,19 @@ _REPLACE = {
     "Reshape": _POOL_FIRST,
     "SeparableConv2D": "use GSeparableConv2D",
 }
+_INVARIANT_FIRST = "make the channels invariant first, with InvariantMap or NormPooling"
+_REPLACE_ON_FIELDS = {
+    "Activation": "use FourierActivation, NormActivation or GatedActivation",
+    "AveragePooling2D": "use SteerableAveragePooling2D",
+    "BatchNormalization": "use SteerableBatchNormalization",
+    "Conv2D": "use SteerableConv2D",
+    "Conv2DTranspose": "use SteerableConv2DTranspose",
+    "Dense": _INVARIANT_FIRST,
+    "ELU": "use FourierActivation, NormActivation or GatedActivation",
+    "Flatten": _INVARIANT_FIRST,
+    "MaxPooling2D": "use SteerableAveragePooling2D",
+    "ReLU": "use FourierActivation, NormActivation or GatedActivation",
+}
 _OTHERWISE = (
     "replace it by a layer that treats all orientations alike, or put a Restriction to {held} "
     "before it"
@@ -51,5 +64,6 @@ def remedy(
     own = own_group(op) or group
     if not own.contains(group):
         return f"made for {own.name}, the input obeys {group.name}", f"use group={group.name!r}"
-    fix = _REPLACE.get(type(op).__name__, _OTHERWISE.format(held=held.name))
+    replacements = _REPLACE_ON_FIELDS if field.type == "steerable" else _REPLACE
+    fix = replacements.get(type(op).__name__, _OTHERWISE.format(held=held.name))
     return f"{kept} on {field} channels of shape {tuple(input_shape[1:])}", fix

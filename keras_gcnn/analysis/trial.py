@@ -8,12 +8,24 @@ import keras
 import numpy as np
 
 from keras_gcnn import groups
-from keras_gcnn.analysis.fields import Field, move_each, relative_error
+from keras_gcnn.analysis.fields import (
+    ROTATIONS,
+    Field,
+    SteerableField,
+    field_of,
+    move_each,
+    relative_error,
+)
 from keras_gcnn.analysis.models import own_group
 from keras_gcnn.groups import Group
+from keras_gcnn.groups.fields import Fields
 
 BATCH = 4
 _TOLERANCE = 1e-4  # of the largest value, in float32; what is broken is off by far more
+
+
+def _steers(field: Field) -> bool:
+    return isinstance(field, SteerableField)
 
 
 class Traced:
@@ -141,9 +153,16 @@ class Trial:
         ]
 
     def _candidates(self, held: Group, output: np.ndarray) -> list[Field]:
-        fibres = [field.group for traced in self.traced for field in traced.fields]
+        fibres = [
+            field.group for one in self.traced for field in one.fields if not _steers(field)
+        ]
         fibres = dict.fromkeys([own_group(self.op) or held, *fibres, held])
         fields = [Field("trivial", held), *(Field("regular", one) for one in fibres)]
+        if ROTATIONS.contains(held):
+            met = [field.fields for one in self.traced for field in one.fields if _steers(field)]
+            own = getattr(self.op, "fields_out", None)
+            kinds = dict.fromkeys([*([own] if isinstance(own, Fields) else []), *met])
+            fields += [field_of(kind, ROTATIONS) for kind in kinds if kind.frequencies[-1] > 0]
         return [
             field
             for field in fields

@@ -123,6 +123,9 @@ class Walk:
 
     def _mended(self, op, shape: tuple[int, ...], before: Traced) -> Field:
         """What the output of a broken layer would be, were it mended."""
+        first = before.fields[0]
+        if first.type == "steerable":
+            return first if first.fits(shape, self.data_format) else Field("trivial", before.group)
         regular = Field("regular", before.fields[0].group)
         if before.fields[0].type == "trivial":
             regular = Field("regular", own_group(op) or before.group)

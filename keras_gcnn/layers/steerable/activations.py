@@ -18,6 +18,7 @@ from keras_gcnn.layers.steerable.base import (
     mix_channels,
     pair_channels,
     pair_lengths,
+    positions_of,
     scalar_channels,
     split_blocks,
 )
@@ -115,8 +116,7 @@ class FourierActivation(SteerableLayer):
             )
             field = ops.matmul(self.activation(values), self._like(tensor, to_field.T))
         else:
-            positions = int(np.prod(tensor.shape[2:]))
-            maps = ops.reshape(tensor, (-1, block.size, positions))
+            maps = ops.reshape(tensor, (-1, block.size, positions_of(shape)))
             values = ops.matmul(self._like(tensor, to_samples), maps)
             field = ops.matmul(self._like(tensor, to_field), self.activation(values))
         return ops.reshape(field, (-1, *shape[1:]))

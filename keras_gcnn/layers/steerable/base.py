@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import keras
@@ -27,7 +28,23 @@ def check_channels(layer: keras.Layer, fields: Fields, input_shape, axis: int) -
         )
 
 
-class SteerableLayer(MapLayer):
+class KeepsFields:
+    """Mixin of layers whose output consists of the same fields as their input."""
+
+    fields: Fields
+
+    @property
+    def fields_in(self) -> Fields:
+        """What the input consists of."""
+        return self.fields
+
+    @property
+    def fields_out(self) -> Fields:
+        """What the output consists of."""
+        return self.fields
+
+
+class SteerableLayer(KeepsFields, MapLayer):
     """Base of the layers that know the fields of their input.
 
     Args:
@@ -42,6 +59,7 @@ class SteerableLayer(MapLayer):
 
     def build(self, input_shape):
         check_channels(self, self.fields, input_shape, self.channel_axis)
+        self.input_spec = keras.layers.InputSpec(axes={self.channel_axis: self.fields.channels})
         self.built = True
 
     def compute_output_shape(self, input_shape):
@@ -64,9 +82,14 @@ def mix_channels(tensor, matrix, axis: int):
     if axis in (-1, len(tensor.shape) - 1):
         return ops.matmul(tensor, matrix)
     shape = ops.shape(tensor)
-    flat = ops.reshape(tensor, (-1, tensor.shape[axis], int(np.prod(shape[2:], dtype=object))))
+    flat = ops.reshape(tensor, (-1, tensor.shape[axis], positions_of(shape)))
     mixed = ops.matmul(ops.transpose(matrix), flat)
     return ops.reshape(mixed, (-1, matrix.shape[1], *shape[2:]))
+
+
+def positions_of(shape):
+    """How many positions a channels-first map has; a tensor where only the graph will know."""
+    return math.prod(shape[2:])
 
 
 def split_blocks(tensor, fields: Fields, axis: int) -> list:
@@ -100,7 +123,10 @@ def pair_channels(fields: Fields) -> np.ndarray:
 
 def pair_lengths(tensor, fields: Fields, epsilon: float, axis: int):
     """`sqrt(a^2 + b^2 + epsilon)` of every pair of channels."""
-    return ops.sqrt(mix_channels(ops.square(tensor), pair_channels(fields).T, axis) + epsilon)
+    # Half precision cannot hold the squares: float16 ends at the one of 256.
+    wide = ops.cast(tensor, keras.backend.result_type(tensor.dtype, "float32"))
+    squares = mix_channels(ops.square(wide), pair_channels(fields).T, axis)
+    return ops.cast(ops.sqrt(squares + epsilon), tensor.dtype)
 
 
 def along(values, axis: int, rank: int):

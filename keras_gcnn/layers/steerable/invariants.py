@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.arguments import check_above_zero, check_count
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
@@ -21,6 +22,11 @@ class _Invariant(SteerableLayer):
     """Base of layers that change the number of channels."""
 
     filters: int
+
+    @property
+    def fields_out(self) -> Fields:
+        """Channels that do not change when the image is turned."""
+        return Fields.trivial(self.filters)
 
     def compute_output_shape(self, input_shape):
         shape = list(super().compute_output_shape(input_shape))

@@ -9,6 +9,7 @@ from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.shared_normalization import SharedBatchNormalization
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
+    KeepsFields,
     check_channels,
     field_of_channel,
     mix_channels,
@@ -17,7 +18,7 @@ from keras_gcnn.layers.steerable.base import (
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class SteerableBatchNormalization(SharedBatchNormalization):
+class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
     """Batch normalisation of fields, which commutes with rotations by any angle.
 
     Only frequency 0 has a mean to subtract and an offset to add, since the average of all others

@@ -62,7 +62,9 @@ def blurring_matrix(size: int, stride: int, sigma: float) -> np.ndarray:
     centres = (np.arange(count) - (count - 1) / 2) * stride
     positions = np.arange(size) - (size - 1) / 2
     distances = (positions - centres[:, None]) / sigma
-    weights = np.exp(-0.5 * distances**2) * (np.abs(distances) <= _REACH)
+    # Relative to the nearest position, so that some are left however narrow the Gaussian is.
+    squares = distances**2 - (distances**2).min(axis=1, keepdims=True)
+    weights = np.exp(-0.5 * squares) * (squares <= _REACH**2)
     return weights / weights.sum(axis=1, keepdims=True)
 
 
@@ -113,6 +115,7 @@ class SteerableAveragePooling2D(_Positions):
         self.sigma = check_above_zero("sigma", _BLUR * self.strides if sigma is None else sigma)
 
     def call(self, inputs):
+        inputs = as_numbers(inputs, self.compute_dtype)
         rows, columns = (self._matrix(size, inputs) for size in self._sizes(inputs.shape))
         if self.channel_axis == 1:
             return ops.matmul(ops.matmul(rows, inputs), ops.transpose(columns))

@@ -1,0 +1,53 @@
+"""The measures and the audit know fields that turn by any angle, at quarter turns."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import analysis, layers, zoo
+from keras_gcnn.layers import Fields
+from tests.zoo.networks import build
+
+FIELDS = Fields({0: 2, 1: 2, 2: 1})
+
+
+def test_a_layer_is_measured_by_its_own_fields():
+    layer = layers.SteerableConv2D(FIELDS, Fields({1: 3}), 3, padding="same")
+    analysis.assert_equivariant(layer, input_shape=(7, 7, 8))
+    activation = layers.FourierActivation(FIELDS)
+    analysis.assert_equivariant(activation, input_shape=(7, 7, 8))
+
+
+def test_other_fields_than_its_own_do_not_fit():
+    layer = layers.SteerableConv2D(FIELDS, Fields({1: 3}), 3, padding="same")
+    errors = analysis.equivariance_error(layer, input_shape=(7, 7, 8), output_type=Fields({2: 3}))
+    assert max(errors.values()) > 0.1
+    with pytest.raises(ValueError, match="or give Fields"):
+        analysis.equivariance_error(layer, input_shape=(7, 7, 8), output_type="steerable")
+
+
+def test_the_audit_follows_fields_through_a_network():
+    network = build("so2cnn", None, fields=(2, 3, 2), max_frequency=2, samples=8)
+    audit = analysis.audit(network)
+    assert audit.asked == "p4"
+    assert not audit.problems
+    kinds = {finding.layer: finding.field for finding in audit.findings}
+    assert kinds["conv2"] == kinds["pool2"] == "steerable, 3 fields"
+    assert kinds["invariants"] == "trivial"
+
+
+def test_the_audit_names_what_breaks_fields():
+    image = keras.Input((9, 9, 1))
+    x = layers.SteerableConv2D(Fields.trivial(1), FIELDS, 3, padding="same")(image)
+    x = keras.layers.BatchNormalization(name="stock")(x)
+    x = keras.layers.ReLU(name="relu")(x)
+    x = layers.InvariantMap(FIELDS, 3, name="map")(x)
+    audit = analysis.audit(keras.Model(image, keras.layers.GlobalAveragePooling2D()(x)))
+    assert {finding.layer for finding in audit.problems} >= {"stock", "relu"}
+    assert "Steerable" in audit.problems[0].fix
+
+
+def test_a_network_is_invariant():
+    network = zoo.so2cnn(variant="seed")
+    x = np.random.default_rng(0).random((2, 28, 28, 1), dtype="float32")
+    analysis.assert_equivariant(network, "p4", inputs=x)
