@@ -84,8 +84,9 @@ def equivariance_error(
         inputs: batch to measure on; default `batch_size` draws from the standard normal.
         input_shape: shape of one input, without the batch; default that of the model.
         input_type: `"trivial"` (images: values move but do not change) or `"regular"` (channels
-            `c * |G| + g`, which permute too), or the `Fields` of a steerable map. Default `"regular"` for layers that expect it, such
-            as `GConv2D`, and `"trivial"` for everything else.
+            `c * |G| + g`, which permute too), or the `Fields` of a steerable map. Default the
+            layer's own `Fields`, or `"regular"` for layers that expect it, such as `GConv2D`, and
+            `"trivial"` for everything else.
         output_type: likewise for the output; default the layer's own `Fields` if it is a steerable
             one, else whichever of trivial and regular fits better. An output
             of shape `(batch, features)` is invariant if it is `"trivial"`.
@@ -115,13 +116,14 @@ def equivariance_error(
     data_format = data_format or find_data_format(target)
     if input_type is None:
         fibred = own_group(target) is not None and not getattr(target, "lifting", False)
-        input_type = getattr(target, "fields_in", "regular" if fibred else "trivial")
+        input_type = getattr(target, "fields_in", None) or ("regular" if fibred else "trivial")
     if output_type is None:
         output_type = getattr(target, "fields_out", None)
     for argument, value in (("input_type", input_type), ("output_type", output_type)):
         if value is not None and not isinstance(value, Fields) and value not in TYPES:
             raise ValueError(
-                f"{argument}={value!r} is unknown. Choose one of {', '.join(TYPES)}, or give Fields."
+                f"{argument}={value!r} is unknown. Choose one of {', '.join(TYPES)}, or give "
+                "Fields."
             )
     field = field_of(input_type, group)
     x = _find_inputs(target, inputs, input_shape, batch_size, seed)

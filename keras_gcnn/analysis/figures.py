@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _figure(width: float, height: float, note: str) -> Figure:
+def empty_figure(width: float, height: float, note: str) -> Figure:
     """An empty figure, with small print below."""
     # The object-oriented interface needs no screen and leaves the user's pyplot state alone.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -48,7 +48,7 @@ def plot_accuracy_by_angle(
         title: what was measured.
         note: how, in small print below.
     """
-    figure = _figure(7, 4, note)
+    figure = empty_figure(7, 4, note)
     axes = figure.add_subplot()
     for marker, (name, own) in zip(cycle("osD^vP*X"), curves.items(), strict=False):
         angles = list(own[0])
@@ -87,7 +87,7 @@ def plot_errors(
         title: what was measured.
         note: how, in small print below.
     """
-    figure = _figure(7, 1.4 + 0.45 * len(errors), note)
+    figure = empty_figure(7, 1.4 + 0.45 * len(errors), note)
     axes = figure.add_subplot()
     for row, own in enumerate(errors.values()):
         mean, deviation = _mean_and_deviation(own)
@@ -129,7 +129,7 @@ def plot_confusion(
     columns = min(len(shares), 2 if many else 3)
     rows = math.ceil(len(shares) / columns)
     side = max(3, 0.16 * len(classes))
-    figure = _figure(side * columns + 1, side * rows + 0.8, note)
+    figure = empty_figure(side * columns + 1, side * rows + 0.8, note)
     panels = figure.subplots(rows, columns, squeeze=False).flat
     colors = colormaps["Reds"].with_extremes(bad="0.9")
     # One scale, so that networks can be compared by their colours.

@@ -153,9 +153,7 @@ class Trial:
         ]
 
     def _candidates(self, held: Group, output: np.ndarray) -> list[Field]:
-        fibres = [
-            field.group for one in self.traced for field in one.fields if not _steers(field)
-        ]
+        fibres = [field.group for one in self.traced for field in one.fields if not _steers(field)]
         fibres = dict.fromkeys([own_group(self.op) or held, *fibres, held])
         fields = [Field("trivial", held), *(Field("regular", one) for one in fibres)]
         if ROTATIONS.contains(held):

@@ -1,0 +1,64 @@
+"""Draws what a steerable network makes of a turning digit.
+
+python examples/turning_fields.py fields.png
+python examples/turning_fields.py fields.png --weights network.keras --layer activation2
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import keras
+
+from keras_gcnn import zoo
+from keras_gcnn.analysis.field_pictures import plot_turning_fields
+from keras_gcnn.data import load, rotate
+from keras_gcnn.layers import Fields
+
+ANGLES = (0, 30, 60, 90, 135, 180, 270)
+
+
+def draw(
+    path: Path,
+    weights: str | None = None,
+    layer: str = "activation1",
+    field: int = 0,
+    digit: int = 7,
+) -> None:
+    """Writes the picture of one field of one layer, for a digit of the embedded data set.
+
+    Args:
+        path: file to write.
+        weights: of the network; None for a fresh one, whose fields turn as well.
+        layer: name of one of its layers.
+        field: which of the layer's fields.
+        digit: which digit to show.
+    """
+    keras.utils.set_random_seed(0)
+    network = zoo.so2cnn(weights=weights)
+    chosen = network.get_layer(layer)
+    digits = load("digits").test
+    upright = digits.images[digits.labels == digit][0]
+    images = keras.ops.convert_to_numpy([rotate(upright[None], angle)[0] for angle in ANGLES])
+    maps = keras.Model(network.input, chosen.output)(images)
+    plot_turning_fields(
+        images,
+        keras.ops.convert_to_numpy(maps),
+        Fields.of(chosen.fields_out),
+        ANGLES,
+        path,
+        field=field,
+        title=f"Field {field} of {layer}: arrows are frequency 1, colours frequency 0",
+        note=f"so2cnn, weights {weights}; below, the field is turned back by the angle",
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--weights")
+    parser.add_argument("--layer", default="activation1")
+    parser.add_argument("--field", type=int, default=0)
+    parser.add_argument("--digit", type=int, default=7)
+    draw(**vars(parser.parse_args()))

@@ -1,0 +1,39 @@
+"""The examples run and draw what they say."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_gcnn.analysis.field_pictures import plot_turning_fields
+from keras_gcnn.layers import Fields
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_turning_fields_draws_a_picture(tmp_path):
+    load("turning_fields").draw(tmp_path / "fields.png", layer="pool2")
+    assert (tmp_path / "fields.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        (Fields.trivial(4), 0, "no field with both frequencies"),
+        (Fields.regular(2, max_frequency=1), 2, "from 0 to 1"),
+        (Fields.regular(3, max_frequency=1), 0, "do not fit together"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(fields, field, message, tmp_path):
+    images, maps = np.zeros((2, 5, 5, 1)), np.zeros((2, 5, 5, 6))
+    with pytest.raises(ValueError, match=message):
+        plot_turning_fields(images, maps, fields, (0, 90), tmp_path / "no.png", field=field)
+    assert not list(tmp_path.iterdir())
