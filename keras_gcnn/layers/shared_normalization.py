@@ -111,10 +111,12 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
         def laid_out(layout, values):
             return None if values is None else layout(ops.cast(values, inputs.dtype))
 
+        variance = laid_out(self._scales_of, variance)
+        mean = laid_out(self._means_of, mean)
         outputs = ops.batch_normalization(
             inputs,
-            laid_out(self._means_of, mean),
-            laid_out(self._scales_of, variance),
+            ops.zeros_like(variance) if mean is None else mean,
+            variance,
             axis=self.axis,
             offset=laid_out(self._means_of, self.beta),
             scale=laid_out(self._scales_of, self.gamma),

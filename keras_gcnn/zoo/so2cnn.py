@@ -16,7 +16,6 @@ from keras_gcnn.zoo.builder import builder
 from keras_gcnn.zoo.steerable_assembly import FieldMaps, SteerableAssembly
 from keras_gcnn.zoo.weights import load_weights
 
-_SMALLEST = 12  # rows and columns
 _SCALE = 3.0  # pixels keep zero as the background; their spread on digits becomes about one
 _POOLED = 2  # after so many of the first convolutions the maps are halved
 
@@ -31,8 +30,10 @@ class _Variant:
         max_frequency: of the fields.
         band_limit: of the convolutions.
         blur: standard deviation of the blur of the image, in pixels.
-        invariants: channels of the invariant map.
-        normalized: whether these are normalised.
+        pooling: standard deviation of the blur before the maps are halved, likewise, or None.
+        invariants: invariant channels after the last stage.
+        window: rows and columns of the maps from which each of them is made.
+        normalized: whether the invariant channels are normalised.
     """
 
     fields: tuple[int, ...]
@@ -40,13 +41,40 @@ class _Variant:
     max_frequency: int
     band_limit: float | str
     blur: float
+    pooling: float | None
     invariants: int
+    window: int
     normalized: bool
+
+    @property
+    def smallest(self) -> int:
+        """Rows and columns of the image that the maps before the window need, and the kernels."""
+        return max(12, 2**_POOLED * (self.window - 1) + 1)
 
 
 _VARIANTS = {
-    None: _Variant((8, 12, 19), (7, 5, 5), 4, 0.1, 0.7, 32, True),
-    "seed": _Variant((16, 16, 32), (3, 3, 3), 4, "escnn", 0.0, 32, False),
+    None: _Variant(
+        fields=(8, 12, 16),
+        kernel_sizes=(7, 5, 5),
+        max_frequency=4,
+        band_limit=0.02,
+        blur=1.0,
+        pooling=1.2,
+        invariants=32,
+        window=7,
+        normalized=True,
+    ),
+    "seed": _Variant(
+        fields=(16, 16, 32),
+        kernel_sizes=(3, 3, 3),
+        max_frequency=4,
+        band_limit="escnn",
+        blur=0.0,
+        pooling=None,
+        invariants=32,
+        window=1,
+        normalized=False,
+    ),
 }
 
 
@@ -91,16 +119,18 @@ def so2cnn(
 
     The disc mask, a slight blur, and three stages of a steerable convolution, batch normalisation
     and ELU of the fields as functions of the angle; the first two stages end in a blurred pooling
-    by two. Then invariant channels, their ELU and mean over positions, and the classes. Layers are
+    by two. Then 32 invariant channels, each from a window of 7x7 of the maps and so, at 28 pixels,
+    from all of them, their normalisation, ELU and mean over positions, and the classes. Layers are
     named `mask`, `blur`, `conv1`, `norm1`, `activation1`, `pool1`, ..., `invariants`, `head`,
     `logits`. Exact under quarter turns at every size of the image; at other angles what is left is
     the error of sampling.
 
     Args:
         variant: None for the best network for its cost, or `"seed"` for one with 3x3 kernels on
-            Gaussian rings, without blur, of 38,442 parameters: the published figures' network.
+            Gaussian rings, without blur, whose invariant channels are from one position each: the
+            network of the published figures, with 38,442 parameters.
         fields: regular fields per convolution, each with all frequencies up to `max_frequency`. The
-            default is `(8, 12, 19)`, for `"seed"` `(16, 16, 32)`.
+            default is `(8, 12, 16)`, for `"seed"` `(16, 16, 32)`.
         kernel_sizes: odd rows and columns per convolution; default `(7, 5, 5)`, for `"seed"`
             `(3, 3, 3)`.
         max_frequency: int, highest frequency of the fields; default 4.
@@ -144,7 +174,7 @@ def so2cnn(
     form = _VARIANTS[check_choice("variant", variant, tuple(_VARIANTS))]
     classes = check_count("classes", classes)
     data_format = data_format or keras.config.image_data_format()
-    *_, channels = check_shape(input_shape, data_format, _SMALLEST)
+    *_, channels = check_shape(input_shape, data_format, form.smallest)
     if parameters is not None and fields is not None:
         raise ValueError("Give fields or parameters, not both.")
     highest = form.max_frequency if max_frequency is None else max_frequency
@@ -163,9 +193,9 @@ def so2cnn(
             x = net.activation(x, f"activation{stage}")
             x = net.dropout(x, dropout, f"dropout{stage}")
             if stage <= _POOLED:
-                x = net.average(x, f"pool{stage}")
+                x = net.average(x, form.pooling, f"pool{stage}")
         if include_top:
-            x = net.invariants(x, form.invariants, "invariants")
+            x = net.invariants(x, form.invariants, form.window, "invariants")
             if form.normalized:
                 x = net.normalization(x, "invariants_norm")
             x = net.top(x, classes, classifier_activation)

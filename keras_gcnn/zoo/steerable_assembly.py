@@ -57,7 +57,9 @@ class SteerableAssembly:
         tensor = None if x.tensor is None else make()(x.tensor)
         return replace(x, tensor=tensor, **new)
 
-    def convolution(self, x: FieldMaps, fields: Fields, kernel_size: int, name: str) -> FieldMaps:
+    def convolution(
+        self, x: FieldMaps, fields: Fields, kernel_size: int, name: str, padding: str = "same"
+    ) -> FieldMaps:
         """A convolution without bias, which the normalisation after it has."""
         weights = sum(
             len(kernel_basis(m, n, kernel_size, 1, self.band_limit)) * before * after
@@ -70,7 +72,7 @@ class SteerableAssembly:
                 x.fields,
                 fields,
                 kernel_size,
-                padding="same",
+                padding=padding,
                 use_bias=False,
                 band_limit=self.band_limit,
                 data_format=self.data_format,
@@ -111,16 +113,18 @@ class SteerableAssembly:
         """A Gaussian blur; nothing for zero."""
         return self._pool(x, 1, sigma, name) if sigma else x
 
-    def average(self, x: FieldMaps, name: str) -> FieldMaps:
-        """A blur that halves the maps."""
-        return self._pool(x, 2, None, name)
+    def average(self, x: FieldMaps, sigma: float | None, name: str) -> FieldMaps:
+        """A blur that halves the maps; None for the layer's own."""
+        return self._pool(x, 2, sigma, name)
 
     def _pool(self, x: FieldMaps, strides: int, sigma: float | None, name: str) -> FieldMaps:
         form = {"sigma": sigma, "data_format": self.data_format, "name": name}
         return self._put(x, lambda: SteerableAveragePooling2D(x.fields, strides, **form))
 
-    def invariants(self, x: FieldMaps, filters: int, name: str) -> FieldMaps:
-        """Ordinary channels from the fields' frequency 0, without bias."""
+    def invariants(self, x: FieldMaps, filters: int, kernel_size: int, name: str) -> FieldMaps:
+        """Ordinary channels, of the frequency 0 at a position or of all fields in a window."""
+        if kernel_size > 1:
+            return self.convolution(x, Fields.trivial(filters), kernel_size, name, "valid")
         form = {"use_bias": False, "data_format": self.data_format, "name": name}
         return self._put(
             x,

@@ -15,6 +15,7 @@ from tests.helpers.layers import randomize, to_format
 
 SIZE = 6
 CHANNELS = 8  # one field of P4M, two of P4
+FIELDS = {0: 2, 1: 2, 2: 1}  # so many channels as well
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +70,11 @@ _PRODUCT = {
     "depthwise_constraint": "max_norm",
     "pointwise_constraint": "non_neg",
 }
+_STEERABLE = {
+    "band_limit": 0.2,
+    **{key: value for key, value in _CONVOLUTION.items() if key != "activation"},
+}
+_BETWEEN_FIELDS = {"fields_in": FIELDS, "fields_out": {0: 2, 1: 1}, "kernel_size": 3}
 _NORMALIZATION = {
     "momentum": 0.5,
     "epsilon": 0.01,
@@ -82,6 +88,16 @@ _NORMALIZATION = {
     "gamma_constraint": "max_norm",
     "center": False,
     "scale": False,
+}
+_INVARIANTS = {
+    "activation": "relu",
+    "use_bias": False,
+    "kernel_initializer": "he_normal",
+    "bias_initializer": "ones",
+    "kernel_regularizer": "l2",
+    "bias_regularizer": "l1",
+    "kernel_constraint": "max_norm",
+    "bias_constraint": "non_neg",
 }
 _POOLING = {"pool_size": (2, 2), "strides": (1, 1), "padding": "same", "equivariance": "ignore"}
 
@@ -105,6 +121,29 @@ CASES = [
     Case(layers.Restriction, {"group": "p4m", "subgroup": "p4"}),
     Case(layers.GMaxPooling2D, {}, (_POOLING,)),
     Case(layers.GAveragePooling2D, {}, (_POOLING,)),
+    Case(layers.SteerableConv2D, _BETWEEN_FIELDS, (_STEERABLE, _CONVOLUTIONS[1])),
+    Case(
+        layers.SteerableConv2DTranspose,
+        _BETWEEN_FIELDS,
+        (_STEERABLE, _CONVOLUTIONS[1], {"strides": 2, "output_padding": (1, 1)}),
+    ),
+    Case(layers.SteerableBatchNormalization, {"fields": FIELDS}, (_NORMALIZATION,)),
+    Case(layers.FourierActivation, {"fields": FIELDS}, ({"activation": "relu", "samples": 20},)),
+    Case(
+        layers.NormActivation,
+        {"fields": FIELDS},
+        ({"activation": "elu", "epsilon": 0.1, "bias_initializer": "ones"},),
+    ),
+    Case(layers.GatedActivation, {"fields": FIELDS}, ({"activation": "elu", "gate": "tanh"},)),
+    Case(
+        layers.SteerableDropout,
+        {"fields": FIELDS, "rate": 0.5},
+        ({"spatial": True, "seed": 7},),
+    ),
+    Case(layers.InvariantMap, {"fields": FIELDS, "filters": 3}, (_INVARIANTS,)),
+    Case(layers.NormPooling, {"fields": FIELDS}, ({"epsilon": 0.1},)),
+    Case(layers.SteerableAveragePooling2D, {}, ({"fields": FIELDS, "strides": 3, "sigma": 1.5},)),
+    Case(layers.DiscMask, {}, ({"fields": FIELDS, "margin": 2.0},)),
 ]
 
 

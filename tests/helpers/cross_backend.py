@@ -16,6 +16,21 @@ from tests.helpers.layers import DATA_FORMATS, randomize, to_format
 SIZE = 10
 
 
+def invariants(images, axis, here):
+    """Images to invariant maps, through every layer of fields."""
+    fields = {0: 2, 1: 2, 2: 1}
+    maps = layers.DiscMask(**here)(images)
+    maps = layers.SteerableConv2D({0: 3}, fields, 3, **here)(maps)
+    maps = layers.SteerableBatchNormalization(fields, axis)(maps)
+    maps = layers.FourierActivation(fields, samples=8, **here)(maps)
+    maps = layers.SteerableAveragePooling2D(fields, **here)(maps)
+    maps = layers.NormActivation(fields, "elu", **here)(maps)
+    maps = layers.SteerableDropout(fields, 0.5, **here)(maps)
+    maps = layers.SteerableConv2DTranspose(fields, fields, 2, strides=2, **here)(maps)
+    maps = layers.GatedActivation(fields, **here)(maps)
+    return [layers.InvariantMap(fields, 2, **here)(maps), layers.NormPooling(fields, **here)(maps)]
+
+
 def build(data_format):
     """Images to vectors, through every layer of `keras_gcnn.layers`."""
     here = {"data_format": data_format}
@@ -33,6 +48,9 @@ def build(data_format):
         layers.GConv2DTranspose(2, 2, "p4m", strides=2, **here)(dropped),
     ]
     sides = [layers.GGlobalPooling("mean", "p4m", **here)(side) for side in sides]
+    sides += [
+        keras.layers.GlobalAveragePooling2D(**here)(side) for side in invariants(images, axis, here)
+    ]
     maps = layers.GConv2D(2, 3, "p4m", padding="same", **here)(maps)
     maps = layers.GAveragePooling2D(**here)(maps)
     maps = layers.Restriction("p4m", "p4", **here)(maps)

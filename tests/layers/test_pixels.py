@@ -14,6 +14,9 @@ LAYERS = [
     lambda **more: layers.GConv2DTranspose(2, 3, "p4", **more),
     layers.GMaxPooling2D,
     layers.GAveragePooling2D,
+    lambda **more: layers.SteerableConv2D({0: 4}, {0: 1, 1: 1}, 3, **more),
+    layers.SteerableAveragePooling2D,
+    layers.DiscMask,
 ]
 every_layer = pytest.mark.parametrize("make", LAYERS)
 

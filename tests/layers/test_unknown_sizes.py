@@ -2,8 +2,10 @@
 
 import keras
 import numpy as np
+import pytest
 
 from keras_gcnn import layers
+from tests.helpers.layers import DATA_FORMATS
 
 
 def test_one_network_takes_images_of_every_size():
@@ -20,3 +22,31 @@ def test_one_network_takes_images_of_every_size():
         images = np.ones((2, size, size, 2), "float32")
         assert network.predict(images, verbose=0).shape == (2, size - 2, size - 2, 3)
         assert pooled.predict(images, verbose=0).shape == (2, 3)
+
+
+@pytest.mark.parametrize("data_format", DATA_FORMATS)
+def test_so_does_a_network_of_fields(data_format):
+    here, fields = {"data_format": data_format}, {0: 2, 1: 2, 2: 1}
+    axis = -1 if data_format == "channels_last" else 1
+
+    def shape(channels, *sizes):
+        return (*sizes, channels) if axis == -1 else (channels, *sizes)
+
+    inputs = keras.Input(shape(2, None, None))
+    x = layers.SteerableConv2D({0: 2}, fields, 3, **here)(inputs)
+    x = layers.SteerableBatchNormalization(fields, axis)(x)
+    x = layers.FourierActivation(fields, **here)(x)
+    x = layers.NormActivation(fields, **here)(x)
+    x = layers.SteerableDropout(fields, 0.5, **here)(x)
+    x = layers.GatedActivation(fields, **here)(x)
+    outputs = [layers.NormPooling(fields, **here)(x), layers.InvariantMap(fields, 3, **here)(x)]
+    network = keras.Model(inputs, outputs)
+    assert network.output_shape == [(None, *shape(c, None, None)) for c in (5, 3)]
+    if keras.backend.backend() == "tensorflow":  # also where only the graph knows the sizes
+        import tensorflow as tf
+
+        signature = tf.TensorSpec((None, *shape(2, None, None)))
+        network = tf.function(network, input_signature=[signature])
+    lengths, scalars = network(np.ones((2, *shape(2, 6, 5)), "float32"))
+    assert tuple(lengths.shape) == (2, *shape(5, 4, 3))
+    assert tuple(scalars.shape) == (2, *shape(3, 4, 3))

@@ -125,7 +125,7 @@ def test_mixed_precision_returns_full_precision_logits(mixed):
         ({"samples": 15}, "multiple of 4"),
         ({"fields": (8, 8, 8), "parameters": 20_000}, "not both"),
         ({"parameters": 50}, "nearest counts"),
-        ({"input_shape": (3, 3, 1)}, "at least 12"),
+        ({"input_shape": (24, 28, 1)}, "at least 25"),
         ({"classes": 0}, "positive integer"),
         ({"dropout": 1.0}, "from 0 to below 1"),
         ({"weights": "nowhere"}, "not published for so2cnn"),

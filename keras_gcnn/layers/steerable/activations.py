@@ -19,6 +19,7 @@ from keras_gcnn.layers.steerable.base import (
     pair_channels,
     pair_lengths,
     positions_of,
+    product,
     scalar_channels,
     split_blocks,
 )
@@ -111,14 +112,13 @@ class FourierActivation(SteerableLayer):
         to_field = to_samples.T * (block.size / self.samples)
         shape = ops.shape(tensor)
         if self.channel_axis == -1:  # one product of two matrices, whatever the rank
-            values = ops.matmul(
-                ops.reshape(tensor, (-1, block.size)), self._like(tensor, to_samples.T)
-            )
-            field = ops.matmul(self.activation(values), self._like(tensor, to_field.T))
+            fields = ops.reshape(tensor, (-1, block.size))
+            values = product(fields, self._like(tensor, to_samples.T))
+            field = product(self.activation(values), self._like(tensor, to_field.T))
         else:
             maps = ops.reshape(tensor, (-1, block.size, positions_of(shape)))
-            values = ops.matmul(self._like(tensor, to_samples), maps)
-            field = ops.matmul(self._like(tensor, to_field), self.activation(values))
+            values = product(self._like(tensor, to_samples), maps)
+            field = product(self._like(tensor, to_field), self.activation(values))
         return ops.reshape(field, (-1, *shape[1:]))
 
     @staticmethod

@@ -70,6 +70,14 @@ class SteerableLayer(KeepsFields, MapLayer):
         return {**super().get_config(), "fields": self.fields.as_json()}
 
 
+def product(left, right):
+    """Matrix product; Keras computes that of float64 in float32 on PyTorch."""
+    double = keras.backend.standardize_dtype(left.dtype) == "float64"
+    if double and keras.backend.backend() == "torch":
+        return ops.convert_to_tensor(left) @ ops.convert_to_tensor(right)
+    return ops.matmul(left, right)
+
+
 def mix_channels(tensor, matrix, axis: int):
     """Multiplies every fibre, along `axis`, by a matrix of shape (channels, new channels).
 
@@ -80,10 +88,10 @@ def mix_channels(tensor, matrix, axis: int):
         matrix = constant(np.ascontiguousarray(matrix))
     matrix = ops.cast(matrix, tensor.dtype)
     if axis in (-1, len(tensor.shape) - 1):
-        return ops.matmul(tensor, matrix)
+        return product(tensor, matrix)
     shape = ops.shape(tensor)
     flat = ops.reshape(tensor, (-1, tensor.shape[axis], positions_of(shape)))
-    mixed = ops.matmul(ops.transpose(matrix), flat)
+    mixed = product(ops.transpose(matrix), flat)
     return ops.reshape(mixed, (-1, matrix.shape[1], *shape[2:]))
 
 
@@ -124,8 +132,9 @@ def pair_channels(fields: Fields) -> np.ndarray:
 def pair_lengths(tensor, fields: Fields, epsilon: float, axis: int):
     """`sqrt(a^2 + b^2 + epsilon)` of every pair of channels."""
     # Half precision cannot hold the squares: float16 ends at the one of 256.
-    wide = ops.cast(tensor, keras.backend.result_type(tensor.dtype, "float32"))
-    squares = mix_channels(ops.square(wide), pair_channels(fields).T, axis)
+    half = keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16")
+    values = ops.cast(tensor, "float32") if half else tensor
+    squares = mix_channels(ops.square(values), pair_channels(fields).T, axis)
     return ops.cast(ops.sqrt(squares + epsilon), tensor.dtype)
 
 

@@ -17,6 +17,7 @@ from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     check_channels,
     mix_channels,
+    product,
     scalar_channels,
 )
 from keras_gcnn.layers.transposed_window import TransposedWindow
@@ -214,7 +215,7 @@ class SteerableConv2D(WindowConvolution):
             )
         weight = ops.convert_to_tensor(getattr(self, self._weight_of(i, o)))
         basis = ops.cast(constant(elements.reshape(len(elements), -1).T.copy()), weight.dtype)
-        kernel = ops.matmul(basis, ops.reshape(weight, (len(elements), -1)))
+        kernel = product(basis, ops.reshape(weight, (len(elements), -1)))
         shape = (*elements.shape[1:], block_in.fields, block_out.fields)
         # To rows, columns, field in, its channel, field out, its channel.
         kernel = ops.transpose(ops.reshape(kernel, shape), (0, 1, 4, 2, 5, 3))

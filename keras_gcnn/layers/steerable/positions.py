@@ -10,7 +10,7 @@ from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.arguments import check_above_zero, check_count
 from keras_gcnn.layers.backend import constant
 from keras_gcnn.layers.base import MapLayer, as_numbers
-from keras_gcnn.layers.steerable.base import FieldsLike, KeepsFields, check_channels
+from keras_gcnn.layers.steerable.base import FieldsLike, KeepsFields, check_channels, product
 
 _BLUR = 0.33  # pixels per stride: half of what a grid of that stride can show
 _REACH = 3.1  # standard deviations beyond which a weight counts as zero
@@ -118,11 +118,11 @@ class SteerableAveragePooling2D(_Positions):
         inputs = as_numbers(inputs, self.compute_dtype)
         rows, columns = (self._matrix(size, inputs) for size in self._sizes(inputs.shape))
         if self.channel_axis == 1:
-            return ops.matmul(ops.matmul(rows, inputs), ops.transpose(columns))
+            return product(product(rows, inputs), ops.transpose(columns))
         _, height, width, channels = inputs.shape
         maps = ops.reshape(inputs, (-1, height, width * channels))
-        maps = ops.reshape(ops.matmul(rows, maps), (-1, rows.shape[0], width, channels))
-        return ops.matmul(columns, maps)
+        maps = ops.reshape(product(rows, maps), (-1, rows.shape[0], width, channels))
+        return product(columns, maps)
 
     def _matrix(self, size: int, inputs):
         return ops.cast(constant(blurring_matrix(size, self.strides, self.sigma)), inputs.dtype)

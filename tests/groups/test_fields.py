@@ -1,0 +1,133 @@
+"""Fields: which channels they have, and how these turn."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from keras_gcnn.groups.fields import Block, Fields
+from tests.helpers import steerable
+
+SEVERAL = [
+    {0: 8, 1: 4},
+    {0: 2, 1: 2, 2: 1},
+    {0: 3, 1: 2, 3: 1},
+    {1: 2},
+    {2: 1, 0: 1},
+    {0: 1, 5: 3},
+    {0: 4},
+]
+EVERY = pytest.mark.parametrize("multiplicities", SEVERAL, ids=str)
+
+
+@EVERY
+def test_channels_are_those_of_the_layout(multiplicities):
+    fields = Fields(multiplicities)
+    layout = steerable.layout(multiplicities)
+    assert fields.multiplicities == multiplicities
+    assert fields.frequencies == tuple(sorted(multiplicities))
+    assert fields.channels == steerable.channels(multiplicities)
+    assert fields.count == max(multiplicities.values())
+    for (field, frequency), part in layout.items():
+        assert set(fields.channel_fields[part]) == {field}
+        assert set(fields.channel_frequencies[part]) == {frequency}
+    expected = [(len(c), frequencies) for c, frequencies in steerable.blocks(multiplicities)]
+    assert [(one.fields, one.frequencies) for one in fields.blocks] == expected
+    assert sum(one.channels for one in fields.blocks) == fields.channels
+
+
+def test_an_example_by_hand():
+    fields = Fields({0: 3, 1: 2, 3: 1})
+    assert fields.blocks == (Block(1, (0, 1, 3)), Block(1, (0, 1)), Block(1, (0,)))
+    assert [one.size for one in fields.blocks] == [5, 3, 1]
+    assert fields.channel_frequencies.tolist() == [0, 1, 1, 3, 3, 0, 1, 1, 0]
+    assert fields.channel_fields.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 2]
+
+
+def test_shorthands():
+    assert Fields.trivial(3) == Fields({0: 3})
+    assert Fields.regular(4, max_frequency=2) == Fields({0: 4, 1: 4, 2: 4})
+    assert Fields.regular(16, max_frequency=5).channels == 16 * 11
+    assert Fields({0: 2, 1: 0}) == Fields({0: 2})
+    assert Fields({np.int64(1): np.uint8(2)}).as_json() == {"1": 2}
+
+
+@EVERY
+def test_representation(multiplicities, rng):
+    """Orthogonal, a homomorphism, and block by block the rotation by k times the angle."""
+    fields = Fields(multiplicities)
+    for first, second in rng.uniform(-7, 7, (3, 2)):
+        one, two = fields.representation(first), fields.representation(second)
+        np.testing.assert_allclose(one @ one.T, np.eye(fields.channels), atol=1e-14)
+        np.testing.assert_allclose(one @ two, fields.representation(first + second), atol=1e-13)
+        fibres = rng.normal(size=(2, fields.channels))
+        expected = steerable.turn_fibres(fibres, multiplicities, first)
+        np.testing.assert_allclose(fibres @ one.T, expected, atol=1e-14)
+    np.testing.assert_array_equal(fields.representation(0), np.eye(fields.channels))
+
+
+@EVERY
+def test_written_and_read_again(multiplicities):
+    fields = Fields(multiplicities)
+    again = [
+        eval(repr(fields), {"Fields": Fields}),
+        Fields.of(json.loads(json.dumps(fields.as_json()))),
+        Fields.of(multiplicities),
+        Fields.of(fields),
+        pickle.loads(pickle.dumps(fields)),
+    ]
+    assert all(one == fields and hash(one) == hash(fields) for one in again)
+
+
+def test_equality():
+    different = {Fields(multiplicities) for multiplicities in SEVERAL}
+    assert len(different) == len(SEVERAL)
+    assert Fields({0: 1, 1: 2}) == Fields({1: 2, 0: 1})
+    assert Fields({0: 1}) != {0: 1}
+
+
+@pytest.mark.parametrize(
+    ("multiplicities", "says"),
+    [
+        ({}, r"Fields\(\{\}\) has no channel\. Give at least one frequency"),
+        ({0: 0, 1: 0}, "has no channel"),
+        ({-1: 2}, "-1: 2 has to be a frequency from 0 to 100 and the number of fields"),
+        ({101: 2}, "101: 2 has to be a frequency"),
+        ({0.5: 2}, r"0\.5: 2 has to be"),
+        ({True: 2}, "True: 2 has to be"),
+        ({"one": 2}, "'one': 2 has to be"),
+        ({0: -1}, "0: -1 has to be"),
+        ({0: 1.5}, r"0: 1\.5 has to be"),
+        ({0: True}, "0: True has to be"),
+        ({0: None}, "0: None has to be"),
+    ],
+    ids=str,
+)
+def test_wrong_multiplicities(multiplicities, says):
+    for make in (Fields, Fields.of):
+        with pytest.raises(ValueError, match=says):
+            make(multiplicities)
+
+
+@pytest.mark.parametrize("value", [8, [8, 4], "p4", None], ids=str)
+def test_no_dict(value):
+    for make in (Fields, Fields.of):
+        with pytest.raises(TypeError, match=r"takes a dict .* \{0: 8, 1: 4\}.* Fields\.trivial"):
+            make(value)
+
+
+@pytest.mark.parametrize("highest", [-1, 2.0, None, True])
+def test_wrong_highest_frequency(highest):
+    with pytest.raises(ValueError, match=rf"max_frequency={highest!r} has to be an integer from 0"):
+        Fields.regular(4, max_frequency=highest)
+
+
+def test_what_it_gives_does_not_change_it():
+    fields = Fields({0: 2, 1: 1})
+    fields.multiplicities[5] = 7
+    fields.as_json()["5"] = 7
+    fields.channel_frequencies[:] = 7
+    assert fields == Fields({0: 2, 1: 1})
+    with pytest.raises(AttributeError):
+        fields.multiplicities = {0: 7}
