@@ -13,6 +13,7 @@ from keras_gcnn.layers import (
     DiscMask,
     Fields,
     FourierActivation,
+    GGlobalPooling,
     InvariantMap,
     SteerableAveragePooling2D,
     SteerableBatchNormalization,
@@ -136,10 +137,9 @@ class SteerableAssembly:
     def top(self, x: FieldMaps, classes: int, activation: str | None) -> FieldMaps:
         """ELU of the invariants, their mean over positions, and the dense layer `logits`."""
         x = self._put(x, lambda: keras.layers.ELU(name="invariants_activation"))
-        x = self._put(
-            x,
-            lambda: keras.layers.GlobalAveragePooling2D(data_format=self.data_format, name="head"),
-        )
+        # The stock layer computes float64 in float32 on two backends.
+        form = {"data_format": self.data_format, "name": "head"}
+        x = self._put(x, lambda: GGlobalPooling("mean", "z2", **form))
         precision = keras.config.dtype_policy().variable_dtype
         return self._put(
             x,

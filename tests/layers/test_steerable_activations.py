@@ -54,7 +54,7 @@ def fourier(maps, fields, activation, samples):
         ({1: 2, 2: 1}, relu, 8),
         ({0: 4}, sigmoid, 4),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_fourier_values_are_the_formula(fields, activation, samples, data_format, rng):
     maps = rng.normal(size=(2, 3, 4, channels(fields)))
