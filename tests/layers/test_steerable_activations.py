@@ -8,8 +8,6 @@ from keras_gcnn.layers import FourierActivation, GatedActivation, NormActivation
 from tests.helpers.layers import DATA_FORMATS, randomize, relative_error, run
 from tests.helpers.steerable import FIELDS, channels, layout, turn_fibres
 
-BOTH_FORMATS = pytest.mark.parametrize("data_format", DATA_FORMATS)
-SEVERAL = pytest.mark.parametrize("fields", [FIELDS, {1: 2, 2: 1}, {0: 4}], ids=str)
 EPSILON = 1e-6
 
 
@@ -44,15 +42,14 @@ def fourier(maps, fields, activation, samples):
     return outputs
 
 
-@BOTH_FORMATS
 @pytest.mark.parametrize(
-    ("fields", "activation", "samples"),
+    ("fields", "activation", "samples", "data_format"),
     [
-        (FIELDS, elu, 8),
-        (FIELDS, relu, 20),
-        ({0: 2, 1: 2, 2: 2}, elu, 16),
-        ({1: 2, 2: 1}, relu, 8),
-        ({0: 4}, sigmoid, 4),
+        (FIELDS, elu, 8, "channels_last"),
+        (FIELDS, relu, 20, "channels_first"),
+        ({0: 2, 1: 2, 2: 2}, elu, 16, "channels_first"),
+        ({1: 2, 2: 1}, relu, 8, "channels_last"),
+        ({0: 4}, sigmoid, 4, "channels_first"),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
@@ -65,8 +62,16 @@ def test_fourier_values_are_the_formula(fields, activation, samples, data_format
     assert relative_error(run(layer, maps), expected) < 1e-12
 
 
-@BOTH_FORMATS
-@SEVERAL
+@pytest.mark.parametrize(
+    ("fields", "data_format"),
+    [
+        (FIELDS, "channels_last"),
+        (FIELDS, "channels_first"),
+        ({1: 2, 2: 1}, "channels_last"),
+        ({0: 4}, "channels_first"),
+    ],
+    ids=str,
+)
 def test_norm_values_are_the_formula(fields, data_format, rng):
     maps = rng.normal(size=(2, 3, 4, channels(fields)))
     layer = NormActivation(
@@ -91,8 +96,16 @@ def test_norm_values_are_the_formula(fields, data_format, rng):
     assert all(not list(rest) for rest in biases.values())
 
 
-@BOTH_FORMATS
-@pytest.mark.parametrize("fields", [{0: 3, 1: 2, 3: 1}, {0: 2, 1: 2, 2: 2}, {0: 4}], ids=str)
+@pytest.mark.parametrize(
+    ("fields", "data_format"),
+    [
+        (FIELDS, "channels_last"),
+        (FIELDS, "channels_first"),
+        ({0: 2, 1: 2, 2: 2}, "channels_last"),
+        ({0: 4}, "channels_first"),
+    ],
+    ids=str,
+)
 def test_gated_values_are_the_formula(fields, data_format, rng):
     maps = rng.normal(size=(2, 3, 4, channels(fields)))
     layer = GatedActivation(fields, data_format=data_format, dtype="float64")

@@ -10,7 +10,6 @@ from tests.helpers.layers import randomize, relative_error, run
 from tests.helpers.steerable import FIELDS, channels, quarter_turn_error, turn_fibres
 
 INVARIANTS = {0: 6}
-TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 # How a layer is made, and the fields that it gives.
 POINTWISE = {
     "norm": (lambda **how: layers.NormActivation(FIELDS, "elu", **how), FIELDS),
@@ -41,20 +40,13 @@ def ready(make, maps, rng, **how):
     return lambda inputs: run(layer, inputs, how.get("data_format"))
 
 
-@pytest.mark.parametrize(
-    ("size", "data_format", "dtype"),
-    [
-        (5, "channels_last", "float64"),
-        (6, "channels_first", "float64"),
-        (6, "channels_last", "float32"),
-    ],
-)
+@pytest.mark.parametrize(("size", "data_format"), [(5, "channels_last"), (6, "channels_first")])
 @pytest.mark.parametrize("name", EVERY)
-def test_quarter_turns(name, size, data_format, dtype, rng):
+def test_quarter_turns(name, size, data_format, rng):
     make, fields_out = EVERY[name]
-    maps = rng.normal(size=(1, size, size, channels(FIELDS))).astype(dtype)
-    function = ready(make, maps, rng, data_format=data_format, dtype=dtype)
-    assert quarter_turn_error(function, maps, FIELDS, fields_out) < TOLERANCE[dtype]
+    maps = rng.normal(size=(1, size, size, channels(FIELDS)))
+    function = ready(make, maps, rng, data_format=data_format, dtype="float64")
+    assert quarter_turn_error(function, maps, FIELDS, fields_out) < 1e-10
 
 
 @pytest.mark.parametrize("name", POINTWISE)
@@ -75,7 +67,7 @@ def test_the_stock_activation_does_not(rng):
 
 
 def test_a_network_is_invariant(rng):
-    """Images to vectors that no quarter turn changes."""
+    """Images to vectors that no quarter turn changes, in float32."""
     fields = Fields.regular(2, max_frequency=3)
     images = keras.Input((9, 9, 2))
     maps = layers.DiscMask()(images)
@@ -95,4 +87,4 @@ def test_a_network_is_invariant(rng):
     outputs = np.split(network.predict(np.concatenate(moved), verbose=0), 4)
     assert outputs[0].std(axis=0).min() > 1e-3
     for turned in outputs[1:]:
-        assert relative_error(turned, outputs[0]) < TOLERANCE["float32"]
+        assert relative_error(turned, outputs[0]) < 1e-5

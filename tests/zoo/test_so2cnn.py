@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from keras_gcnn import zoo
-from keras_gcnn.data import rotate
 from tests.zoo.networks import build, count, images
 from tests.zoo.test_equivariance import SIZES, policy
 
@@ -41,17 +40,6 @@ def test_training_mode_is_exact_for_images_turned_one_by_one():
     expected = numbers(network(x, training=True))
     found = numbers(network(turned, training=True))
     assert np.abs(found - expected).max() <= 1e-10 * np.abs(expected).max()
-
-
-def test_any_angle_is_nearly_as_good():
-    """Of a smooth image, whose interpolation is no error to speak of."""
-    y, x = np.mgrid[-14:15, -14:15]
-    smooth = sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / 18) for a, b in ((3, 1), (-4, 3), (1, -5)))
-    network = small(input_shape=(29, 29, 1))
-    upright = smooth[None, :, :, None].astype("float32")
-    turned = np.concatenate([rotate(upright, angle) for angle in (0, 20, 45, 70)])
-    logits = numbers(network(turned))
-    assert np.abs(logits - logits[0]).max() < 0.02 * np.ptp(logits[0])
 
 
 def test_the_published_size():
@@ -96,7 +84,8 @@ def test_channels_first_computes_the_same():
     first = small(input_shape=(3, 28, 28), data_format="channels_first")
     first.set_weights(last.get_weights())
     x = images((28, 28, 3))
-    np.testing.assert_allclose(numbers(first(x.transpose(0, 3, 1, 2))), numbers(last(x)), atol=1e-5)
+    found, expected = numbers(first(x.transpose(0, 3, 1, 2))), numbers(last(x))
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("mixed", ["mixed_float16", "mixed_bfloat16"])
