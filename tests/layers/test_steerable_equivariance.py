@@ -23,9 +23,8 @@ POINTWISE = {
         FIELDS,
     ),
 }
-EVERY = {
-    **POINTWISE,
-    "fourier": (lambda **how: layers.FourierActivation(FIELDS, samples=8, **how), FIELDS),
+FOURIER = {"fourier": (lambda **how: layers.FourierActivation(FIELDS, samples=8, **how), FIELDS)}
+POSITIONS = {
     "pooling": (lambda **how: layers.SteerableAveragePooling2D(FIELDS, **how), FIELDS),
     "pooling by 3": (lambda **how: layers.SteerableAveragePooling2D(FIELDS, 3, **how), FIELDS),
     "mask": (lambda **how: layers.DiscMask(FIELDS, **how), FIELDS),
@@ -40,10 +39,16 @@ def ready(make, maps, rng, **how):
     return lambda inputs: run(layer, inputs, how.get("data_format"))
 
 
-@pytest.mark.parametrize(("size", "data_format"), [(5, "channels_last"), (6, "channels_first")])
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize(
+    ("name", "size", "data_format"),
+    [
+        *((name, 5, "channels_first") for name in {**POINTWISE, **FOURIER}),
+        *((name, 5, "channels_last") for name in POSITIONS),
+        *((name, 6, "channels_first") for name in POSITIONS),
+    ],
+)
 def test_quarter_turns(name, size, data_format, rng):
-    make, fields_out = EVERY[name]
+    make, fields_out = {**POINTWISE, **FOURIER, **POSITIONS}[name]
     maps = rng.normal(size=(1, size, size, channels(FIELDS)))
     function = ready(make, maps, rng, data_format=data_format, dtype="float64")
     assert quarter_turn_error(function, maps, FIELDS, fields_out) < 1e-10

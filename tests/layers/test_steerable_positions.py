@@ -39,7 +39,7 @@ def test_pooling_is_the_formula(sizes, stride, sigma, data_format, rng):
     assert relative_error(run(layer, maps), expected) < 1e-12
 
 
-@pytest.mark.parametrize("size", range(1, 11))
+@pytest.mark.parametrize("size", [1, 2, 5, 6])
 @pytest.mark.parametrize("sigma", [None, 0.05])
 def test_a_constant_stays_as_it_is(size, sigma):
     """However narrow the Gaussian is: between two positions it is the mean of both."""
