@@ -54,7 +54,7 @@ def test_a_narrow_gaussian_between_two_positions():
 
 
 def test_pooling_removes_what_the_smaller_grid_cannot_show():
-    """Of a wave of two pixels a twentieth is left; every second position alone would keep all."""
+    """Of a wave of two pixels less than a quarter; every second position alone would keep all."""
     wave = (-1.0) ** np.arange(24)
     layer = SteerableAveragePooling2D(dtype="float64")
     for size in (23, 24):
