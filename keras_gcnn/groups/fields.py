@@ -104,11 +104,9 @@ class Fields:
         """Fields as they are, from their multiplicities, or from `as_json`."""
         if isinstance(value, Fields):
             return value
-        if isinstance(value, Mapping):  # JSON has no numbers as keys
-            value = {
-                int(key) if isinstance(key, str) and key.isdecimal() else key: count
-                for key, count in value.items()
-            }
+        if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+            # From JSON, which has no numbers as keys.
+            value = {int(key) if key.isdecimal() else key: most for key, most in value.items()}
         return cls(value)
 
     @property

@@ -20,6 +20,14 @@ def constant(array: np.ndarray):
     return torch.from_numpy(array)
 
 
+def product(left, right):
+    """Matrix product; Keras computes that of float64 in float32 on PyTorch."""
+    double = keras.backend.standardize_dtype(left.dtype) == "float64"
+    if double and keras.backend.backend() == "torch":
+        return ops.convert_to_tensor(left) @ ops.convert_to_tensor(right)
+    return ops.matmul(left, right)
+
+
 def convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
     """The backend's own convolution."""
     if (

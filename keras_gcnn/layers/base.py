@@ -135,16 +135,22 @@ class GroupLayer(MapLayer):
         return {**super().get_config(), "group": self.group.name}
 
 
-def count_fields(
-    layer: keras.Layer, input_shape: tuple[int | None, ...], group: groups.Group, axis: int
-) -> int:
-    """Channels of `input_shape` along `axis` over `|G|`; see `GroupLayer.fields`."""
+def known_channels(layer: keras.Layer, input_shape: tuple[int | None, ...], axis: int) -> int:
+    """Channels of `input_shape` along `axis`; raises a `ValueError` if it does not tell them."""
     channels = input_shape[axis]
     if channels is None:
         raise ValueError(
             f"{type(layer).__name__} {layer.name!r} needs a known number of channels; the input "
             f"has shape {tuple(input_shape)}. State it, e.g. keras.Input((28, 28, 8))."
         )
+    return channels
+
+
+def count_fields(
+    layer: keras.Layer, input_shape: tuple[int | None, ...], group: groups.Group, axis: int
+) -> int:
+    """Channels of `input_shape` along `axis` over `|G|`; see `GroupLayer.fields`."""
+    channels = known_channels(layer, input_shape, axis)
     if channels % group.order:
         raise ValueError(
             f"{type(layer).__name__} {layer.name!r} on {group.name} received {channels} channels "

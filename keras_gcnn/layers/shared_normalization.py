@@ -24,7 +24,7 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
         super().__init__(axis=axis, synchronized=synchronized, **kwargs)
 
     def _sizes(self, input_shape) -> tuple[int, int]:
-        """Number of means and offsets, and of variances and scales."""
+        """Number of means and offsets, and of variances and scales; checks the channels."""
         raise NotImplementedError
 
     def _pooled_moments(self, means, variances):
@@ -123,6 +123,10 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
         )
         return ops.cast(outputs, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        self._sizes(input_shape)  # raises if they are not its channels
+        return tuple(input_shape)
 
     def get_config(self) -> dict:
         config = super().get_config()

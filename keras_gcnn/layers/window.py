@@ -9,7 +9,7 @@ from keras import ops
 from keras_gcnn import groups
 from keras_gcnn.layers.arguments import check_choice, check_pair
 from keras_gcnn.layers.backend import convolve
-from keras_gcnn.layers.base import MapLayer, SizeDependent, as_numbers
+from keras_gcnn.layers.base import MapLayer, SizeDependent, as_numbers, known_channels
 
 # What Keras lets one say about a weight, and the module that reads it.
 _SETTINGS = {
@@ -122,17 +122,11 @@ class WindowConvolution(SizeDependent, MapLayer):
         )
 
     def build(self, input_shape):
-        if input_shape[self.channel_axis] is None:
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} needs a known number of channels; the input "
-                f"has shape {tuple(input_shape)}. State it, e.g. keras.Input((28, 28, 1))."
-            )
+        channels = known_channels(self, input_shape, self.channel_axis)
         self._channels(input_shape)
         self.check_sizes(input_shape)
         self._build_weights(input_shape)
-        self.input_spec = keras.layers.InputSpec(
-            ndim=4, axes={self.channel_axis: input_shape[self.channel_axis]}
-        )
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={self.channel_axis: channels})
         self.built = True
 
     def _convolve(self, inputs):

@@ -80,6 +80,11 @@ def test_written_and_read_again(multiplicities):
     assert all(one == fields and hash(one) == hash(fields) for one in again)
 
 
+def test_the_same_frequency_twice():
+    with pytest.raises(ValueError, match="'0': 2 has to be a frequency"):
+        Fields.of({0: 1, "0": 2})
+
+
 def test_equality():
     different = {Fields(multiplicities) for multiplicities in SEVERAL}
     assert len(different) == len(SEVERAL)

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_gcnn.groups.fields import Block
 from keras_gcnn.layers.arguments import check_above_zero, check_count
-from keras_gcnn.layers.backend import constant
+from keras_gcnn.layers.backend import constant, product
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
@@ -19,7 +19,6 @@ from keras_gcnn.layers.steerable.base import (
     pair_channels,
     pair_lengths,
     positions_of,
-    product,
     scalar_channels,
     split_blocks,
 )

@@ -10,15 +10,15 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.layers.backend import constant
-from keras_gcnn.layers.base import MapLayer
+from keras_gcnn.layers.backend import constant, product
+from keras_gcnn.layers.base import MapLayer, known_channels
 
 FieldsLike = Fields | Mapping[int, int]
 
 
 def check_channels(layer: keras.Layer, fields: Fields, input_shape, axis: int) -> None:
     """Raises a `ValueError` if the input has not as many channels as its fields."""
-    channels = input_shape[axis]
+    channels = known_channels(layer, input_shape, axis)
     if channels != fields.channels:
         raise ValueError(
             f"{type(layer).__name__} {layer.name!r} is for {fields!r}, which have "
@@ -68,14 +68,6 @@ class SteerableLayer(KeepsFields, MapLayer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "fields": self.fields.as_json()}
-
-
-def product(left, right):
-    """Matrix product; Keras computes that of float64 in float32 on PyTorch."""
-    double = keras.backend.standardize_dtype(left.dtype) == "float64"
-    if double and keras.backend.backend() == "torch":
-        return ops.convert_to_tensor(left) @ ops.convert_to_tensor(right)
-    return ops.matmul(left, right)
 
 
 def mix_channels(tensor, matrix, axis: int):

@@ -12,12 +12,11 @@ from keras_gcnn import groups
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.radial import check_band_limit
 from keras_gcnn.groups.steerable import block_basis, kernel_basis
-from keras_gcnn.layers.backend import constant
+from keras_gcnn.layers.backend import constant, product
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     check_channels,
     mix_channels,
-    product,
     scalar_channels,
 )
 from keras_gcnn.layers.transposed_window import TransposedWindow

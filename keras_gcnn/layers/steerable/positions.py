@@ -8,9 +8,9 @@ from keras import ops
 
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.arguments import check_above_zero, check_count
-from keras_gcnn.layers.backend import constant
+from keras_gcnn.layers.backend import constant, product
 from keras_gcnn.layers.base import MapLayer, as_numbers
-from keras_gcnn.layers.steerable.base import FieldsLike, KeepsFields, check_channels, product
+from keras_gcnn.layers.steerable.base import FieldsLike, KeepsFields, check_channels
 
 _BLUR = 0.33  # pixels per stride: half of what a grid of that stride can show
 _REACH = 3.1  # standard deviations beyond which a weight counts as zero
