@@ -1,0 +1,70 @@
+"""How a sample moves with the concentration when its quantile is held fixed.
+
+Keras computes minimum, maximum and arctan2 of float64 in float32 on PyTorch; hence clip and where.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+
+from keras_gcnn.distributions.bessel import Ratio
+
+# The rule of Gauss and Legendre for the interval from 0 to 1.
+_NODES, _WEIGHTS = ((np.polynomial.legendre.leggauss(16) + np.array([[1], [0]])) / 2).copy()
+_REACH = 6.5  # spreads of the angle beyond which the density adds nothing
+_SMALLEST = 1e-30  # instead of a sine of zero, at the pole
+_LEAST_STRETCH = -0.9999999  # keeps rounding from taking the logarithm of zero
+
+
+def angle_slope(cosine, sine, rest, kappa, dim: int, ratio: Ratio):
+    """Derivative of the angle to the mean direction by the concentration, at fixed quantile.
+
+    With t the angle, F its distribution and f its density, `dt/dk = -(dF/dk) / f`. The integral
+    over the angles p from 0 to t is `(cos p - A) (sin p / sin t)^(m-2) exp(k (cos p - cos t))`, and
+    the one from t to pi is its negative; of the two the one that does not cancel is taken, by the
+    rule of Gauss and Legendre.
+
+    Args:
+        cosine: of the angle.
+        sine: likewise.
+        rest: 1 - cosine, without the cancellation.
+        kappa: concentration, of the same shape.
+        dim: int, m.
+        ratio: of `kappa`.
+
+    Returns:
+        Tensor of the shape of `cosine`, with a relative error of 3e-5 at most.
+
+    References:
+        Figurnov, Mohamed & Mnih 2018, "Implicit Reparameterization Gradients", equation 7.
+    """
+    angle = 2 * ops.arctan(ops.sqrt(rest / (2 - rest)))
+    near = cosine > ratio.mean
+    rest_of_mean = one_minus_mean(ratio, kappa)
+    spread = ops.sqrt((dim - 2) / (rest_of_mean * (1 + ratio.mean)) + kappa * ratio.mean)
+    whole, reach = ops.where(near, angle, np.pi - angle), _REACH / spread
+    length = ops.where(whole < reach, whole, reach)
+    excess = rest_of_mean - rest  # cosine - A
+    cotangent = cosine / ops.clip(sine, _SMALLEST, 1.0)
+    steps = ops.where(near, -length, length) * _constant(_NODES, cosine)
+    half, sines = ops.square(ops.sin(steps / 2)), ops.sin(steps)
+    drop = -2 * half * cosine - sines * sine  # cos p - cos t
+    exponent = kappa * drop
+    if dim > 2:  # with the logarithm of sin p / sin t
+        stretch = ops.clip(sines * cotangent - 2 * half, _LEAST_STRETCH, np.inf)
+        exponent = exponent + (dim - 2) * ops.log1p(stretch)
+    values = (drop + excess) * ops.exp(exponent) * _constant(_WEIGHTS, cosine)
+    total = ops.sum(values, axis=0) * length
+    return ops.where(near, -total, total)
+
+
+def _constant(numbers: np.ndarray, like):
+    """Numbers along a new first axis of a tensor."""
+    numbers = numbers.reshape(-1, *(1 for _ in like.shape))
+    return ops.convert_to_tensor(numbers, like.dtype)
+
+
+def one_minus_mean(ratio: Ratio, kappa):
+    """1 - A, from whichever of its two forms does not cancel."""
+    return ops.where(kappa > 1, ratio.distance / ops.clip(kappa, 1.0, np.inf), 1 - ratio.mean)
