@@ -107,7 +107,7 @@ def audit(model: keras.Model, group: str | Group | None = None, *, seed: int = 0
             f"The model {model.name!r} is not built. Give it an input, e.g. "
             "keras.Input((28, 28, 1)), or call it once."
         )
-    asked = groups.get(group) if group is not None else largest_group(model)
+    asked = groups.get(group if group is not None else largest_group(model) or "p4m")
     for tensor in model.inputs:
         if None in tensor.shape[1:]:
             raise ValueError(

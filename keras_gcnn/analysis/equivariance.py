@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_gcnn import groups
 from keras_gcnn.analysis.fields import RANKS, TYPES, field_of, move_each, relative_error
-from keras_gcnn.analysis.models import find_data_format, fitting_group, own_group
+from keras_gcnn.analysis.models import find_data_format, fitting_group, largest_group, own_group
 from keras_gcnn.groups.fields import Fields
 
 _TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
@@ -34,7 +34,8 @@ def _evaluate(target: Callable, inputs: np.ndarray, training: bool) -> np.ndarra
 
 
 def _find_group(target, group) -> groups.Group:
-    group = own_group(target) if group is None else group
+    if group is None:
+        group = largest_group(target) if isinstance(target, keras.Model) else own_group(target)
     if group is None:
         raise ValueError(
             f"{type(target).__name__} does not say which group it belongs to. Give it, e.g. "
@@ -80,7 +81,8 @@ def equivariance_error(
     Args:
         target: a Keras layer or model, or a function from a batch to a batch. A layer that is not
             built yet is built by the call. Its state, such as moving statistics, is left as it was.
-        group: str or `keras_gcnn.groups.Group`; default the layer's own.
+        group: str or `keras_gcnn.groups.Group`; default the layer's own, or the largest
+            of a model's layers.
         inputs: batch to measure on; default `batch_size` draws from the standard normal.
         input_shape: shape of one input, without the batch; default that of the model.
         input_type: `"trivial"` (images: values move but do not change) or `"regular"` (channels
@@ -188,7 +190,8 @@ def assert_equivariant(
 
     Args:
         target: a Keras layer or model, or a function from a batch to a batch.
-        group: str or `keras_gcnn.groups.Group`; default the layer's own.
+        group: str or `keras_gcnn.groups.Group`; default the layer's own, or the largest
+            of a model's layers.
         tolerance: largest relative error to accept; default 1e-10 in float64, 1e-5 in float32.
         **kwargs: arguments of `equivariance_error`, such as `input_shape`.
 

@@ -47,11 +47,11 @@ def own_group(layer: object) -> Group | None:
     return group if isinstance(group, Group) else None
 
 
-def largest_group(model: keras.Model) -> Group:
-    """The largest group that a layer of the model names, or P4M if they name none."""
+def largest_group(model: keras.Model) -> Group | None:
+    """The largest group that a layer of the model names, or None if they name none."""
     named = [group for layer in all_layers(model) if (group := own_group(layer))]
     largest = max(named, key=lambda one: one.order, default=groups.get("z2"))
-    return largest if largest.order > 1 else groups.get("p4m")
+    return largest if largest.order > 1 else None
 
 
 def fitting_group(group: Group, shape: tuple[int, ...], data_format: str) -> Group:

@@ -27,6 +27,7 @@ _REPLACE_ON_FIELDS = {
     "Activation": "use FourierActivation, NormActivation or GatedActivation",
     "AveragePooling2D": "use SteerableAveragePooling2D",
     "BatchNormalization": "use SteerableBatchNormalization",
+    "Concatenate": "concatenate in an order that Fields + Fields has",
     "Conv2D": "use SteerableConv2D",
     "Conv2DTranspose": "use SteerableConv2DTranspose",
     "Dense": _INVARIANT_FIRST,
@@ -35,6 +36,7 @@ _REPLACE_ON_FIELDS = {
     "MaxPooling2D": "use SteerableAveragePooling2D",
     "ReLU": "use FourierActivation, NormActivation or GatedActivation",
 }
+_OTHERWISE_ON_FIELDS = f"use a layer for fields, such as SteerableConv2D, or {_INVARIANT_FIRST}"
 _OTHERWISE = (
     "replace it by a layer that treats all orientations alike, or put a Restriction to {held} "
     "before it"
@@ -64,6 +66,8 @@ def remedy(
     own = own_group(op) or group
     if not own.contains(group):
         return f"made for {own.name}, the input obeys {group.name}", f"use group={group.name!r}"
-    replacements = _REPLACE_ON_FIELDS if field.type == "steerable" else _REPLACE
-    fix = replacements.get(type(op).__name__, _OTHERWISE.format(held=held.name))
+    replacements, otherwise = _REPLACE, _OTHERWISE.format(held=held.name)
+    if field.type == "steerable":
+        replacements, otherwise = _REPLACE_ON_FIELDS, _OTHERWISE_ON_FIELDS
+    fix = replacements.get(type(op).__name__, otherwise)
     return f"{kept} on {field} channels of shape {tuple(input_shape[1:])}", fix

@@ -159,7 +159,8 @@ class Trial:
         if ROTATIONS.contains(held):
             met = [field.fields for one in self.traced for field in one.fields if _steers(field)]
             own = getattr(self.op, "fields_out", None)
-            kinds = dict.fromkeys([*([own] if isinstance(own, Fields) else []), *met])
+            joined = self._joined() if met else []
+            kinds = dict.fromkeys([*([own] if isinstance(own, Fields) else []), *met, *joined])
             fields += [field_of(kind, ROTATIONS) for kind in kinds if kind.frequencies[-1] > 0]
         return [
             field
@@ -168,6 +169,20 @@ class Trial:
             and output.shape[:1] == (BATCH,)
             and field.fits(output.shape, self.data_format)
         ]
+
+    def _joined(self) -> list[Fields]:
+        """What all inputs, concatenated, consist of, if they do of fields."""
+        axis = -1 if self.data_format == "channels_last" else 1
+        parts = []
+        for one in self.traced:
+            first = one.fields[0]
+            if first.type == "regular":
+                return []
+            parts.append(first.fields if _steers(first) else Fields.trivial(one.shape[axis]))
+        try:
+            return [sum(parts[1:], parts[0])]
+        except ValueError:  # they are in an order that no fields have
+            return []
 
     def _choices(self, held: Group):
         """Elements for the images of the batch, and whether to try in training."""

@@ -61,6 +61,8 @@ class Fields:
     (16, (16, 16))
     >>> Fields.regular(16, max_frequency=5)
     Fields.regular(16, max_frequency=5)
+    >>> fields + Fields.trivial(3)  # of two maps, concatenated
+    Fields({0: 11, 1: 4})
     """
 
     def __init__(self, multiplicities: Mapping[int, int]):
@@ -177,6 +179,32 @@ class Fields:
     def as_json(self) -> dict[str, int]:
         """The multiplicities as JSON keeps them; `Fields.of` reads them."""
         return {str(frequency): number for frequency, number in self._multiplicities.items()}
+
+    def __add__(self, other: Fields) -> Fields:
+        """What the channels of two maps, concatenated in this order, consist of.
+
+        Raises:
+            ValueError: if that is not the order in which `Fields` has the channels.
+        """
+        if not isinstance(other, Fields):
+            return NotImplemented
+        frequencies = {*self._multiplicities, *other._multiplicities}
+        both = Fields(
+            {k: sum(one._multiplicities.get(k, 0) for one in (self, other)) for k in frequencies}
+        )
+        if both._frequencies_of_fields() != [
+            *self._frequencies_of_fields(),
+            *other._frequencies_of_fields(),
+        ]:
+            raise ValueError(
+                f"{self!r} + {other!r}: concatenated, their channels are not in the order that "
+                "Fields has. All fields should have the same frequencies, or those with more of "
+                "them come first, as in Fields.regular(4, max_frequency=2) + Fields.trivial(3)."
+            )
+        return both
+
+    def _frequencies_of_fields(self) -> list[tuple[int, ...]]:
+        return [block.frequencies for block in self.blocks for _ in range(block.fields)]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Fields) and self._multiplicities == other._multiplicities

@@ -77,7 +77,8 @@ def get(group: str | Group) -> Group:
     if found is None:
         raise ValueError(
             f"Unknown group {group!r}. Choose one of {', '.join(_GROUPS)}, or make your own known "
-            "with keras_gcnn.groups.register."
+            "with keras_gcnn.groups.register. Rotations by any angle have steerable layers, which "
+            "are exact under 'p4', the quarter turns."
         )
     return found
 

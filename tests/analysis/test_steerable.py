@@ -51,3 +51,40 @@ def test_a_network_is_invariant():
     network = zoo.so2cnn(variant="seed")
     x = np.random.default_rng(0).random((2, 28, 28, 1), dtype="float32")
     analysis.assert_equivariant(network, "p4", inputs=x)
+
+
+def joined(*parts):
+    """A network that concatenates maps of these fields, and what the audit says of that layer."""
+    image = keras.Input((9, 9, 1))
+    maps = [
+        layers.SteerableConv2D(Fields.trivial(1), one, 5, padding="same")(image) for one in parts
+    ]
+    outputs = keras.layers.Concatenate(name="joined")(maps)
+    model = keras.Model(image, outputs)
+    (finding,) = [one for one in analysis.audit(model).findings if one.layer == "joined"]
+    return finding
+
+
+def test_fields_side_by_side():
+    assert not joined(Fields.regular(2, 2), Fields.regular(3, 2)).problem
+    assert not joined(Fields.regular(2, 2), Fields.trivial(3)).problem
+    finding = joined(Fields.trivial(3), Fields.regular(2, 2))
+    assert "Fields + Fields" in finding.fix
+
+
+def test_layers_for_groups_do_not_fit_fields():
+    image = keras.Input((9, 9, 1))
+    fields = Fields({0: 4, 1: 2, 2: 2})
+    x = layers.SteerableConv2D(Fields.trivial(1), fields, 5)(image)
+    model = keras.Model(image, layers.GConv2D(4, 3, group="p4")(x))
+    (problem,) = analysis.audit(model).problems
+    assert "SteerableConv2D" in problem.fix
+    assert "Restriction" not in problem.fix
+
+
+def test_a_model_is_measured_under_its_largest_group():
+    analysis.assert_equivariant(build("lenet", "p4m"))
+    with pytest.raises(ValueError, match="does not say which group"):
+        analysis.assert_equivariant(build("lenet", "z2"))
+    with pytest.raises(ValueError, match=r"'so2'.* steerable layers, which are exact under 'p4'"):
+        analysis.equivariance_error(build("lenet", "z2"), "so2")

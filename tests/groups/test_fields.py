@@ -80,6 +80,42 @@ def test_written_and_read_again(multiplicities):
     assert all(one == fields and hash(one) == hash(fields) for one in again)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        (Fields.regular(2, 3), Fields.regular(5, 3), Fields.regular(7, 3)),
+        (Fields.regular(2, 3), Fields.trivial(4), Fields({0: 6, 1: 2, 2: 2, 3: 2})),
+        (Fields({1: 2}), Fields({1: 3}), Fields({1: 5})),
+        (Fields({0: 2, 1: 2}), Fields({0: 3, 1: 1}), Fields({0: 5, 1: 3})),
+    ],
+    ids=str,
+)
+def test_sum(first, second, both):
+    """It turns as the two do side by side."""
+    assert first + second == both
+    matrix, size = both.representation(0.7), first.channels
+    np.testing.assert_array_equal(matrix[:size, :size], first.representation(0.7))
+    np.testing.assert_array_equal(matrix[size:, size:], second.representation(0.7))
+    assert not matrix[:size, size:].any()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (Fields.trivial(4), Fields.regular(2, 3)),
+        (Fields({0: 3, 1: 1}), Fields({0: 2, 1: 2})),
+        (Fields.regular(2, 1), Fields.regular(2, 2)),
+        (Fields({1: 2}), Fields({2: 2})),
+    ],
+    ids=str,
+)
+def test_no_sum(first, second):
+    with pytest.raises(ValueError, match="not in the order that Fields has"):
+        first + second
+    with pytest.raises(TypeError):
+        first + 3
+
+
 def test_the_same_frequency_twice():
     with pytest.raises(ValueError, match="'0': 2 has to be a frequency"):
         Fields.of({0: 1, "0": 2})
