@@ -136,5 +136,8 @@ class Walk:
 
 
 def _smallest(traced: list[Traced]) -> Traced:
-    """The tensor that obeys the smallest group, which decides for all that meet it."""
-    return min(traced, key=lambda one: one.group.order)
+    """The tensor that obeys the smallest group, which decides for all that meet it.
+
+    Of several, one whose channels turn.
+    """
+    return min(traced, key=lambda one: (one.group.order, one.fields[0].type == "trivial"))
