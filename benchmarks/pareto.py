@@ -1,8 +1,8 @@
-"""Error against time: the published networks, with the step that each takes to train.
+"""Error against time: the networks whose results are in `zoo/results`, with the step of each.
 
-The errors are those of the cards beside the published weights; the times are measured here, of all
-networks of one data set in turn in one process. A network is on the front if no other of its data
-set is both faster and better.
+The errors are those of the results; the times are measured here, of all networks of one recipe in
+turn in one process, on images of its data set. A network is on the front if no other of its recipe
+is both faster and better.
 
     python benchmarks/pareto.py --picture docs/error_against_time.png
 """
@@ -18,28 +18,42 @@ from typing import Annotated
 import harness
 import typer
 
-TRAINED = Path(__file__).resolve().parents[1] / "keras_gcnn" / "zoo" / "trained"
+RESULTS = Path(__file__).resolve().parents[1] / "zoo" / "results"
+LEFT_OUT = ("table2_steps",)  # 200 steps say nothing of accuracy
 
 
-def read_cards() -> dict[str, dict[str, dict]]:
-    """Cards by data set and name of the file."""
+def read_results() -> dict[str, dict[str, dict]]:
+    """By recipe and network: parameters, and the test errors of all seeds."""
     found: dict[str, dict[str, dict]] = {}
-    for path in sorted(TRAINED.glob("*.json")):
-        card = json.loads(path.read_text(encoding="utf-8"))
-        found.setdefault(card["recipe"], {})[path.stem] = card
+    for path in sorted(RESULTS.glob("*/results.json")):
+        if path.parent.name in LEFT_OUT:
+            continue
+        networks = found.setdefault(path.parent.name, {})
+        for one in json.loads(path.read_text(encoding="utf-8"))["results"]:
+            network = networks.setdefault(
+                one["network"], {"parameters": one["parameters"], "errors": []}
+            )
+            network["errors"].append(one["errors"]["test"])
     return found
 
 
-def measure(recipe: str, batch_size: int, steps: int) -> dict[str, float]:
-    """Median seconds of a training step of every published network of a recipe."""
-    from keras_gcnn import zoo
+def measure(name: str, batch_size: int, steps: int) -> dict[str, float]:
+    """Median seconds of a training step of every network of a recipe that has a result."""
+    from keras_gcnn import data, zoo
+    from keras_gcnn.training import load_recipe
 
+    recipe = load_recipe(name)
+    small = data.load(recipe.data.name, subset=100, test_subset=100)
+    shape, classes = small.image_shape, len(small.classes)
+    batch = harness.batch(batch_size, shape, classes)
     actions = {}
-    for name, card in read_cards()[recipe].items():
-        network = getattr(zoo, card["builder"])(**card["arguments"])
-        arguments = card["arguments"]
-        data = harness.batch(batch_size, tuple(arguments["input_shape"]), arguments["classes"])
-        actions[name] = partial(harness.compile_classifier(network).train_on_batch, *data)
+    for model in recipe.models:
+        if model.name in read_results()[name]:
+            network = getattr(zoo, model.builder)(
+                input_shape=shape, classes=classes, **model.arguments
+            )
+            compiled = harness.compile_classifier(network)
+            actions[model.name] = partial(compiled.train_on_batch, *batch)
     seconds = harness.alternate(actions, steps)
     return {name: statistics.median(times) for name, times in seconds.items()}
 
@@ -75,7 +89,7 @@ def draw(rows: list[dict], path: Path, note: str) -> None:
         for row in own:
             axes.errorbar(row["step, ms"], row["error, %"], row["deviation, %"], fmt="o", capsize=3)
             axes.annotate(
-                row["label"],
+                row["network"],
                 (row["step, ms"], row["error, %"]),
                 xytext=(5, 5),
                 textcoords="offset points",
@@ -97,25 +111,25 @@ def main(
     output: Annotated[Path | None, typer.Option(help="JSON file to write the rows to.")] = None,
     worker: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Prints error and training step of every published network, and draws them."""
+    """Prints error and training step of every network that was trained, and draws them."""
     if worker:
         harness.answer(worker, {"measure": measure})
         return
     header = f"{harness.describe([backend])}; batch {batch_size}, {steps} steps"
     print(header)
     rows = []
-    for recipe, cards in read_cards().items():
+    for recipe, networks in read_results().items():
         seconds = harness.run_worker(__file__, backend, "measure", recipe, batch_size, steps)
-        for name, card in cards.items():
+        for name, found in networks.items():
+            errors = found["errors"]
             rows.append(
                 {
                     "recipe": recipe,
                     "network": name,
-                    "label": card["label"],
-                    "parameters": card["parameters"],
+                    "parameters": found["parameters"],
                     "step, ms": round(1000 * seconds[name], 1),
-                    "error, %": card["test error, mean, %"],
-                    "deviation, %": card["test error, standard deviation, %"] or 0,
+                    "error, %": round(statistics.mean(errors), 2),
+                    "deviation, %": round(statistics.stdev(errors), 2) if errors[1:] else 0,
                 }
             )
     table = harness.TablePrinter()
