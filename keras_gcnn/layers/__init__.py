@@ -23,6 +23,11 @@ from keras_gcnn.layers.steerable import (
     SteerableDropout,
 )
 from keras_gcnn.layers.transposed import GConv2DTranspose
+from keras_gcnn.layers.von_mises_fisher import (
+    KLToUniform,
+    VonMisesFisherHead,
+    VonMisesFisherSampling,
+)
 
 __all__ = [
     "DiscMask",
@@ -40,6 +45,7 @@ __all__ = [
     "GSeparableConv2D",
     "GatedActivation",
     "InvariantMap",
+    "KLToUniform",
     "LiftingConv2D",
     "NormActivation",
     "NormPooling",
@@ -49,4 +55,6 @@ __all__ = [
     "SteerableConv2D",
     "SteerableConv2DTranspose",
     "SteerableDropout",
+    "VonMisesFisherHead",
+    "VonMisesFisherSampling",
 ]

@@ -1,0 +1,249 @@
+"""Layers for latent variables on the sphere: their distribution, samples of it, and its price."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_gcnn.distributions import von_mises_fisher
+from keras_gcnn.layers.arguments import check_choice, check_count
+
+_SMALLEST = 1e-12  # squared length below which a vector has no direction
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class VonMisesFisherHead(keras.layers.Layer):
+    """Mean direction and concentration of a von Mises-Fisher distribution, from features.
+
+    The mean direction is a dense layer's output, scaled to length one. The concentration is another
+    one's softplus plus `least`: it grows linearly, so that large ones do not make the gradient
+    explode as an exponential would, and never comes close to zero, where the mean direction has no
+    gradient any more and stays lost (posterior collapse).
+
+    Args:
+        dim: int from 2, number of coordinates; the sphere has one dimension less.
+        least: float from 0, the smallest concentration; default 1.
+        kernel_initializer: initializer of both dense layers.
+        kernel_regularizer: likewise.
+        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
+
+    Input shape:
+        `(batch, ..., features)`.
+
+    Output shape:
+        The pair `(batch, ..., dim)` and `(batch, ..., 1)`.
+
+    Raises:
+        ValueError: if `dim` is below 2 or `least` below 0.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import VonMisesFisherHead
+    >>> mu, kappa = VonMisesFisherHead(3)(np.ones((5, 8)))
+    >>> tuple(mu.shape), tuple(kappa.shape)
+    ((5, 3), (5, 1))
+
+    References:
+        Davidson et al. 2018, "Hyperspherical Variational Auto-Encoders", section 4.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        least: float = 1.0,
+        kernel_initializer="glorot_uniform",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.dim = check_count("dim", dim)
+        if self.dim < 2:
+            raise ValueError(f"dim={dim} has to be at least 2: one coordinate makes no sphere.")
+        self.least = float(least)
+        if not self.least >= 0:
+            raise ValueError(f"least={least} has to be 0 or more.")
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self._direction, self._concentration = (
+            keras.layers.Dense(
+                units,
+                # Initialisers are drawn from once each.
+                kernel_initializer=self.kernel_initializer.clone(),
+                kernel_regularizer=self.kernel_regularizer,
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            for units, name in ((self.dim, "direction"), (1, "concentration"))
+        )
+
+    def build(self, input_shape):
+        self._direction.build(input_shape)
+        self._concentration.build(input_shape)
+        self.built = True
+
+    def call(self, inputs):
+        direction = self._direction(inputs)
+        squares = ops.sum(ops.square(direction), -1, keepdims=True)
+        mu = direction * ops.rsqrt(ops.clip(squares, _SMALLEST, float("inf")))
+        return mu, ops.softplus(self._concentration(inputs)) + self.least
+
+    def compute_output_shape(self, input_shape):
+        leading = tuple(input_shape[:-1])
+        return (*leading, self.dim), (*leading, 1)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "dim": self.dim,
+            "least": self.least,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class VonMisesFisherSampling(keras.layers.Layer):
+    """Draws from von Mises-Fisher distributions in training, and returns their mean otherwise.
+
+    Gradients flow through the samples into mean directions and concentrations, unbiased; see
+    `keras_gcnn.distributions.von_mises_fisher.sample`.
+
+    Args:
+        samples: int, samples of each distribution, along a new axis after the batch; or None
+            (default) for one, without a new axis.
+        at_inference: `"mean"` (default) or `"sample"`, what to return when not training.
+        seed: int, or None for a random one.
+        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
+
+    Input shape:
+        The pair of mean directions, unit vectors `(batch, ..., dim)`, and concentrations, from 0,
+        `(batch, ..., 1)`.
+
+    Output shape:
+        `(batch, ..., dim)`, or `(batch, samples, ..., dim)`.
+
+    Call arguments:
+        inputs: the pair.
+        training: bool, whether to draw.
+
+    Raises:
+        ValueError: if the inputs are no such pair.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import VonMisesFisherSampling
+    >>> layer = VonMisesFisherSampling(samples=10, seed=0)
+    >>> tuple(layer([np.eye(4, 3), np.ones((4, 1))], training=True).shape)
+    (4, 10, 3)
+
+    References:
+        Davidson et al. 2018, section 3; Figurnov, Mohamed & Mnih 2018.
+    """
+
+    def __init__(
+        self,
+        samples: int | None = None,
+        *,
+        at_inference: str = "mean",
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.samples = None if samples is None else check_count("samples", samples)
+        self.at_inference = check_choice("at_inference", at_inference, ("mean", "sample"))
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        self.compute_output_shape(input_shape)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        mu, kappa = inputs
+        if self.samples is not None:
+            mu, kappa = (ops.repeat(one[:, None], self.samples, axis=1) for one in (mu, kappa))
+        if training or self.at_inference == "sample":
+            return von_mises_fisher.sample(mu, kappa, seed=self.seed_generator)
+        return ops.convert_to_tensor(mu)
+
+    def compute_output_shape(self, input_shape):
+        pair = isinstance(input_shape, list | tuple) and len(input_shape) == 2
+        if not pair or not all(isinstance(one, list | tuple) for one in input_shape):
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} takes the pair of mean directions and "
+                f"concentrations, layer([mu, kappa]); it received the shape {input_shape}."
+            )
+        (first, *rest), kappa = map(tuple, input_shape)
+        if kappa[-1] != 1 or len(kappa) != 1 + len(rest):
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} received mean directions of shape "
+                f"{(first, *rest)} and concentrations of shape {kappa}; there has to be one "
+                f"concentration for each direction, of shape {(first, *rest[:-1], 1)}."
+            )
+        return (first, *([] if self.samples is None else [self.samples]), *rest)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "samples": self.samples,
+            "at_inference": self.at_inference,
+            "seed": self.seed,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class KLToUniform(keras.layers.Layer):
+    """Adds to the loss how far von Mises-Fisher distributions are from the uniform one.
+
+    The loss is `beta` times the Kullback-Leibler divergence in nats, averaged over the batch. The
+    concentrations are passed on as they are.
+
+    Args:
+        dim: int from 2, number of coordinates of the samples.
+        beta: float from 0, the weight; or a variable, for one that changes in training.
+        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
+
+    Input shape:
+        Concentrations, of shape `(batch, ..., 1)`.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: if `dim` is below 2 or `beta` below 0.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import KLToUniform
+    >>> layer = KLToUniform(3, beta=0.1)
+    >>> kappa = layer(np.ones((4, 1)))
+    >>> len(layer.losses)
+    1
+
+    References:
+        Davidson et al. 2018, equation 14; Higgins et al. 2017, "beta-VAE".
+    """
+
+    def __init__(self, dim: int, beta: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.dim = check_count("dim", dim)
+        if self.dim < 2:
+            raise ValueError(f"dim={dim} has to be at least 2: one coordinate makes no sphere.")
+        if not float(beta) >= 0:
+            raise ValueError(f"beta={beta} has to be 0 or more.")
+        self.beta = beta
+
+    def call(self, inputs):
+        divergence = von_mises_fisher.kl_to_uniform(ops.cast(inputs, "float32"), self.dim)
+        self.add_loss(self.beta * ops.mean(divergence))
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "dim": self.dim, "beta": float(self.beta)}
