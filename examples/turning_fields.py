@@ -34,9 +34,17 @@ def draw(
         layer: name of one of its layers.
         field: which of the layer's fields.
         digit: which digit to show.
+
+    Raises:
+        ValueError: if the layer has no such field, or the weights are of another network.
     """
     keras.utils.set_random_seed(0)
     network = zoo.so2cnn(weights=weights)
+    drawable = [one.name for one in network.layers if _has_arrows(one)]
+    if layer not in drawable:
+        raise ValueError(
+            f"layer={layer!r} has no fields to draw. Choose one of {', '.join(drawable)}."
+        )
     chosen = network.get_layer(layer)
     digits = load("digits").test
     upright = digits.images[digits.labels == digit][0]
@@ -54,11 +62,34 @@ def draw(
     )
 
 
+def _has_arrows(layer: keras.Layer) -> bool:
+    """Whether the layer's output has fields of the frequencies 0 and 1."""
+    fields = getattr(layer, "fields_out", None)
+    return fields is not None and {0, 1} <= Fields.of(fields).multiplicities.keys()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Reads the command line; mistakes become one line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("path", type=Path, help="picture to write; its ending chooses the format")
+    parser.add_argument(
+        "--weights", help="published name, or .weights.h5 or .keras file; without it, random ones"
+    )
+    parser.add_argument(
+        "--layer", default="activation1", help="conv1, norm1, activation1, pool1, conv2, ..."
+    )
+    parser.add_argument("--field", type=int, default=0, help="which field of the layer, from 0")
+    parser.add_argument(
+        "--digit", type=int, default=7, choices=range(10), help="which digit to turn"
+    )
+    try:
+        draw(**vars(parser.parse_args(arguments)))
+    except ValueError as error:
+        parser.error(str(error))
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("path", type=Path)
-    parser.add_argument("--weights")
-    parser.add_argument("--layer", default="activation1")
-    parser.add_argument("--field", type=int, default=0)
-    parser.add_argument("--digit", type=int, default=7)
-    draw(**vars(parser.parse_args()))
+    main()

@@ -1,7 +1,7 @@
 """Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
 
 Importing the package registers its layers, so that `keras.saving.load_model` finds them. The other
-parts (`zoo`, `data`, `analysis`, `training`) are imported when they are first used.
+parts (`zoo`, `data`, `analysis`, `distributions`, `training`) are imported when they are first used.
 """
 
 import importlib
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 __version__ = "0.1.0"
-__all__ = ["analysis", "data", "groups", "layers", "training", "zoo"]
+__all__ = ["analysis", "data", "distributions", "groups", "layers", "training", "zoo"]
 
 
 def __getattr__(name: str):
@@ -23,6 +23,7 @@ def __dir__() -> list[str]:
 
 
 # The `keras-gcnn` command chooses Keras's backend by an option. Keras fixes its backend when it is
-# imported, so the command has to read its options before that.
-if Path(sys.argv[0] if sys.argv else "").stem != "keras-gcnn":
+# imported, so the command has to read its options before that. Under `python -m keras_gcnn` the
+# name is "-m" at this time.
+if Path(sys.argv[0] if sys.argv else "").stem not in ("keras-gcnn", "-m"):
     importlib.import_module(f"{__name__}.layers")

@@ -16,7 +16,7 @@ from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from keras_gcnn import __version__
@@ -146,7 +146,7 @@ def train(
         list[int] | None, typer.Option(help="Train with this seed only, for now; repeatable.")
     ] = None,
     run_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the run; default runs/ and the options' names.")
+        Path | None, typer.Option(help="Folder of the run; default runs/RECIPE[-DATA][-BACKEND].")
     ] = None,
     fresh: Annotated[
         bool,
@@ -168,10 +168,9 @@ def train(
         data__test_subset=test_subset,
         backend=backend,
     )
-    asked = loaded.backend or _wanted_backend()
     chosen = choose_backend(loaded.backend)
     if run_dir is None:
-        parts = [Path(recipe).stem, data and data.replace("/", "-"), asked and chosen]
+        parts = [Path(recipe).stem, data and data.replace("/", "-"), backend]
         run_dir = Path("runs") / "-".join(part for part in parts if part)
     from keras_gcnn.training.run import train as run
 
@@ -221,7 +220,9 @@ def evaluate(
 @app.command()
 def recipes() -> None:
     """List the recipes that come with the library."""
-    table = Table("recipe", "what it trains", "data", "networks")
+    # Names of recipes are to be typed, and so are whole; on a narrow terminal the rest is broken.
+    others = (Column(head, overflow="fold") for head in ("what it trains", "data", "networks"))
+    table = Table(Column("recipe", no_wrap=True), *others)
     for name in recipe_names():
         recipe = load_recipe(name)
         networks = ", ".join(model.name for model in recipe.models)
@@ -241,3 +242,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

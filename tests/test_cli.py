@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import keras
 import pytest
+from typer.testing import CliRunner
 
 from keras_gcnn import cli
+from keras_gcnn.training.recipe import load_recipe, recipe_names
 
 COMMAND = Path(sys.executable).with_name("keras-gcnn")
 pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="the package is not installed")
@@ -27,12 +30,23 @@ def run(*arguments, cwd=None, **environment):
     return done.returncode, done.stdout, done.stderr
 
 
+def another_backend():
+    return "torch" if keras.backend.backend() != "torch" else "tensorflow"
+
+
 def test_train_and_evaluate(single_recipe_file, tmp_path):
-    code, out, err = run("train", single_recipe_file, "--epochs", 1, "--subset", 40, cwd=tmp_path)
+    arguments = ("train", single_recipe_file, "--epochs", 1, "--subset", 40)
+    backend = keras.backend.backend()
+    code, out, err = run(*arguments, cwd=tmp_path, KERAS_BACKEND=backend)
     assert code == 0, err
     assert "turning  epoch 1/1" in out
-    assert "quarter" in out
+    assert out.index("epoch 1/1") < out.index("turning  testing\n") < out.index("quarter")
     (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name == "small"  # the environment's backend is no part of the name
+    other = another_backend()
+    code, _, err = run(*arguments, cwd=tmp_path, KERAS_BACKEND=other)
+    assert code == 2
+    assert f'backend was "{backend}" and is "{other}"' in err
     model = folder / "turning-seed3" / "model.keras"
     code, out, err = run("evaluate", model, "--test-subset", 50, cwd=tmp_path)
     assert code == 0, err
@@ -63,7 +77,7 @@ def test_a_part_of_a_recipe_is_trained(recipe_file, tmp_path):
 
 
 def test_the_backend_is_chosen_by_an_option(tmp_path):
-    other = "torch" if keras.backend.backend() != "torch" else "tensorflow"
+    other = another_backend()
     # No such data set: it ends right after the backend is known, without training.
     code, out, err = run("train", "digits", "--backend", other, "--data", "none", cwd=tmp_path)
     assert code == 2
@@ -156,6 +170,39 @@ def test_a_missing_model_is_named(monkeypatch, capsys, tmp_path):
         cli.main()
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith(f"Error: {path} is no .keras file")
+
+
+def test_the_name_of_a_run_holds_the_options(monkeypatch, tmp_path):
+    folders = []
+    train = "keras_gcnn.training.run.train"
+    monkeypatch.setattr(train, lambda recipe, folder, **_: folders.append(folder))
+    monkeypatch.chdir(tmp_path)
+    backend = keras.backend.backend()
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    for options in ([], ["--data", "emnist/digits"], ["--backend", backend]):
+        CliRunner().invoke(cli.app, ["train", "digits", *options], catch_exceptions=False)
+    names = ("digits", "digits-emnist-digits", f"digits-{backend}")
+    assert folders == [Path("runs", name) for name in names]
+
+
+@pytest.mark.parametrize("module", ["keras_gcnn", "keras_gcnn.cli"])
+def test_the_package_is_run_as_the_command(module):
+    command = [sys.executable, "-m", module, "recipes"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "upright_to_rotated_all" in done.stdout
+
+
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_names_of_recipes_are_whole(columns):
+    _, out, _ = run("recipes", COLUMNS=columns)
+    names = set(recipe_names())
+    if columns == "80":
+        loaded = [load_recipe(name) for name in names]
+        names |= {recipe.data.name for recipe in loaded}
+        names |= {model.name for recipe in loaded for model in recipe.models}
+    assert names <= set(re.findall(r"[\w.-]+", out))
+    assert "…" not in out
+    assert {line[-1] for line in out.splitlines()} == set("┓┃┩│┘")  # nothing is beyond the edge
 
 
 def test_recipes_and_help():

@@ -24,6 +24,20 @@ def test_turning_fields_draws_a_picture(tmp_path):
     assert (tmp_path / "fields.png").stat().st_size > 10_000
 
 
+def test_a_layer_without_arrows_comes_with_those_that_have_some(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        load("turning_fields").main([str(tmp_path / "no.png"), "--layer", "head"])
+    error = capsys.readouterr().err
+    assert "layer='head' has no fields to draw. Choose one of conv1, norm1, " in error
+    assert "mask" not in error
+
+
+def test_the_options_are_explained(capsys):
+    with pytest.raises(SystemExit):
+        load("turning_fields").main(["--help"])
+    assert "which field of the layer" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("fields", "field", "message"),
     [

@@ -45,7 +45,8 @@ def read_run(name: str, recipe: Recipe, run: Path, partial: bool) -> dict[str, A
     for file in ("recipe.json", "results.json", "results.md"):
         if not (run / file).is_file():
             raise SystemExit(f"{run} has no {file}. Finish it with `keras-gcnn train {name}`.")
-    trained = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    content = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    trained = Recipe.model_validate({**content, "backend": None}).model_dump(mode="json")
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     wanted = recipe.model_dump(mode="json")
 

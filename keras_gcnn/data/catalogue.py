@@ -14,6 +14,7 @@ class Entry:
         tfds_name: str, the name by which TensorFlow Datasets knows it.
         classes: names of the classes.
         description: str, what it is and who made it.
+        image_shape: rows, columns and channels of the images.
         first_label: int, the label of `classes[0]` in the files.
         transposed: bool, whether rows and columns are exchanged in the files.
     """
@@ -21,6 +22,7 @@ class Entry:
     tfds_name: str
     classes: tuple[str, ...]
     description: str
+    image_shape: tuple[int, int, int] = (28, 28, 1)
     first_label: int = 0
     transposed: bool = False
 
@@ -90,6 +92,7 @@ CATALOGUE = {
             "truck",
         ),
         "CIFAR-10, photographs in 32x32 colour pixels (A. Krizhevsky, 2009).",
+        image_shape=(32, 32, 3),
     ),
     "emnist": _emnist("bymerge"),
     **{f"emnist/{config}": _emnist(config) for config in _EMNIST_CLASSES},

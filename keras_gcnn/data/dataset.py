@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 
+def _brief(array: np.ndarray) -> str:
+    return f"<{array.dtype} {array.shape}>"
+
+
 # No generated `__eq__`: comparing arrays gives arrays, not a truth value.
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -22,6 +26,9 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __repr__(self) -> str:
+        return f"Split(images={_brief(self.images)}, labels={_brief(self.labels)})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +55,12 @@ class Dataset:
     def image_shape(self) -> tuple[int, int, int]:
         """Rows, columns and channels of one image: the `input_shape` of a model."""
         return self.train.images.shape[1:]
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({self.name!r}, {len(self.classes)} classes, train={self.train}, "
+            f"validation={self.validation}, test={self.test})"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,4 +106,9 @@ DERIVED: dict[str, Callable[[str | Path | None], Source]] = {
     "rotated_mnist": _rotated_mnist,
     "emnist_letters": _emnist_letters,
 }
+# Shapes of the images and numbers of classes.
+FORMS = {
+    "rotated_mnist": (CATALOGUE["mnist"].image_shape, len(CATALOGUE["mnist"].classes)),
+    "emnist_letters": (_BYMERGE.image_shape, len(ascii_uppercase)),
+}
 TURNED = ("rotated_mnist",)

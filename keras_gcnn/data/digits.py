@@ -18,6 +18,7 @@ from keras_gcnn.data.rotation import scipy_ndimage
 
 _TEST = 500
 _BOX, _SIZE = 20, 28  # the digit's box and the image, in pixels, as in MNIST
+FORM = ((_SIZE, _SIZE, 1), 10)  # shape of an image and number of classes
 _SPLIT_SEED = 1998  # the test images are the same for everyone, whatever the seed of `load`
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,8 @@ import numpy as np
 from keras_gcnn.data.catalogue import CATALOGUE
 from keras_gcnn.data.choices import generator, pick
 from keras_gcnn.data.dataset import Dataset, Source, Split
-from keras_gcnn.data.derived import DERIVED, TURNED
-from keras_gcnn.data.digits import read_digits
+from keras_gcnn.data.derived import DERIVED, FORMS, TURNED
+from keras_gcnn.data.digits import FORM, read_digits
 from keras_gcnn.data.options import SPLITS, check_options, validation_count
 from keras_gcnn.data.prepared import read_prepared
 from keras_gcnn.data.rotation import random_angles
@@ -34,6 +34,23 @@ def names() -> tuple[str, ...]:
     ('digits', 'mnist', 'fashion_mnist', 'cifar10')
     """
     return ("digits", *CATALOGUE, *DERIVED)
+
+
+def names_fitting(image_shape: Sequence[int | None], classes: int) -> tuple[str, ...]:
+    """Names of the data sets with images and classes such as a network takes.
+
+    Args:
+        image_shape: of the network's input, without the batch; None is any size.
+        classes: int, number of classes.
+    """
+    entries = {name: (one.image_shape, len(one.classes)) for name, one in CATALOGUE.items()}
+    return tuple(
+        name
+        for name, (shape, number) in {"digits": FORM, **entries, **FORMS}.items()
+        if number == classes
+        and len(image_shape) == len(shape)
+        and all(size in (None, own) for size, own in zip(image_shape, shape, strict=True))
+    )
 
 
 def load(

@@ -12,6 +12,7 @@ from rich.console import Console
 import keras_gcnn.layers  # noqa: F401 - registers the layers for loading
 from keras_gcnn import data
 from keras_gcnn.analysis.figures import plot_accuracy_by_angle
+from keras_gcnn.data.loading import names_fitting
 from keras_gcnn.training import files, report
 from keras_gcnn.training.measurement import measure
 from keras_gcnn.training.recipe import EvaluationTable
@@ -36,10 +37,11 @@ def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
         size in (None, wanted) for size, wanted in zip(image, dataset.image_shape, strict=True)
     )
     if not fits or scores != (len(dataset.classes),):
+        fitting = ", ".join(names_fitting(image, scores[0])) if len(scores) == 1 else ""
         raise ValueError(
             f"{path} maps images of shape {image} to {scores}, but {dataset.name} has "
-            f"images of shape {dataset.image_shape} in {len(dataset.classes)} classes. Choose a "
-            f"data set that fits: {', '.join(data.names())}."
+            f"images of shape {dataset.image_shape} in {len(dataset.classes)} classes. "
+            + (f"Choose a data set that fits: {fitting}." if fitting else "No data set fits it.")
         )
     return model
 

@@ -78,7 +78,7 @@ def fit(
         FloatingPointError: if the loss is no longer finite.
     """
     check(dataset, settings)
-    batches = ShuffledBatches(dataset.train, settings.batch_size, seed)
+    batches = ShuffledBatches(dataset.train, settings.batch_size, seed, settings.rotate)
     model.compile(
         optimizer=_optimizer(settings, len(batches)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),

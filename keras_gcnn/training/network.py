@@ -160,6 +160,8 @@ class Network:
     def _measure(
         self, model: keras.Model, dataset: data.Dataset, facts: dict[str, Any]
     ) -> dict[str, Any]:
+        if not self.console.is_terminal:  # which shows the status
+            self.console.print(f"{self.label}  testing", markup=False, emoji=False)
         with self.console.status(Text(f"{self.label}: measuring on the test images")):
             measured = measure(model, dataset, self.recipe.evaluation, self.seed)
         result = {**facts, **measured}

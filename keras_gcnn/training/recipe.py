@@ -90,6 +90,7 @@ class TrainingTable(_Table):
     learning_rate: float = Field(1e-3, gt=0)
     schedule: Literal["constant", "cosine"] = "constant"  # cosine: to zero at the last epoch
     optimizer_arguments: Arguments = {}
+    rotate: bool = False  # every training image by a random angle, anew in every epoch
 
     @field_validator("optimizer_arguments")
     @classmethod

@@ -28,9 +28,11 @@ class Summary:
         dataset: loaded with one of the run's seeds.
         seed: int, which one.
         several: bool, whether the run has others too, with other choices from the same images.
+        rotate: bool, whether training images were turned.
     """
 
-    def __init__(self, dataset: Dataset, seed: int, several: bool):
+    def __init__(self, dataset: Dataset, seed: int, several: bool, rotate: bool = False):
+        self.rotate = rotate
         self.description = dataset.description
         if several:
             self.description = describe_for_all_seeds(dataset.description, seed)
@@ -174,6 +176,8 @@ def _caps(networks: list[dict[str, Any]], summary: Summary, several: bool) -> st
         "Epochs are the most that a seed took; minutes of training are the mean over the seeds, of "
         "wall time, which other work on the machine makes longer."
     )
+    if summary.rotate:
+        text += " Every training image was turned by a random angle, anew in every epoch."
     return text + (" Errors are mean ± standard deviation over the seeds." if several else "")
 
 

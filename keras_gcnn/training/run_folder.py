@@ -63,10 +63,11 @@ class RunFolder:
             changes = [] if self.fresh else self._find_changes(found)
             if changes:
                 raise ValueError(
-                    f"{self.path} holds a run of another recipe, data set or backend: "
+                    f"The run in {self.path} was started with other settings: "
                     f"{'; '.join(changes)}. A run may get further networks and seeds, another "
                     "title and another [evaluation], and no other change of what was trained. "
-                    "Choose another folder (--run-dir), or start anew in this one (--fresh)."
+                    "Go on with the old settings, choose another folder (--run-dir), or start anew "
+                    "in this one (--fresh)."
                 )
             self._check_names(found)
         elif any(one.name != _LOCK and not files.is_partial(one) for one in self.path.iterdir()):

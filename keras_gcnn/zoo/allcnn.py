@@ -55,7 +55,7 @@ def allcnn(
     head: str = "invariant",
     *,
     convolution: str = "full",
-    restrict_after: str | Mapping[str, str | groups.Group] | None = None,
+    restrict_after: str | int | Mapping[str | int, str | groups.Group] | None = None,
     downsampling: str = "exact",
     dropout: tuple[float, float] = (0.2, 0.5),
     include_top: bool = True,

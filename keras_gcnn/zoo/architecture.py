@@ -88,7 +88,7 @@ def check_widths(widths: Sequence[int], length: int) -> tuple[int, ...]:
 def find_subgroups(
     group: groups.Group,
     stages: Sequence[str],
-    restrict_after: str | Mapping[str, str | groups.Group] | None,
+    restrict_after: str | int | Mapping[str | int, str | groups.Group] | None,
 ) -> dict[str, groups.Group]:
     """Reads `restrict_after`.
 
@@ -101,19 +101,15 @@ def find_subgroups(
         dict from stages to the subgroup that is left after them, in the order of the stages.
 
     Raises:
-        ValueError: for an unknown stage, or a group that is no subgroup of the one before.
+        ValueError: for an unknown stage, a group that is no subgroup of the one before, or what
+            names no stages at all.
     """
     restrict_after = by_stage(restrict_after)
-    if not isinstance(restrict_after, Mapping):
-        raise ValueError(
-            f"restrict_after={restrict_after!r} has to be the name of a stage, or a dict from "
-            f'stages to subgroups, e.g. {{"{stages[0]}": "z2"}}.'
-        )
     unknown = [stage for stage in restrict_after if stage not in stages]
     if unknown:
         raise ValueError(
-            f"restrict_after={dict(restrict_after)} names the stage {unknown[0]!r}. The stages of "
-            f"this network are {', '.join(stages)} (as strings)."
+            f"restrict_after={restrict_after} names the stage {unknown[0]!r}. The stages of "
+            f"this network are {', '.join(stages)}."
         )
     found = {}
     for stage in stages:
@@ -122,7 +118,7 @@ def find_subgroups(
             if not group.contains(subgroup):
                 names = ", ".join(one.name for one in groups.subgroups(group))
                 raise ValueError(
-                    f"restrict_after={dict(restrict_after)}: {subgroup.name} is no subgroup of "
+                    f"restrict_after={restrict_after}: {subgroup.name} is no subgroup of "
                     f"{group.name}, the group of stage {stage!r}. Choose one of {names}."
                 )
             found[stage] = group = subgroup
@@ -139,7 +135,7 @@ def build(
     head: str,
     *,
     convolution: str,
-    restrict_after: str | Mapping[str, str | groups.Group] | None,
+    restrict_after: str | int | Mapping[str | int, str | groups.Group] | None,
     downsampling: str = "exact",
     include_top: bool,
     classifier_activation: str | None,

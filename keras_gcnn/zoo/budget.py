@@ -87,10 +87,14 @@ def fit_widths(
     best = max(within, key=merit, default=None)
     if best is None or reachable[best] < _LOWEST_SHARE * parameters:
         above = min(found for found in reachable.values() if found > parameters)
-        nearest = [above] if best is None else [reachable[best], above]
+        if best is None:
+            raise ValueError(
+                f"parameters={parameters} is too few: the smallest count that can be reached is "
+                f"{above:,}. Ask for so many or more."
+            )
         raise ValueError(
             f"parameters={parameters} cannot be met to 2 %. The nearest counts that can be reached "
-            f"are {' and '.join(f'{found:,}' for found in nearest)}. Ask for one of these, or give "
-            "`widths`."
+            f"are {reachable[best]:,} and {above:,}. Ask for one of these, or set the widths "
+            "yourself."
         )
     return best

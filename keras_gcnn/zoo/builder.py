@@ -28,7 +28,7 @@ head: `"invariant"` (pooling over positions and orientations: the logits do not 
 convolution: `"full"`, or `"g"` or `"gc"` for `GSeparableConv2D` wherever a kernel larger than
     1x1 acts on feature maps of a group: more fields for the same number of parameters.
 restrict_after: stops the equivariance early: a dict from the name of a stage to the subgroup
-    that is left after it, e.g. `{"1": "p4", "2": "z2"}`; a plain string is the stage after
+    that is left after it, e.g. `{"1": "p4", "2": "z2"}`; a name by itself is the stage after
     which the network is an ordinary one.
 include_top: bool; False for a backbone, which returns the feature maps before the head.
 classifier_activation: activation of the output; None returns logits.

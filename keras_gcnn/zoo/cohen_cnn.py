@@ -48,7 +48,7 @@ def cohen_cnn(
     head: str = "invariant",
     *,
     convolution: str = "full",
-    restrict_after: str | Mapping[str, str | groups.Group] | None = None,
+    restrict_after: str | int | Mapping[str | int, str | groups.Group] | None = None,
     dropout: float | None = None,
     include_top: bool = True,
     classifier_activation: str | None = None,

@@ -58,7 +58,7 @@ def lenet(
     head: str = "invariant",
     *,
     convolution: str = "full",
-    restrict_after: str | Mapping[str, str | groups.Group] | None = None,
+    restrict_after: str | int | Mapping[str | int, str | groups.Group] | None = None,
     include_top: bool = True,
     classifier_activation: str | None = None,
     weights: str | os.PathLike | None = None,

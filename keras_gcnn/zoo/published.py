@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -145,9 +146,11 @@ def _find(builder: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -
     named = [one for one in own if one.weights == weights]
     if not named:
         names = ", ".join(repr(name) for name in dict.fromkeys(one.weights for one in own))
+        file = "the path of a .weights.h5 or .keras file, or None"
         raise ValueError(
-            f"weights={weights!r} are not published for {builder}. Choose one of "
-            f"{names or '(none yet)'}, or give the path of a .weights.h5 or .keras file, or None."
+            # With its depth, by which the shorthands are called.
+            f"weights={weights!r} are not published for {builder}{given.get('depth', '')}"
+            + (f". Choose one of {names}, or give {file}." if own else f"; none are. Give {file}.")
         )
     for one in named:
         if _selection({**defaults, **one.arguments}) == _selection({**defaults, **given}):
@@ -170,11 +173,30 @@ def _selection(arguments: Mapping[str, Any]) -> list[Any]:
     return [_plain(arguments.get(key)) for key in _SELECTS]
 
 
-def by_stage(restrict_after: Any) -> Any:
-    """`restrict_after` as a dict, of which None and a plain string are short forms."""
+def by_stage(restrict_after: Any) -> dict[Any, Any]:
+    """`restrict_after` as a dict, of which None and a plain stage are short forms.
+
+    Stages that are given as integers become strings.
+
+    Raises:
+        ValueError: if it is neither of them.
+    """
     if restrict_after is None:
         return {}
-    return {restrict_after: "z2"} if isinstance(restrict_after, str) else restrict_after
+    if isinstance(restrict_after, str) or _is_integer(restrict_after):
+        restrict_after = {restrict_after: "z2"}
+    if not isinstance(restrict_after, Mapping):
+        raise ValueError(
+            f"restrict_after={restrict_after!r} has to be the name of a stage, or a dict from "
+            'stages to subgroups, e.g. {"1": "z2"}.'
+        )
+    return {
+        str(stage) if _is_integer(stage) else stage: one for stage, one in restrict_after.items()
+    }
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _plain(value: Any) -> Any:

@@ -41,7 +41,7 @@ def resnet(
     depth: int = 20,
     variant: str | None = None,
     convolution: str = "full",
-    restrict_after: str | Mapping[str, str | groups.Group] | None = None,
+    restrict_after: str | int | Mapping[str | int, str | groups.Group] | None = None,
     downsampling: str | None = None,
     include_top: bool = True,
     classifier_activation: str | None = None,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from pathlib import Path
 
 import keras
 
 from keras_gcnn import groups
+
+_REMEDY = "Build the network with the arguments of the one that was saved, or give another file."
 
 
 def load_weights(model: keras.Model, weights: str | os.PathLike | None) -> keras.Model:
@@ -32,29 +36,64 @@ def load_weights(model: keras.Model, weights: str | os.PathLike | None) -> keras
             f"weights={str(weights)!r} is no file. Give the path of a .weights.h5 or .keras file "
             "of this network, the name of published weights (see zoo.available()), or None."
         )
+    stored = error = None
     try:
-        stored = {}
         if path.suffix == ".keras":
-            stored = _groups(keras.saving.load_model(path, compile=False))
-        own = _groups(model)
-        # Layers that only one of the two has do not matter: a backbone may be loaded alone.
-        differing = [name for name in own if stored.get(name, own[name]) != own[name]]
-        if not differing:
-            model.load_weights(path)
+            stored = keras.saving.load_model(path, compile=False)
+        if stored is None or not _differing_groups(stored, model):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what Keras misses is in its error too
+                model.load_weights(path)
             return model
-    except Exception as error:  # Keras, HDF5 and zip each have errors of their own
-        raise ValueError(
-            f"weights={str(weights)!r} cannot be loaded into {model.name}. Build the network with "
-            f"the arguments of the one that was saved, or give another file. "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    name = differing[0]
+    except Exception as caught:  # Keras, HDF5 and zip each have errors of their own
+        error = caught
+    problem = _difference(stored, model) if isinstance(stored, keras.Model) else ""
     raise ValueError(
-        f"weights={str(weights)!r} is of a network whose layer {name!r} is on "
-        f"{_names(stored[name])}; that of {model.name} is on {_names(own[name])}. Build the "
-        "network with the `group` and `restrict_after` of the one that was saved, or give another "
-        "file."
-    )
+        f"weights={str(weights)!r} cannot be loaded into {model.name}. "
+        f"{problem or f'{_REMEDY} {_brief(error)}'}"
+    ) from error
+
+
+def _difference(stored: keras.Model, model: keras.Model) -> str:
+    """Says in which layer a stored network differs from a network, and what to do about it."""
+    own, found = _shapes(model), _shapes(stored)
+    holds = f"The file holds the network {stored.name!r}"
+    missing = [name for name in own if name not in found]
+    if missing:
+        return f"{holds}, which has no layer {missing[0]!r} with weights. {_REMEDY}"
+    if differing := _differing_groups(stored, model):
+        name = differing[0]
+        return (
+            f"{holds}, whose layer {name!r} is on {_names(_groups(stored)[name])}; that of "
+            f"{model.name} is on {_names(_groups(model)[name])}. Build the network with the "
+            "`group` and `restrict_after` of the one that was saved, or give another file."
+        )
+    for name, shapes in own.items():
+        if found[name] != shapes:
+            there, here = (", ".join(map(str, one)) for one in (found[name], shapes))
+            return (
+                f"{holds}, whose layer {name!r} has weights of shape {there}; that of "
+                f"{model.name} has {here}. {_REMEDY}"
+            )
+    return ""
+
+
+def _shapes(model: keras.Model) -> dict[str, list[tuple[int, ...]]]:
+    """The shapes of the weights of every layer that has some."""
+    return {
+        layer.name: [tuple(weight.shape) for weight in layer.weights]
+        for layer in model.layers
+        if layer.weights
+    }
+
+
+def _differing_groups(stored: keras.Model, model: keras.Model) -> list[str]:
+    """Names of the layers that are on other groups.
+
+    Layers that only one of the two has do not matter: a backbone may be loaded alone.
+    """
+    own, found = _groups(model), _groups(stored)
+    return [name for name in own if found.get(name, own[name]) != own[name]]
 
 
 def _groups(model: keras.Model) -> dict[str, list[groups.Group]]:
@@ -68,3 +107,12 @@ def _groups(model: keras.Model) -> dict[str, list[groups.Group]]:
 
 def _names(found: list[groups.Group]) -> str:
     return " to ".join(group.name for group in found)
+
+
+def _brief(error: Exception) -> str:
+    """The error in one line, without the values of the weights that Keras appends to its own."""
+    text = str(error)
+    # After a preamble, Keras shows the error of one layer as an example.
+    example = re.search(r"for object <\w+ name=(\S+), built=\w+>:\s+(.*)", text)
+    text = f"{example[1]}: {example[2]}" if example else next(iter(text.splitlines()), "")
+    return f"{type(error).__name__}: {text.partition(' Target variable:')[0][:240]}"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import data
-from keras_gcnn.data.loading import describe_for_all_seeds
+from keras_gcnn.data.loading import describe_for_all_seeds, names_fitting
 
 
 def _keys(split):
@@ -31,6 +31,31 @@ def test_shapes_ranges_and_types(digits):
         assert split.labels.shape == (len(split),)
         assert split.labels.dtype == "int64"
         assert set(split.labels) == set(range(10))
+
+
+def test_what_is_printed_is_short(digits):
+    assert repr(digits.test) == ("Split(images=<float32 (500, 28, 28, 1)>, labels=<int64 (500,)>)")
+    assert repr(digits).startswith("Dataset('digits', 10 classes, train=Split(images=<float32 (1")
+    assert len(repr(digits)) < 300
+
+
+def test_data_sets_that_fit_a_network():
+    assert names_fitting((32, 32, 3), 10) == ("cifar10",)
+    assert names_fitting((28, 28, 1), 26) == ("emnist/letters", "emnist_letters")
+    ten = ("digits", "mnist", "fashion_mnist", "emnist/digits", "emnist/mnist", "rotated_mnist")
+    assert names_fitting((28, 28, 1), 10) == ten
+    assert set(names_fitting((None, None, None), 10)) == {*ten, "cifar10"}
+    assert names_fitting((28, 28), 10) == names_fitting((28, 28, 1), 3) == ()
+
+
+@pytest.mark.parametrize("name", data.names())
+def test_the_form_of_every_data_set_is_known(name, tfds_dir):
+    base = {"emnist": "emnist/bymerge", "emnist_letters": "emnist/bymerge"}.get(name, name)
+    directory = None
+    if name != "digits":
+        directory = tfds_dir("mnist" if name == "rotated_mnist" else base)
+    loaded = data.load(name, subset=1, test_subset=1, data_dir=directory)
+    assert name in names_fitting(loaded.image_shape, len(loaded.classes))
 
 
 def test_splits_are_disjoint_and_validation_is_stratified(digits):

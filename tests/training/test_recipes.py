@@ -20,6 +20,7 @@ PARAMETERS = {
     "table3": (24_680, 25_140),
     "table3_letters": (108_936, 111_822),
     "rotated_mnist": (24_500, 25_000),
+    "rotated_mnist_augmented": (24_500, 38_500),
     "upright_to_rotated": (38_000, 43_000),
     "upright_to_rotated_all": (38_000, 38_500),
 }

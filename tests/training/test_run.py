@@ -148,12 +148,21 @@ def test_a_model_of_another_kind_is_explained(tmp_path):
         "not known before": keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10)]),
         "2 inputs and 1 outputs": keras.Model([one, two], more),
         "1 inputs and 2 outputs": keras.Model(one, [scores, scores]),
-        r"to \(28, 28, 1\), but": keras.Model(one, keras.layers.ReLU()(one)),
+        r"to \(28, 28, 1\), but.*No data set fits it": keras.Model(one, keras.layers.ReLU()(one)),
     }
     for message, model in models.items():
         path = save(tmp_path / "model.keras", model)
         with pytest.raises(ValueError, match=message):
             evaluate_file(path, "digits")
+
+
+def test_the_data_sets_that_fit_are_named(tmp_path):
+    image = keras.Input((28, 28, 1))
+    scores = keras.layers.Dense(47)(keras.layers.Flatten()(image))
+    path = save(tmp_path / "model.keras", keras.Model(image, scores))
+    fitting = "emnist, emnist/bymerge, emnist/balanced"
+    with pytest.raises(ValueError, match=rf"in 10 classes\. Choose a .* fits: {fitting}\.$"):
+        evaluate_file(path, "digits")
 
 
 @pytest.mark.parametrize("name", ["model.keras", "notes.txt", "absent.keras"])

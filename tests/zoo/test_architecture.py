@@ -95,7 +95,7 @@ def test_features_can_be_taken_by_name():
 
 
 def test_a_plain_string_restricts_to_the_plane():
-    for given in ("2", {"2": "z2"}):
+    for given in ("2", {"2": "z2"}, 2, {2: "z2"}, {np.int64(2): "z2"}):
         network = build("cohen_cnn", "p4", restrict_after=given)
         restriction = network.get_layer("restrict2")
         assert (restriction.group.name, restriction.subgroup.name) == ("p4", "z2")

@@ -1,5 +1,7 @@
 """What every network of the zoo has to do, in the manner of timm's test of all its models."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -73,6 +75,45 @@ def test_the_file_of_a_whole_network_fits_its_backbone(builder, tmp_path):
                 np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize(
+    ("other", "arguments", "message"),
+    [
+        (
+            "so2cnn",
+            {},
+            r"into so2cnn\. The file holds the network 'resnet8_p4', which has no layer",
+        ),
+        ("cohen_cnn", {"group": "p4"}, r"the network 'resnet8_p4', which has no layer 'conv1'"),
+        (
+            "resnet",
+            {"group": "p4", "depth": 8, "widths": (2, 3, 4)},  # for colour images
+            r"'stem_conv' has weights of shape \(1, 3, 3, 1, 2\); .* has \(1, 3, 3, 3, 2\)\. Build",
+        ),
+    ],
+)
+def test_the_model_file_of_another_network_says_what_it_holds(tmp_path, other, arguments, message):
+    build("resnet", "p4").save(tmp_path / "resnet.keras")
+    with (
+        warnings.catch_warnings(action="error"),
+        pytest.raises(ValueError, match=message) as caught,
+    ):
+        getattr(zoo, other)(**{"weights": tmp_path / "resnet.keras", **arguments})
+    assert str(caught.value).endswith("or give another file.")
+
+
+def test_the_weights_file_of_another_network_is_refused_without_its_values(tmp_path):
+    build("lenet", "p4").save_weights(tmp_path / "lenet.weights.h5")
+    with (
+        warnings.catch_warnings(action="error"),
+        pytest.raises(ValueError, match="cannot be loaded into cohen_cnn_z2") as caught,
+    ):
+        zoo.cohen_cnn("z2", weights=tmp_path / "lenet.weights.h5")
+    message = str(caught.value)
+    assert "conv1" in message
+    assert "value=[" not in message
+    assert len(message.replace(str(tmp_path), "")) < 450
+
+
 def test_the_file_of_another_restriction_is_refused(tmp_path):
     first, second = ({"widths": (1, 1), "restrict_after": {"2": one}} for one in ("p4", "pmm"))
     build("lenet", "p4m", **first).save(tmp_path / "network.keras")
@@ -141,8 +182,10 @@ def test_defaults_just_work(builder):
         ({"input_shape": (3, 3, 1)}, "at least"),
         ({"convolution": "separable"}, "Choose one of 'full', 'g', 'gc'"),
         ({"restrict_after": "9"}, "stages of this network are 1, 2"),
-        ({"restrict_after": {1: "z2"}}, "stages of this network are 1, 2"),
-        ({"restrict_after": 1}, "name of a stage, or a dict"),
+        ({"restrict_after": {90: "z2"}}, "stages of this network are 1, 2"),
+        ({"restrict_after": 90}, "stages of this network are 1, 2"),
+        ({"restrict_after": 1.0}, "name of a stage, or a dict"),
+        ({"restrict_after": ["1"]}, "name of a stage, or a dict"),
         ({"restrict_after": {"1": "p4"}}, "p4 is no subgroup of z2"),
         ({"group": "p4m", "restrict_after": {"1": "p4", "2": "pm"}}, "group of stage '2'"),
         ({"input_shape": (28, 28)}, "three positive integers"),
@@ -158,7 +201,7 @@ def test_defaults_just_work(builder):
         ({"widths": (2.0, 2)}, "positive integers"),
         ({"widths": (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)}, "positive integers"),
         ({"widths": (8, 8), "parameters": 50_000}, "not both"),
-        ({"parameters": 50}, "nearest counts"),
+        ({"parameters": 50}, "smallest count that can be reached is"),
         *(
             ({"parameters": wrong}, "parameters=.* a positive integer up to 10,000,000,000")
             for wrong in (0, -5, 10**30, 5e4, float("inf"), float("nan"), "50000", True)

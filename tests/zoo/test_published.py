@@ -58,8 +58,9 @@ def test_weights_bring_their_own_widths_and_head(shelf):
 
 
 def test_a_plain_string_finds_a_restriction_to_the_plane(shelf):
-    network = zoo.cohen_cnn("p4", convolution="gc", restrict_after="2", weights="marks")
-    same(network, shelf["cohen_cnn-p4"])
+    for stage in ("2", 2):
+        network = zoo.cohen_cnn("p4", convolution="gc", restrict_after=stage, weights="marks")
+        same(network, shelf["cohen_cnn-p4"])
 
 
 def test_what_agrees_may_be_said(shelf):
@@ -84,6 +85,15 @@ def test_what_agrees_may_be_said(shelf):
 def test_what_does_not_agree_is_explained(wrong, message):
     with pytest.raises(ValueError, match=message):
         zoo.lenet(**{"weights": "marks", **wrong})
+
+
+@pytest.mark.usefixtures("shelf")
+def test_where_nothing_is_published_a_file_is_asked_for():
+    for call, name in ((zoo.resnet20, "resnet20"), (zoo.resnet, "resnet"), (zoo.allcnn, "allcnn")):
+        with pytest.raises(
+            ValueError, match=rf"not published for {name}; none are\. Give the path"
+        ):
+            call(weights="marks")
 
 
 @pytest.mark.usefixtures("shelf")

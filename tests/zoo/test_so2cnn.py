@@ -113,7 +113,7 @@ def test_mixed_precision_returns_full_precision_logits(mixed):
         ({"max_frequency": 9}, "samples=16 has to be a multiple of 4"),
         ({"samples": 15}, "multiple of 4"),
         ({"fields": (8, 8, 8), "parameters": 20_000}, "not both"),
-        ({"parameters": 50}, "nearest counts"),
+        ({"parameters": 50}, "smallest count that can be reached is"),
         ({"input_shape": (24, 28, 1)}, "at least 25"),
         ({"classes": 0}, "positive integer"),
         ({"dropout": 1.0}, "from 0 to below 1"),

@@ -1,0 +1,6 @@
+"""The `keras-gcnn` command, as `python -m keras_gcnn`."""
+
+from keras_gcnn.cli import main
+
+if __name__ == "__main__":
+    main()
