@@ -1,7 +1,7 @@
 """Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
 
 Importing the package registers its layers, so that `keras.saving.load_model` finds them. The other
-parts (`zoo`, `data`, `analysis`, `distributions`, `training`) are imported when they are first used.
+parts (`zoo`, `data`, `analysis`, `training`) are imported when they are first used.
 """
 
 import importlib
