@@ -45,26 +45,34 @@ def sample_cosine(kappa, dim: int, shape: tuple, seed) -> Cosine:
     root = ops.sqrt(4 * kappa * kappa + rank * rank)
     centre = 2 * kappa / (root + rank)  # x0
     rest_of_centre = rank * (1 + rank / (root + 2 * kappa)) / (root + rank)  # 1 - x0
-    rest, other, threshold = _propose(dim, (*shape, PROPOSALS), kappa.dtype, seed)
+    rim, length, half, threshold = _propose(dim, (*shape, PROPOSALS), kappa.dtype, seed)
+    other = rim + length * (2 - 2 * half)
     scale = rest_of_centre[..., None] + centre[..., None] * other  # 1 + x0 x
     accepted = threshold <= rank * (1 - 1 / scale - ops.log(scale))
     first = ops.argmax(ops.cast(accepted, "int32"), axis=-1, keepdims=True)
-    rest, other, scale = (
-        ops.squeeze(ops.take_along_axis(one, first, axis=-1), -1) for one in (rest, other, scale)
+    rim, length, half, scale = (
+        ops.squeeze(ops.take_along_axis(one, first, axis=-1), -1)
+        for one in (rim, length, half, scale)
     )
+    rest, other = (rim + length * part for part in (2 * half, 2 - 2 * half))
     rest = rest_of_centre * rest / scale
     sine = ops.sqrt(rest * (1 + centre) * other / scale)
     return Cosine(1 - rest, rest, sine)
 
 
 def _propose(dim: int, shape: tuple, dtype: str, seed):
-    """1 - x and 1 + x for the first coordinate x of uniform points, and logarithms of uniforms."""
+    """First coordinates x of uniform points, and logarithms of uniform numbers.
+
+    Returns:
+        `rim`, `length`, `half` with `1 - x = rim + 2 length half` and
+        `1 + x = rim + 2 length (1 - half)`, and the logarithms.
+    """
     uniform = keras.random.uniform((3, *shape), dtype=dtype, seed=seed)
     angle, radius, height = ops.unstack(uniform, axis=0)
     half = ops.square(ops.sin(math.pi / 2 * angle))
     if dim == 2:
-        return 2 * half, 2 - 2 * half, ops.log(height)
+        length = ops.ones_like(half)
+        return ops.zeros_like(half), length, half, ops.log(height)
     outside = radius ** (2 / (dim - 2))  # x = sqrt(1 - outside) cos
     length = ops.sqrt(1 - outside)
-    rim = outside / (1 + length)
-    return rim + 2 * length * half, rim + 2 * length * (1 - half), ops.log(height)
+    return outside / (1 + length), length, half, ops.log(height)
