@@ -57,7 +57,9 @@ def build(data_format):
     maps = layers.GConv2D(3, 2, "p4", **here)(maps)
     plane = keras.layers.Flatten()(layers.GPooling("mean", "p4", **here)(maps))
     pooled = layers.GGlobalPooling("max", "p4", **here)(maps)
-    return keras.Model(images, keras.layers.Concatenate()([plane, pooled, *sides]))
+    mu, kappa = layers.VonMisesFisherHead(3)(pooled)
+    latent = layers.VonMisesFisherSampling()([mu, layers.KLToUniform(3)(kappa)])
+    return keras.Model(images, keras.layers.Concatenate()([plane, pooled, kappa, latent, *sides]))
 
 
 def save(folder):
