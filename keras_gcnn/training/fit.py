@@ -56,7 +56,7 @@ def fit(
     label: str = "",
     console: Console | None = None,
 ) -> list[dict[str, float]]:
-    """Trains a classifier with early stopping and leaves it with its best weights.
+    """Trains a classifier with early stopping, and leaves it with its best or last weights.
 
     After every epoch the state is on disk; calling this again with a fresh model and the same
     arguments goes on from there and sees the same batches in the same order.
@@ -85,7 +85,9 @@ def fit(
         metrics=["accuracy"],
     )
     early_stopping = keras.callbacks.EarlyStopping(
-        settings.monitor, patience=settings.patience, restore_best_weights=True
+        settings.monitor,
+        patience=settings.patience,
+        restore_best_weights=settings.keep == "best",
     )
     checkpoint = Checkpoint(folder / "checkpoint", early_stopping)
     done = checkpoint.restore(model)
@@ -102,7 +104,7 @@ def fit(
         callbacks.append(bar)
         if done:
             console.print(f"{label}: going on after epoch {done}", markup=False, emoji=False)
-    # A run killed after its last epoch only has its best weights put back.
+    # A run killed after its last epoch only has the weights that are kept put back.
     over = checkpoint.waited >= settings.patience
     try:
         with interruptible() as interrupt:

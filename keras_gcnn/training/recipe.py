@@ -90,6 +90,9 @@ class TrainingTable(_Table):
     learning_rate: float = Field(1e-3, gt=0)
     schedule: Literal["constant", "cosine"] = "constant"  # cosine: to zero at the last epoch
     optimizer_arguments: Arguments = {}
+    # Whose weights are kept: those of the epoch that the monitor says, or of the last one, which
+    # are better after a cosine schedule if there are too few validation images to choose by.
+    keep: Literal["best", "last"] = "best"
     rotate: bool = False  # every training image by a random angle, anew in every epoch
 
     @field_validator("optimizer_arguments")

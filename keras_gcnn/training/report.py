@@ -15,7 +15,7 @@ from rich.text import Text
 from keras_gcnn.data import Dataset
 from keras_gcnn.data.loading import describe_for_all_seeds
 from keras_gcnn.training import environment, files
-from keras_gcnn.training.recipe import Recipe
+from keras_gcnn.training.recipe import Recipe, TrainingTable
 from keras_gcnn.training.turned import COLUMNS
 
 Results = Sequence[dict[str, Any]]
@@ -28,11 +28,11 @@ class Summary:
         dataset: loaded with one of the run's seeds.
         seed: int, which one.
         several: bool, whether the run has others too, with other choices from the same images.
-        rotate: bool, whether training images were turned.
+        training: how the networks were trained.
     """
 
-    def __init__(self, dataset: Dataset, seed: int, several: bool, rotate: bool = False):
-        self.rotate = rotate
+    def __init__(self, dataset: Dataset, seed: int, several: bool, training: TrainingTable):
+        self.training = training
         self.description = dataset.description
         if several:
             self.description = describe_for_all_seeds(dataset.description, seed)
@@ -176,7 +176,9 @@ def _caps(networks: list[dict[str, Any]], summary: Summary, several: bool) -> st
         "Epochs are the most that a seed took; minutes of training are the mean over the seeds, of "
         "wall time, which other work on the machine makes longer."
     )
-    if summary.rotate:
+    if summary.training.keep == "last":
+        text += " Measured are the weights of the last epoch."
+    if summary.training.rotate:
         text += " Every training image was turned by a random angle, anew in every epoch."
     return text + (" Errors are mean ± standard deviation over the seeds." if several else "")
 

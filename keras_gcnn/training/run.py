@@ -116,7 +116,7 @@ def _train_all(
     """Trains what is chosen and not yet finished, and writes the tables."""
     seed = chosen[0][1]
     several = len({seed for _, seed in recipe.networks}) > 1
-    summary = report.Summary(loaded.of(seed), seed, several, recipe.training.rotate)
+    summary = report.Summary(loaded.of(seed), seed, several, recipe.training)
     networks = {
         (table.name, seed): Network(recipe, table, seed, own.network(table.name, seed), console)
         for table, seed in recipe.networks

@@ -114,3 +114,25 @@ def test_dropout_goes_on_where_it_was(kind, tmp_path, monkeypatch):
     again = train(old.parent)
     assert again[0] == pytest.approx(whole[0])
     assert again[1:] != pytest.approx(whole[1:], rel=1e-4)
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_whose_weights_are_kept(keep, tmp_path):
+    """Also of a run that was killed after its last epoch."""
+    dataset = data.load("digits", validation=20, subset=32, test_subset=10)
+    # With such steps the loss soon grows.
+    settings = TrainingTable(epochs=4, patience=4, optimizer="sgd", learning_rate=30.0, keep=keep)
+    arguments = {"group": "z2", "widths": [2, 4]}
+    table = ModelTable(name="a", builder="lenet", arguments=arguments)
+
+    def train():
+        model = build(table, dataset, 3)
+        history = fit.fit(model, dataset, settings, tmp_path, seed=3)
+        losses = [row["val_loss"] for row in history]
+        split = dataset.validation
+        return losses, model.evaluate(split.images, split.labels, verbose=0)[0]
+
+    losses, kept = train()
+    assert losses.index(min(losses)) < 3
+    assert kept == pytest.approx(min(losses) if keep == "best" else losses[-1], rel=1e-4)
+    assert train() == (losses, pytest.approx(kept, rel=1e-4))
