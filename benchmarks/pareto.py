@@ -42,13 +42,13 @@ def measure(name: str, batch_size: int, steps: int) -> dict[str, float]:
     from keras_gcnn import data, zoo
     from keras_gcnn.training import load_recipe
 
-    recipe = load_recipe(name)
+    recipe, results = load_recipe(name), read_results()[name]
     small = data.load(recipe.data.name, subset=100, test_subset=100)
     shape, classes = small.image_shape, len(small.classes)
     batch = harness.batch(batch_size, shape, classes)
     actions = {}
     for model in recipe.models:
-        if model.name in read_results()[name]:
+        if model.name in results:
             network = getattr(zoo, model.builder)(
                 input_shape=shape, classes=classes, **model.arguments
             )

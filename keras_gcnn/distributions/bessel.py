@@ -83,6 +83,11 @@ def ratio(kappa, dim: int) -> Ratio:
     return Ratio(ops.clip(mean, 0.0, 1.0), slope, distance, divergence)  # rounding may exceed 1
 
 
+def one_minus_mean(found: Ratio, kappa):
+    """1 - A, from whichever of its two forms does not cancel."""
+    return ops.where(kappa > 1, found.distance / ops.clip(kappa, 1.0, np.inf), 1 - found.mean)
+
+
 def _debye(kappa, order: float, terms: int):
     """The same four at a high order v, with `s = sqrt(v^2 + k^2)` and `p = v / s`."""
     powers = order ** -np.arange(terms + 1.0)

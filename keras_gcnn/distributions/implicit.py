@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from keras_gcnn.distributions.bessel import Ratio
+from keras_gcnn.distributions.bessel import Ratio, one_minus_mean
 
 # The rule of Gauss and Legendre for the interval from 0 to 1.
 _NODES, _WEIGHTS = ((np.polynomial.legendre.leggauss(16) + np.array([[1], [0]])) / 2).copy()
@@ -63,8 +63,3 @@ def _constant(numbers: np.ndarray, like):
     """Numbers along a new first axis of a tensor."""
     numbers = numbers.reshape(-1, *(1 for _ in like.shape))
     return ops.convert_to_tensor(numbers, like.dtype)
-
-
-def one_minus_mean(ratio: Ratio, kappa):
-    """1 - A, from whichever of its two forms does not cancel."""
-    return ops.where(kappa > 1, ratio.distance / ops.clip(kappa, 1.0, np.inf), 1 - ratio.mean)

@@ -20,8 +20,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.distributions.bessel import ratio
-from keras_gcnn.distributions.implicit import angle_slope, one_minus_mean
+from keras_gcnn.distributions.bessel import one_minus_mean, ratio
+from keras_gcnn.distributions.implicit import angle_slope
 from keras_gcnn.distributions.rejection import sample_cosine
 
 _LARGEST = 1e15  # a concentration whose square float32 still holds
@@ -60,20 +60,20 @@ def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
     """
     mu, kappa, result = _as_tensors(mu, kappa)
     dim = mu.shape[-1]
-    mu = _unit(mu)
+    mu = unit(mu)
     seed_of_cosines, seed_of_tangents = _two_seeds(seed)
     batch = ops.shape(mu[..., :1] + kappa)[:-1]
     concentration = ops.broadcast_to(kappa[..., 0], batch)
     full = (*shape, *batch)
     cosine = sample_cosine(concentration, dim, full, seed_of_cosines)
-    fixed = ops.stop_gradient(concentration)
+    fixed = ops.stop_gradient(kappa[..., 0])  # not repeated: its ratio is costly
     slope = angle_slope(cosine.value, cosine.sine, cosine.rest, fixed, dim, ratio(fixed, dim))
     change = ops.stop_gradient(slope) * (concentration - fixed)
     along = cosine.value - ops.stop_gradient(cosine.sine) * change
     across = cosine.sine + ops.stop_gradient(cosine.value) * change
     normal = keras.random.normal((*full, dim), dtype=mu.dtype, seed=seed_of_tangents)
-    tangent = _unit(normal - ops.sum(normal * mu, -1, keepdims=True) * mu)
-    return ops.cast(_unit(along[..., None] * mu + across[..., None] * tangent), result)
+    tangent = unit(normal - ops.sum(normal * mu, -1, keepdims=True) * mu)
+    return ops.cast(unit(along[..., None] * mu + across[..., None] * tangent), result)
 
 
 def log_prob(z, mu, kappa):
@@ -103,7 +103,7 @@ def log_prob(z, mu, kappa):
         )
     found = ratio(kappa, dim)
     # kappa (mu.z - 1) and what is left of the normaliser: nothing large is subtracted.
-    apart = ops.sum(ops.square(z - _unit(mu)), -1) / 2
+    apart = ops.sum(ops.square(z - unit(mu)), -1) / 2
     peak = _with_slope(found.distance + found.divergence, one_minus_mean(found, kappa), kappa)
     return ops.cast(peak[..., 0] - kappa[..., 0] * apart - _log_area(dim), result)
 
@@ -125,7 +125,7 @@ def kl_to_uniform(kappa, dim: int):
         Davidson et al. 2018, equation 14.
     """
     kappa, result = _as_concentration(kappa)
-    found = ratio(kappa, _check_dim(dim))
+    found = ratio(kappa, check_dim(dim))
     slope = ops.stop_gradient(kappa) * found.slope
     return ops.cast(_with_slope(found.divergence, slope, kappa), result)
 
@@ -147,7 +147,7 @@ def mean_resultant_length(kappa, dim: int):
         Mardia & Jupp 2000, equation 9.3.8.
     """
     kappa, result = _as_concentration(kappa)
-    found = ratio(kappa, _check_dim(dim))
+    found = ratio(kappa, check_dim(dim))
     return ops.cast(_with_slope(found.mean, found.slope, kappa), result)
 
 
@@ -164,7 +164,7 @@ def entropy(kappa, dim: int):
     Raises:
         ValueError: if `dim` is not an integer from 2.
     """
-    return _log_area(_check_dim(dim)) - kl_to_uniform(kappa, dim)
+    return _log_area(check_dim(dim)) - kl_to_uniform(kappa, dim)
 
 
 def _as_tensors(mu, kappa):
@@ -206,7 +206,8 @@ def _valid(kappa):
     return ops.where(kappa >= 0, ops.clip(kappa, 0.0, _LARGEST), np.nan)
 
 
-def _check_dim(dim: int) -> int:
+def check_dim(dim: int) -> int:
+    """An integer from 2, or a `ValueError`."""
     if isinstance(dim, bool) or not isinstance(dim, Integral) or dim < 2:
         raise ValueError(f"dim={dim!r} has to be an integer from 2: the sphere lies in R^dim.")
     return int(dim)
@@ -217,7 +218,8 @@ def _with_slope(value, slope, kappa):
     return value + ops.stop_gradient(slope) * (kappa - ops.stop_gradient(kappa))
 
 
-def _unit(vectors):
+def unit(vectors):
+    """Vectors scaled to length one; zero stays zero. Half precision cannot hold their squares."""
     squares = ops.sum(ops.square(vectors), -1, keepdims=True)
     return vectors / ops.sqrt(ops.clip(squares, _SMALLEST, np.inf))
 

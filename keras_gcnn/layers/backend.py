@@ -20,6 +20,12 @@ def constant(array: np.ndarray):
     return torch.from_numpy(array)
 
 
+def widened(tensor):
+    """The tensor in float32, if it is in half precision."""
+    half = keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16")
+    return ops.cast(tensor, "float32") if half else tensor
+
+
 def product(left, right):
     """Matrix product; Keras computes that of float64 in float32 on PyTorch."""
     double = keras.backend.standardize_dtype(left.dtype) == "float64"

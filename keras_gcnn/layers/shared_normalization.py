@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from keras_gcnn.layers.backend import widened
+
 _RENORM = ("renorm_clipping", "renorm_momentum")
 
 
@@ -97,8 +99,7 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
         return ops.reshape(centre, (-1,)), ops.reshape(variance, (-1,))
 
     def call(self, inputs, training=None, mask=None):
-        if keras.backend.standardize_dtype(inputs.dtype) in ("float16", "bfloat16"):
-            inputs = ops.cast(inputs, "float32")  # half precision cannot hold the statistics
+        inputs = widened(inputs)  # half precision cannot hold the statistics
         if training and self.trainable:
             mean, variance = self._pooled_moments(*self._moments_per_channel(inputs, mask))
             for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):

@@ -7,8 +7,7 @@ from keras import ops
 
 from keras_gcnn.distributions import von_mises_fisher
 from keras_gcnn.layers.arguments import check_choice, check_count
-
-_SMALLEST = 1e-12  # squared length below which a vector has no direction
+from keras_gcnn.layers.backend import widened
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -58,9 +57,7 @@ class VonMisesFisherHead(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.dim = check_count("dim", dim)
-        if self.dim < 2:
-            raise ValueError(f"dim={dim} has to be at least 2: one coordinate makes no sphere.")
+        self.dim = von_mises_fisher.check_dim(dim)
         self.least = float(least)
         if not self.least >= 0:
             raise ValueError(f"least={least} has to be 0 or more.")
@@ -84,10 +81,10 @@ class VonMisesFisherHead(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        direction = self._direction(inputs)
-        squares = ops.sum(ops.square(direction), -1, keepdims=True)
-        mu = direction * ops.rsqrt(ops.clip(squares, _SMALLEST, float("inf")))
-        return mu, ops.softplus(self._concentration(inputs)) + self.least
+        mu = von_mises_fisher.unit(widened(self._direction(inputs)))
+        return ops.cast(mu, self.compute_dtype), ops.softplus(
+            self._concentration(inputs)
+        ) + self.least
 
     def compute_output_shape(self, input_shape):
         leading = tuple(input_shape[:-1])
@@ -163,11 +160,13 @@ class VonMisesFisherSampling(keras.layers.Layer):
 
     def call(self, inputs, training=None):
         mu, kappa = inputs
-        if self.samples is not None:
-            mu, kappa = (ops.repeat(one[:, None], self.samples, axis=1) for one in (mu, kappa))
+        shape = () if self.samples is None else (self.samples,)
         if training or self.at_inference == "sample":
-            return von_mises_fisher.sample(mu, kappa, seed=self.seed_generator)
-        return ops.convert_to_tensor(mu)
+            found = von_mises_fisher.sample(mu, kappa, seed=self.seed_generator, shape=shape)
+        else:
+            mu = ops.convert_to_tensor(mu)
+            found = ops.broadcast_to(mu, (*shape, *ops.shape(mu)))
+        return ops.moveaxis(found, 0, 1) if shape else found
 
     def compute_output_shape(self, input_shape):
         pair = isinstance(input_shape, list | tuple) and len(input_shape) == 2
@@ -203,7 +202,7 @@ class KLToUniform(keras.layers.Layer):
 
     Args:
         dim: int from 2, number of coordinates of the samples.
-        beta: float from 0, the weight; or a variable, for one that changes in training.
+        beta: float from 0, the weight.
         **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
 
     Input shape:
@@ -230,15 +229,15 @@ class KLToUniform(keras.layers.Layer):
 
     def __init__(self, dim: int, beta: float = 1.0, **kwargs):
         super().__init__(**kwargs)
-        self.dim = check_count("dim", dim)
-        if self.dim < 2:
-            raise ValueError(f"dim={dim} has to be at least 2: one coordinate makes no sphere.")
-        if not float(beta) >= 0:
+        self.dim = von_mises_fisher.check_dim(dim)
+        self.beta = float(beta)
+        if not self.beta >= 0:
             raise ValueError(f"beta={beta} has to be 0 or more.")
-        self.beta = beta
 
     def call(self, inputs):
-        divergence = von_mises_fisher.kl_to_uniform(ops.cast(inputs, "float32"), self.dim)
+        # Keras adds losses up in this type, whatever the layers compute in.
+        kappa = ops.cast(inputs, keras.config.floatx())
+        divergence = von_mises_fisher.kl_to_uniform(kappa, self.dim)
         self.add_loss(self.beta * ops.mean(divergence))
         return inputs
 
@@ -246,4 +245,4 @@ class KLToUniform(keras.layers.Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "dim": self.dim, "beta": float(self.beta)}
+        return {**super().get_config(), "dim": self.dim, "beta": self.beta}

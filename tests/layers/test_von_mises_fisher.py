@@ -130,11 +130,11 @@ def test_other_dtypes(policy, pair):
 
 
 def test_mistakes():
-    with pytest.raises(ValueError, match="dim=1 has to be at least 2"):
+    with pytest.raises(ValueError, match="dim=1 has to be an integer from 2"):
         VonMisesFisherHead(1)
     with pytest.raises(ValueError, match="least=-1 has to be 0 or more"):
         VonMisesFisherHead(3, least=-1)
-    with pytest.raises(ValueError, match="dim=1 has to be at least 2"):
+    with pytest.raises(ValueError, match="dim=1 has to be an integer from 2"):
         KLToUniform(1)
     with pytest.raises(ValueError, match="beta=-1 has to be 0 or more"):
         KLToUniform(3, beta=-1)
@@ -146,3 +146,14 @@ def test_mistakes():
         ValueError, match=r"one concentration for each direction, of shape \(2, 1\)"
     ):
         VonMisesFisherSampling()([np.ones((2, 3)), np.ones((2, 3))])
+
+
+def test_half_precision_has_directions_too():
+    """Of vectors that are zero, tiny, or whose squares half precision cannot hold."""
+    head = VonMisesFisherHead(3, kernel_initializer="ones", dtype="float16")
+    for value in (0.0, 1e-6, 100.0, 3000.0):
+        mu, kappa = map(numpy, head(np.full((1, 8), value, "float16")))
+        assert np.isfinite(mu).all()
+        assert np.isfinite(kappa).all()
+        if value >= 100:
+            np.testing.assert_allclose(np.linalg.norm(mu.astype("float64")), 1, atol=2e-3)

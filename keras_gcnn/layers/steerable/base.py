@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.layers.backend import constant, product
+from keras_gcnn.layers.backend import constant, product, widened
 from keras_gcnn.layers.base import MapLayer, known_channels
 
 FieldsLike = Fields | Mapping[int, int]
@@ -124,9 +124,7 @@ def pair_channels(fields: Fields) -> np.ndarray:
 def pair_lengths(tensor, fields: Fields, epsilon: float, axis: int):
     """`sqrt(a^2 + b^2 + epsilon)` of every pair of channels."""
     # Half precision cannot hold the squares: float16 ends at the one of 256.
-    half = keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16")
-    values = ops.cast(tensor, "float32") if half else tensor
-    squares = mix_channels(ops.square(values), pair_channels(fields).T, axis)
+    squares = mix_channels(ops.square(widened(tensor)), pair_channels(fields).T, axis)
     return ops.cast(ops.sqrt(squares + epsilon), tensor.dtype)
 
 
