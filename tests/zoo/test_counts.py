@@ -3,7 +3,6 @@
 import re
 
 import keras
-import numpy as np
 import pytest
 
 from keras_gcnn import zoo
@@ -101,11 +100,21 @@ def test_fields_after_a_restriction_grow_with_the_square_root_of_the_index():
     assert filters == [round(16 / 8**0.5), round(32 / 4**0.5), 64]
 
 
-def test_a_budget_out_of_reach_names_what_can_be_reached():
-    with pytest.raises(ValueError, match="nearest counts") as caught:
+def test_a_budget_out_of_reach_names_the_smallest_network():
+    with pytest.raises(ValueError, match="too few: the smallest count") as caught:
         zoo.cohen_cnn("p4m", parameters=1_500)
-    named = [int(text.replace(",", "")) for text in re.findall(r"\d+,?\d{3}", str(caught.value))]
-    assert min(abs(np.subtract(named, 1_500))) < 1_500
+    (smallest,) = re.findall(r"\d+,\d{3}", str(caught.value))
+    assert count(zoo.cohen_cnn("p4m", parameters=int(smallest.replace(",", "")))) > 1_500
+
+
+def test_a_budget_between_two_networks_names_both():
+    with pytest.raises(ValueError, match="nearest counts") as caught:
+        zoo.cohen_cnn("p4m", parameters=1_800)
+    named = re.findall(r"\d+,\d{3}", str(caught.value))
+    below, above = (int(text.replace(",", "")) for text in named)
+    assert below < 1_800 < above
+    for parameters in (below, above):
+        assert count(zoo.cohen_cnn("p4m", parameters=parameters)) == parameters
 
 
 @pytest.mark.parametrize("restrict_after", [None, "2", {"2": "p2"}])
