@@ -1,7 +1,25 @@
-"""Measures of equivariance that users run on their own layers and models, and accuracy by angle."""
+"""Measures of equivariance and of embeddings that users run on their own layers and models."""
 
 from keras_gcnn.analysis.audit import Audit, audit
 from keras_gcnn.analysis.equivariance import assert_equivariant, equivariance_error
+from keras_gcnn.analysis.latent import (
+    RotationLeakage,
+    angle_probe,
+    clustering_accuracy,
+    knn_accuracy,
+    rotation_leakage,
+)
 from keras_gcnn.analysis.walk import Finding
 
-__all__ = ["Audit", "Finding", "assert_equivariant", "audit", "equivariance_error"]
+__all__ = [
+    "Audit",
+    "Finding",
+    "RotationLeakage",
+    "angle_probe",
+    "assert_equivariant",
+    "audit",
+    "clustering_accuracy",
+    "equivariance_error",
+    "knn_accuracy",
+    "rotation_leakage",
+]

@@ -1,5 +1,5 @@
-"""Probability distributions on tensors: `von_mises_fisher`, on the sphere."""
+"""Probability distributions on tensors: `von_mises_fisher` on the sphere, `gaussian` beside it."""
 
-from keras_gcnn.distributions import von_mises_fisher
+from keras_gcnn.distributions import gaussian, von_mises_fisher
 
-__all__ = ["von_mises_fisher"]
+__all__ = ["gaussian", "von_mises_fisher"]

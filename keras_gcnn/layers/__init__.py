@@ -5,8 +5,10 @@ from keras_gcnn.layers.base import EquivarianceWarning
 from keras_gcnn.layers.convolution import GConv2D, LiftingConv2D
 from keras_gcnn.layers.dropout import GDropout
 from keras_gcnn.layers.normalization import GBatchNormalization
+from keras_gcnn.layers.orientation import GOrientation, TurnByVector
 from keras_gcnn.layers.pooling import GGlobalPooling, GPooling
 from keras_gcnn.layers.restriction import Restriction
+from keras_gcnn.layers.sampling import GaussianSampling
 from keras_gcnn.layers.separable import GSeparableConv2D
 from keras_gcnn.layers.spatial_pooling import GAveragePooling2D, GMaxPooling2D
 from keras_gcnn.layers.steerable import (
@@ -41,9 +43,11 @@ __all__ = [
     "GDropout",
     "GGlobalPooling",
     "GMaxPooling2D",
+    "GOrientation",
     "GPooling",
     "GSeparableConv2D",
     "GatedActivation",
+    "GaussianSampling",
     "InvariantMap",
     "KLToUniform",
     "LiftingConv2D",
@@ -55,6 +59,7 @@ __all__ = [
     "SteerableConv2D",
     "SteerableConv2DTranspose",
     "SteerableDropout",
+    "TurnByVector",
     "VonMisesFisherHead",
     "VonMisesFisherSampling",
 ]

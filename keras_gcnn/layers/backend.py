@@ -34,6 +34,14 @@ def product(left, right):
     return ops.matmul(left, right)
 
 
+def mean(tensor, axis, keepdims=False):
+    """Mean in the tensor's own precision: `ops.mean` goes through float32 on JAX and PyTorch."""
+    if keras.backend.standardize_dtype(tensor.dtype) != "float64":
+        return ops.mean(tensor, axis=axis, keepdims=keepdims)
+    total = ops.sum(tensor, axis=axis, keepdims=keepdims)
+    return total / ops.cast(ops.size(tensor) // ops.size(total), tensor.dtype)
+
+
 def convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
     """The backend's own convolution."""
     if (

@@ -7,18 +7,10 @@ from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.layers.arguments import check_choice
+from keras_gcnn.layers.backend import mean
 from keras_gcnn.layers.base import GroupLayer, split_fibre
 
-
-def _mean(tensor, axis, keepdims=False):
-    """Mean in the tensor's own precision: `ops.mean` goes through float32 on JAX and PyTorch."""
-    if keras.backend.standardize_dtype(tensor.dtype) != "float64":
-        return ops.mean(tensor, axis=axis, keepdims=keepdims)
-    total = ops.sum(tensor, axis=axis, keepdims=keepdims)
-    return total / ops.cast(ops.size(tensor) // ops.size(total), tensor.dtype)
-
-
-_REDUCE = {"max": ops.max, "mean": _mean}
+_REDUCE = {"max": ops.max, "mean": mean}
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")

@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from keras_gcnn.distributions import von_mises_fisher
-from keras_gcnn.layers.arguments import check_choice, check_count
 from keras_gcnn.layers.backend import widened
+from keras_gcnn.layers.sampling import SamplingLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -101,7 +101,7 @@ class VonMisesFisherHead(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class VonMisesFisherSampling(keras.layers.Layer):
+class VonMisesFisherSampling(SamplingLayer):
     """Draws from von Mises-Fisher distributions in training, and returns their mean otherwise.
 
     Gradients flow through the samples into mean directions and concentrations, unbiased; see
@@ -140,57 +140,13 @@ class VonMisesFisherSampling(keras.layers.Layer):
         Davidson et al. 2018, section 3; Figurnov, Mohamed & Mnih 2018.
     """
 
-    def __init__(
-        self,
-        samples: int | None = None,
-        *,
-        at_inference: str = "mean",
-        seed: int | None = None,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.samples = None if samples is None else check_count("samples", samples)
-        self.at_inference = check_choice("at_inference", at_inference, ("mean", "sample"))
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+    _first, _second = "mean directions", "concentrations"
 
-    def build(self, input_shape):
-        self.compute_output_shape(input_shape)
-        self.built = True
+    def _draw(self, first, second, shape):
+        return von_mises_fisher.sample(first, second, seed=self.seed_generator, shape=shape)
 
-    def call(self, inputs, training=None):
-        mu, kappa = inputs
-        shape = () if self.samples is None else (self.samples,)
-        if training or self.at_inference == "sample":
-            found = von_mises_fisher.sample(mu, kappa, seed=self.seed_generator, shape=shape)
-        else:
-            mu = ops.convert_to_tensor(mu)
-            found = ops.broadcast_to(mu, (*shape, *ops.shape(mu)))
-        return ops.moveaxis(found, 0, 1) if shape else found
-
-    def compute_output_shape(self, input_shape):
-        pair = isinstance(input_shape, list | tuple) and len(input_shape) == 2
-        if not pair or not all(isinstance(one, list | tuple) for one in input_shape):
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} takes the pair of mean directions and "
-                f"concentrations, layer([mu, kappa]); it received the shape {input_shape}."
-            )
-        (first, *rest), kappa = map(tuple, input_shape)
-        if kappa[-1] != 1 or len(kappa) != 1 + len(rest):
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} received mean directions of shape "
-                f"{(first, *rest)} and concentrations of shape {kappa}; there has to be one "
-                f"concentration for each direction, of shape {(first, *rest[:-1], 1)}."
-            )
-        return (first, *([] if self.samples is None else [self.samples]), *rest)
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "samples": self.samples,
-            "at_inference": self.at_inference,
-            "seed": self.seed,
-        }
+    def _second_shape(self, first):
+        return (*first[:-1], 1)
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")

@@ -2,15 +2,20 @@
 
 from keras_gcnn.zoo import published
 from keras_gcnn.zoo.allcnn import allcnn
+from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 from keras_gcnn.zoo.cohen_cnn import cohen_cnn
 from keras_gcnn.zoo.lenet import lenet
 from keras_gcnn.zoo.resnet import resnet, resnet20, resnet26, resnet44
 from keras_gcnn.zoo.so2cnn import so2cnn
+from keras_gcnn.zoo.vae import vae
 
 BUILDERS = ("lenet", "cohen_cnn", "allcnn", "resnet", "resnet20", "resnet26", "resnet44", "so2cnn")
+AUTOENCODERS = ("vae",)
 
 __all__ = [
+    "AUTOENCODERS",
     "BUILDERS",
+    "VariationalAutoencoder",
     "allcnn",
     "available",
     "cohen_cnn",
@@ -20,6 +25,7 @@ __all__ = [
     "resnet26",
     "resnet44",
     "so2cnn",
+    "vae",
 ]
 
 

@@ -13,11 +13,10 @@ from keras_gcnn.layers.arguments import as_counts, check_choice, check_count
 from keras_gcnn.zoo.architecture import check_shape, check_widths
 from keras_gcnn.zoo.budget import fit_widths
 from keras_gcnn.zoo.builder import builder
-from keras_gcnn.zoo.steerable_assembly import FieldMaps, SteerableAssembly
+from keras_gcnn.zoo.steerable_assembly import POOLED, FieldMaps, SteerableAssembly
 from keras_gcnn.zoo.weights import load_weights
 
 _SCALE = 3.0  # pixels keep zero as the background; their spread on digits becomes about one
-_POOLED = 2  # after so many of the first convolutions the maps are halved
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class _Variant:
     @property
     def smallest(self) -> int:
         """Rows and columns of the image that the maps before the window need, and the kernels."""
-        return max(12, 2**_POOLED * (self.window - 1) + 1)
+        return max(12, 2**POOLED * (self.window - 1) + 1)
 
 
 _VARIANTS = {
@@ -185,20 +184,19 @@ def so2cnn(
 
     def assemble(fields: tuple[int, ...], image=None) -> tuple[SteerableAssembly, FieldMaps]:
         net = SteerableAssembly(data_format, form.band_limit, samples)
-        x = net.mask(FieldMaps(Fields.trivial(channels), image), "mask")
-        x = net.blur(x, form.blur, "blur")
-        for stage, (number, size) in enumerate(zip(fields, sizes, strict=True), start=1):
-            x = net.convolution(x, Fields.regular(number, highest), size, f"conv{stage}")
-            x = net.normalization(x, f"norm{stage}")
-            x = net.activation(x, f"activation{stage}")
-            x = net.dropout(x, dropout, f"dropout{stage}")
-            if stage <= _POOLED:
-                x = net.average(x, form.pooling, f"pool{stage}")
+        x = net.stages(
+            FieldMaps(Fields.trivial(channels), image),
+            [Fields.regular(number, highest) for number in fields],
+            sizes,
+            blur=form.blur,
+            pooling=form.pooling,
+            dropout=dropout,
+        )
         if include_top:
             x = net.invariants(x, form.invariants, form.window, "invariants")
             if form.normalized:
                 x = net.normalization(x, "invariants_norm")
-            x = net.top(x, classes, classifier_activation)
+            x = net.logits(net.vector(x), classes, classifier_activation)
         return net, x
 
     if parameters is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,8 @@ from keras_gcnn.layers import (
     SteerableDropout,
 )
 from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM
+
+POOLED = 2  # after so many of the first convolutions the maps are halved
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,39 @@ class SteerableAssembly:
         form = {"sigma": sigma, "data_format": self.data_format, "name": name}
         return self._put(x, lambda: SteerableAveragePooling2D(x.fields, strides, **form))
 
+    def stages(
+        self,
+        x: FieldMaps,
+        fields: Sequence[Fields],
+        kernel_sizes: Sequence[int],
+        *,
+        blur: float = 0.0,
+        pooling: float | None = None,
+        pooled: int = POOLED,
+        dropout: float = 0.0,
+    ) -> FieldMaps:
+        """Mask and blur of the image, then convolution, normalisation and activation per stage.
+
+        Args:
+            x: the image.
+            fields: after each convolution.
+            kernel_sizes: of the convolutions.
+            blur: standard deviation of the blur of the image, in pixels.
+            pooling: standard deviation of the blur before the maps are halved, likewise, or None.
+            pooled: after how many of the first stages they are.
+            dropout: rate after every activation.
+        """
+        x = self.mask(x, "mask")
+        x = self.blur(x, blur, "blur")
+        for stage, (wanted, size) in enumerate(zip(fields, kernel_sizes, strict=True), start=1):
+            x = self.convolution(x, wanted, size, f"conv{stage}")
+            x = self.normalization(x, f"norm{stage}")
+            x = self.activation(x, f"activation{stage}")
+            x = self.dropout(x, dropout, f"dropout{stage}")
+            if stage <= pooled:
+                x = self.average(x, pooling, f"pool{stage}")
+        return x
+
     def invariants(self, x: FieldMaps, filters: int, kernel_size: int, name: str) -> FieldMaps:
         """Ordinary channels, of the frequency 0 at a position or of all fields in a window."""
         if kernel_size > 1:
@@ -134,12 +169,19 @@ class SteerableAssembly:
             fields=Fields.trivial(filters),
         )
 
-    def top(self, x: FieldMaps, classes: int, activation: str | None) -> FieldMaps:
-        """ELU of the invariants, their mean over positions, and the dense layer `logits`."""
-        x = self._put(x, lambda: keras.layers.ELU(name="invariants_activation"))
-        # The stock layer computes float64 in float32 on two backends.
-        form = {"data_format": self.data_format, "name": "head"}
-        x = self._put(x, lambda: GGlobalPooling("mean", "z2", **form))
+    def vector(self, x: FieldMaps) -> FieldMaps:
+        """ELU of the invariants and their mean over positions, a vector by the layer `head`."""
+        return self.mean(
+            self._put(x, lambda: keras.layers.ELU(name="invariants_activation")), "head"
+        )
+
+    def mean(self, x: FieldMaps, name: str) -> FieldMaps:
+        """Mean over positions; the stock layer computes float64 in float32 on two backends."""
+        form = {"data_format": self.data_format, "name": name}
+        return self._put(x, lambda: GGlobalPooling("mean", "z2", **form))
+
+    def logits(self, x: FieldMaps, classes: int, activation: str | None) -> FieldMaps:
+        """The dense layer `logits`, in full precision under a mixed policy."""
         precision = keras.config.dtype_policy().variable_dtype
         return self._put(
             x,

@@ -55,10 +55,14 @@ def build(data_format):
     maps = layers.GAveragePooling2D(**here)(maps)
     maps = layers.Restriction("p4m", "p4", **here)(maps)
     maps = layers.GConv2D(3, 2, "p4", **here)(maps)
+    directions = layers.GOrientation("p4", **here)(maps)
+    turned = layers.TurnByVector(**here)([images, directions[:, 0]])
+    sides.append(keras.layers.Flatten()(turned))
     plane = keras.layers.Flatten()(layers.GPooling("mean", "p4", **here)(maps))
     pooled = layers.GGlobalPooling("max", "p4", **here)(maps)
     mu, kappa = layers.VonMisesFisherHead(3)(pooled)
     latent = layers.VonMisesFisherSampling()([mu, layers.KLToUniform(3)(kappa)])
+    latent = layers.GaussianSampling()([latent, mu])
     return keras.Model(images, keras.layers.Concatenate()([plane, pooled, kappa, latent, *sides]))
 
 

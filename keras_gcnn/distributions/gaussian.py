@@ -1,0 +1,78 @@
+"""The normal distribution whose coordinates are independent: latent variables without a sphere.
+
+Means and logarithms of the variances have the shape `(..., m)`; the leading axes broadcast.
+"""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import ops
+
+
+def sample(mean, log_variance, seed=None, shape: tuple[int, ...] = ()):
+    """Draws vectors, with gradients into the mean and the variance.
+
+    Args:
+        mean: of shape `(..., m)`.
+        log_variance: likewise.
+        seed: int, `keras.random.SeedGenerator`, or None for Keras's global one.
+        shape: of the samples for each pair of mean and variance.
+
+    Returns:
+        Tensor of shape `(*shape, ..., m)`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.distributions import gaussian
+    >>> tuple(gaussian.sample(np.zeros((2, 3)), np.zeros((2, 3)), seed=0, shape=(5,)).shape)
+    (5, 2, 3)
+
+    References:
+        Kingma & Welling 2014, "Auto-Encoding Variational Bayes", section 2.4.
+    """
+    mean, log_variance = _as_tensors(mean, log_variance)
+    noise = keras.random.normal(
+        (*shape, *ops.shape(mean + log_variance)), dtype=mean.dtype, seed=seed
+    )
+    return mean + ops.exp(log_variance / 2) * noise
+
+
+def log_prob(z, mean, log_variance):
+    """Logarithm of the density.
+
+    Args:
+        z: of shape `(..., m)`.
+        mean: likewise.
+        log_variance: likewise.
+
+    Returns:
+        Tensor of shape `(...)`.
+    """
+    z, mean, log_variance = _as_tensors(z, mean, log_variance)
+    deviation = ops.square(z - mean) * ops.exp(-log_variance)
+    return -ops.sum(deviation + log_variance + math.log(2 * math.pi), -1) / 2
+
+
+def kl_to_standard(mean, log_variance):
+    """Kullback-Leibler divergence from the standard normal distribution.
+
+    Args:
+        mean: of shape `(..., m)`.
+        log_variance: likewise.
+
+    Returns:
+        Tensor of shape `(...)`, from 0, in nats.
+
+    References:
+        Kingma & Welling 2014, appendix B.
+    """
+    mean, log_variance = _as_tensors(mean, log_variance)
+    spread = ops.expm1(log_variance) - log_variance
+    return ops.sum(spread + ops.square(mean), -1) / 2
+
+
+def _as_tensors(*arrays):
+    return tuple(map(ops.convert_to_tensor, arrays))

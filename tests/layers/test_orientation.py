@@ -1,0 +1,149 @@
+"""Angles are found and drawn."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import data, groups
+from keras_gcnn.layers import GConv2D, GOrientation, LiftingConv2D, TurnByVector
+from tests.helpers.gradients import gradient
+from tests.helpers.layers import DATA_FORMATS, randomize, to_format
+
+
+def numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def vectors_at(degrees):
+    angles = np.deg2rad(np.atleast_1d(degrees))
+    return np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+
+
+@pytest.mark.parametrize("data_format", DATA_FORMATS)
+def test_orientation_by_hand(data_format, rng):
+    maps = rng.normal(size=(2, 3, 5, 8))
+    expected = np.zeros((2, 2, 2))
+    for image, field in np.ndindex(2, 2):
+        for turns in range(4):  # the elements of P4 are the quarter turns in this order
+            mean = maps[image, :, :, 4 * field + turns].mean()
+            expected[image, field] += mean * vectors_at(90 * turns)[0]
+    layer = GOrientation("p4", data_format=data_format, dtype="float64")
+    found = numpy(layer(to_format(maps, data_format)))
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("group", ["p4", "p4m", "p2"])
+def test_vectors_turn_with_the_image(group, rng):
+    model = keras.Sequential(
+        [
+            keras.Input((9, 9, 2)),
+            LiftingConv2D(3, 3, group, dtype="float64"),
+            GConv2D(2, 3, group, dtype="float64"),
+            GOrientation(group, dtype="float64"),
+        ]
+    )
+    randomize(model, rng)
+    images = rng.normal(size=(2, 9, 9, 2))
+    vectors = numpy(model(images))
+    scale = np.abs(vectors).max()
+    assert scale > 1e-3
+    group = groups.get(group)
+    for g, matrix in enumerate(group.matrices):
+        moved = np.ascontiguousarray(group.act_on_plane(images, g, (1, 2)))
+        # From (row, column) to (x, y) = (column, -row).
+        swap = np.array([[0, 1], [-1, 0]])
+        expected = vectors @ (swap @ matrix @ swap.T).T
+        assert np.abs(numpy(model(moved)) - expected).max() <= 1e-10 * scale
+
+
+@pytest.mark.parametrize("data_format", DATA_FORMATS)
+@pytest.mark.parametrize("shape", [(6, 6), (5, 5), (4, 7)])
+def test_turned_by_hand(data_format, shape, rng):
+    rows, columns = shape
+    maps = rng.normal(size=(3, rows, columns, 2))
+    degrees = np.array([0.0, 37.0, 250.0])
+    expected = np.zeros_like(maps)
+    for image, row, column in np.ndindex(3, rows, columns):
+        # The place that is turned here, with x to the right and y up.
+        x, y = column - (columns - 1) / 2, (rows - 1) / 2 - row
+        angle = -np.deg2rad(degrees[image])
+        x, y = x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)
+        r = min(max((rows - 1) / 2 - y, 0), rows - 1)
+        c = min(max(x + (columns - 1) / 2, 0), columns - 1)
+        for i, j in np.ndindex(rows, columns):
+            share = max(0, 1 - abs(i - r)) * max(0, 1 - abs(j - c))
+            expected[image, row, column] += share * maps[image, i, j]
+    layer = TurnByVector(data_format=data_format, dtype="float64")
+    lengths = np.array([[1.0], [0.01], [30.0]])
+    found = layer([to_format(maps, data_format), lengths * vectors_at(degrees)])
+    np.testing.assert_allclose(numpy(found), to_format(expected, data_format), atol=1e-10)
+
+
+def test_it_turns_as_data_are_turned(rng):
+    """Away from the border, of which each has its own idea."""
+    maps = np.pad(rng.random((3, 7, 7, 1), "float32"), [(0, 0), (4, 4), (4, 4), (0, 0)])
+    degrees = np.array([20.0, 90.0, 301.0])
+    found = numpy(TurnByVector()([maps, vectors_at(degrees).astype("float32")]))
+    np.testing.assert_allclose(found, data.rotate(maps, degrees), atol=1e-5)
+
+
+def test_quarter_turns_are_exact(rng):
+    maps = rng.normal(size=(1, 6, 6, 2))
+    for turns in range(4):
+        layer = TurnByVector(dtype="float64")
+        found = numpy(layer([maps, vectors_at(90 * turns)]))
+        np.testing.assert_allclose(found, np.rot90(maps, turns, (1, 2)), atol=1e-12)
+
+
+def test_gradients_flow_into_maps_and_vectors(rng):
+    maps, weights = rng.normal(size=(2, 2, 5, 5, 1))
+    vectors = vectors_at([31.7, 203.1])  # no pixel comes from the middle of another, a kink
+    layer = TurnByVector(dtype="float64")
+    slopes = gradient(lambda v: layer([maps, v]) * keras.ops.convert_to_tensor(weights), vectors)
+    step = 1e-6
+    for index in np.ndindex(vectors.shape):
+        moved = np.zeros_like(vectors)
+        moved[index] = step
+        change = numpy(layer([maps, vectors + moved])) - numpy(layer([maps, vectors - moved]))
+        assert slopes[index] == pytest.approx((change * weights).sum() / (2 * step), rel=1e-4)
+    into_maps = gradient(lambda m: layer([m, vectors]), maps)
+    assert into_maps.sum() == pytest.approx(2 * 25)  # each result is a mean of the pixels
+
+
+def test_one_pixel_and_one_row():
+    layer = TurnByVector()
+    for shape in [(2, 1, 1, 3), (2, 1, 4, 1)]:
+        assert np.isfinite(numpy(layer([np.ones(shape), vectors_at([10.0, 80.0])]))).all()
+
+
+def test_in_a_model(tmp_path, rng):
+    image, vector = keras.Input((5, 5, 1)), keras.Input((2,))
+    model = keras.Model([image, vector], TurnByVector(name="turn")([image, vector]))
+    assert model.output.shape == (None, 5, 5, 1)
+    given = [rng.random((3, 5, 5, 1), "float32"), rng.random((3, 2), "float32")]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    expected = model.predict(given, verbose=0)
+    np.testing.assert_allclose(loaded.predict(given, verbose=0), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+def test_half_precision(half, rng):
+    maps, vector = rng.random((1, 28, 28, 1)), vectors_at(73.0)
+    full = numpy(TurnByVector()([maps, vector]))
+    found = TurnByVector(dtype=f"mixed_{half}")([maps, vector])
+    assert keras.backend.standardize_dtype(found.dtype) == half
+    found = numpy(keras.ops.cast(found, "float32"))
+    # The vector comes in half precision too, and moves the corners by a share of a pixel.
+    assert np.abs(found - full).max() < {"float16": 0.02, "bfloat16": 0.15}[half]
+
+
+def test_mistakes():
+    with pytest.raises(ValueError, match="takes the pair of maps"):
+        TurnByVector()(np.ones((2, 5, 5, 1)))
+    with pytest.raises(ValueError, match="takes the pair of maps"):
+        TurnByVector()([np.ones((2, 5, 5, 1)), np.ones((2, 3))])
+    with pytest.raises(ValueError, match="needs to know the rows and columns"):
+        TurnByVector()([keras.Input((None, None, 1)), keras.Input((2,))])
+    with pytest.raises(ValueError, match="no multiple of 4"):
+        GOrientation("p4")(np.ones((2, 5, 5, 3)))
