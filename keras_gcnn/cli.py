@@ -20,7 +20,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from keras_gcnn import __version__
-from keras_gcnn.training.recipe import Backend, load_recipe, recipe_names
+from keras_gcnn.training.recipe import load_recipe, recipe_names
+from keras_gcnn.training.tables import Backend
 
 app = typer.Typer(
     no_args_is_help=True,

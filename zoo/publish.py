@@ -28,7 +28,8 @@ import typer
 
 from keras_gcnn import zoo
 from keras_gcnn.training import files
-from keras_gcnn.training.recipe import ModelTable, Recipe, load_recipe
+from keras_gcnn.training.recipe import Recipe, load_recipe
+from keras_gcnn.training.tables import ModelTable
 from keras_gcnn.zoo.published import by_stage
 
 ROOT = Path(__file__).resolve().parent

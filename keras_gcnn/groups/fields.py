@@ -97,8 +97,11 @@ class Fields:
     def regular(cls, fields: int, max_frequency: int) -> Fields:
         """Fields with every frequency up to `max_frequency`: band-limited functions of angle."""
         highest = _as_number(max_frequency)
-        if highest is None:
-            raise ValueError(f"max_frequency={max_frequency!r} has to be an integer from 0.")
+        if highest is None or highest > _LARGEST_FREQUENCY:
+            raise ValueError(
+                f"max_frequency={max_frequency!r} has to be an integer from 0 to "
+                f"{_LARGEST_FREQUENCY}."
+            )
         return cls(dict.fromkeys(range(highest + 1), fields))
 
     @classmethod

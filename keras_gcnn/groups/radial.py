@@ -17,7 +17,7 @@ import numpy as np
 _NUMBERS = (0.2, np.pi)
 _BLUR = 1.0
 _LENGTHS = 32  # at which the response is sampled
-_TURNS = 64  # directions
+_TURNS = 64  # directions, at least
 _NO_RESPONSE = 1e-12  # of the largest response: nothing that float64 can tell from zero
 
 _RING_WIDTH, _OUTER_WIDTH, _CENTRE_WIDTH = 0.6, 0.4, 0.005  # those of escnn
@@ -114,6 +114,8 @@ def _steerable(
     Returns:
         Radii of the shells and the profiles there, of shape `(profiles, shells)`.
     """
+    if 2 * frequency >= _turns(kernel_size, dilation):  # far above what the pixels can show
+        return np.zeros(0), np.zeros((0, 0))
     radii, angles = polar_grid(kernel_size, dilation)
     shell_radii, shell = np.unique(np.round(radii, 6), return_inverse=True)
     if frequency > 0 and shell_radii[0] == 0:  # no angle at the centre
@@ -148,10 +150,17 @@ def _responses(
     """
     numbers, weights, waves = _waves(kernel_size, dilation)
     weights = weights / numbers**frequency
-    response = (kernels @ waves).reshape(len(kernels), len(numbers), _TURNS)
-    parts = np.fft.fft(response, axis=-1) / _TURNS  # angular frequencies of the direction
+    turns = _turns(kernel_size, dilation)
+    response = (kernels @ waves).reshape(len(kernels), len(numbers), turns)
+    parts = np.fft.fft(response, axis=-1) / turns  # angular frequencies of the direction
     power = np.einsum("srn,r,trn->nst", parts, weights / weights.sum(), parts.conj()).real
     return power[frequency], power.sum(axis=0) - power[frequency]
+
+
+def _turns(kernel_size: int, dilation: int) -> int:
+    """Directions at which a response is sampled: twice what the shortest wave shows, and some."""
+    radius = np.hypot(kernel_size - 1, kernel_size - 1) / 2 * dilation
+    return max(_TURNS, 4 * int(np.ceil((2 * _NUMBERS[1] * radius + 16) / 4)))
 
 
 @lru_cache(maxsize=32)
@@ -162,7 +171,8 @@ def _waves(kernel_size: int, dilation: int) -> tuple[np.ndarray, np.ndarray, np.
     numbers = np.exp(low + (nodes + 1) / 2 * (high - low))
     weights = weights * np.exp(-((_BLUR * numbers) ** 2))
     radii, angles = polar_grid(kernel_size, dilation)
-    turns = np.arange(_TURNS) * 2 * np.pi / _TURNS
+    count = _turns(kernel_size, dilation)
+    turns = np.arange(count) * 2 * np.pi / count
     steps = radii.reshape(-1, 1, 1) * np.cos(turns - angles.reshape(-1, 1, 1))
     waves = np.exp(-1j * numbers[:, None] * steps)
     return numbers, weights, waves.reshape(kernel_size**2, -1)

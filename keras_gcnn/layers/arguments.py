@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Set
 from numbers import Real
 from operator import index
+from typing import Any
+
+import keras
+
+# Activations of several values at once, along the last axis.
+_JOINT = ("glu", "log_softmax", "softmax", "sparsemax")
 
 
 def check_choice(argument: str, value: str, choices: tuple[str, ...]) -> str:
@@ -27,6 +34,8 @@ def as_count(value: object) -> int | None:
 
 def as_counts(values: object) -> tuple[int | None, ...]:
     """Every one of them `as_count`; nothing at all if `values` is no collection."""
+    if isinstance(values, Set | Mapping):  # which have no order
+        return ()
     try:
         return tuple(map(as_count, values))
     except TypeError:
@@ -52,11 +61,14 @@ def check_pair(argument: str, value: int | tuple[int, int]) -> tuple[int, int]:
     return pair
 
 
-def check_above_zero(argument: str, value: float) -> float:
-    """Returns a finite number above zero as a float; raises a `ValueError` for everything else."""
+def check_above_zero(argument: str, value: float, example: float = 1e-6) -> float:
+    """Returns a finite number above zero as a float; raises a `ValueError` for everything else.
+
+    What is a millionth of a millionth of the example counts as zero, and would be in float32.
+    """
     number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not 0 < value < float("inf"):
-        raise ValueError(f"{argument}={value!r} has to be a number above 0, e.g. 1e-6.")
+    if not number or not 1e-12 * example < value < float("inf"):
+        raise ValueError(f"{argument}={value!r} has to be a number above 0, e.g. {example}.")
     return float(value)
 
 
@@ -66,3 +78,19 @@ def check_rate(argument: str, value: float) -> float:
     if not number or not 0 <= value < 1:
         raise ValueError(f"{argument}={value!r} has to be a number from 0 to below 1, e.g. 0.3.")
     return float(value)
+
+
+def is_joint(activation: Callable | None) -> bool:
+    """Whether an activation of Keras takes several values at once, such as softmax."""
+    return getattr(activation, "__name__", "") in _JOINT
+
+
+def pointwise(activation: Any) -> Callable:
+    """An activation by its name or as it is; raises a `ValueError` if it is not of one value."""
+    found = keras.activations.get(activation)
+    if is_joint(found):
+        raise ValueError(
+            f"activation={activation!r} takes several values at once, and would mix channels that "
+            "turn. Use one that takes each value by itself, e.g. 'elu'."
+        )
+    return found

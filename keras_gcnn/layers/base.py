@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import keras
@@ -30,7 +31,15 @@ def report_broken(layer: keras.Layer, problem: str, fix: str, equivariance: str)
     if equivariance == "strict":
         raise ValueError(message)
     if equivariance == "warn":
-        warnings.warn(message, EquivarianceWarning, stacklevel=4)
+        warnings.warn(message, EquivarianceWarning, stacklevel=frames_to_caller())
+
+
+def frames_to_caller() -> int:
+    """Frames from where a warning is raised to the line that called this library or Keras."""
+    frame, frames = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals["__name__"].startswith(("keras_gcnn.", "keras.")):
+        frame, frames = frame.f_back, frames + 1
+    return frames
 
 
 class SizeDependent:
@@ -168,6 +177,11 @@ def split_fibre(tensor, group: groups.Group, axis: int):
     axis %= len(shape)
     shape[axis : axis + 1] = [tensor.shape[axis] // group.order, group.order]
     return keras.ops.reshape(tensor, shape), axis + 1
+
+
+def fresh(initializer):
+    """An initializer like this one: asked twice, one gives two weights the same numbers."""
+    return initializer.clone() if hasattr(initializer, "clone") else initializer
 
 
 def as_numbers(inputs, dtype: str):

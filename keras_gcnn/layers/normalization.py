@@ -20,7 +20,8 @@ class GBatchNormalization(SharedBatchNormalization):
 
     Args:
         group: str or `keras_gcnn.groups.Group`. `"z2"` makes it the stock layer.
-        axis: int, the channel axis: `-1`, or `1` for channels first.
+        axis: int, the channel axis: `-1`, or `1` for channels first; None for Keras's
+            configuration.
         synchronized: bool, whether statistics are taken over all replicas (TensorFlow only, as in
             Keras; on JAX they are so under `keras.distribution` anyway). As in Keras, they are not
             if there is a mask.
@@ -59,7 +60,7 @@ class GBatchNormalization(SharedBatchNormalization):
     def __init__(
         self,
         group: str | groups.Group = "p4",
-        axis: int = -1,
+        axis: int | None = None,
         *,
         synchronized: bool = False,
         **kwargs,

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_gcnn.layers.backend import widened
+from keras_gcnn.layers.base import as_numbers
 
 _RENORM = ("renorm_clipping", "renorm_momentum")
 
@@ -18,7 +19,9 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
     laid out along the channels.
     """
 
-    def __init__(self, axis: int = -1, *, synchronized: bool = False, **kwargs):
+    def __init__(self, axis: int | None = None, *, synchronized: bool = False, **kwargs):
+        if axis is None:  # like all other layers here; the stock one does not look
+            axis = -1 if keras.config.image_data_format() == "channels_last" else 1
         if kwargs.pop("renorm", False):
             raise ValueError(f"{type(self).__name__} has no renorm. Leave `renorm` out.")
         for unused in _RENORM:  # the parent's config names them
@@ -99,7 +102,9 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
         return ops.reshape(centre, (-1,)), ops.reshape(variance, (-1,))
 
     def call(self, inputs, training=None, mask=None):
-        inputs = widened(inputs)  # half precision cannot hold the statistics
+        inputs = widened(
+            as_numbers(inputs, self.compute_dtype)
+        )  # half precision cannot hold the statistics
         if training and self.trainable:
             mean, variance = self._pooled_moments(*self._moments_per_channel(inputs, mask))
             for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):

@@ -9,7 +9,7 @@ from keras import ops
 from keras_gcnn import groups
 from keras_gcnn.layers.arguments import check_choice, check_pair
 from keras_gcnn.layers.backend import convolve
-from keras_gcnn.layers.base import MapLayer, SizeDependent, as_numbers, known_channels
+from keras_gcnn.layers.base import MapLayer, SizeDependent, as_numbers, fresh, known_channels
 
 # What Keras lets one say about a weight, and the module that reads it.
 _SETTINGS = {
@@ -47,7 +47,9 @@ class WindowConvolution(SizeDependent, MapLayer):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.kernel_size = check_pair("kernel_size", kernel_size)
         self.strides = check_pair("strides", strides)
-        self.padding = check_choice("padding", str(padding).lower(), ("valid", "same"))
+        self.padding = check_choice(
+            "padding", padding.lower() if isinstance(padding, str) else padding, ("valid", "same")
+        )
         self.dilation_rate = check_pair("dilation_rate", dilation_rate)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
@@ -67,6 +69,7 @@ class WindowConvolution(SizeDependent, MapLayer):
     def _add_part(self, part: str, shape: tuple[int, ...], name: str | None = None, **other):
         """The variable of a part, with the settings that were kept for it."""
         settings = {setting: getattr(self, f"{part}_{setting}") for setting in _SETTINGS}
+        settings["initializer"] = fresh(settings["initializer"])
         return self.add_weight(name=name or part, shape=shape, **{**settings, **other})
 
     @property
@@ -164,7 +167,15 @@ class WindowConvolution(SizeDependent, MapLayer):
         Returns:
             Array of shape `(rows, columns, channels_in, channels_out)`, what a stock
             `keras.layers.Conv2D` would hold.
+
+        Raises:
+            ValueError: if the layer is not built.
         """
+        if not self.built:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} has no kernel yet. Call it on an input "
+                "first, or build(input_shape)."
+            )
         return ops.convert_to_numpy(self._expanded_kernel())
 
     def get_config(self) -> dict:

@@ -15,7 +15,7 @@ from keras_gcnn.analysis.figures import plot_accuracy_by_angle
 from keras_gcnn.data.loading import names_fitting
 from keras_gcnn.training import files, report
 from keras_gcnn.training.measurement import measure
-from keras_gcnn.training.recipe import EvaluationTable
+from keras_gcnn.training.tables import EvaluationTable
 
 
 def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:

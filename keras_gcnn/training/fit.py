@@ -13,7 +13,7 @@ from keras_gcnn.training.batches import ShuffledBatches
 from keras_gcnn.training.callbacks import Logs, ProgressBar, Shuffle
 from keras_gcnn.training.checkpoint import Checkpoint
 from keras_gcnn.training.interrupt import interruptible
-from keras_gcnn.training.recipe import TrainingTable
+from keras_gcnn.training.tables import TrainingTable
 
 
 def _optimizer(settings: TrainingTable, steps: int) -> keras.optimizers.Optimizer:

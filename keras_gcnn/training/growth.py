@@ -12,9 +12,10 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from keras_gcnn.training.recipe import NAME, Recipe
+from keras_gcnn.training.recipe import Recipe
+from keras_gcnn.training.tables import NAME
 
-_FREE = ("title", "evaluation")
+_FREE = ("title", "evaluation", "latent")
 _COMPARED_BELOW = ("seeds", "models", "training")
 
 
@@ -39,8 +40,8 @@ def find_changes(
 ) -> list[str]:
     """Describes every change from one recipe to another that a run cannot follow.
 
-    A run follows further networks, further seeds, another title, and another `[evaluation]`; and
-    any change of networks and seeds of which nothing was trained.
+    A run follows further networks, further seeds, another title, and another `[evaluation]` or
+    `[latent]`; and any change of networks and seeds of which nothing was trained.
 
     Args:
         old: the recipe of the run.

@@ -9,7 +9,7 @@ import keras
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.data.options import SPLITS
 from keras_gcnn.training.confusion import confusion_matrix
-from keras_gcnn.training.recipe import EvaluationTable
+from keras_gcnn.training.tables import EvaluationTable
 from keras_gcnn.training.turned import (
     COLUMNS,
     accuracy_by_angle,

@@ -16,7 +16,8 @@ from keras_gcnn.training import environment, files, result_file
 from keras_gcnn.training.evaluation import load_classifier
 from keras_gcnn.training.fit import fit
 from keras_gcnn.training.measurement import KEYS, measure
-from keras_gcnn.training.recipe import ModelTable, Recipe
+from keras_gcnn.training.recipe import Recipe
+from keras_gcnn.training.tables import ModelTable
 
 
 def build(table: ModelTable, dataset: data.Dataset, seed: int) -> keras.Model:

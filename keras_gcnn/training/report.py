@@ -15,7 +15,8 @@ from rich.text import Text
 from keras_gcnn.data import Dataset
 from keras_gcnn.data.loading import describe_for_all_seeds
 from keras_gcnn.training import environment, files
-from keras_gcnn.training.recipe import Recipe, TrainingTable
+from keras_gcnn.training.recipe import Recipe
+from keras_gcnn.training.tables import TrainingTable
 from keras_gcnn.training.turned import COLUMNS
 
 Results = Sequence[dict[str, Any]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import keras
 from keras_gcnn import groups
 from keras_gcnn.layers import EquivarianceWarning
 from keras_gcnn.layers.arguments import as_counts, check_choice, check_count
-from keras_gcnn.layers.base import SizeDependent
+from keras_gcnn.layers.base import SizeDependent, frames_to_caller
 from keras_gcnn.zoo.assembly import Assembly, Maps
 from keras_gcnn.zoo.budget import fit_widths
 from keras_gcnn.zoo.published import by_stage
@@ -75,12 +74,12 @@ def check_shape(
     return spatial[0], spatial[1], channels
 
 
-def check_widths(widths: Sequence[int], length: int) -> tuple[int, ...]:
+def check_widths(widths: Sequence[int], length: int, argument: str = "widths") -> tuple[int, ...]:
     """Returns the widths as a tuple, or raises a `ValueError`."""
     counts = as_counts(widths)
     if len(counts) != length or None in counts:
         raise ValueError(
-            f"widths={widths!r} has to be {length} positive integers, or None for the default."
+            f"{argument}={widths!r} has to be {length} positive integers, or None for the default."
         )
     return counts
 
@@ -200,16 +199,8 @@ def _warn_of_broken(model: keras.Model) -> None:
             f"{model.name} is not equivariant: strides break it in {', '.join(broken)} at this "
             'size of the image. To fix: use downsampling="exact".',
             EquivarianceWarning,
-            stacklevel=_frames_to_caller(),
+            stacklevel=frames_to_caller(),
         )
-
-
-def _frames_to_caller() -> int:
-    """Frames from where a warning is raised to the line that called a builder."""
-    frame, frames = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals["__name__"].startswith("keras_gcnn."):
-        frame, frames = frame.f_back, frames + 1
-    return frames
 
 
 def _ratio(

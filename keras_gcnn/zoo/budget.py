@@ -94,7 +94,7 @@ def fit_widths(
             )
         raise ValueError(
             f"parameters={parameters} cannot be met to 2 %. The nearest counts that can be reached "
-            f"are {reachable[best]:,} and {above:,}. Ask for one of these, or set the widths "
+            f"are {reachable[best]:,} and {above:,}. Ask for one of these, or set the sizes "
             "yourself."
         )
     return best

@@ -87,7 +87,7 @@ def _check_settings(
             f"kernel_sizes={kernel_sizes!r} has to be odd positive integers, one a convolution, "
             "e.g. (7, 5, 5)."
         )
-    if len(sizes) != len(tuple(fields)):
+    if not isinstance(fields, Sequence) or len(sizes) != len(fields):
         raise ValueError(
             f"kernel_sizes={kernel_sizes!r} and fields={fields!r} differ in length. Give one of "
             "each for every convolution."
@@ -201,7 +201,7 @@ def so2cnn(
 
     if parameters is not None:
         fields = fit_widths(lambda fields: assemble(fields)[0].parameters, ratio, parameters)
-    fields = check_widths(ratio if fields is None else fields, len(sizes))
+    fields = check_widths(ratio if fields is None else fields, len(sizes), "fields")
     inputs = keras.Input(tuple(map(int, input_shape)), name="image")
     image = keras.layers.Rescaling(_SCALE, name="normalization")(inputs)
     _, outputs = assemble(fields, image)

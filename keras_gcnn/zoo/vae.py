@@ -150,7 +150,9 @@ def vae(
     *sizes, channels = check_shape(input_shape, data_format, form.smallest)
     if parameters is not None and widths is not None:
         raise ValueError("Give widths or parameters, not both.")
-    drawn = check_widths(chosen.decoder if decoder_widths is None else decoder_widths, 3)
+    drawn = check_widths(
+        chosen.decoder if decoder_widths is None else decoder_widths, 3, "decoder_widths"
+    )
     painter = decoder(dim, drawn, tuple(sizes), channels, form.dropout, data_format)
 
     ratio = chosen.fields

@@ -56,8 +56,10 @@ def build(data_format):
     maps = layers.Restriction("p4m", "p4", **here)(maps)
     maps = layers.GConv2D(3, 2, "p4", **here)(maps)
     directions = layers.GOrientation("p4", **here)(maps)
-    turned = layers.TurnByVector(**here)([images, directions[:, 0]])
-    sides.append(keras.layers.Flatten()(turned))
+    # Of about length one: the angle of a short vector hangs on its last digits.
+    long = keras.ops.tanh(directions[:, 0]) + 2
+    turned = layers.TurnByVector(**here)([images, long])
+    sides += [keras.layers.Flatten()(turned), keras.layers.Flatten()(directions / 10)]
     plane = keras.layers.Flatten()(layers.GPooling("mean", "p4", **here)(maps))
     pooled = layers.GGlobalPooling("max", "p4", **here)(maps)
     mu, kappa = layers.VonMisesFisherHead(3)(pooled)

@@ -9,7 +9,7 @@ import pytest
 from keras_gcnn import data, training
 from keras_gcnn.training.confusion import confusion_markdown
 from keras_gcnn.training.measurement import measure, select
-from keras_gcnn.training.recipe import EvaluationTable
+from keras_gcnn.training.tables import EvaluationTable
 
 ALL = {"results.json", "results.md", "errors.png"}
 

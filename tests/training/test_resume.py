@@ -16,7 +16,7 @@ import pytest
 from keras_gcnn import data, training
 from keras_gcnn.training import fit
 from keras_gcnn.training.network import build
-from keras_gcnn.training.recipe import ModelTable, TrainingTable
+from keras_gcnn.training.tables import ModelTable, TrainingTable
 
 _TRAIN = """
 import sys, time, keras

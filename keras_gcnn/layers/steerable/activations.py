@@ -7,8 +7,9 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn.groups.fields import Block
-from keras_gcnn.layers.arguments import check_above_zero, check_count
+from keras_gcnn.layers.arguments import check_above_zero, check_count, pointwise
 from keras_gcnn.layers.backend import constant, product
+from keras_gcnn.layers.base import as_numbers, fresh
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
@@ -56,7 +57,7 @@ class FourierActivation(SteerableLayer):
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
-        activation: name of an activation, or a callable.
+        activation: name of an activation of one value at a time, or such a callable.
         samples: int, a multiple of 4 and at least `2 L + 1`; more than that lessens the error of
             aliasing.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
@@ -86,7 +87,7 @@ class FourierActivation(SteerableLayer):
 
     def __init__(self, fields: FieldsLike, activation="elu", *, samples: int = 16, **kwargs):
         super().__init__(fields, **kwargs)
-        self.activation = keras.activations.get(activation)
+        self.activation = pointwise(activation)
         self.samples = check_count("samples", samples)
         needed = 2 * self.fields.frequencies[-1] + 1
         if self.samples < needed or self.samples % 4:
@@ -97,7 +98,7 @@ class FourierActivation(SteerableLayer):
             )
 
     def call(self, inputs):
-        axis = self.channel_axis
+        inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
         parts = [
             self._activate(part, block)
             for part, block in zip(
@@ -141,7 +142,7 @@ class NormActivation(SteerableLayer):
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
-        activation: name of an activation, or a callable.
+        activation: name of an activation of one value at a time, or such a callable.
         epsilon: float above 0, added to squared lengths, so that they have a gradient at zero.
         bias_initializer: initializer.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
@@ -176,7 +177,7 @@ class NormActivation(SteerableLayer):
         **kwargs,
     ):
         super().__init__(fields, **kwargs)
-        self.activation = keras.activations.get(activation)
+        self.activation = pointwise(activation)
         self.epsilon = check_above_zero("epsilon", epsilon)
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
@@ -189,9 +190,11 @@ class NormActivation(SteerableLayer):
     def _add_bias(self, name: str, size: int):
         if not size:
             return None
-        return self.add_weight(name=name, shape=(size,), initializer=self.bias_initializer)
+        initializer = fresh(self.bias_initializer)
+        return self.add_weight(name=name, shape=(size,), initializer=initializer)
 
     def call(self, inputs):
+        inputs = as_numbers(inputs, self.compute_dtype)
         axis, rank = self.channel_axis, len(inputs.shape)
         found = []
         if self.scalar_bias is not None:
@@ -200,7 +203,8 @@ class NormActivation(SteerableLayer):
             found.append(mix_channels(self.activation(values), scalars, axis))
         if self.pair_bias is not None:
             lengths = pair_lengths(inputs, self.fields, self.epsilon, axis)
-            scales = self.activation(lengths + along(self.pair_bias, axis, rank)) / lengths
+            bias = ops.cast(along(self.pair_bias, axis, rank), lengths.dtype)
+            scales = ops.cast(self.activation(lengths + bias) / lengths, inputs.dtype)
             found.append(inputs * mix_channels(scales, pair_channels(self.fields), axis))
         return sum(found[1:], found[0])
 
@@ -223,7 +227,7 @@ class GatedActivation(SteerableLayer):
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities; every field needs a
             frequency 0.
-        activation: name of an activation, or a callable.
+        activation: name of an activation of one value at a time, or such a callable.
         gate: likewise, of the gates.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
@@ -249,8 +253,8 @@ class GatedActivation(SteerableLayer):
 
     def __init__(self, fields: FieldsLike, activation="relu", *, gate="sigmoid", **kwargs):
         super().__init__(fields, **kwargs)
-        self.activation = keras.activations.get(activation)
-        self.gate = keras.activations.get(gate)
+        self.activation = pointwise(activation)
+        self.gate = pointwise(gate)
         scalars = self.fields.multiplicities.get(0, 0)
         if scalars < self.fields.count:
             raise ValueError(
@@ -260,7 +264,7 @@ class GatedActivation(SteerableLayer):
             )
 
     def call(self, inputs):
-        axis = self.channel_axis
+        inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
         scalars = scalar_channels(self.fields)
         gated = field_of_channel(self.fields) - scalars
         values = mix_channels(inputs, scalars.T, axis)

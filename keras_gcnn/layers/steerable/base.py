@@ -56,6 +56,7 @@ class SteerableLayer(KeepsFields, MapLayer):
     def __init__(self, fields: FieldsLike, **kwargs):
         super().__init__(**kwargs)
         self.fields = Fields.of(fields)
+        self.supports_masking = True  # positions stay where they are
 
     def build(self, input_shape):
         check_channels(self, self.fields, input_shape, self.channel_axis)
@@ -122,10 +123,13 @@ def pair_channels(fields: Fields) -> np.ndarray:
 
 
 def pair_lengths(tensor, fields: Fields, epsilon: float, axis: int):
-    """`sqrt(a^2 + b^2 + epsilon)` of every pair of channels."""
-    # Half precision cannot hold the squares: float16 ends at the one of 256.
+    """`sqrt(a^2 + b^2 + epsilon)` of every pair of channels, at least in float32.
+
+    Half precision can hold neither the squares, float16 ends at the one of 256, nor the gradient of
+    what is divided by a short length.
+    """
     squares = mix_channels(ops.square(widened(tensor)), pair_channels(fields).T, axis)
-    return ops.cast(ops.sqrt(squares + epsilon), tensor.dtype)
+    return ops.sqrt(squares + epsilon)
 
 
 def along(values, axis: int, rank: int):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import keras
@@ -35,7 +36,8 @@ class SteerableConv2D(WindowConvolution):
     Args:
         fields_in: `Fields` of the input, or the dict of their multiplicities; `Fields.trivial(c)`
             for images with c channels.
-        fields_out: `Fields` of the output.
+        fields_out: `Fields` of the output. A frequency far from all those of the input has no
+            kernel in a small window; its channels are zero until an activation mixes frequencies.
         kernel_size: int, rows and columns, even or odd.
         strides: int or pair of ints.
         padding: `"valid"` or `"same"`.
@@ -286,3 +288,8 @@ class SteerableConv2DTranspose(TransposedWindow, SteerableConv2D):
         super().__init__(
             fields_in, fields_out, kernel_size, output_padding=output_padding, **kwargs
         )
+
+    def _spreads(self):
+        # A position of the output is reached by so few of the window's.
+        share = 1 / math.prod(self.strides)
+        return {pair: spread / share**0.5 for pair, spread in super()._spreads().items()}

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_gcnn.layers.arguments import check_rate
+from keras_gcnn.layers.base import as_numbers
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
@@ -71,6 +72,7 @@ class SteerableDropout(SteerableLayer):
     def call(self, inputs, training=False):
         if not training or not self.rate:
             return inputs
+        inputs = as_numbers(inputs, self.compute_dtype)
         shape = [*ops.shape(inputs)]
         shape[self.channel_axis] = self.fields.count
         if self.spatial:

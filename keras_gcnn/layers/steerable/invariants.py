@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.layers.arguments import check_above_zero, check_count
+from keras_gcnn.layers.arguments import check_above_zero, check_count, is_joint
+from keras_gcnn.layers.base import as_numbers
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
@@ -44,7 +45,8 @@ class InvariantMap(_Invariant):
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities; they need a frequency 0.
         filters: int, number of output channels.
-        activation: name of an activation, a callable, or None; on invariants any is allowed.
+        activation: name of an activation, a callable, or None. On invariants any is allowed that
+            keeps their number; one of several values at once, e.g. softmax, with channels last.
         use_bias: bool.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             kernel_constraint, bias_constraint: as in `keras.layers.Dense`.
@@ -91,6 +93,13 @@ class InvariantMap(_Invariant):
             )
         self.filters = check_count("filters", filters)
         self.activation = keras.activations.get(activation)
+        name = getattr(self.activation, "__name__", "")
+        if name == "glu" or (is_joint(self.activation) and self.channel_axis == 1):
+            raise ValueError(
+                f"activation={name!r} acts along the last axis"
+                + (", of which it leaves half" if name == "glu" else ", which holds columns here")
+                + ". Leave it out and put the layer of Keras after this one, with its axis."
+            )
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
@@ -119,6 +128,7 @@ class InvariantMap(_Invariant):
         super().build(input_shape)
 
     def call(self, inputs):
+        inputs = as_numbers(inputs, self.compute_dtype)
         kernel = mix_channels(ops.transpose(self.kernel), scalar_channels(self.fields), -1)
         outputs = mix_channels(inputs, ops.transpose(kernel), self.channel_axis)
         if self.bias is not None:
@@ -176,12 +186,13 @@ class NormPooling(_Invariant):
         self.filters = sum(self.fields.multiplicities.values())
 
     def call(self, inputs):
-        axis = self.channel_axis
+        inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
         found = []
         if 0 in self.fields.frequencies:
             found.append(mix_channels(inputs, scalar_channels(self.fields).T, axis))
         if self.fields.frequencies[-1] > 0:
-            found.append(pair_lengths(inputs, self.fields, self.epsilon, axis))
+            lengths = pair_lengths(inputs, self.fields, self.epsilon, axis)
+            found.append(ops.cast(lengths, inputs.dtype))
         return join_blocks(found, axis)
 
     def get_config(self) -> dict:

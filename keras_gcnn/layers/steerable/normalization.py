@@ -27,7 +27,8 @@ class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
-        axis: int, the channel axis: `-1`, or `1` for channels first.
+        axis: int, the channel axis: `-1`, or `1` for channels first; None for Keras's
+            configuration.
         synchronized: bool, whether statistics are taken over all replicas (TensorFlow only, as in
             Keras).
         **kwargs: arguments of `keras.layers.BatchNormalization` (`momentum`, `epsilon`, `center`,
@@ -60,7 +61,9 @@ class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
         Ioffe & Szegedy 2015, algorithm 1; Weiler & Cesa 2019, section 2.6.
     """
 
-    def __init__(self, fields: FieldsLike, axis: int = -1, *, synchronized: bool = False, **kwargs):
+    def __init__(
+        self, fields: FieldsLike, axis: int | None = None, *, synchronized: bool = False, **kwargs
+    ):
         super().__init__(axis, synchronized=synchronized, **kwargs)
         self.fields = Fields.of(fields)
 

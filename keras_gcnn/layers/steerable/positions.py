@@ -112,7 +112,9 @@ class SteerableAveragePooling2D(_Positions):
     ):
         super().__init__(fields, **kwargs)
         self.strides = check_count("strides", strides)
-        self.sigma = check_above_zero("sigma", _BLUR * self.strides if sigma is None else sigma)
+        self.sigma = check_above_zero(
+            "sigma", _BLUR * self.strides if sigma is None else sigma, 0.66
+        )
 
     def call(self, inputs):
         inputs = as_numbers(inputs, self.compute_dtype)
@@ -168,7 +170,7 @@ class DiscMask(_Positions):
 
     def __init__(self, fields: FieldsLike | None = None, *, margin: float = 1.0, **kwargs):
         super().__init__(fields, **kwargs)
-        self.margin = check_above_zero("margin", margin)
+        self.margin = check_above_zero("margin", margin, example=1.0)
 
     def call(self, inputs):
         rows, columns = self._sizes(inputs.shape)
@@ -177,7 +179,8 @@ class DiscMask(_Positions):
         mask = np.clip((min(rows, columns) / 2 - distance) / self.margin + 0.5, 0, 1)
         mask = mask[:, :, None] if self.channel_axis == -1 else mask
         inputs = as_numbers(inputs, self.compute_dtype)
-        return inputs * ops.cast(constant(mask), inputs.dtype)
+        masked = inputs * ops.cast(constant(mask), inputs.dtype)
+        return ops.where(constant(mask > 0), masked, 0)  # NaN outside is not let through
 
     def compute_output_shape(self, input_shape):
         self._sizes(input_shape)
