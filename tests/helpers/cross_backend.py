@@ -56,8 +56,8 @@ def build(data_format):
     maps = layers.Restriction("p4m", "p4", **here)(maps)
     maps = layers.GConv2D(3, 2, "p4", **here)(maps)
     directions = layers.GOrientation("p4", **here)(maps)
-    # Of about length one: the angle of a short vector hangs on its last digits.
-    long = keras.ops.tanh(directions[:, 0]) + 2
+    # Not short: the angle of a short vector hangs on its last digits.
+    long = keras.ops.tanh(directions[:, 0] / 100) + 1
     turned = layers.TurnByVector(**here)([images, long])
     sides += [keras.layers.Flatten()(turned), keras.layers.Flatten()(directions / 10)]
     plane = keras.layers.Flatten()(layers.GPooling("mean", "p4", **here)(maps))
