@@ -2,6 +2,7 @@
 
 from keras_gcnn.analysis.audit import Audit, audit
 from keras_gcnn.analysis.equivariance import assert_equivariant, equivariance_error
+from keras_gcnn.analysis.evidence import Evidence, evidence
 from keras_gcnn.analysis.latent import (
     RotationLeakage,
     angle_probe,
@@ -13,6 +14,7 @@ from keras_gcnn.analysis.walk import Finding
 
 __all__ = [
     "Audit",
+    "Evidence",
     "Finding",
     "RotationLeakage",
     "angle_probe",
@@ -20,6 +22,7 @@ __all__ = [
     "audit",
     "clustering_accuracy",
     "equivariance_error",
+    "evidence",
     "knn_accuracy",
     "rotation_leakage",
 ]

@@ -104,12 +104,15 @@ class VariationalAutoencoder(keras.Model):
         found = self.encoder(inputs, training=training)
         first, second = (found[name] for name in self.posterior.outputs)
         z = self.sampling([first, second], training=training)
-        logits = self.decoder(z, training=training)
-        if self.turning is not None:
-            logits = self.turning([logits, found["orientation"]])
+        logits = self.draw(z, found.get("orientation"), training)
         if training and isinstance(self.beta, _Schedule):
             self._steps.assign_add(1)
         return {"logits": logits, **found}
+
+    def draw(self, z, orientation=None, training=False):
+        """Logits of the images that latent vectors stand for, turned by directions if given."""
+        logits = self.decoder(z, training=training)
+        return logits if orientation is None else self.turning([logits, orientation])
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a batch, and its parts for the logs.

@@ -8,7 +8,7 @@ from scipy import special, stats
 from keras_gcnn import zoo
 from keras_gcnn.distributions import von_mises_fisher
 from tests.zoo.networks import build, count, images
-from tests.zoo.test_equivariance import SIZES, policy
+from tests.zoo.test_equivariance import policy
 
 SMALL = {
     "so2": {"widths": (2, 2, 3), "max_frequency": 2},
@@ -17,7 +17,11 @@ SMALL = {
     "p4m": {"widths": (1, 2, 2)},
 }
 POSTERIORS = pytest.mark.parametrize("posterior", ["vmf", "gaussian"])
-TURNING = pytest.mark.parametrize("group", ["so2", "p4", "p4m"])
+# Every group at an even and an odd size, every size under some group.
+TURNING = pytest.mark.parametrize(
+    ("group", "size"),
+    [("so2", 28), ("so2", 33), ("p4", 29), ("p4", 32), ("p4m", 28), ("p4m", 33)],
+)
 
 
 def small(group="p4", **arguments):
@@ -34,7 +38,6 @@ def outputs(model, x):
 
 
 @TURNING
-@pytest.mark.parametrize("size", SIZES)
 def test_latent_vectors_do_not_see_quarter_turns(group, size):
     with policy("float64"):
         model = small(group, input_shape=(size, size, 1))
@@ -54,8 +57,7 @@ def test_an_ordinary_encoder_sees_them():
     assert np.abs(outputs(model, np.rot90(x, 1, (1, 2)))["mean"] - outputs(model, x)["mean"]).max()
 
 
-@pytest.mark.parametrize("group", ["so2", "p4"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("group", "size"), [("so2", 29), ("so2", 32), ("p4", 28), ("p4", 33)])
 def test_the_direction_and_what_is_drawn_turn_with_the_image(group, size):
     with policy("float64"):
         model = small(group, input_shape=(size, size, 1), orientation=True)

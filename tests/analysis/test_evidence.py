@@ -1,0 +1,82 @@
+"""Likelihoods against integrals over the latent space, which two dimensions allow."""
+
+import keras
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from keras_gcnn import analysis, zoo
+
+
+def numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor).astype("float64")
+
+
+@pytest.fixture(scope="module")
+def images():
+    return (np.random.default_rng(0).random((3, 28, 28, 1)) < 0.2).astype("float32")
+
+
+def model(posterior, **arguments):
+    keras.utils.set_random_seed(1)
+    widths = {"widths": (2, 2, 2), "decoder_widths": (4, 4, 4)}
+    found = zoo.vae("p4", posterior, latent_dim=2, **widths, **arguments)
+    dense = found.decoder.get_layer("dense")
+    dense.kernel.assign(dense.kernel * 3)  # that z should matter
+    return found
+
+
+def log_pixels(network, z, images, direction=None):
+    """Log-probability of every image, column, at every latent vector, row."""
+    rows = []
+    for vector in z:
+        vectors = np.repeat(vector[None].astype("float32"), len(images), axis=0)
+        chance = special.expit(numpy(network.draw(vectors, direction)))
+        rows.append(stats.bernoulli.logpmf(images.astype(int), chance).sum((1, 2, 3)))
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize("orientation", [False, True])
+def test_on_the_circle(images, orientation):
+    network = model("vmf", orientation=orientation)
+    angles = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    z = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    found = network.encoder(images)
+    log = log_pixels(network, z, images, found.get("orientation"))
+    expected = special.logsumexp(log, axis=0) - np.log(len(z))
+    mean, kappa = numpy(found["mean"]), numpy(found["concentration"])[:, 0]
+    density = np.exp(kappa * (z @ mean.T)) / (2 * np.pi * special.i0(kappa))
+    weights = density * (2 * np.pi / len(z))
+    bound = (weights * (log - np.log(2 * np.pi) - np.log(density))).sum(axis=0)
+    estimate = analysis.evidence(network, images, samples=2000, seed=3)
+    assert estimate.log_likelihood == pytest.approx(expected.mean(), abs=0.05)
+    assert estimate.bound == pytest.approx(bound.mean(), abs=0.1)
+    assert estimate.log_likelihood_error == pytest.approx(expected.std(ddof=1) / 3**0.5, abs=0.1)
+
+
+def test_in_the_plane(images):
+    network = model("gaussian")
+    line = np.linspace(-6, 6, 61)
+    z = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    log = log_pixels(network, z, images)
+    prior = stats.norm.logpdf(z).sum(-1)[:, None] + 2 * np.log(line[1] - line[0])
+    expected = special.logsumexp(log + prior, axis=0)
+    estimate = analysis.evidence(network, images, samples=4000, batch_size=2)
+    assert estimate.log_likelihood == pytest.approx(expected.mean(), abs=0.1)
+    assert estimate.bound < estimate.log_likelihood
+
+
+def test_the_same_seed_gives_the_same(images):
+    network = model("vmf")
+    first, again, other = (
+        analysis.evidence(network, images, samples=7, seed=seed) for seed in (0, 0, 1)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_mistakes(images):
+    with pytest.raises(ValueError, match="0 images and 5 samples"):
+        analysis.evidence(model("vmf"), images[:0], samples=5)
+    with pytest.raises(ValueError, match="3 images and 0 samples"):
+        analysis.evidence(model("vmf"), images, samples=0)
