@@ -77,6 +77,8 @@ def plot_errors(
     parameters: Mapping[str, int] | None = None,
     title: str = "",
     note: str = "",
+    *,
+    axis: str = "test error (%)",
 ) -> None:
     """Draws the errors of networks: mean and standard deviation over the seeds, seeds as dots.
 
@@ -86,6 +88,7 @@ def plot_errors(
         parameters: from the name of a network to the number of its parameters, or None.
         title: what was measured.
         note: how, in small print below.
+        axis: what the numbers are.
     """
     figure = empty_figure(7, 1.4 + 0.45 * len(errors), note)
     axes = figure.add_subplot()
@@ -99,7 +102,7 @@ def plot_errors(
     axes.set_yticks(range(len(errors)), labels, fontsize=8, parse_math=False)
     axes.set_ylim(len(errors) - 0.5, -0.5)  # the first network on top
     axes.set_xlim(left=0)
-    axes.set_xlabel("test error (%)")
+    axes.set_xlabel(axis)
     axes.set_title(title, parse_math=False)
     axes.grid(axis="x", alpha=0.3)
     figure.savefig(path, dpi=150)

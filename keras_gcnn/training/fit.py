@@ -9,11 +9,12 @@ from rich.console import Console
 
 from keras_gcnn.data import Dataset
 from keras_gcnn.training import files
-from keras_gcnn.training.batches import ShuffledBatches
 from keras_gcnn.training.callbacks import Logs, ProgressBar, Shuffle
 from keras_gcnn.training.checkpoint import Checkpoint
+from keras_gcnn.training.classification import Classification
 from keras_gcnn.training.interrupt import interruptible
 from keras_gcnn.training.tables import TrainingTable
+from keras_gcnn.training.task import Task
 
 
 def _optimizer(settings: TrainingTable, steps: int) -> keras.optimizers.Optimizer:
@@ -53,20 +54,22 @@ def fit(
     folder: Path,
     *,
     seed: int,
+    task: Task | None = None,
     label: str = "",
     console: Console | None = None,
 ) -> list[dict[str, float]]:
-    """Trains a classifier with early stopping, and leaves it with its best or last weights.
+    """Trains a network with early stopping, and leaves it with its best or last weights.
 
     After every epoch the state is on disk; calling this again with a fresh model and the same
     arguments goes on from there and sees the same batches in the same order.
 
     Args:
-        model: built, from images to logits.
+        model: built; from images to logits, or an autoencoder.
         dataset: with a validation split.
         settings: `[training]` of a recipe.
         folder: for `history.csv`, the TensorBoard logs in `logs/` and the state in `checkpoint/`.
         seed: int, for the order of the batches.
+        task: what it is trained for; None for classification.
         label: what the progress bar calls the run.
         console: where progress is shown; None for silence.
 
@@ -78,14 +81,12 @@ def fit(
         FloatingPointError: if the loss is no longer finite.
     """
     check(dataset, settings)
-    batches = ShuffledBatches(dataset.train, settings.batch_size, seed, settings.rotate)
-    model.compile(
-        optimizer=_optimizer(settings, len(batches)),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
+    task = task or Classification()
+    batches = task.batches(dataset.train, settings, seed)
+    task.compile(model, _optimizer(settings, len(batches)))
     early_stopping = keras.callbacks.EarlyStopping(
         settings.monitor,
+        mode="max" if "accuracy" in settings.monitor else "min",
         patience=settings.patience,
         restore_best_weights=settings.keep == "best",
     )
@@ -111,7 +112,7 @@ def fit(
             model.fit(
                 batches,
                 shuffle=False,  # the batches are in their order; Keras would draw another
-                validation_data=(dataset.validation.images, dataset.validation.labels),
+                validation_data=task.validation(dataset.validation, settings, seed),
                 validation_batch_size=256,
                 initial_epoch=done,
                 epochs=done if over else settings.epochs,

@@ -13,28 +13,34 @@ from rich.text import Text
 
 from keras_gcnn import data, zoo
 from keras_gcnn.training import environment, files, result_file
-from keras_gcnn.training.evaluation import load_classifier
+from keras_gcnn.training.autoencoding import Autoencoding
+from keras_gcnn.training.classification import Classification
 from keras_gcnn.training.fit import fit
-from keras_gcnn.training.measurement import KEYS, measure
 from keras_gcnn.training.recipe import Recipe
 from keras_gcnn.training.tables import ModelTable
+from keras_gcnn.training.task import Task, check_builder
 
 
-def build(table: ModelTable, dataset: data.Dataset, seed: int) -> keras.Model:
-    """Builds the network of a `[[models]]` table for a data set.
+def task_of(recipe: Recipe) -> Task:
+    """What the networks of a recipe are trained for."""
+    if recipe.latent is not None:
+        return Autoencoding(recipe.latent)
+    return Classification(recipe.evaluation)
+
+
+def build(
+    table: ModelTable, dataset: data.Dataset, seed: int, task: Task | None = None
+) -> keras.Model:
+    """Builds the network of a `[[models]]` table for a data set; None is classification.
 
     Raises:
         ValueError: if there is no such builder, or it does not take the arguments.
     """
-    if table.builder not in zoo.BUILDERS:
-        raise ValueError(
-            f"models.builder = {table.builder!r} is no builder of keras_gcnn.zoo. Choose one of "
-            f"{', '.join(zoo.BUILDERS)}."
-        )
+    task = task or Classification()
+    check_builder(task, table.builder, (*zoo.BUILDERS, *zoo.AUTOENCODERS))
     keras.utils.set_random_seed(seed)
     arguments = {
-        "input_shape": dataset.image_shape,
-        "classes": len(dataset.classes),
+        **task.arguments(dataset),
         "data_format": "channels_last",  # of the data, whatever Keras's configuration says
     }
     try:
@@ -58,6 +64,7 @@ class Network:
         self, recipe: Recipe, table: ModelTable, seed: int, folder: Path, console: Console
     ):
         self.recipe = recipe
+        self.task = task_of(recipe)
         self.table = table
         self.seed = seed
         self.folder = folder
@@ -84,7 +91,7 @@ class Network:
         """
         if not self._result.is_file():
             return None
-        result = result_file.read(self._result, classes)
+        result = result_file.read(self._result, classes, self.task.is_measured)
         found, own = (result["network"], result["seed"]), (self.table.name, self.seed)
         if found != own:
             raise ValueError(
@@ -110,20 +117,22 @@ class Network:
     @property
     def _remedy(self) -> str:
         return (
-            "The model is needed to measure what [evaluation] now asks for. Put it back, take back "
-            f"the change of [evaluation], or delete {self._result} to train this network again."
+            f"The model is needed to measure what {self.task.table} now asks for. Put it back, "
+            f"take back the change of {self.task.table}, or delete {self._result} to train this "
+            "network again."
         )
 
     def train(self, dataset: data.Dataset) -> dict[str, Any]:
         """Trains from the start or from where it was interrupted, and measures."""
         keras.backend.clear_session()  # layers get the same names however many were built before
-        model = build(self.table, dataset, self.seed)
+        model = build(self.table, dataset, self.seed, self.task)
         history = fit(
             model,
             dataset,
             self.recipe.training_of(self.table),
             self.folder,
             seed=self.seed,
+            task=self.task,
             label=self.label,
             console=self.console,
         )
@@ -140,7 +149,7 @@ class Network:
         return result
 
     def measure_again(self, dataset: data.Dataset, result: dict[str, Any]) -> dict[str, Any]:
-        """Measures a finished network for an `[evaluation]` that has changed.
+        """Measures a finished network for a `[evaluation]` or `[latent]` that has changed.
 
         Args:
             dataset: of the network's seed.
@@ -151,11 +160,11 @@ class Network:
         """
         keras.backend.clear_session()
         try:
-            model = load_classifier(self._model, dataset)
+            model = self.task.load(self._model, dataset)
         except ValueError as error:
             raise ValueError(f"{error} {self._remedy}") from error
         # What was measured before goes, so that all that is in the file is of one date.
-        facts = {name: value for name, value in result.items() if name not in KEYS}
+        facts = {name: value for name, value in result.items() if name not in self.task.keys}
         return self._measure(model, dataset, {**facts, "measured": environment.now()})
 
     def _measure(
@@ -164,7 +173,9 @@ class Network:
         if not self.console.is_terminal:  # which shows the status
             self.console.print(f"{self.label}  testing", markup=False, emoji=False)
         with self.console.status(Text(f"{self.label}: measuring on the test images")):
-            measured = measure(model, dataset, self.recipe.evaluation, self.seed)
+            measured = self.task.measure(
+                model, dataset, self.recipe.training, self.seed, self.folder
+            )
         result = {**facts, **measured}
         files.write_json(self._result, result)
         return result

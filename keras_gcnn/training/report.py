@@ -20,6 +20,7 @@ from keras_gcnn.training.tables import TrainingTable
 from keras_gcnn.training.turned import COLUMNS
 
 Results = Sequence[dict[str, Any]]
+_DIGITS = {"leakage": 4, "angle R2": 3}  # of measures; others have two
 
 
 class Summary:
@@ -63,7 +64,7 @@ def table_rows(results: Results) -> list[dict[str, str]]:
     Results of `keras-gcnn train` have columns on training too: the number of seeds, the most epochs
     that one took, and the mean minutes.
     """
-    columns = [name for name in COLUMNS if all(name in one["errors"] for one in results)]
+    columns = [name for name in COLUMNS if all(name in one.get("errors", ()) for one in results)]
     trained = all("seconds" in one for one in results)
     rows = []
     for name, runs in by_network(results).items():
@@ -75,17 +76,32 @@ def table_rows(results: Results) -> list[dict[str, str]]:
             row[f"{column}, error %"] = _spread([run["errors"][column] for run in runs])
         for split in runs[0].get("losses", ()):
             row[f"{split} loss"] = _spread([run["losses"][split] for run in runs], 3)
+        for name in runs[0].get("measures", ()):
+            values = [run["measures"][name] for run in runs]
+            row[name] = _spread(values, _DIGITS.get(name, 2))
         if trained:
             row["minutes"] = f"{statistics.mean(run['seconds'] for run in runs) / 60:.2f}"
         rows.append(row)
     return rows
 
 
+def _transposed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """One row per column and one column per network."""
+    names = [row["network"] for row in rows]
+    return [
+        {"network": column, **dict(zip(names, (row[column] for row in rows), strict=True))}
+        for column in list(rows[0])[1:]
+    ]
+
+
 def print_table(results: Results, title: str, console: Console) -> None:
     """Shows the table; heads and deviations are broken so that it fits 80 columns."""
     rows = table_rows(results)
+    if len(rows) < len(results[0].get("measures", ())):
+        rows = _transposed(rows)
     # As `Text`, in which brackets are no markup.
-    title = Text(f"{title}: test error in %")
+    what = ": test error in %" if "errors" in results[0] else ""
+    title = Text(f"{title}{what}")
     table = Table(
         title=title,
         title_justify="left",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from keras_gcnn.training import files
-from keras_gcnn.training.measurement import is_measured
 
 _NUMBERS = ("parameters", "epochs", "seconds", "seconds_per_epoch")
 
@@ -26,18 +26,23 @@ def times(seconds: list[float]) -> dict[str, int | float]:
     }
 
 
-def read(path: Path, classes: int) -> dict[str, Any]:
+def read(path: Path, classes: int, is_measured: Callable[[dict, int], bool]) -> dict[str, Any]:
     """Reads a result.json; times that it lacks are taken from the history.csv beside it.
 
     Args:
         path: of the file.
         classes: int, number of classes of the data.
+        is_measured: whether the measured values of a content can be right for these classes.
 
     Raises:
         ValueError: if it is damaged, or an earlier version wrote it without what is needed now.
     """
     remedy = "Delete it to train this network again, or start the whole run anew (--fresh)."
-    result = files.read_json(path, lambda content: _is_result(content, classes), remedy)
+
+    def valid(content: dict[str, Any]) -> bool:
+        return _is_result(content) and is_measured(content, classes)
+
+    result = files.read_json(path, valid, remedy)
     lacking = {*_NUMBERS, "environment"} - result.keys()
     if lacking & {"epochs", "seconds", "seconds_per_epoch"}:
         result = {**_times_of_history(path.with_name("history.csv")), **result}
@@ -59,12 +64,11 @@ def _times_of_history(path: Path) -> dict[str, int | float]:
         return {}
 
 
-def _is_result(content: dict[str, Any], classes: int) -> bool:
+def _is_result(content: dict[str, Any]) -> bool:
     """Whether this may be a result's content, which may lack keys of later versions."""
     numbers = [content["seed"], *(content[name] for name in _NUMBERS if name in content)]
     return (
         all(isinstance(number, int | float) for number in numbers)
         and isinstance(content["network"], str)
         and isinstance(content.get("environment", {"date": ""})["date"], str)
-        and is_measured(content, classes)
     )

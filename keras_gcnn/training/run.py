@@ -10,13 +10,12 @@ import keras
 from rich.console import Console
 
 from keras_gcnn import data
-from keras_gcnn.training import pictures, report
+from keras_gcnn.training import report
 from keras_gcnn.training.choice import choose
 from keras_gcnn.training.fit import check
-from keras_gcnn.training.measurement import select
-from keras_gcnn.training.network import Network, build
+from keras_gcnn.training.network import Network, build, task_of
 from keras_gcnn.training.recipe import Recipe
-from keras_gcnn.training.run_folder import TABLES, RunFolder
+from keras_gcnn.training.run_folder import RunFolder
 
 _Results = dict[tuple[str, int], dict[str, Any]]
 
@@ -35,8 +34,8 @@ def train(
 
     Calling it again on the same folder goes on where it was interrupted: networks that are finished
     are not trained again, and one that was interrupted continues after its last epoch. By then the
-    recipe may have further networks, further seeds, another title, or another `[evaluation]`, for
-    which finished networks are measured again if they have to be.
+    recipe may have further networks, further seeds, another title, or another `[evaluation]` or
+    `[latent]`, for which finished networks are measured again if they have to be.
 
     Args:
         recipe: from `keras_gcnn.training.load_recipe`.
@@ -82,7 +81,7 @@ def train(
     seed = chosen[0][1]
     check(loaded.of(seed), recipe.training)
     for table in recipe.models:
-        build(table, loaded.of(seed), seed)
+        build(table, loaded.of(seed), seed, task_of(recipe))
     with own.claim():
         return _train_all(recipe, own, chosen, loaded, console)
 
@@ -127,7 +126,7 @@ def _train_all(
     results = {}
     for key, result in finished.items():
         networks[key].sweep()  # a kill may have come between the result and this
-        if complete := select(result, recipe.evaluation, summary.images["test"]):
+        if complete := task_of(recipe).select(result, summary.images["test"]):
             results[key] = complete
             label = networks[key].label
             console.print(f"{label}: already trained", markup=False, emoji=False)
@@ -165,10 +164,9 @@ class _Tables:
         if not results:
             return
         ordered = self._order(results)
-        drawn = pictures.draw(ordered, self.recipe, self.own.path, self.summary)
+        drawn = task_of(self.recipe).draw(ordered, self.recipe, self.own.path, self.summary)
         written = report.write_tables(ordered, self.recipe, self.own.path, self.summary, drawn)
-        for name in set(TABLES) - set(written):  # of an earlier [evaluation]
-            (self.own.path / name).unlink(missing_ok=True)
+        self.own.remove_tables(kept=written)  # of an earlier [evaluation]
 
     def show(self, results: _Results, console: Console) -> list[dict[str, Any]]:
         """Shows the table and returns the results in the order of the recipe."""

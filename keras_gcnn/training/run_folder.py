@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from keras_gcnn.training.growth import find_changes, network_names
 from keras_gcnn.training.recipe import Recipe
 
 _LOCK = ".lock"
-TABLES = (
+_TABLES = (
     *("results.json", "results.md", "errors.png"),
-    *("accuracy_by_angle.png", "confusion.md", "confusion.png"),
+    *("accuracy_by_angle.png", "confusion.md", "confusion.png", "losses.png"),
 )
+ALONE = ("reconstructions", "latent")  # pictures of a single network
 
 
 class RunFolder:
@@ -133,6 +134,18 @@ class RunFolder:
                 one.unlink()
             elif one.is_dir():
                 shutil.rmtree(one)
+        self.remove_tables()
         # The recipe comes last: without it a removal that was killed could not be finished.
-        for name in (*TABLES, self._recipe.name):
+        self._recipe.unlink(missing_ok=True)
+
+    def remove_tables(self, kept: Collection[str] = ()) -> None:
+        """Removes tables and pictures, but for those of these names."""
+        # A picture of a single network has its name in it.
+        own = [f"{kind}-{name}.png" for kind in ALONE for name in self._names()]
+        for name in {*_TABLES, *own} - set(kept):
             (self.path / name).unlink(missing_ok=True)
+
+    def _names(self) -> set[str]:
+        """Names of the networks, of the recipe that was and of the one that is."""
+        old = self._read() if self._recipe.is_file() else self._content
+        return {name for content in (old, self._content) for name, _ in network_names(content)}

@@ -12,11 +12,12 @@ import numpy as np
 from keras_gcnn import groups
 from keras_gcnn.layers import Fields
 from keras_gcnn.layers.arguments import as_count, check_choice, check_rate
+from keras_gcnn.zoo import vae_dense
 from keras_gcnn.zoo.architecture import check_shape, check_widths
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 from keras_gcnn.zoo.budget import fit_widths
 from keras_gcnn.zoo.posteriors import POSTERIORS, Posterior
-from keras_gcnn.zoo.vae_parts import EncoderForm, decoder, encode
+from keras_gcnn.zoo.vae_parts import EncoderForm, Found, decoder, encode
 from keras_gcnn.zoo.weights import load_weights
 
 _WINDOW = 7
@@ -47,6 +48,7 @@ class _Variant:
 
 _VARIANTS = {
     None: _Variant((8, 12, 16), (16, 24, 24), (7, 5, 5), 4, 64, (64, 32, 16), 0.0),
+    "mlp": _Variant((), (256, 128), (), 0, 0, (128, 256), 0.0),
     "seed": _Variant((64, 64, 128), (64, 64, 128), (5, 5, 5), 6, 128, (128, 64, 32), 0.1),
 }
 
@@ -92,13 +94,15 @@ def vae(
             `keras.optimizers.schedules.LearningRateSchedule` of the training step.
         max_frequency: int, highest frequency of the fields under SO(2). Default 4, for `"seed"` 6.
         input_shape: rows, columns, channels (channels first if `data_format` says so), from 28 rows
-            and columns, under SO(2) from 25. Pixels are floats in [0, 1].
-        variant: None for a network that a laptop trains, or `"seed"` for the large one of the
-            published figures, with 5x5 kernels and dropout of 0.1.
+            and columns, under SO(2) from 25, with dense layers from 1. Pixels are floats in [0, 1].
+        variant: None for a network that a laptop trains, `"seed"` for the large one of the
+            published figures, with 5x5 kernels and dropout of 0.1, or `"mlp"` for dense layers, on
+            `"z2"` alone: the network of Davidson et al., section 5.2.
         widths: fields per convolution of the encoder. Default `(8, 12, 16)` under SO(2) and
-            `(16, 24, 24)` / sqrt(|G|) on other groups, for `"seed"` `(64, 64, 128)`, likewise.
+            `(16, 24, 24)` / sqrt(|G|) on other groups, for `"seed"` `(64, 64, 128)`, likewise; of
+            dense layers units, `(256, 128)`.
         decoder_widths: channels of the decoder's three transposed convolutions. Default
-            `(64, 32, 16)`, for `"seed"` `(128, 64, 32)`.
+            `(64, 32, 16)`, for `"seed"` `(128, 64, 32)`; of dense layers units, `(128, 256)`.
         parameters: int, instead of `widths`: the encoder nearest to the default's ratio with which
             the whole model has at most so many trainable parameters, and at least 98 % of them.
         orientation: bool, whether the image is drawn at its own angle. Needs a group of rotations.
@@ -135,6 +139,11 @@ def vae(
     dim = _check_dim(latent_dim, family, posterior)
     data_format = data_format or keras.config.image_data_format()
     on = None if isinstance(group, str) and group.lower() == "so2" else groups.get(group)
+    if variant == "mlp" and (on is None or on.order > 1):
+        raise ValueError(
+            f'variant="mlp" is of dense layers, which know no group={group!r}. Use group="z2", or '
+            "another variant."
+        )
     form = EncoderForm(
         group=on,
         kernel_sizes=chosen.kernel_sizes,
@@ -147,30 +156,39 @@ def vae(
     )
     if on is None:
         Fields.regular(1, form.max_frequency)  # refuses what is no frequency
-    *sizes, channels = check_shape(input_shape, data_format, form.smallest)
+    smallest = 1 if variant == "mlp" else form.smallest
+    *sizes, channels = check_shape(input_shape, data_format, smallest)
+    shape = tuple(map(int, input_shape))
     if parameters is not None and widths is not None:
         raise ValueError("Give widths or parameters, not both.")
-    drawn = check_widths(
-        chosen.decoder if decoder_widths is None else decoder_widths, 3, "decoder_widths"
-    )
-    painter = decoder(dim, drawn, tuple(sizes), channels, form.dropout, data_format)
+    drawn = chosen.decoder if decoder_widths is None else decoder_widths
+    drawn = check_widths(drawn, len(chosen.decoder), "decoder_widths")
+    if variant == "mlp":
+        painter = vae_dense.decoder(dim, drawn, shape)
+    else:
+        painter = decoder(dim, drawn, tuple(sizes), channels, form.dropout, data_format)
+
+    def encoder(widths: Sequence[int], image=None) -> Found:
+        if variant == "mlp":
+            return vae_dense.encode(widths, shape, image)
+        return encode(form, widths, tuple(sizes), channels, image)
+
+    def count(widths: Sequence[int]) -> int:
+        found = encoder(widths)
+        return found.parameters + family.head_parameters(found.channels, dim) + of_decoder
 
     ratio = chosen.fields
     if on is not None:
         ratio = [width / on.order**0.5 for width in chosen.channels]
     if parameters is not None:
-        rest = _count(painter) + family.head_parameters(form.features, dim)
-        widths = fit_widths(
-            lambda widths: encode(form, widths, tuple(sizes), channels).parameters + rest,
-            ratio,
-            parameters,
-        )
+        of_decoder = _count(painter)
+        widths = fit_widths(count, ratio, parameters)
     if widths is None:
         widths = [max(1, round(width)) for width in ratio]
-    widths = check_widths(widths, len(form.kernel_sizes))
+    widths = check_widths(widths, len(ratio))
 
-    image = keras.Input(tuple(map(int, input_shape)), name="image")
-    found = encode(form, widths, tuple(sizes), channels, image)
+    image = keras.Input(shape, name="image")
+    found = encoder(widths, image)
     precision = keras.config.dtype_policy().variable_dtype
     outputs = dict(zip(family.outputs, family.head(found.features, dim, precision), strict=True))
     if form.orientation:

@@ -56,6 +56,7 @@ class Found:
     """What an encoder has before its head; tensors are None where parameters are only counted."""
 
     parameters: int
+    channels: int
     features: keras.KerasTensor | None
     orientation: keras.KerasTensor | None
 
@@ -75,7 +76,7 @@ def encode(
     if pose is not None and pose.tensor is not None:
         precision = keras.config.dtype_policy().variable_dtype
         pose = keras.layers.UnitNormalization(dtype=precision, name="orientation")(pose.tensor)
-    return Found(net.parameters, features.tensor, pose if form.orientation else None)
+    return Found(net.parameters, form.features, features.tensor, pose if form.orientation else None)
 
 
 def _on_fields(form: EncoderForm, widths, _, channels: int, image):
@@ -142,6 +143,8 @@ def decoder(
     first = data_format == "channels_first"
     small = [-(-size // HALVED) for size in sizes]
     shape = (widths[0], *small) if first else (*small, widths[0])
+    # Latent vectors are short, and batch normalisation would take long to learn of small weights.
+    form = {"use_bias": False, "kernel_initializer": "he_normal"}
 
     def activated(x, stage: int):
         x = keras.layers.BatchNormalization(
@@ -157,14 +160,14 @@ def decoder(
             2 * strides if strides > 1 else 3,
             strides=strides,
             padding="same",
-            use_bias=False,
+            **form,
             data_format=data_format,
             name=f"conv{stage}",
         )
         return activated(layer(x), stage)
 
     z = keras.Input((latent_dim,), name="z")
-    x = keras.layers.Dense(small[0] * small[1] * widths[0], use_bias=False, name="dense")(z)
+    x = keras.layers.Dense(small[0] * small[1] * widths[0], **form, name="dense")(z)
     x = activated(keras.layers.Reshape(shape, name="maps")(x), 0)
     strides = (1, *(2,) * POOLED)
     for stage, (width, stride) in enumerate(zip(widths, strides, strict=True), start=1):

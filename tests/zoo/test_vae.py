@@ -190,6 +190,24 @@ def test_channels_first_computes_the_same(group):
         assert np.abs(value - expected[name]).max() <= 1e-5 * np.abs(expected[name]).max()
 
 
+def test_dense_layers():
+    """Two hidden layers on either side: the network of Davidson et al. 2018, section 5.2."""
+    model = zoo.vae("z2", variant="mlp", latent_dim=11)
+    encoder = 785 * 256 + 257 * 128 + 129 * 12
+    decoder = 12 * 128 + 129 * 256 + 257 * 784
+    assert count(model) == encoder + decoder
+    assert model.reconstruct(images((28, 28, 1))).shape == (4, 28, 28, 1)
+    small = zoo.vae(
+        "z2",
+        variant="mlp",
+        parameters=300_000,
+        data_format="channels_first",
+        input_shape=(1, 20, 24),
+    )
+    assert 0.98 * 300_000 <= count(small) <= 300_000
+    assert small.decoder.output_shape == (None, 1, 20, 24)
+
+
 @pytest.mark.parametrize("mixed", ["mixed_float16", "mixed_bfloat16"])
 @POSTERIORS
 def test_mixed_precision(mixed, posterior):
@@ -236,7 +254,7 @@ def test_export(tmp_path):
         ({"beta": -1}, "beta=-1 has to be a number from 0"),
         ({"beta": float("nan")}, "beta=nan has to be"),
         ({"beta": "high"}, "beta='high' has to be"),
-        ({"variant": "large"}, "Choose one of None, 'seed'"),
+        ({"variant": "large"}, "Choose one of None, 'mlp', 'seed'"),
         ({"max_frequency": -1}, "integer from 0"),
         ({"input_shape": (24, 28, 1)}, "at least 25"),
         ({"group": "p4", "input_shape": (27, 28, 1)}, "at least 28"),
@@ -244,6 +262,8 @@ def test_export(tmp_path):
         ({"decoder_widths": (3, 3)}, "3 positive integers"),
         ({"widths": (3, 3, 3), "parameters": 200_000}, "not both"),
         ({"parameters": 1000}, "smallest count"),
+        ({"variant": "mlp"}, "which know no group='so2'"),
+        ({"variant": "mlp", "group": "p4"}, "which know no group='p4'"),
         ({"group": "z2", "orientation": True}, "has no rotation"),
         ({"group": "p4m", "orientation": True}, "mirror images"),
         ({"dropout": 1.0}, "from 0 to below 1"),

@@ -1,0 +1,100 @@
+"""A recipe of autoencoders runs to its table, goes on, and is measured again."""
+
+import json
+
+import numpy as np
+import pytest
+
+from keras_gcnn.data import Split
+from keras_gcnn.training import train
+from keras_gcnn.training.batches import ShuffledBatches, binarize
+from keras_gcnn.training.recipe import Recipe
+
+SMALL = {"widths": [2, 2, 2], "decoder_widths": [4, 4, 4], "latent_dim": 3}
+
+
+def recipe(**changes):
+    content = {
+        "title": "autoencoders",
+        "data": {"name": "digits", "validation": 60, "subset": 200, "test_subset": 60},
+        "training": {"epochs": 2, "batch_size": 64},
+        "latent": {"labels": [50], "images": 60, "likelihood_samples": 3, "likelihood_images": 10},
+        "models": [{"name": "P4", "builder": "vae", "arguments": {"group": "p4", **SMALL}}],
+    }
+    return Recipe.model_validate({**content, **changes})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return folder, train(recipe(), folder)
+
+
+def test_it_writes_all_that_it_promises(run):
+    folder, (result,) = run
+    measures = result["measures"]
+    assert measures["test loss"] == pytest.approx(
+        measures["reconstruction"] + 0.1 * measures["KL"], rel=1e-5
+    )
+    assert measures["bound"] <= measures["log-likelihood"]
+    assert 0 <= measures["kNN 50, turned %"] <= 100
+    assert measures["leakage"] > 0
+    text = (folder / "results.md").read_text()
+    for name in ("losses.png", "reconstructions-P4.png", "latent-P4.png"):
+        assert (folder / name).stat().st_size > 1000
+        assert f"({name})" in text
+    assert "log-likelihood" in text
+    history = (folder / "P4-seed0" / "history.csv").read_text().splitlines()
+    assert {"val_loss", "kl", "reconstruction"} <= set(history[0].split(","))
+    assert len(history) == 3
+
+
+def test_it_is_measured_again_if_more_is_wanted_and_not_trained(run):
+    folder, (before,) = run
+    model = (folder / "P4-seed0" / "model.keras").stat().st_mtime_ns
+    latent = {"invariance": False, "pictures": False}
+    (after,) = train(recipe(latent=latent), folder)
+    assert set(after["measures"]) == {"validation loss", "test loss", "reconstruction", "KL"}
+    assert after["measures"]["test loss"] == pytest.approx(before["measures"]["test loss"])
+    assert (folder / "P4-seed0" / "model.keras").stat().st_mtime_ns == model
+    assert not (folder / "latent-P4.png").exists()
+    train(recipe(), folder)
+    results = json.loads((folder / "results.json").read_text())["results"]
+    assert results[0]["measures"] == pytest.approx(before["measures"])
+
+
+def test_black_and_white_batches(rng):
+    split = Split(rng.random((10, 4, 4, 1)).astype("float32"), np.arange(10))
+    batches = ShuffledBatches(split, 4, 0, binarize=True, labels=False)
+    (first,) = batches[1]
+    assert set(np.unique(first)) == {0, 1}
+    np.testing.assert_array_equal(batches[1][0], first)  # however often it is asked
+    batches.start_epoch(1)
+    assert np.abs(batches[1][0] - first).max() == 1
+    many = np.stack([binarize(split.images, seed) for seed in range(2000)]).mean(0)
+    np.testing.assert_allclose(many, split.images, atol=0.06)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"evaluation": {"angles": False}}, r"\[evaluation\] is for classifiers"),
+        ({"training": {"monitor": "val_accuracy"}}, "have no accuracy to monitor"),
+        ({"latent": None, "training": {"binarize": True}}, "is for autoencoders"),
+    ],
+)
+def test_tables_that_do_not_fit(changes, message):
+    with pytest.raises(ValueError, match=message):
+        recipe(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": [{"name": "P4", "builder": "lenet"}]}, "no builder of autoencoders.*if it has"),
+        ({"latent": None}, "no builder of classifiers.*Choose one of lenet"),
+    ],
+)
+def test_builders_of_another_kind(changes, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        train(recipe(**changes), tmp_path / "run")
