@@ -5,7 +5,7 @@ import pytest
 
 from keras_gcnn import data
 from keras_gcnn.training import load_recipe, train
-from keras_gcnn.training.network import build
+from keras_gcnn.training.network import build, task_of
 from keras_gcnn.training.recipe import recipe_names
 
 # Images and classes of the data sets, so that no test needs their files.
@@ -21,6 +21,9 @@ PARAMETERS = {
     "table3_letters": (108_936, 111_822),
     "rotated_mnist": (24_500, 25_000),
     "rotated_mnist_augmented": (24_500, 38_500),
+    "svae": (137_200, 140_000),
+    "svae_grid": (130_000, 138_000),
+    "svae_likelihood": (463_000, 470_000),
     "upright_to_rotated": (38_000, 43_000),
     "upright_to_rotated_all": (38_000, 38_500),
 }
@@ -43,7 +46,7 @@ def test_its_networks_have_the_size_that_it_compares(name):
     assert recipe.data.name in data.names()
     low, high = PARAMETERS[name]
     for table in recipe.models:
-        network = build(table, made_up(recipe.data.name), seed=0)
+        network = build(table, made_up(recipe.data.name), seed=0, task=task_of(recipe))
         count = sum(int(np.prod(one.shape)) for one in network.trainable_variables)
         assert low <= count <= high, table.name
 
