@@ -90,9 +90,7 @@ def check_builder(task: Task, builder: str, others: Sequence[str]) -> None:
         return
     hint = ""
     if builder in others:
-        hint = (
-            f" It is no {task.kind}: a recipe has [latent] if, and only if, it trains autoencoders."
-        )
+        hint = " A recipe trains autoencoders if it has [latent], and classifiers if it has not."
     raise ValueError(
         f"models.builder = {builder!r} is no builder of {task.kind}s in keras_gcnn.zoo.{hint} "
         f"Choose one of {', '.join(task.builders)}."

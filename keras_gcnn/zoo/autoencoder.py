@@ -90,7 +90,8 @@ class VariationalAutoencoder(keras.Model):
         self._steps = self.add_weight(
             shape=(), dtype="int32", initializer="zeros", trainable=False, name="steps"
         )
-        self.build((None, *encoder.input.shape[1:]))
+        # Once, as nothing that was never called can be exported.
+        self(keras.Input(encoder.input.shape[1:]))
 
     @property
     def latent_dim(self) -> int:

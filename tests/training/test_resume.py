@@ -1,6 +1,7 @@
 """A run that is killed at any moment and started again ends like one that never was."""
 
 import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -119,9 +120,11 @@ def test_dropout_goes_on_where_it_was(kind, tmp_path, monkeypatch):
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_whose_weights_are_kept(keep, tmp_path):
     """Also of a run that was killed after its last epoch."""
-    dataset = data.load("digits", validation=20, subset=32, test_subset=10)
-    # With such steps the loss soon grows.
-    settings = TrainingTable(epochs=4, patience=4, optimizer="sgd", learning_rate=30.0, keep=keep)
+    dataset = data.load("digits", validation=20, subset=200, test_subset=10)
+    # Of wrong labels the loss grows with all that is learnt.
+    wrong = data.Split(dataset.validation.images, (dataset.validation.labels + 1) % 10)
+    dataset = dataclasses.replace(dataset, validation=wrong)
+    settings = TrainingTable(epochs=4, patience=4, learning_rate=0.01, keep=keep)
     arguments = {"group": "z2", "widths": [2, 4]}
     table = ModelTable(name="a", builder="lenet", arguments=arguments)
 
