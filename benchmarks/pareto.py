@@ -26,10 +26,11 @@ def read_results() -> dict[str, dict[str, dict]]:
     """By recipe and network: parameters, and the test errors of all seeds."""
     found: dict[str, dict[str, dict]] = {}
     for path in sorted(RESULTS.glob("*/results.json")):
-        if path.parent.name in LEFT_OUT:
+        results = json.loads(path.read_text(encoding="utf-8"))["results"]
+        if path.parent.name in LEFT_OUT or "errors" not in results[0]:  # of autoencoders
             continue
         networks = found.setdefault(path.parent.name, {})
-        for one in json.loads(path.read_text(encoding="utf-8"))["results"]:
+        for one in results:
             network = networks.setdefault(
                 one["network"], {"parameters": one["parameters"], "errors": []}
             )

@@ -242,6 +242,8 @@ def main(
     """Publishes a run of a recipe."""
     loaded = load_recipe(recipe)
     results = read_run(recipe, loaded, run, partial)
+    if models and loaded.latent is not None:
+        raise SystemExit("Autoencoders do not ship. Publish the results alone with --no-models.")
     if models:
         publish_models(recipe, loaded, run, results)
     copy_results(recipe, run)

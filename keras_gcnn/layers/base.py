@@ -180,7 +180,7 @@ def split_fibre(tensor, group: groups.Group, axis: int):
 
 
 def fresh(initializer):
-    """An initializer like this one: asked twice, one gives two weights the same numbers."""
+    """An initializer like this one; one alone would give two weights the same numbers."""
     return initializer.clone() if hasattr(initializer, "clone") else initializer
 
 

@@ -57,6 +57,7 @@ class WindowConvolution(SizeDependent, MapLayer):
                 "larger than 1: no backend supports it. Set one of them to 1."
             )
         self.use_bias = use_bias
+        self._drawn: set[str] = set()
         self._keep("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.equivariance = check_choice("equivariance", equivariance, ("warn", "strict", "ignore"))
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -69,7 +70,9 @@ class WindowConvolution(SizeDependent, MapLayer):
     def _add_part(self, part: str, shape: tuple[int, ...], name: str | None = None, **other):
         """The variable of a part, with the settings that were kept for it."""
         settings = {setting: getattr(self, f"{part}_{setting}") for setting in _SETTINGS}
-        settings["initializer"] = fresh(settings["initializer"])
+        if part in self._drawn:  # an initializer gives the same numbers whenever it is asked
+            settings["initializer"] = fresh(settings["initializer"])
+        self._drawn.add(part)
         return self.add_weight(name=name or part, shape=shape, **{**settings, **other})
 
     @property

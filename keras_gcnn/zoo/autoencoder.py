@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_gcnn.layers import TurnByVector
 from keras_gcnn.layers.arguments import check_choice, check_count
-from keras_gcnn.layers.backend import widened
+from keras_gcnn.layers.backend import mean, widened
 from keras_gcnn.zoo.posteriors import POSTERIORS
 
 _Schedule = keras.optimizers.schedules.LearningRateSchedule
@@ -135,12 +135,9 @@ class VariationalAutoencoder(keras.Model):
         self._reconstruction.update_state(reconstruction, sample_weight)
         self._kl.update_state(kl, sample_weight)
         total = reconstruction + ops.cast(self.current_beta(), kl.dtype) * kl
-        if sample_weight is None:
-            return ops.mean(total) + sum(self.losses)
-        weights = ops.cast(sample_weight, total.dtype)
-        return ops.sum(weights * total) / ops.cast(ops.shape(total)[0], total.dtype) + sum(
-            self.losses
-        )
+        if sample_weight is not None:
+            total = total * ops.reshape(ops.cast(sample_weight, total.dtype), (-1,))
+        return mean(total, axis=0) + sum(self.losses)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Compares the images that are drawn with the targets, by the metrics of `compile`."""

@@ -12,12 +12,12 @@ import numpy as np
 from keras_gcnn import groups
 from keras_gcnn.layers import Fields
 from keras_gcnn.layers.arguments import as_count, check_choice, check_rate
-from keras_gcnn.zoo import vae_dense
 from keras_gcnn.zoo.architecture import check_shape, check_widths
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 from keras_gcnn.zoo.budget import fit_widths
 from keras_gcnn.zoo.posteriors import POSTERIORS, Posterior
-from keras_gcnn.zoo.vae_parts import EncoderForm, Found, decoder, encode
+from keras_gcnn.zoo.vae_dense import DenseLayers
+from keras_gcnn.zoo.vae_parts import Convolutions
 from keras_gcnn.zoo.weights import load_weights
 
 _WINDOW = 7
@@ -139,63 +139,63 @@ def vae(
     dim = _check_dim(latent_dim, family, posterior)
     data_format = data_format or keras.config.image_data_format()
     on = None if isinstance(group, str) and group.lower() == "so2" else groups.get(group)
-    if variant == "mlp" and (on is None or on.order > 1):
-        raise ValueError(
-            f'variant="mlp" is of dense layers, which know no group={group!r}. Use group="z2", or '
-            "another variant."
-        )
-    form = EncoderForm(
-        group=on,
-        kernel_sizes=chosen.kernel_sizes,
-        max_frequency=chosen.max_frequency if max_frequency is None else max_frequency,
-        features=chosen.features,
-        window=_WINDOW,
-        dropout=chosen.dropout if dropout is None else check_rate("dropout", dropout),
-        orientation=_check_orientation(orientation, on),
-        data_format=data_format,
-    )
     if on is None:
-        Fields.regular(1, form.max_frequency)  # refuses what is no frequency
-    smallest = 1 if variant == "mlp" else form.smallest
-    *sizes, channels = check_shape(input_shape, data_format, smallest)
+        max_frequency = chosen.max_frequency if max_frequency is None else max_frequency
+        Fields.regular(1, max_frequency)  # refuses what is no frequency
+    dropout = chosen.dropout if dropout is None else check_rate("dropout", dropout)
+    orientation = _check_orientation(orientation, on)
+    rows, columns, channels = check_shape(input_shape, data_format, 1)
     shape = tuple(map(int, input_shape))
+    if variant == "mlp":
+        if on is None or on.order > 1:
+            raise ValueError(
+                f'variant="mlp" is of dense layers, which know no group={group!r}. Use '
+                'group="z2", or another variant.'
+            )
+        parts = DenseLayers(shape, dropout)
+    else:
+        parts = Convolutions(
+            group=on,
+            sizes=(rows, columns),
+            channels=channels,
+            kernel_sizes=chosen.kernel_sizes,
+            max_frequency=max_frequency,
+            features=chosen.features,
+            window=_WINDOW,
+            dropout=dropout,
+            orientation=orientation,
+            data_format=data_format,
+        )
+    check_shape(input_shape, data_format, parts.smallest)
     if parameters is not None and widths is not None:
         raise ValueError("Give widths or parameters, not both.")
     drawn = chosen.decoder if decoder_widths is None else decoder_widths
     drawn = check_widths(drawn, len(chosen.decoder), "decoder_widths")
-    if variant == "mlp":
-        painter = vae_dense.decoder(dim, drawn, shape)
-    else:
-        painter = decoder(dim, drawn, tuple(sizes), channels, form.dropout, data_format)
-
-    def encoder(widths: Sequence[int], image=None) -> Found:
-        if variant == "mlp":
-            return vae_dense.encode(widths, shape, image)
-        return encode(form, widths, tuple(sizes), channels, image)
+    decoder = parts.decoder(dim, drawn)
+    of_decoder = sum(int(np.prod(variable.shape)) for variable in decoder.trainable_variables)
 
     def count(widths: Sequence[int]) -> int:
-        found = encoder(widths)
+        found = parts.encode(widths)
         return found.parameters + family.head_parameters(found.channels, dim) + of_decoder
 
     ratio = chosen.fields
     if on is not None:
         ratio = [width / on.order**0.5 for width in chosen.channels]
     if parameters is not None:
-        of_decoder = _count(painter)
         widths = fit_widths(count, ratio, parameters)
     if widths is None:
         widths = [max(1, round(width)) for width in ratio]
     widths = check_widths(widths, len(ratio))
 
     image = keras.Input(shape, name="image")
-    found = encoder(widths, image)
+    found = parts.encode(widths, image)
     precision = keras.config.dtype_policy().variable_dtype
     outputs = dict(zip(family.outputs, family.head(found.features, dim, precision), strict=True))
-    if form.orientation:
+    if found.orientation is not None:
         outputs["orientation"] = found.orientation
     model = VariationalAutoencoder(
         keras.Model(image, outputs, name="encoder"),
-        painter,
+        decoder,
         posterior,
         beta,
         seed=seed,
@@ -227,7 +227,3 @@ def _check_orientation(orientation: bool, group: groups.Group | None) -> bool:
             "not tell the pose. Choose 'so2' or 'p4', or leave orientation out."
         )
     return True
-
-
-def _count(model: keras.Model) -> int:
-    return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import keras
@@ -11,24 +12,42 @@ import keras
 from keras_gcnn.zoo.vae_parts import Found
 
 
-def encode(
-    widths: Sequence[int], shape: tuple[int, int, int], image: keras.KerasTensor | None = None
-) -> Found:
-    """Adds dense layers with ReLU of these widths to an image."""
-    parameters = sum((a + 1) * b for a, b in pairwise((math.prod(shape), *widths)))
-    x = image
-    if image is not None:
-        x = keras.layers.Flatten(name="pixels")(image)
+@dataclass(frozen=True)
+class DenseLayers:
+    """Encoders and decoders of dense layers with ReLU, but for their widths.
+
+    Attributes:
+        shape: of an image.
+        dropout: rate after every layer but the last.
+    """
+
+    shape: tuple[int, int, int]
+    dropout: float
+
+    @property
+    def smallest(self) -> int:
+        """Rows and columns that an image needs."""
+        return 1
+
+    def encode(self, widths: Sequence[int], image: keras.KerasTensor | None = None) -> Found:
+        """Adds everything from the image to a vector of features."""
+        parameters = sum((a + 1) * b for a, b in pairwise((math.prod(self.shape), *widths)))
+        x = image
+        if image is not None:
+            x = self._hidden(keras.layers.Flatten(name="pixels")(image), widths)
+        return Found(parameters, widths[-1], x, None)
+
+    def decoder(self, latent_dim: int, widths: Sequence[int]) -> keras.Model:
+        """From latent vectors to logits of pixels."""
+        z = keras.Input((latent_dim,), name="z")
+        precision = keras.config.dtype_policy().variable_dtype
+        pixels = keras.layers.Dense(math.prod(self.shape), dtype=precision, name="pixels")
+        logits = keras.layers.Reshape(self.shape, name="logits")(pixels(self._hidden(z, widths)))
+        return keras.Model(z, logits, name="decoder")
+
+    def _hidden(self, x: keras.KerasTensor, widths: Sequence[int]) -> keras.KerasTensor:
         for stage, width in enumerate(widths, start=1):
             x = keras.layers.Dense(width, activation="relu", name=f"dense{stage}")(x)
-    return Found(parameters, widths[-1], x, None)
-
-
-def decoder(latent_dim: int, widths: Sequence[int], shape: tuple[int, int, int]) -> keras.Model:
-    """From latent vectors to logits of pixels."""
-    x = z = keras.Input((latent_dim,), name="z")
-    for stage, width in enumerate(widths, start=1):
-        x = keras.layers.Dense(width, activation="relu", name=f"dense{stage}")(x)
-    precision = keras.config.dtype_policy().variable_dtype
-    x = keras.layers.Dense(math.prod(shape), dtype=precision, name="pixels")(x)
-    return keras.Model(z, keras.layers.Reshape(shape, name="logits")(x), name="decoder")
+            if self.dropout:
+                x = keras.layers.Dropout(self.dropout, name=f"dropout{stage}")(x)
+        return x

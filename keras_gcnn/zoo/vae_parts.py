@@ -21,11 +21,23 @@ HALVED = 2**POOLED
 
 
 @dataclass(frozen=True)
-class EncoderForm:
-    """An encoder without its widths.
+class Found:
+    """What an encoder has before its head; tensors are None where parameters are only counted."""
+
+    parameters: int
+    channels: int
+    features: keras.KerasTensor | None
+    orientation: keras.KerasTensor | None
+
+
+@dataclass(frozen=True)
+class Convolutions:
+    """Convolutional encoders and decoders, but for their widths.
 
     Attributes:
-        group: `None` for SO(2).
+        group: of the encoder, `None` for SO(2).
+        sizes: rows and columns of the image.
+        channels: of the image.
         kernel_sizes: of the convolutions.
         max_frequency: of the fields under SO(2).
         features: invariant channels after the last convolution.
@@ -36,6 +48,8 @@ class EncoderForm:
     """
 
     group: groups.Group | None
+    sizes: tuple[int, int]
+    channels: int
     kernel_sizes: tuple[int, ...]
     max_frequency: int
     features: int
@@ -46,44 +60,35 @@ class EncoderForm:
 
     @property
     def smallest(self) -> int:
-        """Rows and columns of the image with which the last maps hold the window."""
+        """Rows and columns of an image with which the last maps hold the window."""
         # Pooling on a group rounds down, that of fields up.
         return HALVED * self.window if self.group else HALVED * (self.window - 1) + 1
 
+    def encode(self, widths: Sequence[int], image: keras.KerasTensor | None = None) -> Found:
+        """Adds everything from the image to a vector of features, and to a direction if wanted."""
+        if image is not None:
+            image = keras.layers.Rescaling(_SCALE, name="normalization")(image)
+        add = _on_fields if self.group is None else _on_a_group
+        net, features, pose = add(self, widths, image)
+        direction = None
+        if pose is not None and pose.tensor is not None:
+            precision = keras.config.dtype_policy().variable_dtype
+            unit = keras.layers.UnitNormalization(dtype=precision, name="orientation")
+            direction = unit(pose.tensor)
+        return Found(net.parameters, self.features, features.tensor, direction)
 
-@dataclass(frozen=True)
-class Found:
-    """What an encoder has before its head; tensors are None where parameters are only counted."""
-
-    parameters: int
-    channels: int
-    features: keras.KerasTensor | None
-    orientation: keras.KerasTensor | None
-
-
-def encode(
-    form: EncoderForm,
-    widths: Sequence[int],
-    sizes: tuple[int, int],
-    channels: int,
-    image: keras.KerasTensor | None = None,
-) -> Found:
-    """Adds everything from the image to a vector of features, and to a direction if wanted."""
-    if image is not None:
-        image = keras.layers.Rescaling(_SCALE, name="normalization")(image)
-    add = _on_fields if form.group is None else _on_a_group
-    net, features, pose = add(form, widths, sizes, channels, image)
-    if pose is not None and pose.tensor is not None:
-        precision = keras.config.dtype_policy().variable_dtype
-        pose = keras.layers.UnitNormalization(dtype=precision, name="orientation")(pose.tensor)
-    return Found(net.parameters, form.features, features.tensor, pose if form.orientation else None)
+    def decoder(self, latent_dim: int, widths: Sequence[int]) -> keras.Model:
+        """From latent vectors to logits of pixels."""
+        return _decoder(
+            latent_dim, widths, self.sizes, self.channels, self.dropout, self.data_format
+        )
 
 
-def _on_fields(form: EncoderForm, widths, _, channels: int, image):
+def _on_fields(form: Convolutions, widths, image):
     """Steerable convolutions; the features do not change when the image is turned."""
     net = SteerableAssembly(form.data_format, _BAND_LIMIT, _SAMPLES)
     x = net.stages(
-        FieldMaps(Fields.trivial(channels), image),
+        FieldMaps(Fields.trivial(form.channels), image),
         [Fields.regular(width, form.max_frequency) for width in widths],
         form.kernel_sizes,
         blur=_BLUR,
@@ -98,10 +103,10 @@ def _on_fields(form: EncoderForm, widths, _, channels: int, image):
     return net, net.vector(net.normalization(x, "invariants_norm")), pose
 
 
-def _on_a_group(form: EncoderForm, widths, sizes, channels: int, image):
+def _on_a_group(form: Convolutions, widths, image):
     """Convolutions on a group; the features do not change under it."""
     net = Assembly(form.group, data_format=form.data_format)
-    x = Maps(channels, None, sizes, image)
+    x = Maps(form.channels, None, form.sizes, image)
     for stage, (width, size) in enumerate(zip(widths, form.kernel_sizes, strict=True), start=1):
         x = net.convolution(x, width, size, f"conv{stage}", use_bias=False)
         x = net.normalization(x, f"norm{stage}")
@@ -122,7 +127,7 @@ def _on_a_group(form: EncoderForm, widths, sizes, channels: int, image):
     return net, net.head(x, "invariant", "mean"), pose
 
 
-def decoder(
+def _decoder(
     latent_dim: int,
     widths: Sequence[int],
     sizes: tuple[int, int],

@@ -137,9 +137,10 @@ def test_channels_first_computes_the_same(builder):
     first = build(builder, "p4m", input_shape=(3, 28, 28), data_format="channels_first")
     first.set_weights(last.get_weights())
     x = images((28, 28, 3))
-    np.testing.assert_allclose(
-        first.predict(x.transpose(0, 3, 1, 2), verbose=0), last.predict(x, verbose=0), atol=1e-5
-    )
+    found = first.predict(x.transpose(0, 3, 1, 2), verbose=0)
+    expected = last.predict(x, verbose=0)
+    # Logits are of hundreds, which float32 has to 1e-5.
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 @every_network

@@ -266,6 +266,7 @@ def test_export(tmp_path):
         ({"parameters": 1000}, "smallest count"),
         ({"variant": "mlp"}, "which know no group='so2'"),
         ({"variant": "mlp", "group": "p4"}, "which know no group='p4'"),
+        ({"variant": "mlp", "group": "z2", "orientation": True}, "has no rotation"),
         ({"group": "z2", "orientation": True}, "has no rotation"),
         ({"group": "p4m", "orientation": True}, "mirror images"),
         ({"dropout": 1.0}, "from 0 to below 1"),

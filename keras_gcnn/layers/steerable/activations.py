@@ -183,14 +183,15 @@ class NormActivation(SteerableLayer):
 
     def build(self, input_shape):
         scalars = self.fields.multiplicities.get(0, 0)
-        self.scalar_bias = self._add_bias("scalar_bias", scalars)
-        self.pair_bias = self._add_bias("pair_bias", len(pair_channels(self.fields)))
+        initializer = self.bias_initializer
+        self.scalar_bias = self._add_bias("scalar_bias", scalars, initializer)
+        pairs = len(pair_channels(self.fields))
+        self.pair_bias = self._add_bias("pair_bias", pairs, fresh(initializer))
         super().build(input_shape)
 
-    def _add_bias(self, name: str, size: int):
+    def _add_bias(self, name: str, size: int, initializer):
         if not size:
             return None
-        initializer = fresh(self.bias_initializer)
         return self.add_weight(name=name, shape=(size,), initializer=initializer)
 
     def call(self, inputs):
