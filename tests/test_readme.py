@@ -16,6 +16,7 @@ def test_the_examples_run(capsys):
         exec(compile(block, str(README), "exec"), names)
     assert names["model"].output_shape == (None, 5)
     assert isinstance(names["network"], keras.Model)
+    assert names["vectors"].shape == (8, 6)
     assert "equivariant" in capsys.readouterr().out
 
 
