@@ -15,6 +15,7 @@ from keras_gcnn.analysis.latent_pictures import plot_latent_vectors, plot_recons
 from keras_gcnn.data import Split
 from keras_gcnn.training import files
 from keras_gcnn.training.batches import ShuffledBatches, binarize
+from keras_gcnn.training.grid import grid_markdown
 from keras_gcnn.training.report import by_network
 from keras_gcnn.training.run_folder import ALONE
 from keras_gcnn.training.tables import LatentTable, TrainingTable
@@ -183,6 +184,9 @@ class Autoencoding(Task):
                 axis="validation loss (nats)",
             ),
         )
+        if (text := grid_markdown(runs, recipe)) is not None:
+            files.write_text(folder / "grid.md", text)
+            written["grid.md"] = "By beta and the dimension of the latent space"
         if not self.latent.pictures:
             return written
         for name, own in runs.items():

@@ -17,7 +17,7 @@ from keras_gcnn.training.recipe import Recipe
 _LOCK = ".lock"
 _TABLES = (
     *("results.json", "results.md", "errors.png"),
-    *("accuracy_by_angle.png", "confusion.md", "confusion.png", "losses.png"),
+    *("accuracy_by_angle.png", "confusion.md", "confusion.png", "grid.md", "losses.png"),
 )
 ALONE = ("reconstructions", "latent")  # pictures of a single network
 

@@ -8,6 +8,7 @@ import pytest
 from keras_gcnn.data import Split
 from keras_gcnn.training import train
 from keras_gcnn.training.batches import ShuffledBatches, binarize
+from keras_gcnn.training.grid import grid_markdown
 from keras_gcnn.training.recipe import Recipe
 
 SMALL = {"widths": [2, 2, 2], "decoder_widths": [4, 4, 4], "latent_dim": 3}
@@ -98,3 +99,47 @@ def test_tables_that_do_not_fit(changes, message):
 def test_builders_of_another_kind(changes, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         train(recipe(**changes), tmp_path / "run")
+
+
+def models(*arguments):
+    return [
+        {"name": f"n{index}", "builder": "vae", "arguments": one}
+        for index, one in enumerate(arguments)
+    ]
+
+
+def test_a_grid_of_beta_and_dimension():
+    pairs = [(10, 0.5), (3, 0.5), (10, 100.0), (3, 100.0)]
+    grid = recipe(models=models(*({"latent_dim": m, "beta": beta} for m, beta in pairs)))
+    runs = {
+        f"n{index}": [
+            {"measures": {"validation loss": m + beta + seed, "reconstruction": m, "KL": beta}}
+            for seed in (0, 1)
+        ]
+        for index, (m, beta) in enumerate(pairs)
+    }
+    del runs["n3"]
+    lines = grid_markdown(runs, grid).splitlines()
+    start = lines.index("## validation loss")
+    assert lines[start + 2 : start + 6] == [
+        "| dimension | beta 0.5 | beta 100 |",
+        "|---:|---:|---:|",
+        "| 3 | 4.00 | - |",
+        "| 10 | 11.00 | 110.50 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [{"latent_dim": 3, "beta": 1.0}, {"latent_dim": 6, "beta": 1.0}],
+        [{"latent_dim": 3}, {"latent_dim": 6}],
+        [
+            {"latent_dim": m, "beta": beta, "group": group}
+            for m in (3, 6)
+            for beta, group in ((0.5, "z2"), (1.0, "p4"))
+        ],
+    ],
+)
+def test_what_is_no_grid(arguments):
+    assert grid_markdown({}, recipe(models=models(*arguments))) is None
