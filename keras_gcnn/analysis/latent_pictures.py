@@ -47,7 +47,9 @@ def plot_reconstructions(
     axes.set_xticks(starts, [f"{angle:g}°" for angle in (*angles, *angles)], fontsize=8)
     axes.xaxis.tick_top()
     axes.set_yticks([])
-    axes.set_xlabel("image, turned" + " " * 40 + "drawn", fontsize=9)
+    half = width * len(angles)
+    for start, text in ((0, "images, turned"), (half + _GAP, "what is drawn of them")):
+        axes.text(start + half / 2, len(mosaic) + 4, text, ha="center", va="top", fontsize=9)
     axes.set_title(title, parse_math=False)
     figure.savefig(path, dpi=150)
 
