@@ -9,7 +9,7 @@ demo: .venv/demo
 	$(BIN)/keras-gcnn train digits
 
 # The suite once per backend, on all cores; what is NumPy alone only under the first.
-NUMPY := tests/groups tests/data tests/analysis/test_latent.py
+NUMPY := tests/groups tests/data $(wildcard tests/analysis/test_latent*.py)
 test: .venv/test
 	@set -e; rest=; for backend in $(BACKENDS); do \
 	  echo "== $$backend"; KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q \

@@ -1,7 +1,7 @@
 """Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
 
-Importing the package registers its layers, so that `keras.saving.load_model` finds them. The other
-parts (`zoo`, `data`, `analysis`, `training`) are imported when they are first used.
+Importing the package registers its layers and models, so that `keras.saving.load_model` finds them.
+The other parts (`data`, `analysis`, `training`) are imported when they are first used.
 """
 
 import importlib
@@ -26,4 +26,4 @@ def __dir__() -> list[str]:
 # imported, so the command has to read its options before that. Under `python -m keras_gcnn` the
 # name is "-m" at this time.
 if Path(sys.argv[0] if sys.argv else "").stem not in ("keras-gcnn", "-m"):
-    importlib.import_module(f"{__name__}.layers")
+    importlib.import_module(f"{__name__}.zoo")

@@ -86,19 +86,17 @@ def _log_ratios(model, images, samples: int, generator) -> np.ndarray:
     """`log w` of every sample, of shape `(samples, images)`."""
     found = model.encoder(images, training=False)
     pair = [found[name] for name in model.posterior.outputs]
-    pixels = ops.cast(ops.convert_to_tensor(images), "float32")
+    direction = found.get("orientation")
     ratios = []
     at_once = max(1, _AT_ONCE // len(images))
     for start in range(0, samples, at_once):
         count = min(at_once, samples - start)
         z = model.posterior.sample(*pair, generator, (count,))
-        direction = found.get("orientation")
-        if direction is not None:
-            direction = ops.tile(direction, (count, 1))
-        logits = model.draw(ops.reshape(z, (-1, z.shape[-1])), direction)
+        turned = None if direction is None else ops.tile(direction, (count, 1))
+        logits = model.draw(ops.reshape(z, (-1, z.shape[-1])), turned)
         logits = ops.reshape(logits, (count, *images.shape))
-        likelihood = -ops.sum(ops.softplus(logits) - pixels * logits, axis=(2, 3, 4))
-        ratios.append(likelihood + model.posterior.log_ratio(z, *pair))
+        ratio = model.posterior.log_ratio(z, *pair)
+        ratios.append(ratio - model.cross_entropy(images, logits))
     return np.concatenate([ops.convert_to_numpy(one) for one in ratios])
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 import keras
 from keras import ops
 
@@ -39,13 +37,13 @@ class SamplingLayer(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    @abstractmethod
     def _draw(self, first, second, shape: tuple[int, ...]):
         """Samples of shape `(*shape, batch, ..., dim)`."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _second_shape(self, first: tuple) -> tuple:
         """The shape that the second input has to have."""
+        raise NotImplementedError
 
     def build(self, input_shape):
         self.compute_output_shape(input_shape)

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-import keras_gcnn.layers  # noqa: F401 - registers the layers for loading
 from keras_gcnn import analysis, zoo
 from keras_gcnn.analysis.figures import plot_errors
 from keras_gcnn.analysis.latent_pictures import plot_latent_vectors, plot_reconstructions
 from keras_gcnn.data import Split
 from keras_gcnn.training import files
 from keras_gcnn.training.batches import ShuffledBatches, binarize
+from keras_gcnn.training.evaluation import load_model
 from keras_gcnn.training.grid import grid_markdown
 from keras_gcnn.training.report import by_network
-from keras_gcnn.training.run_folder import ALONE
+from keras_gcnn.training.run_folder import ALONE, network_folder
 from keras_gcnn.training.tables import LatentTable, TrainingTable
 from keras_gcnn.training.task import Task
 from keras_gcnn.training.turned import at_any_angle
 
-_CAPTIONS = dict(
-    zip(
-        ALONE,
-        (
-            "images turned, and what is drawn of them",
-            "latent vectors of upright and of turned images, by class",
-        ),
-        strict=True,
-    )
-)
 _TEST = 10**6  # added to a seed, so that black and white test images are none of the training's
 
 
@@ -77,11 +67,7 @@ class Autoencoding(Task):
         return Split(binarize(split.images, seed + _TEST), split.labels)
 
     def load(self, path, dataset):
-        try:
-            model = keras.saving.load_model(path)
-        except Exception as error:  # a file that is not what it seems can fail in any way
-            first = next(iter(str(error).splitlines()), type(error).__name__)
-            raise ValueError(f"{path} cannot be loaded as a Keras model: {first}") from error
+        model = load_model(path, compile=True)
         if not isinstance(model, zoo.VariationalAutoencoder):
             raise ValueError(f"{path} is no autoencoder, but a {type(model).__name__}.")
         if tuple(model.encoder.input.shape[1:]) != dataset.image_shape:
@@ -94,6 +80,9 @@ class Autoencoding(Task):
     def measure(self, model, dataset, settings, seed, folder):
         validation = self._pixels(dataset.validation, settings, seed)
         test = self._pixels(dataset.test, settings, seed)
+        count = self.latent.images
+        few = Split(test.images[:count], test.labels[:count])
+        turned = at_any_angle(few, seed)
         measures = {}
         for name, split in (("validation", validation), ("test", test)):
             found = model.evaluate(split.images, verbose=0, batch_size=256, return_dict=True)
@@ -107,22 +96,24 @@ class Autoencoding(Task):
             measures["bound"] = found.bound
             measures["log-likelihood"] = found.log_likelihood
         if self.latent.invariance:
-            measures |= self._invariance(model, dataset.train, test, seed)
+            measures |= self._invariance(model, dataset.train, few, turned, seed)
         if self.latent.pictures:
-            self._draw_alone(model, test, folder, seed)
+            _draw_alone(model, test, few, turned, folder)
         return {"measures": measures, "latent": self.latent.model_dump(mode="json")}
 
     def _invariance(
-        self, model: zoo.VariationalAutoencoder, train: Split, test: Split, seed: int
+        self,
+        model: zoo.VariationalAutoencoder,
+        train: Split,
+        upright: Split,
+        turned: Split,
+        seed: int,
     ) -> dict[str, float]:
         """What latent vectors keep of the class, and of how an image is turned."""
 
         def embed(images: np.ndarray) -> np.ndarray:
             return model.embed(images, batch_size=256)
 
-        count = self.latent.images
-        upright = Split(test.images[:count], test.labels[:count])
-        turned = at_any_angle(upright, seed)
         leakage = analysis.rotation_leakage(embed, upright.images)
         found = {
             "leakage": leakage.ratio,
@@ -138,25 +129,6 @@ class Autoencoding(Task):
             found[f"kNN {labels[-1]}, upright %"] = accuracy
         found["clusters, turned %"] = analysis.clustering_accuracy(embed, turned, seed=seed)
         return found
-
-    def _draw_alone(
-        self, model: zoo.VariationalAutoencoder, test: Split, folder, seed: int
-    ) -> None:
-        _, first = np.unique(test.labels, return_index=True)  # an image of each class
-        files.write(
-            folder / "reconstructions.png",
-            lambda path: plot_reconstructions(test.images[first[:10]], model.reconstruct, path),
-        )
-        few = Split(test.images[: self.latent.images], test.labels[: self.latent.images])
-        turned = at_any_angle(few, seed)
-        files.write(
-            folder / "latent.png",
-            lambda path: plot_latent_vectors(
-                {"upright": model.embed(few.images), "turned": model.embed(turned.images)},
-                few.labels,
-                path,
-            ),
-        )
 
     def is_measured(self, content: dict[str, Any], classes: int) -> bool:
         measures = content["measures"]
@@ -190,10 +162,25 @@ class Autoencoding(Task):
         if not self.latent.pictures:
             return written
         for name, own in runs.items():
-            for picture, caption in _CAPTIONS.items():
-                source = folder / f"{name}-seed{own[0]['seed']}" / f"{picture}.png"
+            for picture, caption in ALONE.items():
+                source = network_folder(folder, name, own[0]["seed"]) / f"{picture}.png"
                 if source.is_file():
                     target = f"{picture}-{name}.png"
                     files.write(folder / target, lambda path, one=source: shutil.copy(one, path))
                     written[target] = f"{name}: {caption}"
         return written
+
+
+def _draw_alone(
+    model: zoo.VariationalAutoencoder, test: Split, upright: Split, turned: Split, folder: Path
+) -> None:
+    """The pictures of one network; `upright` are some of the test images, `turned` the same."""
+    _, first = np.unique(test.labels, return_index=True)  # an image of each class
+    files.write(
+        folder / "reconstructions.png",
+        lambda path: plot_reconstructions(test.images[first[:10]], model.reconstruct, path),
+    )
+    vectors = {"upright": model.embed(upright.images), "turned": model.embed(turned.images)}
+    files.write(
+        folder / "latent.png", lambda path: plot_latent_vectors(vectors, upright.labels, path)
+    )

@@ -18,6 +18,21 @@ from keras_gcnn.training.measurement import measure
 from keras_gcnn.training.tables import EvaluationTable
 
 
+def load_model(path: Path, compile: bool = False) -> keras.Model:
+    """Loads a saved model.
+
+    Raises:
+        ValueError: if the file is missing or no model.
+    """
+    if not path.is_file() or path.suffix != ".keras":
+        raise ValueError(f"{path} is no .keras file. `keras-gcnn train` writes one per network.")
+    try:
+        return keras.saving.load_model(path, compile=compile)
+    except Exception as error:  # a file that is not what it seems can fail in any way
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"{path} cannot be loaded as a Keras model: {first}") from error
+
+
 def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
     """Loads a saved model and checks that it fits a data set.
 
@@ -25,13 +40,7 @@ def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
         ValueError: if the file is missing or no model, or its input or classes do not fit.
     """
     path = Path(path)
-    if not path.is_file() or path.suffix != ".keras":
-        raise ValueError(f"{path} is no .keras file. `keras-gcnn train` writes one per network.")
-    try:
-        model = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # a file that is not what it seems can fail in any way
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ValueError(f"{path} cannot be loaded as a Keras model: {first}") from error
+    model = load_model(path)
     image, scores = _shapes(model, path)
     fits = len(image) == 3 and all(
         size in (None, wanted) for size, wanted in zip(image, dataset.image_shape, strict=True)

@@ -80,8 +80,9 @@ def train(
     loaded = _Data(recipe, data_dir)
     seed = chosen[0][1]
     check(loaded.of(seed), recipe.training)
+    task = task_of(recipe)
     for table in recipe.models:
-        build(table, loaded.of(seed), seed, task_of(recipe))
+        build(table, loaded.of(seed), seed, task)
     with own.claim():
         return _train_all(recipe, own, chosen, loaded, console)
 
@@ -126,7 +127,7 @@ def _train_all(
     results = {}
     for key, result in finished.items():
         networks[key].sweep()  # a kill may have come between the result and this
-        if complete := task_of(recipe).select(result, summary.images["test"]):
+        if complete := networks[key].task.select(result, summary.images["test"]):
             results[key] = complete
             label = networks[key].label
             console.print(f"{label}: already trained", markup=False, emoji=False)

@@ -19,7 +19,16 @@ _TABLES = (
     *("results.json", "results.md", "errors.png"),
     *("accuracy_by_angle.png", "confusion.md", "confusion.png", "grid.md", "losses.png"),
 )
-ALONE = ("reconstructions", "latent")  # pictures of a single network
+# Pictures of a single network, with what they show.
+ALONE = {
+    "reconstructions": "images turned, and what is drawn of them",
+    "latent": "latent vectors of upright and of turned images, by class",
+}
+
+
+def network_folder(run: Path, name: str, seed: int) -> Path:
+    """Folder of a network in that of its run."""
+    return run / f"{name}-seed{seed}"
 
 
 class RunFolder:
@@ -43,7 +52,7 @@ class RunFolder:
 
     def network(self, name: str, seed: int) -> Path:
         """Folder of a network."""
-        return self.path / f"{name}-seed{seed}"
+        return network_folder(self.path, name, seed)
 
     def check(self) -> None:
         """Checks that the run can have the folder, and changes nothing.

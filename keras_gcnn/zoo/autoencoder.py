@@ -77,13 +77,13 @@ class VariationalAutoencoder(keras.Model):
         self.encoder = encoder
         self.decoder = decoder
         self.beta = beta
-        self.data_format = data_format or keras.config.image_data_format()
-        self._arguments = {"posterior": posterior, "seed": seed, "data_format": self.data_format}
+        data_format = data_format or keras.config.image_data_format()
+        self._arguments = {"posterior": posterior, "seed": seed, "data_format": data_format}
         self.sampling = self.posterior.sampling(seed)
         self.turning = None
         if "orientation" in found:
             self.turning = TurnByVector(
-                data_format=self.data_format, dtype=decoder.output.dtype, name="turning"
+                data_format=data_format, dtype=decoder.output.dtype, name="turning"
             )
         self._reconstruction = keras.metrics.Mean(name="reconstruction")
         self._kl = keras.metrics.Mean(name="kl")
@@ -115,6 +115,19 @@ class VariationalAutoencoder(keras.Model):
         logits = self.decoder(z, training=training)
         return logits if orientation is None else self.turning([logits, orientation])
 
+    @staticmethod
+    def cross_entropy(images, logits):
+        """Cross-entropy of the pixels, summed over an image: of shape `(..., n)`, in nats.
+
+        Args:
+            images: of shape `(n, rows, columns, channels)`, in [0, 1].
+            logits: of shape `(..., n, rows, columns, channels)`.
+        """
+        logits = widened(logits)
+        images = ops.cast(ops.convert_to_tensor(images), logits.dtype)
+        # Of logits, so that nothing is lost where a pixel is certain.
+        return ops.sum(ops.softplus(logits) - images * logits, axis=(-3, -2, -1))
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a batch, and its parts for the logs.
 
@@ -126,11 +139,7 @@ class VariationalAutoencoder(keras.Model):
                 "A variational autoencoder has a loss of its own: leave `loss` out of compile(), "
                 "and weigh its parts by `beta`."
             )
-        target = widened(ops.convert_to_tensor(x if y is None else y))
-        logits = widened(y_pred["logits"])
-        # Of logits, so that nothing is lost where a pixel is certain.
-        entropy = ops.softplus(logits) - ops.cast(target, logits.dtype) * logits
-        reconstruction = ops.sum(entropy, axis=(1, 2, 3))
+        reconstruction = self.cross_entropy(x if y is None else y, y_pred["logits"])
         kl = self.posterior.kl(*(widened(y_pred[name]) for name in self.posterior.outputs))
         self._reconstruction.update_state(reconstruction, sample_weight)
         self._kl.update_state(kl, sample_weight)

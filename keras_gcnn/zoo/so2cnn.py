@@ -13,10 +13,17 @@ from keras_gcnn.layers.arguments import as_counts, check_choice, check_count
 from keras_gcnn.zoo.architecture import check_shape, check_widths
 from keras_gcnn.zoo.budget import fit_widths
 from keras_gcnn.zoo.builder import builder
-from keras_gcnn.zoo.steerable_assembly import POOLED, FieldMaps, SteerableAssembly
+from keras_gcnn.zoo.steerable_assembly import (
+    BAND_LIMIT,
+    BLUR,
+    POOLED,
+    POOLING,
+    SCALE,
+    WINDOW,
+    FieldMaps,
+    SteerableAssembly,
+)
 from keras_gcnn.zoo.weights import load_weights
-
-_SCALE = 3.0  # pixels keep zero as the background; their spread on digits becomes about one
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,11 @@ _VARIANTS = {
         fields=(8, 12, 16),
         kernel_sizes=(7, 5, 5),
         max_frequency=4,
-        band_limit=0.005,
-        blur=1.0,
-        pooling=1.2,
+        band_limit=BAND_LIMIT,
+        blur=BLUR,
+        pooling=POOLING,
         invariants=32,
-        window=7,
+        window=WINDOW,
         normalized=True,
     ),
     "seed": _Variant(
@@ -203,7 +210,7 @@ def so2cnn(
         fields = fit_widths(lambda fields: assemble(fields)[0].parameters, ratio, parameters)
     fields = check_widths(ratio if fields is None else fields, len(sizes), "fields")
     inputs = keras.Input(tuple(map(int, input_shape)), name="image")
-    image = keras.layers.Rescaling(_SCALE, name="normalization")(inputs)
+    image = keras.layers.Rescaling(SCALE, name="normalization")(inputs)
     _, outputs = assemble(fields, image)
     model = keras.Model(inputs, outputs.tensor, name=name or "so2cnn")
     model.widths = fields

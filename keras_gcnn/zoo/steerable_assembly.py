@@ -23,6 +23,12 @@ from keras_gcnn.layers import (
 from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM
 
 POOLED = 2  # after so many of the first convolutions the maps are halved
+SCALE = 3.0  # pixels keep zero as the background; their spread on digits becomes about one
+# Of the best networks for their cost.
+BAND_LIMIT = 0.005
+BLUR = 1.0  # pixels, of the image
+POOLING = 1.2  # pixels, before maps are halved
+WINDOW = 7  # rows and columns of the last maps from which an invariant channel is made
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,6 @@ from keras_gcnn.zoo.vae_dense import DenseLayers
 from keras_gcnn.zoo.vae_parts import Convolutions
 from keras_gcnn.zoo.weights import load_weights
 
-_WINDOW = 7
-
 
 @dataclass(frozen=True)
 class _Variant:
@@ -161,7 +159,6 @@ def vae(
             kernel_sizes=chosen.kernel_sizes,
             max_frequency=max_frequency,
             features=chosen.features,
-            window=_WINDOW,
             dropout=dropout,
             orientation=orientation,
             data_format=data_format,

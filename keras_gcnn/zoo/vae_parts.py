@@ -10,12 +10,17 @@ import keras
 from keras_gcnn import groups
 from keras_gcnn.layers import Fields, GOrientation
 from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM, Assembly, Maps
-from keras_gcnn.zoo.steerable_assembly import POOLED, FieldMaps, SteerableAssembly
+from keras_gcnn.zoo.steerable_assembly import (
+    BAND_LIMIT,
+    BLUR,
+    POOLED,
+    POOLING,
+    SCALE,
+    WINDOW,
+    FieldMaps,
+    SteerableAssembly,
+)
 
-_SCALE = 3.0  # pixels keep zero as the background; their spread on digits becomes about one
-_BLUR = 1.0  # pixels, of the image before steerable convolutions
-_POOLING = 1.2  # pixels, before the maps of fields are halved
-_BAND_LIMIT = 0.005
 _SAMPLES = 16
 HALVED = 2**POOLED
 
@@ -41,7 +46,6 @@ class Convolutions:
         kernel_sizes: of the convolutions.
         max_frequency: of the fields under SO(2).
         features: invariant channels after the last convolution.
-        window: rows and columns of the maps from which each of them is made.
         dropout: rate after every activation.
         orientation: whether it finds the angle too.
         data_format: `"channels_last"` or `"channels_first"`.
@@ -53,7 +57,6 @@ class Convolutions:
     kernel_sizes: tuple[int, ...]
     max_frequency: int
     features: int
-    window: int
     dropout: float
     orientation: bool
     data_format: str
@@ -62,12 +65,12 @@ class Convolutions:
     def smallest(self) -> int:
         """Rows and columns of an image with which the last maps hold the window."""
         # Pooling on a group rounds down, that of fields up.
-        return HALVED * self.window if self.group else HALVED * (self.window - 1) + 1
+        return HALVED * WINDOW if self.group else HALVED * (WINDOW - 1) + 1
 
     def encode(self, widths: Sequence[int], image: keras.KerasTensor | None = None) -> Found:
         """Adds everything from the image to a vector of features, and to a direction if wanted."""
         if image is not None:
-            image = keras.layers.Rescaling(_SCALE, name="normalization")(image)
+            image = keras.layers.Rescaling(SCALE, name="normalization")(image)
         add = _on_fields if self.group is None else _on_a_group
         net, features, pose = add(self, widths, image)
         direction = None
@@ -79,27 +82,25 @@ class Convolutions:
 
     def decoder(self, latent_dim: int, widths: Sequence[int]) -> keras.Model:
         """From latent vectors to logits of pixels."""
-        return _decoder(
-            latent_dim, widths, self.sizes, self.channels, self.dropout, self.data_format
-        )
+        return _decoder(self, latent_dim, widths)
 
 
 def _on_fields(form: Convolutions, widths, image):
     """Steerable convolutions; the features do not change when the image is turned."""
-    net = SteerableAssembly(form.data_format, _BAND_LIMIT, _SAMPLES)
+    net = SteerableAssembly(form.data_format, BAND_LIMIT, _SAMPLES)
     x = net.stages(
         FieldMaps(Fields.trivial(form.channels), image),
         [Fields.regular(width, form.max_frequency) for width in widths],
         form.kernel_sizes,
-        blur=_BLUR,
-        pooling=_POOLING,
+        blur=BLUR,
+        pooling=POOLING,
         dropout=form.dropout,
     )
     pose = None
     if form.orientation:
-        pose = net.convolution(x, Fields({1: 1}), form.window, "pose", "valid")
+        pose = net.convolution(x, Fields({1: 1}), WINDOW, "pose", "valid")
         pose = net.mean(pose, "pose_mean")
-    x = net.invariants(x, form.features, form.window, "invariants")
+    x = net.invariants(x, form.features, WINDOW, "invariants")
     return net, net.vector(net.normalization(x, "invariants_norm")), pose
 
 
@@ -117,46 +118,32 @@ def _on_a_group(form: Convolutions, widths, image):
     window = {"padding": "valid", "use_bias": False}
     pose = None
     if form.orientation:
-        pose = net.convolution(x, 1, form.window, "pose", **window)
+        pose = net.convolution(x, 1, WINDOW, "pose", **window)
         if pose.tensor is not None:
             layer = GOrientation(form.group, data_format=form.data_format, name="pose_mean")
             vector = keras.layers.Reshape((2,), name="pose_vector")(layer(pose.tensor))
             pose = Maps(2, None, (1, 1), vector)
-    x = net.convolution(x, form.features, form.window, "invariants", **window)
+    x = net.convolution(x, form.features, WINDOW, "invariants", **window)
     x = net.relu(net.normalization(x, "invariants_norm"), "invariants_activation")
     return net, net.head(x, "invariant", "mean"), pose
 
 
-def _decoder(
-    latent_dim: int,
-    widths: Sequence[int],
-    sizes: tuple[int, int],
-    channels: int,
-    dropout: float,
-    data_format: str,
-) -> keras.Model:
-    """From latent vectors to logits of pixels: a dense layer and three transposed convolutions.
-
-    Args:
-        latent_dim: coordinates of the vectors.
-        widths: channels after the dense layer and each but the last of the convolutions.
-        sizes: rows and columns of the image.
-        channels: of the image.
-        dropout: rate after every activation.
-        data_format: `"channels_last"` or `"channels_first"`.
-    """
-    first = data_format == "channels_first"
-    small = [-(-size // HALVED) for size in sizes]
+def _decoder(form: Convolutions, latent_dim: int, widths: Sequence[int]) -> keras.Model:
+    """A dense layer and three transposed convolutions of these widths, and a convolution."""
+    first = form.data_format == "channels_first"
+    small = [-(-size // HALVED) for size in form.sizes]
     shape = (widths[0], *small) if first else (*small, widths[0])
     # Latent vectors are short, and batch normalisation would take long to learn of small weights.
-    form = {"use_bias": False, "kernel_initializer": "he_normal"}
+    weights = {"use_bias": False, "kernel_initializer": "he_normal"}
 
     def activated(x, stage: int):
         x = keras.layers.BatchNormalization(
             1 if first else -1, momentum=MOMENTUM, epsilon=EPSILON, name=f"norm{stage}"
         )(x)
         x = keras.layers.ReLU(name=f"activation{stage}")(x)
-        return keras.layers.Dropout(dropout, name=f"dropout{stage}")(x) if dropout else x
+        if not form.dropout:
+            return x
+        return keras.layers.Dropout(form.dropout, name=f"dropout{stage}")(x)
 
     def enlarged(x, filters: int, stage: int, strides: int):
         layer = keras.layers.Conv2DTranspose(
@@ -165,24 +152,29 @@ def _decoder(
             2 * strides if strides > 1 else 3,
             strides=strides,
             padding="same",
-            **form,
-            data_format=data_format,
+            **weights,
+            data_format=form.data_format,
             name=f"conv{stage}",
         )
         return activated(layer(x), stage)
 
     z = keras.Input((latent_dim,), name="z")
-    x = keras.layers.Dense(small[0] * small[1] * widths[0], **form, name="dense")(z)
+    x = keras.layers.Dense(small[0] * small[1] * widths[0], **weights, name="dense")(z)
     x = activated(keras.layers.Reshape(shape, name="maps")(x), 0)
     strides = (1, *(2,) * POOLED)
     for stage, (width, stride) in enumerate(zip(widths, strides, strict=True), start=1):
         x = enlarged(x, width, stage, stride)
-    surplus = [HALVED * few - size for few, size in zip(small, sizes, strict=True)]
+    surplus = [HALVED * few - size for few, size in zip(small, form.sizes, strict=True)]
     if any(surplus):
         crop = [(extra // 2, extra - extra // 2) for extra in surplus]
-        x = keras.layers.Cropping2D(crop, data_format=data_format, name="crop")(x)
+        x = keras.layers.Cropping2D(crop, data_format=form.data_format, name="crop")(x)
     precision = keras.config.dtype_policy().variable_dtype
     logits = keras.layers.Conv2D(
-        channels, 3, padding="same", data_format=data_format, dtype=precision, name="logits"
-    )(x)
-    return keras.Model(z, logits, name="decoder")
+        form.channels,
+        3,
+        padding="same",
+        data_format=form.data_format,
+        dtype=precision,
+        name="logits",
+    )
+    return keras.Model(z, logits(x), name="decoder")

@@ -1,5 +1,8 @@
 """The variational autoencoder: what its latent vector does not see, what it learns, its files."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -218,6 +221,16 @@ def test_mixed_precision(mixed, posterior):
         assert np.isfinite(model.fit(images((28, 28, 1)), verbose=0).history["loss"]).all()
     for value in model(images((28, 28, 1))).values():
         assert keras.backend.standardize_dtype(value.dtype) == "float32"
+
+
+def test_it_loads_where_the_package_was_only_imported(tmp_path):
+    path = tmp_path / "model.keras"
+    small().save(path)
+    program = "import sys, keras, keras_gcnn; print(type(keras.saving.load_model(sys.argv[1])))"
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False
+    )
+    assert "VariationalAutoencoder" in run.stdout, run.stderr[-2000:]
 
 
 def test_its_parts_are_ordinary_models(tmp_path):

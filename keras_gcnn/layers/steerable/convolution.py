@@ -290,6 +290,6 @@ class SteerableConv2DTranspose(TransposedWindow, SteerableConv2D):
         )
 
     def _spreads(self):
-        # A position of the output is reached by so few of the window's.
-        share = 1 / math.prod(self.strides)
-        return {pair: spread / share**0.5 for pair, spread in super()._spreads().items()}
+        # A position of the output is reached by fewer of the window's, by this factor.
+        fewer = math.prod(self.strides)
+        return {pair: spread * fewer**0.5 for pair, spread in super()._spreads().items()}

@@ -112,9 +112,8 @@ class SteerableAveragePooling2D(_Positions):
     ):
         super().__init__(fields, **kwargs)
         self.strides = check_count("strides", strides)
-        self.sigma = check_above_zero(
-            "sigma", _BLUR * self.strides if sigma is None else sigma, 0.66
-        )
+        sigma = _BLUR * self.strides if sigma is None else sigma
+        self.sigma = check_above_zero("sigma", sigma, example=0.66)
 
     def call(self, inputs):
         inputs = as_numbers(inputs, self.compute_dtype)
