@@ -29,16 +29,21 @@ def _version(*packages: str) -> str | None:
     return None
 
 
-def _count_gpus(backend: str) -> int:
-    if backend == "torch":  # for which Keras lists no devices
+def _accelerators(backend: str) -> list[str]:
+    """Names of the devices that are no CPU; Keras lists them without names, and torch's not."""
+    if backend == "torch":
         import torch
 
-        return torch.cuda.device_count()
-    import keras
+        return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if backend == "jax":
+        import jax
 
-    # Asked for "gpu", Keras fails on JAX where there is none.
-    devices = keras.distribution.list_devices()
-    return sum(not device.startswith("cpu") for device in devices)
+        return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details
+    gpus = tf.config.list_physical_devices("GPU")
+    return [details(gpu).get("device_name", gpu.name) for gpu in gpus]
 
 
 def now() -> str:
@@ -63,7 +68,7 @@ def describe() -> dict[str, str | int | None]:
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "gpus": _count_gpus(backend),
+        "gpus": ", ".join(_accelerators(backend)) or 0,
         # Over the last minute; what exceeds the training's own share made its times longer.
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }

@@ -60,12 +60,13 @@ def find_changes(
     changes = []
     for key in filled.keys() - {*_FREE, *_COMPARED_BELOW}:
         changes += _differences(key, filled[key], new[key])
-    # Each network's epochs are compared instead of those for all, which may be more.
-    shared, now = ({**one["training"], "epochs": None} for one in (filled, new))
+    # What each network gets is compared instead of what is written for all.
+    own = dict.fromkeys(("epochs", "optimizer_arguments"))
+    shared, now = ({**one["training"], **own} for one in (filled, new))
     changes += _differences("training", shared, now)
-    models = {model["name"]: model for model in _with_epochs(new)}
+    models = {model["name"]: model for model in _as_trained(new)}
     names = {name for name, _ in begun}
-    for model in _with_epochs(filled):
+    for model in _as_trained(filled):
         name = model["name"]
         if name in names & models.keys():
             for key in model.keys() - {"seeds"}:
@@ -77,11 +78,15 @@ def find_changes(
     return sorted(changes)
 
 
-def _with_epochs(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """The networks of a recipe, with the epochs that they get."""
+def _as_trained(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The networks of a recipe, with the epochs and the optimizer's arguments that they get."""
     recipe = Recipe.model_validate(content)
-    pairs = zip(content["models"], recipe.models, strict=True)
-    return [{**one, "epochs": recipe.training_of(model).epochs} for one, model in pairs]
+    networks = []
+    for one, model in zip(content["models"], recipe.models, strict=True):
+        training = recipe.training_of(model)
+        own = {"epochs": training.epochs, "optimizer_arguments": training.optimizer_arguments}
+        networks.append({**one, **own})
+    return networks
 
 
 def _differences(key: str, old: Any, new: Any) -> list[str]:

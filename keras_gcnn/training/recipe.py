@@ -38,9 +38,10 @@ class Recipe(Table):
     models: tuple[ModelTable, ...] = Field(min_length=1, strict=False)
 
     def training_of(self, model: ModelTable) -> TrainingTable:
-        """How a network is trained: `[training]`, with the epochs of its own."""
+        """How a network is trained: `[training]`, with epochs and arguments of its own."""
         epochs = min(self.training.epochs, model.epochs or self.training.epochs)
-        return self.training.model_copy(update={"epochs": epochs})
+        arguments = {**self.training.optimizer_arguments, **model.optimizer_arguments}
+        return self.training.model_copy(update={"epochs": epochs, "optimizer_arguments": arguments})
 
     def seeds_of(self, model: ModelTable) -> tuple[int, ...]:
         """The seeds with which a network is trained."""

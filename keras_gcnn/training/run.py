@@ -79,9 +79,9 @@ def train(
     # Nothing is written or removed before all that can be wrong with a recipe has been tried.
     loaded = _Data(recipe, data_dir)
     seed = chosen[0][1]
-    check(loaded.of(seed), recipe.training)
     task = task_of(recipe)
     for table in recipe.models:
+        check(loaded.of(seed), recipe.training_of(table))
         build(table, loaded.of(seed), seed, task)
     with own.claim():
         return _train_all(recipe, own, chosen, loaded, console)

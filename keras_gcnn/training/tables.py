@@ -36,6 +36,15 @@ Seeds = Annotated[
 Arguments = Annotated[dict[str, Any], AfterValidator(_check_finite)]
 
 
+def _has_no_rate(value: dict[str, Any]) -> dict[str, Any]:
+    if "learning_rate" in value:  # which would not be heeded
+        raise ValueError("Set training.learning_rate instead of learning_rate in here")
+    return value
+
+
+OptimizerArguments = Annotated[Arguments, AfterValidator(_has_no_rate)]
+
+
 class Table(BaseModel):
     # Strict: what a user wrote is used as it is, or rejected; no "3" becomes 3, no true 1. Only
     # TOML's lists become tuples, where a field says so.
@@ -74,7 +83,7 @@ class TrainingTable(Table):
     optimizer: str = "adam"
     learning_rate: float = Field(1e-3, gt=0)
     schedule: Literal["constant", "cosine"] = "constant"  # cosine: to zero at the last epoch
-    optimizer_arguments: Arguments = {}
+    optimizer_arguments: OptimizerArguments = {}
     # Whose weights are kept: those of the epoch that the monitor says, or of the last one, which
     # are better after a cosine schedule if there are too few validation images to choose by.
     keep: Literal["best", "last"] = "best"
@@ -82,13 +91,6 @@ class TrainingTable(Table):
     # Every pixel black or white, its value being the chance: of training images anew in every
     # epoch, of others once. For autoencoders.
     binarize: bool = False
-
-    @field_validator("optimizer_arguments")
-    @classmethod
-    def _has_no_rate(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if "learning_rate" in value:  # which would not be heeded
-            raise ValueError("Set training.learning_rate instead of learning_rate in here")
-        return value
 
 
 class EvaluationTable(Table):
@@ -121,3 +123,4 @@ class ModelTable(Table):
     arguments: Arguments = {}
     epochs: Annotated[int, Field(gt=0)] | None = None  # at most, if fewer than training.epochs
     seeds: Seeds | None = Field(None, strict=False)  # instead of the recipe's
+    optimizer_arguments: OptimizerArguments = {}  # before those of [training]

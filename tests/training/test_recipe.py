@@ -86,6 +86,22 @@ def test_epochs_of_a_network_are_compared_with_the_file_s(recipe_file):
     assert load_recipe(recipe_file, training__epochs=50).models[0].epochs == 40
 
 
+def test_arguments_of_the_optimizer_of_a_network_come_before_the_recipe_s(recipe_file):
+    shared = "optimizer_arguments = { beta_1 = 0.5, weight_decay = 0.1 }"
+    text = recipe_file.read_text().replace(
+        "epochs = 4", f'epochs = 4\noptimizer = "adamw"\n{shared}'
+    )
+    own = '"plain"\noptimizer_arguments = { weight_decay = 0.3 }'
+    recipe_file.write_text(text.replace('"plain"', own))
+    recipe = load_recipe(recipe_file)
+    plain, turning = (recipe.training_of(model).optimizer_arguments for model in recipe.models)
+    assert plain == {"beta_1": 0.5, "weight_decay": 0.3}
+    assert turning == {"beta_1": 0.5, "weight_decay": 0.1}
+    recipe_file.write_text(text.replace('"plain"', own.replace("weight_decay", "learning_rate")))
+    with pytest.raises(ValueError, match=r"optimizer_arguments.*training\.learning_rate"):
+        load_recipe(recipe_file)
+
+
 def test_integers_are_numbers_and_lists_are_accepted(recipe_file):
     text = recipe_file.read_text().replace("epochs = 4", "learning_rate = 1")
     recipe_file.write_text(text.replace("subset = 120", 'rotate = ["train", "test"]'))

@@ -19,7 +19,7 @@ PARAMETERS = {
     "table2_steps": (660_082, 1_372_254),
     "table3": (24_680, 25_140),
     "table3_letters": (108_936, 111_822),
-    "rotated_mnist": (24_500, 25_000),
+    "rotated_mnist": (24_500, 38_500),
     "rotated_mnist_augmented": (24_500, 38_500),
     "svae": (137_200, 140_000),
     "svae_grid": (120_000, 145_000),
