@@ -96,19 +96,20 @@ def describe(name: str, recipe: Recipe, table: ModelTable, results: dict[str, An
         for key, value in table.arguments.items()
         if key in ("group", "convolution", "restrict_after", "variant", "depth")
     }
-    call = ", ".join(f"{key}={json.dumps(value)}" for key, value in chosen.items())
     weights = recipe.data.name
+    written = {**chosen, "weights": weights}
+    call = ", ".join(f"{key}={json.dumps(value)}" for key, value in written.items())
     return {
         "builder": "resnet" if table.builder in SHORTHANDS else table.builder,
         "weights": weights,
-        "call": f'zoo.{table.builder}({call}, weights="{weights}")',
+        "call": f"zoo.{table.builder}({call})",
         "label": table.name,
         "parameters": first["parameters"],
         "data": results["data"],
         "test error of this file, %": first["errors"]["test"],
-        "test error, mean, %": round(statistics.mean(errors), 3),
+        "test error, mean, %": round(statistics.mean(errors), 6),
         "test error, standard deviation, %": (
-            round(statistics.stdev(errors), 3) if len(errors) > 1 else None
+            round(statistics.stdev(errors), 6) if len(errors) > 1 else None
         ),
         "seeds": [one["seed"] for one in runs],
         "seed of this file": first["seed"],

@@ -95,13 +95,25 @@ def _transposed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def print_table(results: Results, title: str, console: Console) -> None:
-    """Shows the table; heads and deviations are broken so that it fits 80 columns."""
+    """Shows the table: a network in a row, or in a column if there is no room or less need.
+
+    Heads and deviations are broken so that few columns fit 80 characters.
+    """
     rows = table_rows(results)
-    if len(rows) < len(results[0].get("measures", ())):
-        rows = _transposed(rows)
     # As `Text`, in which brackets are no markup.
     what = ": test error in %" if "errors" in results[0] else ""
-    title = Text(f"{title}{what}")
+    shown = Text(f"{title}{what}")
+    wide, high = _table(rows, shown), _table(_transposed(rows), shown)
+    many = len(rows) < len(results[0].get("measures", ()))
+    # Where there is no room, rich would cut off numbers and, first of all, names.
+    options = console.options.update(max_width=1000)
+    fits = [
+        console.measure(table, options=options).maximum <= console.width for table in (wide, high)
+    ]
+    console.print(high if many or fits == [False, True] else wide)
+
+
+def _table(rows: list[dict[str, str]], title: Text) -> Table:
     table = Table(
         title=title,
         title_justify="left",
@@ -117,7 +129,7 @@ def print_table(results: Results, title: str, console: Console) -> None:
             table.add_column(head, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell.replace(" ± ", "\n± ")) for cell in row.values()))
-    console.print(table)
+    return table
 
 
 def write_tables(

@@ -48,6 +48,17 @@ def test_the_table_fits_a_narrow_screen():
         assert text in shown
 
 
+def test_networks_are_columns_where_rows_have_no_room():
+    console = Console(file=io.StringIO(), width=80)
+    columns = ("test", "quarter turns", "mirrored", "any angle")
+    losses = dict.fromkeys(("train", "validation", "test", "any angle"), 0.25)
+    errors = dict.fromkeys(columns, 12.5)
+    print_table([{**one, "errors": errors, "losses": losses} for one in RESULTS], "Title", console)
+    lines = [line.split() for line in console.file.getvalue().splitlines()]
+    assert ["network", "a", "b"] in lines
+    assert ["quarter", "turns,", "error", "%", "12.50", "12.50"] in lines
+
+
 @pytest.mark.usefixtures("untrained")
 def test_the_tables_say_what_bounds_their_numbers(load, tmp_path):
     own = ('name = "plain"', 'name = "plain"\nepochs = 2\nseeds = [3, 4]')
