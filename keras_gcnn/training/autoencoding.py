@@ -53,6 +53,7 @@ class Autoencoding(Task):
             seed,
             settings.rotate,
             binarize=settings.binarize,
+            straighten=settings.straighten,
             labels=False,
         )
 

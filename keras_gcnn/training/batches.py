@@ -23,7 +23,9 @@ class ShuffledBatches(keras.utils.PyDataset):
         seed: int.
         rotate: bool, whether every image is turned by a random angle, anew in every epoch.
         binarize: bool, whether every image is made black and white, anew in every epoch.
-        labels: bool, whether batches have them; else they are a tuple of images alone.
+        straighten: bool, whether images are turned likewise and come with the upright ones.
+        labels: bool, whether batches have them; else they are a tuple of images alone, or of the
+            turned and the upright ones.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         rotate: bool = False,
         *,
         binarize: bool = False,
+        straighten: bool = False,
         labels: bool = True,
     ):
         super().__init__()
@@ -42,6 +45,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         self.seed = seed
         self.rotate = rotate
         self.binarize = binarize
+        self.straighten = straighten
         self.labels = labels
         self.start_epoch(0)
 
@@ -57,10 +61,12 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        images = self.split.images[chosen]
-        if self.rotate:
+        upright = images = self.split.images[chosen]
+        if self.rotate or self.straighten:
             images = rotate(images, self._angles[chosen])
         if self.binarize:
             # By index: Keras may ask for batches in any order.
             images = binarize(images, [self.seed, self._epoch, index])
-        return (images, self.split.labels[chosen]) if self.labels else (images,)
+        if self.labels:
+            return images, self.split.labels[chosen]
+        return (images, upright) if self.straighten else (images,)

@@ -74,8 +74,15 @@ class Recipe(Table):
                 raise ValueError("[evaluation] is for classifiers and [latent] for autoencoders")
             if self.training.monitor != "val_loss":
                 raise ValueError("autoencoders, by [latent], have no accuracy to monitor")
-        elif self.training.binarize:
-            raise ValueError("training.binarize is for autoencoders, and there is no [latent]")
+            if self.training.straighten and (self.training.rotate or self.training.binarize):
+                raise ValueError(
+                    "training.straighten turns the images itself and needs them in grey: leave "
+                    "rotate and binarize out"
+                )
+            return self
+        for key in ("binarize", "straighten"):
+            if getattr(self.training, key):
+                raise ValueError(f"training.{key} is for autoencoders, and there is no [latent]")
         return self
 
     @model_validator(mode="after")

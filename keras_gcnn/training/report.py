@@ -209,6 +209,11 @@ def _caps(networks: list[dict[str, Any]], summary: Summary, several: bool) -> st
         text += " Measured are the weights of the last epoch."
     if summary.training.rotate:
         text += " Every training image was turned by a random angle, anew in every epoch."
+    if summary.training.straighten:
+        text += (
+            " Every training image was turned by a random angle, anew in every epoch, and was to "
+            "be drawn as it was before; test images are drawn as they are."
+        )
     return text + (" Errors are mean ± standard deviation over the seeds." if several else "")
 
 

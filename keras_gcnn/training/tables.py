@@ -91,6 +91,9 @@ class TrainingTable(Table):
     # Every pixel black or white, its value being the chance: of training images anew in every
     # epoch, of others once. For autoencoders.
     binarize: bool = False
+    # Images turned anew in every epoch go in, and as they were they are to be drawn: for
+    # autoencoders, whose latent vectors are then trained not to tell the angle.
+    straighten: bool = False
 
 
 class EvaluationTable(Table):

@@ -76,12 +76,32 @@ def test_black_and_white_batches(rng):
     np.testing.assert_allclose(many, split.images, atol=0.06)
 
 
+def test_batches_of_turned_images_with_the_upright_ones(rng):
+    split = Split(rng.random((10, 6, 6, 1)).astype("float32"), np.arange(10))
+    batches = ShuffledBatches(split, 4, 0, straighten=True, labels=False)
+    turned, upright = batches[1]
+    plain, _ = ShuffledBatches(split, 4, 0)[1]
+    np.testing.assert_array_equal(upright, plain)
+    np.testing.assert_array_equal(turned, ShuffledBatches(split, 4, 0, rotate=True)[1][0])
+    assert np.abs(turned - upright).max() > 0.1
+    batches.start_epoch(1)
+    assert np.abs(batches[1][0] - turned).max() > 0.1
+
+
+def test_the_upright_image_is_what_is_to_be_drawn(tmp_path):
+    train(recipe(training={"straighten": True, "epochs": 1}), tmp_path / "run")
+    text = (tmp_path / "run" / "results.md").read_text()
+    assert "was to be drawn as it was before" in text
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"evaluation": {"angles": False}}, r"\[evaluation\] is for classifiers"),
         ({"training": {"monitor": "val_accuracy"}}, "have no accuracy to monitor"),
-        ({"latent": None, "training": {"binarize": True}}, "is for autoencoders"),
+        ({"latent": None, "training": {"binarize": True}}, "binarize is for autoencoders"),
+        ({"latent": None, "training": {"straighten": True}}, "straighten is for autoencoders"),
+        ({"training": {"straighten": True, "rotate": True}}, "leave rotate and binarize out"),
     ],
 )
 def test_tables_that_do_not_fit(changes, message):

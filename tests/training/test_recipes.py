@@ -23,6 +23,7 @@ PARAMETERS = {
     "rotated_mnist_augmented": (24_500, 38_500),
     "svae": (137_200, 140_000),
     "svae_grid": (120_000, 145_000),
+    "svae_straighten": (137_200, 140_000),
     "svae_likelihood": (471_000, 473_000),
     "upright_to_rotated": (38_000, 43_000),
     "upright_to_rotated_all": (38_000, 38_500),
