@@ -99,6 +99,9 @@ def describe(name: str, recipe: Recipe, table: ModelTable, results: dict[str, An
     weights = recipe.data.name
     written = {**chosen, "weights": weights}
     call = ", ".join(f"{key}={json.dumps(value)}" for key, value in written.items())
+    command = f"keras-gcnn train {name} --networks {table.name}"
+    if recipe.backend is None:
+        command += f" --backend {first['environment']['backend'].split()[0]}"
     return {
         "builder": "resnet" if table.builder in SHORTHANDS else table.builder,
         "weights": weights,
@@ -116,7 +119,7 @@ def describe(name: str, recipe: Recipe, table: ModelTable, results: dict[str, An
         "epochs": max(one["epochs"] for one in runs),
         "minutes of training": round(statistics.mean(one["seconds"] for one in runs) / 60, 2),
         "recipe": name,
-        "command": f"keras-gcnn train {name} --networks {table.name}",
+        "command": command,
         "training": recipe.training_of(table).model_dump(mode="json"),
         "environment": first["environment"],
     }

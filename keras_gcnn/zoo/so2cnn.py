@@ -10,19 +10,11 @@ import keras
 
 from keras_gcnn.layers import Fields
 from keras_gcnn.layers.arguments import as_counts, check_choice, check_count
+from keras_gcnn.zoo import steerable_assembly as steerable
 from keras_gcnn.zoo.architecture import check_shape, check_widths
 from keras_gcnn.zoo.budget import fit_widths
 from keras_gcnn.zoo.builder import builder
-from keras_gcnn.zoo.steerable_assembly import (
-    BAND_LIMIT,
-    BLUR,
-    POOLED,
-    POOLING,
-    SCALE,
-    WINDOW,
-    FieldMaps,
-    SteerableAssembly,
-)
+from keras_gcnn.zoo.steerable_assembly import FieldMaps, SteerableAssembly
 from keras_gcnn.zoo.weights import load_weights
 
 
@@ -55,7 +47,7 @@ class _Variant:
     @property
     def smallest(self) -> int:
         """Rows and columns of the image that the maps before the window need, and the kernels."""
-        return max(12, 2**POOLED * (self.window - 1) + 1)
+        return max(12, 2**steerable.POOLED * (self.window - 1) + 1)
 
 
 _VARIANTS = {
@@ -63,11 +55,11 @@ _VARIANTS = {
         fields=(8, 12, 16),
         kernel_sizes=(7, 5, 5),
         max_frequency=4,
-        band_limit=BAND_LIMIT,
-        blur=BLUR,
-        pooling=POOLING,
+        band_limit=steerable.BAND_LIMIT,
+        blur=steerable.BLUR,
+        pooling=steerable.POOLING,
         invariants=32,
-        window=WINDOW,
+        window=steerable.WINDOW,
         normalized=True,
     ),
     "seed": _Variant(
@@ -210,7 +202,7 @@ def so2cnn(
         fields = fit_widths(lambda fields: assemble(fields)[0].parameters, ratio, parameters)
     fields = check_widths(ratio if fields is None else fields, len(sizes), "fields")
     inputs = keras.Input(tuple(map(int, input_shape)), name="image")
-    image = keras.layers.Rescaling(SCALE, name="normalization")(inputs)
+    image = keras.layers.Rescaling(steerable.SCALE, name="normalization")(inputs)
     _, outputs = assemble(fields, image)
     model = keras.Model(inputs, outputs.tensor, name=name or "so2cnn")
     model.widths = fields

@@ -9,20 +9,12 @@ import keras
 
 from keras_gcnn import groups
 from keras_gcnn.layers import Fields, GOrientation
+from keras_gcnn.zoo import steerable_assembly as steerable
 from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM, Assembly, Maps
-from keras_gcnn.zoo.steerable_assembly import (
-    BAND_LIMIT,
-    BLUR,
-    POOLED,
-    POOLING,
-    SCALE,
-    WINDOW,
-    FieldMaps,
-    SteerableAssembly,
-)
+from keras_gcnn.zoo.steerable_assembly import FieldMaps, SteerableAssembly
 
 _SAMPLES = 16
-HALVED = 2**POOLED
+HALVED = 2**steerable.POOLED
 
 
 @dataclass(frozen=True)
@@ -65,12 +57,12 @@ class Convolutions:
     def smallest(self) -> int:
         """Rows and columns of an image with which the last maps hold the window."""
         # Pooling on a group rounds down, that of fields up.
-        return HALVED * WINDOW if self.group else HALVED * (WINDOW - 1) + 1
+        return HALVED * steerable.WINDOW if self.group else HALVED * (steerable.WINDOW - 1) + 1
 
     def encode(self, widths: Sequence[int], image: keras.KerasTensor | None = None) -> Found:
         """Adds everything from the image to a vector of features, and to a direction if wanted."""
         if image is not None:
-            image = keras.layers.Rescaling(SCALE, name="normalization")(image)
+            image = keras.layers.Rescaling(steerable.SCALE, name="normalization")(image)
         add = _on_fields if self.group is None else _on_a_group
         net, features, pose = add(self, widths, image)
         direction = None
@@ -87,20 +79,20 @@ class Convolutions:
 
 def _on_fields(form: Convolutions, widths, image):
     """Steerable convolutions; the features do not change when the image is turned."""
-    net = SteerableAssembly(form.data_format, BAND_LIMIT, _SAMPLES)
+    net = SteerableAssembly(form.data_format, steerable.BAND_LIMIT, _SAMPLES)
     x = net.stages(
         FieldMaps(Fields.trivial(form.channels), image),
         [Fields.regular(width, form.max_frequency) for width in widths],
         form.kernel_sizes,
-        blur=BLUR,
-        pooling=POOLING,
+        blur=steerable.BLUR,
+        pooling=steerable.POOLING,
         dropout=form.dropout,
     )
     pose = None
     if form.orientation:
-        pose = net.convolution(x, Fields({1: 1}), WINDOW, "pose", "valid")
+        pose = net.convolution(x, Fields({1: 1}), steerable.WINDOW, "pose", "valid")
         pose = net.mean(pose, "pose_mean")
-    x = net.invariants(x, form.features, WINDOW, "invariants")
+    x = net.invariants(x, form.features, steerable.WINDOW, "invariants")
     return net, net.vector(net.normalization(x, "invariants_norm")), pose
 
 
@@ -113,17 +105,17 @@ def _on_a_group(form: Convolutions, widths, image):
         x = net.normalization(x, f"norm{stage}")
         x = net.relu(x, f"activation{stage}")
         x = net.dropout(x, form.dropout, f"dropout{stage}")
-        if stage <= POOLED:
+        if stage <= steerable.POOLED:
             x = net.average(x, f"pool{stage}")
     window = {"padding": "valid", "use_bias": False}
     pose = None
     if form.orientation:
-        pose = net.convolution(x, 1, WINDOW, "pose", **window)
+        pose = net.convolution(x, 1, steerable.WINDOW, "pose", **window)
         if pose.tensor is not None:
             layer = GOrientation(form.group, data_format=form.data_format, name="pose_mean")
             vector = keras.layers.Reshape((2,), name="pose_vector")(layer(pose.tensor))
             pose = Maps(2, None, (1, 1), vector)
-    x = net.convolution(x, form.features, WINDOW, "invariants", **window)
+    x = net.convolution(x, form.features, steerable.WINDOW, "invariants", **window)
     x = net.relu(net.normalization(x, "invariants_norm"), "invariants_activation")
     return net, net.head(x, "invariant", "mean"), pose
 
@@ -161,7 +153,7 @@ def _decoder(form: Convolutions, latent_dim: int, widths: Sequence[int]) -> kera
     z = keras.Input((latent_dim,), name="z")
     x = keras.layers.Dense(small[0] * small[1] * widths[0], **weights, name="dense")(z)
     x = activated(keras.layers.Reshape(shape, name="maps")(x), 0)
-    strides = (1, *(2,) * POOLED)
+    strides = (1, *(2,) * steerable.POOLED)
     for stage, (width, stride) in enumerate(zip(widths, strides, strict=True), start=1):
         x = enlarged(x, width, stage, stride)
     surplus = [HALVED * few - size for few, size in zip(small, form.sizes, strict=True)]
