@@ -1,7 +1,7 @@
 """Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
 
 Importing the package registers its layers and models, so that `keras.saving.load_model` finds them.
-The other parts (`data`, `analysis`, `training`) are imported when they are first used.
+The other parts (`data`, `analysis`, `export`, `interop`, `training`) are imported when they are first used.
 """
 
 import importlib
@@ -9,7 +9,17 @@ import sys
 from pathlib import Path
 
 __version__ = "0.1.0"
-__all__ = ["analysis", "data", "distributions", "groups", "layers", "training", "zoo"]
+__all__ = [
+    "analysis",
+    "data",
+    "distributions",
+    "export",
+    "groups",
+    "interop",
+    "layers",
+    "training",
+    "zoo",
+]
 
 
 def __getattr__(name: str):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_gcnn import groups
+from keras_gcnn.analysis.compiled import without_trace
 from keras_gcnn.analysis.fields import RANKS, TYPES, field_of, move_each, relative_error
 from keras_gcnn.analysis.models import find_data_format, fitting_group, largest_group, own_group
 from keras_gcnn.groups.fields import Fields
@@ -15,22 +16,20 @@ from keras_gcnn.groups.fields import Fields
 _TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
 
 
-def _evaluate(target: Callable, inputs: np.ndarray, training: bool) -> np.ndarray:
-    """Output of a layer, model or function as an array, without leaving a trace in its state."""
-    if not isinstance(target, keras.Layer):
-        outputs = target(inputs)
-    else:
-        variables = target.non_trainable_variables
-        state = [(variable, keras.ops.convert_to_numpy(variable)) for variable in variables]
-        outputs = target(inputs, training=training)
-        for variable, value in state:
-            variable.assign(value)
-    if isinstance(outputs, (list, tuple, dict)):
-        raise ValueError(
-            f"{getattr(target, 'name', target)} has several outputs. Measure them one by one, e.g. "
-            "with keras.Model(model.inputs, model.outputs[0])."
-        )
-    return keras.ops.convert_to_numpy(outputs)
+def _function_of(target: Callable, training: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """A layer, model or function as one from an array to an array, without a trace in its state."""
+    call = without_trace(target) if isinstance(target, keras.Layer) else None
+
+    def evaluate(inputs: np.ndarray) -> np.ndarray:
+        outputs = call(inputs, training=training) if call else target(inputs)
+        if isinstance(outputs, (list, tuple, dict)):
+            raise ValueError(
+                f"{getattr(target, 'name', target)} has several outputs. Measure them one by one, "
+                "e.g. with keras.Model(model.inputs, model.outputs[0])."
+            )
+        return keras.ops.convert_to_numpy(outputs)
+
+    return evaluate
 
 
 def _find_group(target, group) -> groups.Group:
@@ -130,7 +129,8 @@ def equivariance_error(
     field = field_of(input_type, group)
     x = _find_inputs(target, inputs, input_shape, batch_size, seed)
     _check_rank("input", x)
-    y = _evaluate(target, x, training)
+    evaluate = _function_of(target, training)
+    y = evaluate(x)
     _check_rank("output", y)
     if not y.any():
         raise ValueError(
@@ -147,7 +147,7 @@ def equivariance_error(
             "Use square images with training=True."
         )
     turned = {
-        name: _evaluate(target, move_each(field, x, group, elements, data_format), training)
+        name: evaluate(move_each(field, x, group, elements, data_format))
         for name, elements in trials.items()
     }
     fields = [field_of(kind, group) for kind in ((output_type,) if output_type else TYPES)]

@@ -44,6 +44,8 @@ class Ratio:
         slope: dA/dk, its variance.
         distance: k (1 - A), without the cancellation.
         divergence: k A - log 0F1(; m/2; k^2/4), from the uniform distribution.
+
+    Slope or divergence are None where they were not asked for.
     """
 
     mean: Any
@@ -52,12 +54,14 @@ class Ratio:
     divergence: Any
 
 
-def ratio(kappa, dim: int) -> Ratio:
+def ratio(kappa, dim: int, *, slope: bool = True, divergence: bool = True) -> Ratio:
     """Computes mean, variance and divergence of a concentration; none passes on a gradient.
 
     Args:
         kappa: float32 or float64 tensor of any shape, from 0.
         dim: int from 2, m.
+        slope: whether it is wanted; a backend without graphs would pay for it.
+        divergence: likewise.
 
     Returns:
         `Ratio`; relative errors in float32 are at most 1e-6 (mean) and 1e-5 (divergence), in
@@ -70,17 +74,20 @@ def ratio(kappa, dim: int) -> Ratio:
     accuracy = _ACCURACY[keras.backend.standardize_dtype(kappa.dtype)]
     lowest = dim / 2 - 1
     steps = max(0, math.ceil(accuracy.order - lowest)) + accuracy.steps
-    mean, slope, distance, divergence = _debye(kappa, lowest + steps, accuracy.terms)
+    found = _debye(kappa, lowest + steps, accuracy.terms, slope, divergence)
+    mean, variance, distance, excess = found.mean, found.slope, found.distance, found.divergence
     for number in range(steps):
         order = 2 * (lowest + steps - number)  # I_(v-1) = I_(v+1) + 2 (v / k) I_v
         below = order + kappa * mean
         lower = kappa / below
-        change = lower * (distance * (1 + mean) - order * mean)
-        divergence = divergence + change - ops.log1p(kappa * mean / order)
-        slope = (order - kappa * kappa * slope) / (below * below)
+        if divergence:
+            change = lower * (distance * (1 + mean) - order * mean)
+            excess = excess + change - ops.log1p(kappa * mean / order)
+        if slope:
+            variance = (order - kappa * kappa * variance) / (below * below)
         distance = kappa * (order - distance) / below
         mean = lower
-    return Ratio(ops.clip(mean, 0.0, 1.0), slope, distance, divergence)  # rounding may exceed 1
+    return Ratio(ops.clip(mean, 0.0, 1.0), variance, distance, excess)  # rounding may exceed 1
 
 
 def one_minus_mean(found: Ratio, kappa):
@@ -88,42 +95,44 @@ def one_minus_mean(found: Ratio, kappa):
     return ops.where(kappa > 1, found.distance / ops.clip(kappa, 1.0, np.inf), 1 - found.mean)
 
 
-def _debye(kappa, order: float, terms: int):
+def _debye(kappa, order: float, terms: int, slope: bool, divergence: bool) -> Ratio:
     """The same four at a high order v, with `s = sqrt(v^2 + k^2)` and `p = v / s`."""
     powers = order ** -np.arange(terms + 1.0)
     root = ops.sqrt(order * order + kappa * kappa)
     p = order / root
     sine = kappa / root  # 1 - p^2 is its square
-    series, series_slope = _sum(debye.polynomials(terms), powers, p)
-    bottom, bottom_slope = _sum(debye.numerators(terms), powers[1:], p)
+    weights = powers @ debye.coefficients(debye.polynomials(terms))
+    weights_below = powers[1:] @ debye.coefficients(debye.numerators(terms))
+    series, bottom = _polynomial(weights, p), _polynomial(weights_below, p)
     fraction = bottom / series
-    fraction_slope = (bottom_slope * series - bottom * series_slope) / (series * series)
     correction = sine * fraction
     mean = kappa / (root + order) - correction
-    correction_slope = p * p * fraction - p * sine * sine * fraction_slope
-    slope = p / (root + order) - correction_slope / root
     distance = 2 * kappa * order / (kappa + order + root) + kappa * correction
 
-    excess = kappa * sine / (1 + p)  # s - v
-    at_one = sum(
-        float(one(1.0)) * power for one, power in zip(debye.polynomials(terms), powers, strict=True)
-    )
-    drop, _ = _sum(debye.differences(terms), powers[1:], p)
-    drop = drop * sine * sine / (1 + p) / at_one
-    divergence = (
-        order * ops.log1p(excess / (2 * order))
-        + ops.log1p(excess / order) / 2
-        - ops.log1p(-drop)
-        - kappa * correction
-    )
-    return mean, slope, distance, divergence
+    variance = excess = None
+    if slope:
+        series_slope = _polynomial(np.polyder(weights), p)
+        bottom_slope = _polynomial(np.polyder(weights_below), p)
+        fraction_slope = (bottom_slope * series - bottom * series_slope) / (series * series)
+        correction_slope = p * p * fraction - p * sine * sine * fraction_slope
+        variance = p / (root + order) - correction_slope / root
+    if divergence:
+        further = kappa * sine / (1 + p)  # s - v
+        drop = _polynomial(powers[1:] @ debye.coefficients(debye.differences(terms)), p)
+        drop = drop * sine * sine / (1 + p) / float(weights.sum())
+        excess = (
+            order * ops.log1p(further / (2 * order))
+            + ops.log1p(further / order) / 2
+            - ops.log1p(-drop)
+            - kappa * correction
+        )
+    return Ratio(mean, variance, distance, excess)
 
 
-def _sum(parts, powers: np.ndarray, p):
-    """Values and derivatives at p of a sum of polynomials with weights, by Horner's rule."""
-    weights = powers @ debye.coefficients(parts)
-    value, slope = ops.zeros_like(p), ops.zeros_like(p)
-    for weight in map(float, weights):
-        slope = slope * p + value
+def _polynomial(weights: np.ndarray, p):
+    """Value at p of a polynomial, highest power first, by Horner's rule."""
+    first, *others = map(float, weights)
+    value = ops.full_like(p, first)
+    for weight in others:
         value = value * p + weight
-    return value, slope
+    return value

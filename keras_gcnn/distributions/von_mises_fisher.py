@@ -67,7 +67,8 @@ def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
     full = (*shape, *batch)
     cosine = sample_cosine(concentration, dim, full, seed_of_cosines)
     fixed = ops.stop_gradient(kappa[..., 0])  # not repeated: its ratio is costly
-    slope = angle_slope(cosine.value, cosine.sine, cosine.rest, fixed, dim, ratio(fixed, dim))
+    found = ratio(fixed, dim, slope=False, divergence=False)
+    slope = angle_slope(cosine.value, cosine.sine, cosine.rest, fixed, dim, found)
     change = ops.stop_gradient(slope) * (concentration - fixed)
     along = cosine.value - ops.stop_gradient(cosine.sine) * change
     across = cosine.sine + ops.stop_gradient(cosine.value) * change
@@ -101,7 +102,7 @@ def log_prob(z, mu, kappa):
             f"z has {z.shape[-1]} dimensions and mu {dim}: shapes {tuple(z.shape)} and "
             f"{tuple(mu.shape)}. They have to be points on the same sphere."
         )
-    found = ratio(kappa, dim)
+    found = ratio(kappa, dim, slope=False)
     # kappa (mu.z - 1) and what is left of the normaliser: nothing large is subtracted.
     apart = ops.sum(ops.square(z - unit(mu)), -1) / 2
     peak = _with_slope(found.distance + found.divergence, one_minus_mean(found, kappa), kappa)
@@ -147,7 +148,7 @@ def mean_resultant_length(kappa, dim: int):
         Mardia & Jupp 2000, equation 9.3.8.
     """
     kappa, result = _as_concentration(kappa)
-    found = ratio(kappa, check_dim(dim))
+    found = ratio(kappa, check_dim(dim), divergence=False)
     return ops.cast(_with_slope(found.mean, found.slope, kappa), result)
 
 

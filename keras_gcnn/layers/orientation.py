@@ -48,7 +48,7 @@ class GOrientation(GroupLayer):
         super().__init__(group, **kwargs)
         # Where every element takes (x, y) = (1, 0), which is (row, column) = (0, 1).
         turned = self.group.matrices[:, :, 1]
-        self._vectors = np.stack([turned[:, 1], -turned[:, 0]], axis=-1).astype("float64")
+        self.directions = np.stack([turned[:, 1], -turned[:, 0]], axis=-1).astype("float64")
 
     def build(self, input_shape):
         self.fields(input_shape)
@@ -57,7 +57,7 @@ class GOrientation(GroupLayer):
     def call(self, inputs):
         split, axis = split_fibre(inputs, self.group, self.channel_axis)
         found = mean(split, (1, 2) if axis == len(split.shape) - 1 else (3, 4))
-        return product(found, ops.cast(constant(self._vectors), found.dtype))
+        return product(found, ops.cast(constant(self.directions), found.dtype))
 
     def compute_output_shape(self, input_shape):
         return input_shape[0], self.fields(input_shape), 2

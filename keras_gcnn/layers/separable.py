@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
@@ -125,6 +126,30 @@ class GSeparableConv2D(GroupConvolution):
         shape = (1, *self.kernel_size, -1, self.filters)
         return ops.reshape(self.depthwise_kernel, shape)
 
+    def _expanded_parts(self):
+        """Kernels of a pointwise and a depthwise convolution, which together are the layer's."""
+        pointwise = expand(self.pointwise_kernel, self._pointwise_index, self.group)
+        return pointwise, expand(self._spatial_filters(), self._depthwise_index, self.group)
+
+    def expanded_parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """The kernels of the two stock layers that do the same, for the variant `"gc"`.
+
+        Returns:
+            Of a pointwise convolution, `(1, 1, channels_in, channels_out)`, and of a depthwise one,
+            `(rows, columns, channels_out, 1)`.
+
+        Raises:
+            ValueError: if the layer is not built, or is no `"gc"`, whose kernel is no such product.
+        """
+        self._check_built()
+        if self.variant != "gc":
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} has variant={self.variant!r}; only a kernel "
+                'of "gc" has two parts. Use expanded_kernel().'
+            )
+        pointwise, depthwise = map(ops.convert_to_numpy, self._expanded_parts())
+        return pointwise, depthwise.transpose(0, 1, 3, 2)
+
     def _base_kernel(self):
         return ops.multiply(self.pointwise_kernel, self._spatial_filters())
 
@@ -132,11 +157,11 @@ class GSeparableConv2D(GroupConvolution):
         if not self._in_two_steps:
             return super()._convolve(inputs)
         # Padding can wait for the second step: without a bias the first takes zeros to zeros.
-        pointwise = expand(self.pointwise_kernel, self._pointwise_index, self.group)
+        pointwise, depthwise = self._expanded_parts()
         mixed = convolve(inputs, pointwise, (1, 1), "valid", self.data_format, (1, 1))
         return convolve_depthwise(
             mixed,
-            expand(self._spatial_filters(), self._depthwise_index, self.group),
+            depthwise,
             self.strides,
             self.padding,
             self.data_format,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_gcnn.layers.backend import widened
@@ -129,6 +130,37 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
         )
         return ops.cast(outputs, self.compute_dtype)
+
+    def expanded_statistics(self) -> dict[str, np.ndarray]:
+        """The weights of the stock layer that does the same at inference, by their names.
+
+        Returns:
+            Arrays of one number per channel: `moving_mean` and `moving_variance`, and `gamma` and
+            `beta` where the layer has them.
+
+        Raises:
+            ValueError: if the layer is not built.
+        """
+        if not self.built:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} has no statistics yet. Call it on an input "
+                "first, or build(input_shape)."
+            )
+        layouts = {
+            "gamma": self._scales_of,
+            "beta": self._means_of,
+            "moving_mean": self._means_of,
+            "moving_variance": self._scales_of,
+        }
+        variables = {name: getattr(self, name) for name in layouts}
+        found = {
+            name: ops.convert_to_numpy(layouts[name](ops.convert_to_tensor(one)))
+            for name, one in variables.items()
+            if one is not None
+        }
+        # Of fields without a frequency 0 there is no mean.
+        found.setdefault("moving_mean", np.zeros_like(found["moving_variance"]))
+        return found
 
     def compute_output_shape(self, input_shape):
         self._sizes(input_shape)  # raises if they are not its channels

@@ -80,6 +80,11 @@ class VonMisesFisherHead(keras.layers.Layer):
         self._concentration.build(input_shape)
         self.built = True
 
+    @property
+    def dense_layers(self) -> tuple[keras.layers.Dense, keras.layers.Dense]:
+        """The layers of the mean direction, before it is scaled, and of the concentration."""
+        return self._direction, self._concentration
+
     def call(self, inputs):
         mu = von_mises_fisher.unit(widened(self._direction(inputs)))
         return ops.cast(mu, self.compute_dtype), ops.softplus(

@@ -174,12 +174,24 @@ class WindowConvolution(SizeDependent, MapLayer):
         Raises:
             ValueError: if the layer is not built.
         """
+        self._check_built()
+        return ops.convert_to_numpy(self._expanded_kernel())
+
+    def expanded_bias(self) -> np.ndarray | None:
+        """The bias that a stock layer would hold, one number per channel; None without a bias.
+
+        Raises:
+            ValueError: if the layer is not built.
+        """
+        self._check_built()
+        return None if self.bias is None else ops.convert_to_numpy(self._channel_bias())
+
+    def _check_built(self) -> None:
         if not self.built:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} has no kernel yet. Call it on an input "
                 "first, or build(input_shape)."
             )
-        return ops.convert_to_numpy(self._expanded_kernel())
 
     def get_config(self) -> dict:
         settings = {

@@ -68,6 +68,19 @@ def blurring_matrix(size: int, stride: int, sigma: float) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
+def disc(rows: int, columns: int, margin: float) -> np.ndarray:
+    """One inside the largest disc of an image and zero outside, of shape `(rows, columns)`.
+
+    Args:
+        rows: int, of the image.
+        columns: int, likewise.
+        margin: float, width of the edge in pixels.
+    """
+    y, x = (np.arange(size) - (size - 1) / 2 for size in (rows, columns))
+    distance = np.hypot(y[:, None], x)
+    return np.clip((min(rows, columns) / 2 - distance) / margin + 0.5, 0, 1)
+
+
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class SteerableAveragePooling2D(_Positions):
     """Blurs with a Gaussian and keeps every second position, symmetrically at even and odd sizes.
@@ -173,9 +186,7 @@ class DiscMask(_Positions):
 
     def call(self, inputs):
         rows, columns = self._sizes(inputs.shape)
-        y, x = (np.arange(size) - (size - 1) / 2 for size in (rows, columns))
-        distance = np.hypot(y[:, None], x)
-        mask = np.clip((min(rows, columns) / 2 - distance) / self.margin + 0.5, 0, 1)
+        mask = disc(rows, columns, self.margin)
         mask = mask[:, :, None] if self.channel_axis == -1 else mask
         inputs = as_numbers(inputs, self.compute_dtype)
         masked = inputs * ops.cast(constant(mask), inputs.dtype)

@@ -1,0 +1,184 @@
+"""How each kind of file is written, and run by its own runtime."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+METADATA = "keras_gcnn.json"
+Outputs = list[list[np.ndarray]]
+
+
+def named(model: keras.Model, scale: float | None = None) -> keras.Model:
+    """The model with a dict of outputs, by which a file can name them.
+
+    Args:
+        model: functional model.
+        scale: by which inputs are multiplied first, or None.
+    """
+    inputs = model.inputs[0]
+    if scale is not None:
+        inputs = keras.Input(batch_shape=inputs.shape, dtype=inputs.dtype, name=inputs.name)
+        scaled = keras.layers.Rescaling(scale, name="scale")(inputs)
+        outputs = model(scaled)
+    else:
+        outputs = model.output
+    if not isinstance(outputs, dict):
+        outputs = dict(zip(model.output_names, keras.tree.flatten(outputs), strict=True))
+    return keras.Model(inputs, outputs, name=model.name)
+
+
+def _write_keras(model: keras.Model, path: Path, samples, metadata: dict) -> Outputs:
+    model.save(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(METADATA, json.dumps(metadata))
+    return _run_keras(path, samples)
+
+
+def _run_keras(path: Path, samples) -> Outputs:
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    return [_arrays(model(one, training=False)) for one in samples]
+
+
+def _arrays(outputs) -> list[np.ndarray]:
+    return [keras.ops.convert_to_numpy(one) for one in keras.tree.flatten(outputs)]
+
+
+def _write_saved_model(model: keras.Model, path: Path, samples, metadata: dict) -> Outputs:
+    if keras.backend.backend() != "tensorflow":
+        return _elsewhere(model, path, samples, metadata, "saved_model")
+    import tensorflow as tf
+
+    model.export(str(path), format="saved_model", verbose=False)
+    extra = path / "assets.extra"
+    extra.mkdir()
+    (extra / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
+    loaded = tf.saved_model.load(str(path))
+    run = loaded.signatures["serving_default"]
+    (name,) = run.structured_input_signature[1]
+    found = [run(**{name: tf.convert_to_tensor(one)}) for one in samples]
+    return [[outputs[key].numpy() for key in sorted(outputs)] for outputs in found]
+
+
+# What converts to ONNX under each backend.
+_CONVERTERS = {"tensorflow": "tf2onnx", "torch": "onnxscript", "jax": "jax2onnx"}
+
+
+def _write_onnx(model: keras.Model, path: Path, samples, metadata: dict) -> Outputs:
+    _require("onnx", "onnxruntime")
+    backend = keras.backend.backend()
+    if not find_spec(_CONVERTERS[backend]):
+        if backend == "tensorflow":
+            _require("tf2onnx")
+        return _elsewhere(model, path, samples, metadata, "onnx")
+    import onnx
+
+    model.export(str(path), format="onnx", verbose=False)
+    written = onnx.load(path)
+    _rename(written.graph, [one.name for one in model.inputs], sorted(model.output_names))
+    for key, value in metadata.items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        written.metadata_props.add(key=key, value=text)
+    onnx.checker.check_model(written)
+    onnx.save(written, path)
+    return _run_onnx(path, samples)
+
+
+def _rename(graph: Any, inputs: list[str], outputs: list[str]) -> None:
+    """Gives the inputs and outputs of an ONNX graph the model's names, and dynamic batches one."""
+    new = {}
+    for values, names in ((graph.input, inputs), (graph.output, outputs)):
+        for value, name in zip(values, names, strict=True):
+            new[value.name] = name
+            value.name = name
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    for node in graph.node:
+        for ends in (node.input, node.output):
+            for number, name in enumerate(ends):
+                ends[number] = new.get(name, name)
+
+
+def _run_onnx(path: Path, samples) -> Outputs:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (entry,) = session.get_inputs()
+    return [session.run(None, {entry.name: one}) for one in samples]
+
+
+def _elsewhere(model: keras.Model, path: Path, samples, metadata: dict, format: str) -> Outputs:
+    """Has a second process with TensorFlow write the file, by way of a plain Keras file."""
+    _require("tensorflow", *(["tf2onnx"] if format == "onnx" else []))
+    with tempfile.TemporaryDirectory() as folder:
+        source, results = Path(folder, "plain.keras"), Path(folder, "outputs.npz")
+        model.save(source)
+        np.savez(Path(folder, "inputs.npz"), *samples)
+        task = {"folder": folder, "path": str(path), "format": format, "metadata": metadata}
+        done = subprocess.run(
+            [sys.executable, "-m", "keras_gcnn.export.worker", json.dumps(task)],
+            env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+            raise ValueError(f"{path.name} could not be written with TensorFlow: {last[0]}")
+        return unpacked(results, len(samples))
+
+
+def packed(path: Path, found: Outputs) -> None:
+    """Writes outputs to a file of arrays."""
+    arrays = {f"{i}_{j}": one for i, outputs in enumerate(found) for j, one in enumerate(outputs)}
+    np.savez(path, **arrays)
+
+
+def unpacked(path: Path, number: int) -> Outputs:
+    """Reads what `packed` wrote, for so many inputs."""
+    with np.load(path) as arrays:
+        outputs = len(arrays.files) // number
+        return [[arrays[f"{i}_{j}"] for j in range(outputs)] for i in range(number)]
+
+
+def _require(*packages: str) -> None:
+    missing = [one for one in packages if not find_spec(one)]
+    if missing:
+        extra = "tensorflow" if "tensorflow" in missing else "onnx"
+        raise ImportError(
+            f"This format needs {' and '.join(missing)}. Install with "
+            f"`pip install 'keras-gcnn[{extra}]'`, or `pip install {' '.join(missing)}`."
+        )
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file.
+
+    Attributes:
+        suffix: its ending; none for a folder.
+        write: function of the model, the path, sample inputs and metadata, which writes the file
+            and returns what its own runtime finds for the inputs.
+    """
+
+    suffix: str
+    write: Callable[[keras.Model, Path, list[np.ndarray], dict], Outputs]
+
+
+FORMATS = {
+    "keras": Format(".keras", _write_keras),
+    "plain_keras": Format(".keras", _write_keras),
+    "saved_model": Format("", _write_saved_model),
+    "onnx": Format(".onnx", _write_onnx),
+}

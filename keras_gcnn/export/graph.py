@@ -1,0 +1,64 @@
+"""The graph of a functional model, as far as its conversion needs it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import keras
+
+
+class Graph:
+    """Who calls what in a functional or sequential model.
+
+    Keras has no public walk over a graph; its own cloning of models uses this one.
+
+    Args:
+        model: functional or sequential model that is built.
+
+    Raises:
+        ValueError: if it is no such model.
+    """
+
+    def __init__(self, model: keras.Model):
+        if isinstance(model, keras.Sequential) and model.built:
+            model = keras.Model(model.inputs, model.outputs, name=model.name)
+        if not hasattr(model, "_run_through_graph"):
+            raise ValueError(
+                f"{model.name!r} is not a graph of layers. Build it (call it on an input) if it is "
+                "a Sequential; of a subclass of keras.Model convert the functional models in it."
+            )
+        self.model = model
+        nodes = [one for level in model._nodes_by_depth.values() for one in level]
+        self._nodes = [one for one in nodes if not one.is_input]
+        self._calls = Counter(id(one.operation) for one in self._nodes)
+        self._readers = defaultdict(int)
+        for node in self._nodes:
+            for tensor in node.input_tensors:
+                self._readers[id(tensor)] += 1
+        for tensor in model.outputs:
+            self._readers[id(tensor)] += 1
+
+    def chains(self) -> list[tuple[keras.Operation, keras.Operation, tuple]]:
+        """Pairs of operations, each called once, of which the first is read by the second only.
+
+        With them comes the shape of what is read.
+        """
+        found = []
+        for node in self._nodes:
+            if len(node.input_tensors) != 1 or self._calls[id(node.operation)] > 1:
+                continue
+            (tensor,) = node.input_tensors
+            before = tensor._keras_history.operation
+            if self._calls[id(before)] == 1 and self._readers[id(tensor)] == 1:
+                found.append((before, node.operation, tuple(tensor.shape)))
+        return found
+
+    def rebuilt(self, follow) -> keras.Model:
+        """A new model, in which `follow(operation)` is called in the place of every operation."""
+        inputs = [
+            keras.Input(batch_shape=one.shape, dtype=one.dtype, name=one.name)
+            for one in self.model.inputs
+        ]
+        outputs = self.model._run_through_graph(inputs, operation_fn=follow)
+        structure = keras.tree.pack_sequence_as(self.model.input, inputs)
+        return keras.Model(structure, outputs, name=self.model.name)

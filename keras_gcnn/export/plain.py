@@ -1,0 +1,169 @@
+"""A trained network as a model of stock Keras layers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import keras
+
+from keras_gcnn.analysis.models import is_graph
+from keras_gcnn.export import group_rules, steerable_rules  # noqa: F401 - they know the layers
+from keras_gcnn.export.graph import Graph
+from keras_gcnn.export.normalization import (
+    Affine,
+    affine,
+    is_normalization,
+    kernel_channels,
+    takes_in,
+)
+from keras_gcnn.export.rules import Rule, Writer, find_rule, misreads_bias
+from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
+
+
+def to_plain(model: keras.Model, *, fold: bool = True) -> keras.Model:
+    """Says a network in layers of Keras alone: an ordinary network with the same outputs.
+
+    It computes what the network computes at inference, and needs nothing of this library, neither
+    to be loaded nor to be served. Kernels are laid out, statistics written once per channel, and
+    what happens in training only is left out. Layers keep their names; of a layer for which several
+    stand, the last one has the name and the others begin with it.
+
+    Args:
+        model: functional or sequential model of this library's layers and stock ones, models inside
+            it included, or an autoencoder of `zoo.vae`. It is left as it is.
+        fold: bool, whether batch normalisations are taken into the convolutions before them where
+            that is exact; their names are then gone.
+
+    Returns:
+        A functional `keras.Model` that shares no weights with the given one.
+
+    Raises:
+        ValueError: if the model is no graph of layers, or a layer, which is named, cannot be said
+            in stock ones.
+
+    Example:
+
+    >>> import keras, keras_gcnn
+    >>> network = keras_gcnn.zoo.lenet("p4", widths=(2, 3))
+    >>> plain = keras_gcnn.export.to_plain(network)
+    >>> plain.get_layer("conv1").__class__ is keras.layers.Conv2D
+    True
+    """
+    if isinstance(model, VariationalAutoencoder):
+        model = _reconstruction(model)
+    plain = _Conversion(model, fold).model
+    _check_stock(plain)
+    return plain
+
+
+class _Conversion:
+    """One graph on its way; the models inside it have conversions of their own.
+
+    Args:
+        model: functional or sequential model.
+        fold: bool, as in `to_plain`.
+    """
+
+    def __init__(self, model: keras.Model, fold: bool):
+        self._fold = fold
+        self._folded: dict[int, Affine] = {}
+        self._gone: set[int] = set()
+        self._twins: dict[int, object] = {}
+        self._calls: Counter[int] = Counter()
+        graph = Graph(model)
+        if fold:
+            for before, after, shape in graph.chains():
+                misread = misreads_bias(getattr(before, "data_format", None), shape)
+                if is_normalization(after) and takes_in(before, after) and not misread:
+                    self._folded[id(before)] = affine(after)
+                    self._gone.add(id(after))
+        self.model = graph.rebuilt(self._follow)
+
+    def _follow(self, operation: keras.Operation):
+        """What to call in the place of an operation."""
+        if id(operation) in self._gone:
+            return lambda inputs, **rest: inputs
+        if not isinstance(operation, keras.Layer):
+            return operation
+        if (rule := find_rule(operation)) is not None:
+            # Of what else a call may have, masks and training, nothing matters at inference.
+            return lambda inputs, **rest: self._translated(operation, rule, inputs)
+        if id(operation) not in self._twins:
+            self._twins[id(operation)] = self._twin(operation)
+        return self._twins[id(operation)]
+
+    def _translated(self, layer: keras.Layer, rule: Rule, inputs):
+        """Stock layers in the place of one; a layer that is called again gets others."""
+        self._calls[id(layer)] += 1
+        call = self._calls[id(layer)]
+        name = layer.name if call == 1 else f"{layer.name}_call{call}"
+        return rule(Writer(layer, name, self._folded.get(id(layer))), inputs)
+
+    def _twin(self, operation: keras.Layer):
+        """A layer of Keras like the given one, or the plain form of a model inside the model."""
+        if isinstance(operation, VariationalAutoencoder):
+            operation = _reconstruction(operation)
+        if is_graph(operation):
+            return _Conversion(operation, self._fold).model
+        _check_stock(operation)
+        change = self._folded.get(id(operation))
+        config = operation.get_config()
+        if change is not None:
+            config["use_bias"] = True
+        twin = type(operation).from_config(config)
+
+        def call(*args, **kwargs):
+            fresh = not twin.built or not twin.weights
+            outputs = twin(*args, **kwargs)
+            if fresh:
+                _copy_weights(operation, twin, change)
+            return outputs
+
+        return call
+
+
+def _copy_weights(layer: keras.Layer, twin: keras.Layer, change: Affine | None) -> None:
+    weights = layer.get_weights()
+    if change is not None:
+        kernel, *bias = weights
+        weights = change.weights(kernel, bias[0] if bias else None, kernel_channels(layer))
+    twin.set_weights(weights)
+    if hasattr(twin, "finalize_state"):  # of layers that are adapted to data
+        twin.finalize_state()
+
+
+def _reconstruction(model: VariationalAutoencoder) -> keras.Model:
+    """The graph from images to what the autoencoder finds and draws at inference."""
+    if model.turning is not None:
+        raise ValueError(
+            f"{model.name!r} turns what it draws, which no stock layer does. Convert model.encoder "
+            "and model.decoder, and turn the image afterwards."
+        )
+    image = keras.Input(batch_shape=model.encoder.input.shape, name=model.encoder.input.name)
+    found = model.encoder(image)
+    logits = model.decoder(found["mean"])
+    return keras.Model(image, {"logits": logits, **found}, name=model.name)
+
+
+def _check_stock(layer: keras.Layer) -> None:
+    """Raises a `ValueError` if a layer or something in it does not come from Keras."""
+    foreign = _foreign(keras.saving.serialize_keras_object(layer))
+    if foreign:
+        raise ValueError(
+            f"{type(layer).__name__} {layer.name!r} cannot be said in stock layers: it holds "
+            f"{foreign}, which Keras alone does not know. Replace it by layers of Keras, or take "
+            "it out of the model and convert the parts."
+        )
+
+
+def _foreign(config: object) -> str | None:
+    """Name of the first thing in a configuration that is not Keras's, or runs code of its own."""
+    if isinstance(config, dict):
+        name, module = config.get("class_name"), config.get("module")
+        if name == "Lambda" or (module and not f"{module}.".startswith("keras.")):
+            named = config.get("config")
+            return named if name == "function" and isinstance(named, str) else name
+        config = list(config.values())
+    if isinstance(config, list | tuple):
+        return next(filter(None, map(_foreign, config)), None)
+    return None

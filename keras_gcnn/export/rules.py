@@ -1,0 +1,148 @@
+"""How each layer is said in layers of Keras; `rule` marks the functions that know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_gcnn.export.normalization import LINEAR, Affine
+
+Rule = Callable[["Writer", Any], Any]
+_RULES: dict[type, Rule] = {}
+
+
+def rule(*kinds: type) -> Callable[[Rule], Rule]:
+    """Marks a function `(writer, inputs) -> outputs` as the translation of classes of layers."""
+
+    def mark(function: Rule) -> Rule:
+        _RULES.update(dict.fromkeys(kinds, function))
+        return function
+
+    return mark
+
+
+def find_rule(layer: keras.Layer) -> Rule | None:
+    """The translation of a layer; a subclass may compute something else and has none."""
+    return _RULES.get(type(layer))
+
+
+def misreads_bias(data_format: str | None, shape: tuple[int | None, ...]) -> bool:
+    """Whether Keras on TensorFlow adds the bias of a convolution along the wrong axis.
+
+    It does if there are as many channels, which come first, as columns (keras 3.15, `ops.add`).
+    """
+    return data_format == "channels_first" and len(shape) == 4 and shape[1] == shape[3]
+
+
+class Writer:
+    """Adds stock layers in the place of one layer.
+
+    Args:
+        layer: the layer to be said otherwise.
+        name: of the layer that stands for it; helpers get names that begin so.
+        change: what a linear layer has to do to its channels in the end, or None.
+    """
+
+    def __init__(self, layer: keras.Layer, name: str, change: Affine | None = None):
+        self.layer = layer
+        self.name = name
+        self.change = change
+
+    def add(self, kind: type[keras.Layer], inputs, *arguments, part: str = "", weights=(), **rest):
+        """Calls a new layer and gives it its weights.
+
+        Args:
+            kind: class of the layer.
+            inputs: what to call it on.
+            *arguments: of the layer.
+            part: what it does, if it is not the one that keeps the name.
+            weights: arrays, in the order of the layer's own.
+            **rest: further arguments of the layer.
+        """
+        name = f"{self.name}_{part}" if part else self.name
+        layer = kind(*arguments, **{"dtype": self.layer.dtype_policy, "name": name, **rest})
+        form = getattr(layer, "data_format", None)
+        if len(weights) == 2 and misreads_bias(form, layer.compute_output_shape(inputs.shape)):
+            return self._add_apart(kind, inputs, *arguments, part=part, weights=weights, **rest)
+        outputs = layer(inputs)
+        if len(weights):
+            layer.set_weights([np.asarray(one) for one in weights])
+        return outputs
+
+    def _add_apart(self, kind, inputs, *arguments, part, weights, activation=None, **rest):
+        """A convolution, its bias and its activation one after the other."""
+        kernel, bias = weights
+        prefix, rest["use_bias"] = f"{part}_" if part else "", False
+        x = self.add(kind, inputs, *arguments, part=f"{prefix}product", weights=[kernel], **rest)
+        last = part if activation in LINEAR else f"{prefix}sum"
+        x = self.add(keras.layers.Rescaling, x, 1.0, bias[:, None, None].tolist(), part=last)
+        return x if last == part else self.add(keras.layers.Activation, x, activation, part=part)
+
+    def linear(self, kind, inputs, *arguments, kernel, bias, channels=(-1,), **rest):
+        """Likewise for a linear layer, which does to its channels what is to be done in the end.
+
+        Args:
+            kind: class of the layer.
+            inputs: what to call it on.
+            *arguments: of the layer.
+            kernel: array.
+            bias: array or None.
+            channels: axes of the kernel along which the output channels are laid out.
+            **rest: further arguments of the layer.
+        """
+        weights = [kernel] if bias is None else [kernel, bias]
+        if self.change is not None:
+            weights = self.change.weights(kernel, bias, channels)
+        rest["use_bias"] = len(weights) > 1
+        return self.add(kind, inputs, *arguments, weights=weights, **rest)
+
+    def mix(self, inputs, matrix: np.ndarray, part: str = "", bias=None, activation=None):
+        """Multiplies every fibre of channels by a matrix of shape (channels, new channels)."""
+        weights = [matrix] if bias is None else [matrix, bias]
+        form = {"use_bias": bias is not None, "activation": activation, "part": part}
+        if len(inputs.shape) == 4:
+            weights[0] = matrix[None, None]
+            layout = self.layer.data_format
+            convolution = keras.layers.Conv2D
+            return self.add(
+                convolution, inputs, matrix.shape[1], 1, data_format=layout, weights=weights, **form
+            )
+        if not self.first or len(inputs.shape) == 2:
+            return self.add(keras.layers.Dense, inputs, matrix.shape[1], weights=weights, **form)
+        last = self.channels_last(inputs, f"{part}last")
+        form["part"] = f"{part}mixed"
+        mixed = self.add(keras.layers.Dense, last, matrix.shape[1], weights=weights, **form)
+        return self.channels_back(mixed, part)
+
+    @property
+    def first(self) -> bool:
+        """Whether channels come first."""
+        return self.layer.data_format == "channels_first"
+
+    def channels_last(self, tensor, part: str):
+        """The tensor with the channels moved to the end, if they are not there."""
+        rank = len(tensor.shape)
+        if not self.first or rank == 2:
+            return tensor
+        return self.add(keras.layers.Permute, tensor, (*range(2, rank), 1), part=part)
+
+    def channels_back(self, tensor, part: str = ""):
+        """The inverse of `channels_last`."""
+        rank = len(tensor.shape)
+        if not self.first or rank == 2:
+            return tensor
+        return self.add(keras.layers.Permute, tensor, (rank - 1, *range(1, rank - 1)), part=part)
+
+    def known(self, tensor) -> tuple[int, ...]:
+        """The shape of a tensor without the batch; raises a `ValueError` if it is not known."""
+        shape = tuple(tensor.shape[1:])
+        if None in shape:
+            raise ValueError(
+                f"{type(self.layer).__name__} {self.layer.name!r} cannot be said in stock layers "
+                f"for inputs of unknown size, {tuple(tensor.shape)}. State the size of the images "
+                "in keras.Input."
+            )
+        return shape

@@ -1,0 +1,165 @@
+"""Steerable layers in layers of Keras: constant matrices over channels and over positions."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from keras_gcnn import layers
+from keras_gcnn.export.rules import Writer, rule
+from keras_gcnn.groups.fields import Block
+from keras_gcnn.layers.steerable.activations import sampling_matrix
+from keras_gcnn.layers.steerable.base import (
+    field_of_channel,
+    pair_channels,
+    scalar_channels,
+)
+from keras_gcnn.layers.steerable.positions import blurring_matrix, disc
+
+
+@rule(layers.FourierActivation)
+def fourier_activation(writer: Writer, inputs):
+    """To samples of every field, the activation, and back."""
+    blocks = writer.layer.fields.blocks
+    if len(blocks) == 1:
+        return _activate(writer, inputs, blocks[0], "")
+    ends = np.cumsum([block.channels for block in blocks])
+    found = []
+    for number, (block, end) in enumerate(zip(blocks, ends, strict=True)):
+        own = np.eye(ends[-1])[:, end - block.channels : end]
+        part = writer.mix(inputs, own, f"block{number}")
+        found.append(_activate(writer, part, block, f"block{number}_"))
+    return writer.add(keras.layers.Concatenate, found, axis=writer.layer.channel_axis)
+
+
+def _activate(writer: Writer, inputs, block: Block, prefix: str):
+    layer = writer.layer
+    last = writer.channels_last(inputs, f"{prefix}last")
+    shape = writer.known(last)
+    to_samples = sampling_matrix(block, layer.samples)
+    to_field = to_samples.T * (block.size / layer.samples)
+
+    def dense(x, matrix: np.ndarray, part: str, activation=None):
+        return writer.add(
+            keras.layers.Dense,
+            x,
+            matrix.shape[0],
+            activation=activation,
+            use_bias=False,
+            part=prefix + part,
+            weights=[matrix.T],
+        )
+
+    x = writer.add(keras.layers.Reshape, last, (-1, block.size), part=f"{prefix}fields")
+    x = dense(x, to_samples, "samples", layer.activation)
+    x = dense(x, to_field, "frequencies")
+    turned = writer.first and len(shape) > 1
+    x = writer.add(keras.layers.Reshape, x, shape, part=f"{prefix}maps" if prefix or turned else "")
+    return writer.channels_back(x, f"{prefix}first" if prefix else "")
+
+
+def _lengths(writer: Writer, inputs, epsilon: float):
+    """`sqrt(a^2 + b^2 + epsilon)` of every pair of channels."""
+    pairs = pair_channels(writer.layer.fields)
+    squares = writer.add(keras.layers.Multiply, [inputs, inputs], part="squares")
+    sums = writer.mix(squares, pairs.T, "sums", bias=np.full(len(pairs), epsilon))
+    return keras.ops.sqrt(sums)
+
+
+@rule(layers.NormActivation)
+def norm_activation(writer: Writer, inputs):
+    """Pairs times what the activation makes of their lengths, and frequency 0 by itself."""
+    layer, found = writer.layer, []
+    if layer.scalar_bias is not None:
+        scalars, bias = scalar_channels(layer.fields), _array(layer.scalar_bias)
+        values = writer.mix(inputs, scalars.T, "scalars", bias, layer.activation)
+        found.append(writer.mix(values, scalars, "scalars_back"))
+    if layer.pair_bias is not None:
+        pairs, bias = pair_channels(layer.fields), _array(layer.pair_bias)
+        lengths = _lengths(writer, inputs, layer.epsilon)
+        raised = writer.mix(lengths, np.eye(len(pairs)), "raised", bias, layer.activation)
+        scales = writer.mix(raised / lengths, pairs, "scales")
+        part = "pairs" if found else ""
+        found.append(writer.add(keras.layers.Multiply, [inputs, scales], part=part))
+    return writer.add(keras.layers.Add, found) if len(found) > 1 else found[0]
+
+
+@rule(layers.GatedActivation)
+def gated_activation(writer: Writer, inputs):
+    """Pairs times the gate of their field's frequency 0."""
+    layer = writer.layer
+    scalars = scalar_channels(layer.fields)
+    gated = field_of_channel(layer.fields) - scalars
+    values = writer.mix(inputs, scalars.T, "scalars", activation=layer.activation)
+    gates = writer.mix(inputs, scalars.T, "gates", activation=layer.gate)
+    opened = writer.mix(gates, gated, "opened")
+    pairs = writer.add(keras.layers.Multiply, [inputs, opened], part="pairs")
+    kept = writer.mix(values, scalars, "scalars_back")
+    return writer.add(keras.layers.Add, [kept, pairs])
+
+
+@rule(layers.NormPooling)
+def norm_pooling(writer: Writer, inputs):
+    """Frequency 0 and the lengths of the pairs."""
+    layer, found = writer.layer, []
+    if 0 in layer.fields.frequencies:
+        found.append(writer.mix(inputs, scalar_channels(layer.fields).T, "scalars"))
+    if layer.fields.frequencies[-1] > 0:
+        found.append(_lengths(writer, inputs, layer.epsilon))
+    if len(found) == 1:
+        return found[0]
+    return writer.add(keras.layers.Concatenate, found, axis=layer.channel_axis)
+
+
+@rule(layers.InvariantMap)
+def invariant_map(writer: Writer, inputs):
+    """A pointwise convolution that reads frequency 0 only."""
+    layer = writer.layer
+    matrix = scalar_channels(layer.fields).T @ _array(layer.kernel)
+    bias = None if layer.bias is None else _array(layer.bias)
+    if writer.change is not None:
+        matrix, bias = writer.change.weights(matrix, bias)
+    return writer.mix(inputs, matrix, bias=bias, activation=layer.activation)
+
+
+@rule(layers.SteerableAveragePooling2D)
+def blurred_pooling(writer: Writer, inputs):
+    """A matrix over the rows and one over the columns."""
+    layer = writer.layer
+    sizes = writer.known(inputs)[1:] if writer.first else writer.known(inputs)[:2]
+    rows, columns = (blurring_matrix(size, layer.strides, layer.sigma) for size in sizes)
+    channels = inputs.shape[layer.channel_axis]
+    shape = (len(rows), sizes[1])
+    over_rows, over_columns = (
+        ("bchw,hr->bcrw", "bchw,wr->bchr")
+        if writer.first
+        else (
+            "bhwc,hr->brwc",
+            "bhwc,wr->bhrc",
+        )
+    )
+
+    def laid_out(shape):
+        return (channels, *shape) if writer.first else (*shape, channels)
+
+    x = writer.add(
+        keras.layers.EinsumDense, inputs, over_rows, laid_out(shape), part="rows", weights=[rows.T]
+    )
+    shape = (len(rows), len(columns))
+    return writer.add(
+        keras.layers.EinsumDense, x, over_columns, laid_out(shape), weights=[columns.T]
+    )
+
+
+@rule(layers.DiscMask)
+def disc_mask(writer: Writer, inputs):
+    """A product with a constant map."""
+    layer = writer.layer
+    shape = writer.known(inputs)
+    mask = disc(*(shape[1:] if writer.first else shape[:2]), layer.margin)
+    equation = "bchw,hw->bchw" if writer.first else "bhwc,hw->bhwc"
+    return writer.add(keras.layers.EinsumDense, inputs, equation, shape, weights=[mask])
+
+
+def _array(variable) -> np.ndarray:
+    return keras.ops.convert_to_numpy(variable)

@@ -1,0 +1,29 @@
+"""The second process of `formats`: writes one file with TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_gcnn.export import formats
+
+
+def main() -> None:
+    """Does the task that is the first argument."""
+    task = json.loads(sys.argv[1])
+    folder = Path(task["folder"])
+    model = keras.saving.load_model(folder / "plain.keras", compile=False)
+    with np.load(folder / "inputs.npz") as arrays:
+        samples = [arrays[name] for name in arrays.files]
+    write = formats.FORMATS[task["format"]].write
+    formats.packed(
+        folder / "outputs.npz", write(model, Path(task["path"]), samples, task["metadata"])
+    )
+
+
+if __name__ == "__main__":
+    main()
