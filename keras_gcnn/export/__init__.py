@@ -1,5 +1,6 @@
 """Trained networks for use without this library: as plain Keras models and as files to serve."""
 
 from keras_gcnn.export.plain import to_plain
+from keras_gcnn.export.saving import save
 
-__all__ = ["to_plain"]
+__all__ = ["save", "to_plain"]
