@@ -1,7 +1,8 @@
 """Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
 
 Importing the package registers its layers and models, so that `keras.saving.load_model` finds them.
-The other parts (`data`, `analysis`, `export`, `training`) are imported when they are first used.
+The other parts (`data`, `analysis`, `export`, `interop`, `training`) are imported when they are
+first used.
 """
 
 import importlib
@@ -15,6 +16,7 @@ __all__ = [
     "distributions",
     "export",
     "groups",
+    "interop",
     "layers",
     "training",
     "zoo",

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,23 +22,12 @@ METADATA = "keras_gcnn.json"
 Outputs = list[list[np.ndarray]]
 
 
-def named(model: keras.Model, scale: float | None = None) -> keras.Model:
-    """The model with a dict of outputs, by which a file can name them.
-
-    Args:
-        model: functional model.
-        scale: by which inputs are multiplied first, or None.
-    """
-    inputs = model.inputs[0]
-    if scale is not None:
-        inputs = keras.Input(batch_shape=inputs.shape, dtype=inputs.dtype, name=inputs.name)
-        scaled = keras.layers.Rescaling(scale, name="scale")(inputs)
-        outputs = model(scaled)
-    else:
-        outputs = model.output
+def named(model: keras.Model) -> keras.Model:
+    """A functional model with a dict of outputs, by which a file can name them."""
+    outputs = model.output
     if not isinstance(outputs, dict):
         outputs = dict(zip(model.output_names, keras.tree.flatten(outputs), strict=True))
-    return keras.Model(inputs, outputs, name=model.name)
+    return keras.Model(model.inputs[0], outputs, name=model.name)
 
 
 def _write_keras(model: keras.Model, path: Path, samples, metadata: dict) -> Outputs:
@@ -61,7 +51,8 @@ def _write_saved_model(model: keras.Model, path: Path, samples, metadata: dict) 
         return _elsewhere(model, path, samples, metadata, "saved_model")
     import tensorflow as tf
 
-    model.export(str(path), format="saved_model", verbose=False)
+    model(samples[0])  # what was never called is not exported
+    model.export(str(path), format="tf_saved_model", verbose=False)
     extra = path / "assets.extra"
     extra.mkdir()
     (extra / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
@@ -85,9 +76,12 @@ def _write_onnx(model: keras.Model, path: Path, samples, metadata: dict) -> Outp
         return _elsewhere(model, path, samples, metadata, "onnx")
     import onnx
 
-    model.export(str(path), format="onnx", verbose=False)
+    model(samples[0])  # what was never called is not exported
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tracing; what was traced wrongly is found below
+        model.export(str(path), format="onnx", verbose=False)
     written = onnx.load(path)
-    _rename(written.graph, [one.name for one in model.inputs], sorted(model.output_names))
+    _rename(written.graph, [one.name for one in model.inputs], sorted(model.output))
     for key, value in metadata.items():
         text = value if isinstance(value, str) else json.dumps(value)
         written.metadata_props.add(key=key, value=text)

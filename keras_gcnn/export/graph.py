@@ -53,12 +53,26 @@ class Graph:
                 found.append((before, node.operation, tuple(tensor.shape)))
         return found
 
-    def rebuilt(self, follow) -> keras.Model:
-        """A new model, in which `follow(operation)` is called in the place of every operation."""
+    def run(self, inputs, follow):
+        """The outputs for inputs, with `follow(operation)` called in the place of operations."""
+        return self.model._run_through_graph(keras.tree.flatten(inputs), operation_fn=follow)
+
+    def rebuilt(self, follow, scale: float | None = None) -> keras.Model:
+        """A new model, in which `follow(operation)` is called in the place of every operation.
+
+        Args:
+            follow: function from an operation to what to call.
+            scale: by which the inputs are multiplied first, or None.
+        """
         inputs = [
             keras.Input(batch_shape=one.shape, dtype=one.dtype, name=one.name)
             for one in self.model.inputs
         ]
-        outputs = self.model._run_through_graph(inputs, operation_fn=follow)
+        entries = inputs
+        if scale is not None:
+            entries = [
+                keras.layers.Rescaling(scale, name=f"scale_{one.name}")(one) for one in inputs
+            ]
+        outputs = self.run(entries, follow)
         structure = keras.tree.pack_sequence_as(self.model.input, inputs)
         return keras.Model(structure, outputs, name=self.model.name)

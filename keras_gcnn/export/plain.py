@@ -8,6 +8,7 @@ import keras
 
 from keras_gcnn.analysis.models import is_graph
 from keras_gcnn.export import group_rules, steerable_rules  # noqa: F401 - they know the layers
+from keras_gcnn.export.configuration import first_foreign
 from keras_gcnn.export.graph import Graph
 from keras_gcnn.export.normalization import (
     Affine,
@@ -20,7 +21,9 @@ from keras_gcnn.export.rules import Rule, Writer, find_rule, misreads_bias
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 
 
-def to_plain(model: keras.Model, *, fold: bool = True) -> keras.Model:
+def to_plain(
+    model: keras.Model, *, fold: bool = True, flatten: bool = False, scale: float | None = None
+) -> keras.Model:
     """Says a network in layers of Keras alone: an ordinary network with the same outputs.
 
     It computes what the network computes at inference, and needs nothing of this library, neither
@@ -33,6 +36,9 @@ def to_plain(model: keras.Model, *, fold: bool = True) -> keras.Model:
             it included, or an autoencoder of `zoo.vae`. It is left as it is.
         fold: bool, whether batch normalisations are taken into the convolutions before them where
             that is exact; their names are then gone.
+        flatten: bool, whether the layers of models inside the model become its own, with names that
+            begin with the inner model's.
+        scale: float by which the inputs are multiplied first, e.g. 1/255 for pixels of 8 bits.
 
     Returns:
         A functional `keras.Model` that shares no weights with the given one.
@@ -51,7 +57,7 @@ def to_plain(model: keras.Model, *, fold: bool = True) -> keras.Model:
     """
     if isinstance(model, VariationalAutoencoder):
         model = _reconstruction(model)
-    plain = _Conversion(model, fold).model
+    plain = _Conversion(model, fold, flatten).model(scale)
     _check_stock(plain)
     return plain
 
@@ -62,22 +68,33 @@ class _Conversion:
     Args:
         model: functional or sequential model.
         fold: bool, as in `to_plain`.
+        flatten: bool, likewise.
+        prefix: with which the names of layers begin.
     """
 
-    def __init__(self, model: keras.Model, fold: bool):
+    def __init__(self, model: keras.Model, fold: bool, flatten: bool, prefix: str = ""):
         self._fold = fold
+        self._flatten = flatten
+        self._prefix = prefix
         self._folded: dict[int, Affine] = {}
         self._gone: set[int] = set()
         self._twins: dict[int, object] = {}
         self._calls: Counter[int] = Counter()
-        graph = Graph(model)
+        self._graph = Graph(model)
         if fold:
-            for before, after, shape in graph.chains():
+            for before, after, shape in self._graph.chains():
                 misread = misreads_bias(getattr(before, "data_format", None), shape)
                 if is_normalization(after) and takes_in(before, after) and not misread:
                     self._folded[id(before)] = affine(after)
                     self._gone.add(id(after))
-        self.model = graph.rebuilt(self._follow)
+
+    def model(self, scale: float | None = None) -> keras.Model:
+        """The new model, for inputs to be multiplied by a scale first."""
+        return self._graph.rebuilt(self._follow, scale)
+
+    def follow(self, inputs):
+        """The outputs for inputs, without a model around them."""
+        return self._graph.run(inputs, self._follow)
 
     def _follow(self, operation: keras.Operation):
         """What to call in the place of an operation."""
@@ -96,7 +113,7 @@ class _Conversion:
         """Stock layers in the place of one; a layer that is called again gets others."""
         self._calls[id(layer)] += 1
         call = self._calls[id(layer)]
-        name = layer.name if call == 1 else f"{layer.name}_call{call}"
+        name = self._prefix + (layer.name if call == 1 else f"{layer.name}_call{call}")
         return rule(Writer(layer, name, self._folded.get(id(layer))), inputs)
 
     def _twin(self, operation: keras.Layer):
@@ -104,10 +121,14 @@ class _Conversion:
         if isinstance(operation, VariationalAutoencoder):
             operation = _reconstruction(operation)
         if is_graph(operation):
-            return _Conversion(operation, self._fold).model
+            prefix = f"{self._prefix}{operation.name}_" if self._flatten else ""
+            inner = _Conversion(operation, self._fold, self._flatten, prefix)
+            if self._flatten:
+                return lambda inputs, **rest: inner.follow(inputs)
+            return inner.model()
         _check_stock(operation)
         change = self._folded.get(id(operation))
-        config = operation.get_config()
+        config = {**operation.get_config(), "name": self._prefix + operation.name}
         if change is not None:
             config["use_bias"] = True
         twin = type(operation).from_config(config)
@@ -147,23 +168,10 @@ def _reconstruction(model: VariationalAutoencoder) -> keras.Model:
 
 def _check_stock(layer: keras.Layer) -> None:
     """Raises a `ValueError` if a layer or something in it does not come from Keras."""
-    foreign = _foreign(keras.saving.serialize_keras_object(layer))
+    foreign = first_foreign(keras.saving.serialize_keras_object(layer), ("keras",))
     if foreign:
         raise ValueError(
             f"{type(layer).__name__} {layer.name!r} cannot be said in stock layers: it holds "
             f"{foreign}, which Keras alone does not know. Replace it by layers of Keras, or take "
             "it out of the model and convert the parts."
         )
-
-
-def _foreign(config: object) -> str | None:
-    """Name of the first thing in a configuration that is not Keras's, or runs code of its own."""
-    if isinstance(config, dict):
-        name, module = config.get("class_name"), config.get("module")
-        if name == "Lambda" or (module and not f"{module}.".startswith("keras.")):
-            named = config.get("config")
-            return named if name == "function" and isinstance(named, str) else name
-        config = list(config.values())
-    if isinstance(config, list | tuple):
-        return next(filter(None, map(_foreign, config)), None)
-    return None

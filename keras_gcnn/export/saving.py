@@ -14,6 +14,7 @@ import numpy as np
 from keras_gcnn.export import formats
 from keras_gcnn.export.plain import to_plain
 from keras_gcnn.layers.arguments import check_choice
+from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 
 _BATCHES = (1, 3)  # on which what was written is compared, so that a fixed batch is noticed
 _SIZE = 32  # rows and columns of these images where the model leaves them open
@@ -87,7 +88,7 @@ def save(
             )
         written = model
     else:
-        written = formats.named(to_plain(model), scale)
+        written = formats.named(to_plain(model, flatten=format != "plain_keras", scale=scale))
     samples = [_sample(model, batch) for batch in _BATCHES]
     expected = [_predict(model, x if scale is None else x * scale) for x in samples]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,13 +130,14 @@ def _metadata(model: keras.Model, classes: Sequence[str] | None) -> dict:
 
 def _sample(model: keras.Model, batch: int) -> np.ndarray:
     """Random images, as large as the model takes them."""
-    if len(model.inputs) != 1:
+    inputs = (model.encoder if isinstance(model, VariationalAutoencoder) else model).inputs
+    if len(inputs) != 1:
         raise ValueError(
-            f"{model.name!r} has {len(model.inputs)} inputs; only models of one can be written."
+            f"{model.name!r} has {len(inputs)} inputs; only models of one are written."
         )
-    shape = [size or _SIZE for size in model.inputs[0].shape[1:]]
+    shape = [size or _SIZE for size in inputs[0].shape[1:]]
     drawn = np.random.default_rng(batch).random((batch, *shape))
-    return drawn.astype(keras.backend.standardize_dtype(model.inputs[0].dtype))
+    return drawn.astype(keras.backend.standardize_dtype(inputs[0].dtype))
 
 
 def _predict(model: keras.Model, inputs: np.ndarray) -> list[np.ndarray]:

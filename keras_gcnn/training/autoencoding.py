@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_gcnn import analysis, zoo
+from keras_gcnn import analysis, export, zoo
 from keras_gcnn.analysis.figures import plot_errors
 from keras_gcnn.analysis.latent_pictures import plot_latent_vectors, plot_reconstructions
 from keras_gcnn.data import Split
 from keras_gcnn.training import files
 from keras_gcnn.training.batches import ShuffledBatches, binarize
-from keras_gcnn.training.evaluation import load_model
 from keras_gcnn.training.grid import grid_markdown
 from keras_gcnn.training.report import by_network
 from keras_gcnn.training.run_folder import ALONE, network_folder
@@ -68,7 +67,7 @@ class Autoencoding(Task):
         return Split(binarize(split.images, seed + _TEST), split.labels)
 
     def load(self, path, dataset):
-        model = load_model(path, compile=True)
+        model = export.load(path, compile=True)
         if not isinstance(model, zoo.VariationalAutoencoder):
             raise ValueError(f"{path} is no autoencoder, but a {type(model).__name__}.")
         if tuple(model.encoder.input.shape[1:]) != dataset.image_shape:

@@ -10,27 +10,12 @@ import numpy as np
 from rich.console import Console
 
 import keras_gcnn.layers  # noqa: F401 - registers the layers for loading
-from keras_gcnn import data
+from keras_gcnn import data, export
 from keras_gcnn.analysis.figures import plot_accuracy_by_angle
 from keras_gcnn.data.loading import names_fitting
 from keras_gcnn.training import files, report
 from keras_gcnn.training.measurement import measure
 from keras_gcnn.training.tables import EvaluationTable
-
-
-def load_model(path: Path, compile: bool = False) -> keras.Model:
-    """Loads a saved model.
-
-    Raises:
-        ValueError: if the file is missing or no model.
-    """
-    if not path.is_file() or path.suffix != ".keras":
-        raise ValueError(f"{path} is no .keras file. `keras-gcnn train` writes one per network.")
-    try:
-        return keras.saving.load_model(path, compile=compile)
-    except Exception as error:  # a file that is not what it seems can fail in any way
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ValueError(f"{path} cannot be loaded as a Keras model: {first}") from error
 
 
 def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
@@ -40,7 +25,7 @@ def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
         ValueError: if the file is missing or no model, or its input or classes do not fit.
     """
     path = Path(path)
-    model = load_model(path)
+    model = export.load(path)
     image, scores = _shapes(model, path)
     fits = len(image) == 3 and all(
         size in (None, wanted) for size, wanted in zip(image, dataset.image_shape, strict=True)

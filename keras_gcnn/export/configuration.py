@@ -1,0 +1,45 @@
+"""What the configuration of a model would have Keras import or run."""
+
+from __future__ import annotations
+
+import keras
+
+
+def first_foreign(config: object, packages: tuple[str, ...]) -> str | None:
+    """Name of the first thing in a configuration that may run code from elsewhere.
+
+    Args:
+        config: of a model or layer, as `keras.saving.serialize_keras_object` gives it.
+        packages: from which classes and functions may come.
+
+    Returns:
+        The name of a `Lambda`, or of a class or function of another package that this program has
+        not registered itself; or None.
+    """
+    if isinstance(config, dict):
+        if (name := _foreign(config, packages)) is not None:
+            return name
+        config = list(config.values())
+    if isinstance(config, list | tuple):
+        return next(filter(None, (first_foreign(one, packages) for one in config)), None)
+    return None
+
+
+def _foreign(config: dict, packages: tuple[str, ...]) -> str | None:
+    name, module = config.get("class_name"), config.get("module")
+    # An activation that is a lambda is written as its code alone.
+    code = config["value"] if set(config) == {"value"} else None
+    bare = isinstance(code, list | tuple) and len(code) == 3 and isinstance(code[0], str)
+    if bare or name in ("Lambda", "__lambda__"):
+        return "Lambda"
+    if not isinstance(name, str):
+        return None
+    if not isinstance(module, str) or module.partition(".")[0] in packages:
+        return None
+    called = config.get("config") if name == "function" else name
+    registered = config.get("registered_name")
+    if isinstance(registered, str) and "keras_gcnn" in packages:
+        named = called if name == "function" else registered
+        if keras.saving.get_registered_object(named) is not None:
+            return None
+    return called if isinstance(called, str) else name

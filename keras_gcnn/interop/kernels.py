@@ -1,0 +1,73 @@
+"""Kernels in the layouts of other libraries of group convolutions."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from keras_gcnn.layers import GConv2D, GConv2DTranspose, LiftingConv2D
+from keras_gcnn.layers.arguments import check_choice
+
+LAYOUTS = ("groupy-torch", "groupy-tensorflow")
+
+
+def load_kernel(layer: keras.Layer, array: np.ndarray, layout: str = "groupy-torch") -> None:
+    """Gives a layer a kernel that was trained with another library.
+
+    - `"groupy-torch"`: `(c_out, c_in, orientations of the input, rows, columns)`, as GrouPy for
+      Chainer and PyTorch and what descends from it have it; of a lifting layer there is one.
+    - `"groupy-tensorflow"`: `(rows, columns, orientations * c_in, c_out)`, with orientations slow:
+      GrouPy for TensorFlow and keras-gcnn.
+
+    Their elements are in the order of this library: quarter turns counter-clockwise, then their
+    mirror images. Where they lay the channels of feature maps out in another order, biases and
+    normalisations have to follow; a value per field is in the same order everywhere.
+
+    Args:
+        layer: `LiftingConv2D` or `GConv2D` on `"p4"` or `"p4m"` that is built.
+        array: the kernel.
+        layout: one of the above.
+
+    Raises:
+        TypeError: for another layer.
+        ValueError: for an unknown layout, a layer that is not built or on another group, or an
+            array of another shape.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn import interop, layers
+    >>> layer = layers.LiftingConv2D(8, 3, group="p4")
+    >>> layer.build((None, 28, 28, 1))
+    >>> interop.load_kernel(layer, np.ones((8, 1, 1, 3, 3)))
+    """
+    check_choice("layout", layout, LAYOUTS)
+    if not isinstance(layer, (LiftingConv2D, GConv2D)) or isinstance(layer, GConv2DTranspose):
+        raise TypeError(
+            f"{type(layer).__name__} has no such kernel. Give a LiftingConv2D or a GConv2D."
+        )
+    if not layer.built:
+        raise ValueError(
+            f"{layer.name!r} has no kernel yet. Call it on an input first, or build it."
+        )
+    if layer.group.name not in ("z2", "p4", "p4m"):
+        raise ValueError(
+            f"{layer.name!r} is on {layer.group.name}; kernels of other libraries are known on z2, "
+            "p4 and p4m."
+        )
+    array = np.asarray(array)
+    orders, rows, columns, fields, filters = layer.kernel.shape
+    wanted = (filters, fields, orders, rows, columns)
+    if layout == "groupy-tensorflow":
+        wanted = (rows, columns, orders * fields, filters)
+    if array.shape != wanted:
+        raise ValueError(
+            f"array has the shape {array.shape}; the kernel of {layer.name!r} in the layout "
+            f"{layout!r} has {wanted}. Build the layer with the filters, kernel_size and group of "
+            "the one that was trained."
+        )
+    if layout == "groupy-tensorflow":
+        kernel = array.reshape(rows, columns, orders, fields, filters).transpose(2, 0, 1, 3, 4)
+    else:
+        kernel = array.transpose(2, 3, 4, 1, 0)
+    layer.kernel.assign(np.ascontiguousarray(kernel))

@@ -1,0 +1,253 @@
+"""`to_plain` says every layer and every network in stock layers, with the same outputs."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import export, layers, zoo
+from tests.helpers.contract import (
+    CASES,
+    constructor_arguments,
+    functional,
+    predict,
+    randomized,
+)
+from tests.helpers.layers import DATA_FORMATS, relative_error
+from tests.zoo.networks import build, every_network, images
+
+TOLERANCE = 1e-5
+VARIANTS = [(case, variant) for case in CASES for variant in ({}, *case.variants)]
+
+
+def names_of_modules(config):
+    """All modules that a configuration names, wherever."""
+    if isinstance(config, dict):
+        yield from ([config["module"]] if config.get("module") else [])
+        config = list(config.values())
+    if isinstance(config, list | tuple):
+        for one in config:
+            yield from names_of_modules(one)
+
+
+def check(model, x):
+    """Outputs are equal, and nothing is left that Keras does not have."""
+    plain = export.to_plain(model)
+    assert "keras_gcnn" not in json.dumps(plain.get_config(), default=str)
+    assert {name.split(".")[0] for name in names_of_modules(plain.get_config())} == {"keras"}
+    expected, found = model(x, training=False), plain(x, training=False)
+    keras.tree.assert_same_structure(found, expected)
+    for one, other in zip(keras.tree.flatten(expected), keras.tree.flatten(found), strict=True):
+        one, other = map(keras.ops.convert_to_numpy, (one, other))
+        assert relative_error(other, one) < TOLERANCE
+    return plain
+
+
+@pytest.mark.parametrize(
+    ("case", "variant"),
+    VARIANTS,
+    ids=[f"{case.layer_class.__name__}-{'-'.join(variant)[:40]}" for case, variant in VARIANTS],
+)
+@pytest.mark.parametrize("data_format", DATA_FORMATS)
+def test_every_layer_in_every_form(case, variant, data_format):
+    if "equivariance" in constructor_arguments(case.layer_class):
+        variant = {**variant, "equivariance": "ignore"}
+    layer = case.make(data_format, **variant)
+    inputs = case.inputs(data_format)
+    model = randomized(functional(layer, inputs))
+    plain = check(model, inputs)
+    # What does something is there by its name, unless nothing is left of it at inference.
+    if not isinstance(layer, (layers.GDropout, layers.SteerableDropout)):
+        assert layer.name in [one.name for one in plain.layers]
+
+
+@every_network
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"group": "z2"},
+        {"group": "p4m", "convolution": "gc"},
+        {"group": "p4m", "restrict_after": {"1": "p4", "2": "z2"}},
+    ],
+    ids=["z2", "p4m-gc", "restricted"],
+)
+def test_every_network(builder, arguments):
+    check(build(builder, **arguments), images((28, 28, 1)))
+
+
+@pytest.mark.parametrize("data_format", DATA_FORMATS)
+@pytest.mark.parametrize("variant", [None, "seed"])
+def test_a_steerable_network(variant, data_format):
+    shape = (28, 28, 1) if data_format == "channels_last" else (1, 28, 28)
+    form = {"fields": (2, 2, 3), "input_shape": shape, "data_format": data_format}
+    network = build("so2cnn", None, variant=variant, **form)
+    plain = check(network, images(shape))
+    assert not any(isinstance(one, keras.layers.BatchNormalization) for one in plain.layers)
+
+
+@pytest.mark.parametrize("form", [{"group": "so2"}, {"group": "z2", "posterior": "gaussian"}])
+def test_an_autoencoder_and_its_parts(form):
+    vae = zoo.vae(**form, parameters=120_000)
+    x = images((28, 28, 1))
+    assert set(check(vae, x).output) == {"logits", *vae.encoder.output}
+    check(vae.encoder, x)
+    check(vae.decoder, np.random.default_rng(0).normal(size=(3, 6)).astype("float32"))
+    flat = export.to_plain(vae, flatten=True)
+    assert not any(isinstance(layer, keras.Model) for layer in flat.layers)
+    assert "encoder_conv1" in [layer.name for layer in flat.layers]
+
+
+def test_an_autoencoder_that_turns_says_what_to_convert():
+    vae = zoo.vae("p4", orientation=True)
+    with pytest.raises(ValueError, match=r"Convert model\.encoder and model\.decoder"):
+        export.to_plain(vae)
+    check(vae.encoder, images((28, 28, 1)))
+
+
+def model_of_ones_own(data_format="channels_last"):
+    """Ours and stock layers, a model in the model, a layer that is called twice, two outputs."""
+    first = data_format == "channels_first"
+    axis = 1 if first else -1
+    form = {"data_format": data_format}
+    inner = keras.Sequential(
+        [
+            keras.Input((8, 12, 12) if first else (12, 12, 8)),
+            layers.GConv2D(2, 3, "p4", padding="same", name="inside", **form),
+            layers.GBatchNormalization("p4", axis),
+            keras.layers.ReLU(),
+        ],
+        name="inner",
+    )
+    image = keras.Input((2, 12, 12) if first else (12, 12, 2), name="picture")
+    x = keras.layers.Conv2D(3, 3, padding="same", use_bias=False, name="stock", **form)(image)
+    x = keras.layers.BatchNormalization(axis, name="stock_norm")(x)
+    x = layers.LiftingConv2D(2, 3, "p4", padding="same", activation="relu", name="lift", **form)(x)
+    shared = layers.GConv2D(2, 3, "p4", padding="same", name="shared", **form)
+    y = keras.layers.Add()([shared(inner(shared(x))), x])
+    pooled = layers.GGlobalPooling("max", "p4", **form)(layers.GDropout(0.5, "p4", **form)(y))
+    outputs = {"scores": keras.layers.Dense(3, name="scores")(pooled), "map": y}
+    return keras.Model(image, outputs, name="own")
+
+
+@pytest.mark.parametrize("data_format", DATA_FORMATS)
+def test_a_model_of_ones_own(data_format):
+    model = randomized(model_of_ones_own(data_format))
+    before = [keras.ops.convert_to_numpy(one) for one in model.weights]
+    shape = (2, 12, 12) if data_format == "channels_first" else (12, 12, 2)
+    plain = check(model, images(shape))
+    assert plain.name == "own"
+    assert plain.inputs[0].name == "picture"
+    assert plain.get_layer("inner").get_layer("inside").__class__ is keras.layers.Conv2D
+    # Features are read by the names that the layers had.
+    features = keras.Model(plain.input, plain.get_layer("lift").output)
+    expected = keras.Model(model.input, model.get_layer("lift").output)
+    x = images(shape)
+    assert relative_error(predict(features, x), predict(expected, x)) < TOLERANCE
+    # The given model is as it was.
+    for variable, value in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
+    assert model.get_layer("lift").output is not None
+
+
+def test_normalizations_are_folded_where_that_is_exact_and_only_there():
+    def norms(model):
+        return [one.name for one in model.layers if "BatchNorm" in type(one).__name__]
+
+    image = keras.Input((8, 8, 2))
+    a = layers.LiftingConv2D(2, 3, "p4", use_bias=False, name="a")(image)
+    b = layers.GBatchNormalization("p4", name="folded")(a)
+    c = layers.GConv2D(2, 3, "p4", activation="relu", name="c")(b)
+    d = layers.GBatchNormalization("p4", name="after_activation")(c)
+    e = layers.GConv2D(2, 3, "p4", name="e")(d)
+    f = layers.GBatchNormalization("p4", name="read_twice")(e)
+    model = randomized(keras.Model(image, [f, keras.layers.Flatten()(e)]))
+    assert norms(check(model, images((8, 8, 2)))) == ["after_activation", "read_twice"]
+    unfolded = export.to_plain(model, fold=False)
+    assert norms(unfolded) == ["folded", "after_activation", "read_twice"]
+
+
+def test_as_many_channels_as_columns():
+    """Of which Keras on TensorFlow takes one for the other when it adds a bias."""
+    image = keras.Input((2, 10, 10))
+    form = {"data_format": "channels_first"}
+    x = layers.LiftingConv2D(2, 3, "p4", activation="tanh", **form)(image)  # 8 channels of 8x8
+    x = layers.GConv2D(2, 3, "p4", padding="same", **form)(x)
+    x = layers.GBatchNormalization("p4", 1)(x)
+    x = layers.GSeparableConv2D(2, 3, "p4", padding="same", **form)(x)
+    check(randomized(keras.Model(image, x)), images((2, 10, 10)))
+
+
+def test_weights_are_not_shared():
+    network = build("lenet", "p4")
+    plain = export.to_plain(network)
+    x = images((28, 28, 1))
+    before = predict(network, x)
+    for variable in plain.weights:
+        variable.assign(variable * 2)
+    np.testing.assert_array_equal(predict(network, x), before)
+
+
+def test_pixels_of_eight_bits():
+    network = build("lenet", "p4")
+    pixels = np.random.default_rng(0).integers(0, 256, size=(3, 28, 28, 1)).astype("float32")
+    plain = export.to_plain(network, scale=1 / 255)
+    expected = predict(network, pixels / 255)
+    assert relative_error(predict(plain, pixels), expected) < TOLERANCE
+
+
+def test_networks_without_a_size():
+    image = keras.Input((None, None, 1))
+    x = layers.LiftingConv2D(2, 3, "p4", equivariance="ignore")(image)
+    model = keras.Model(image, layers.GGlobalPooling("max", "p4")(x))
+    check(randomized(model), images((11, 9, 1)))
+    needy = keras.Model(image, layers.GPooling("max", "p4", name="needy")(x))
+    with pytest.raises(ValueError, match=r"'needy' .* unknown size.* State the size"):
+        export.to_plain(needy)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Foreign(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs * 2
+
+
+class Subclassed(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+def of_one_layer(layer):
+    image = keras.Input((6, 6, 4))
+    return keras.Model(image, layer(image))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: of_one_layer(Foreign(name="odd")), "Foreign 'odd' .* holds Foreign"),
+        (lambda: of_one_layer(keras.layers.Lambda(lambda x: x, name="odd")), "'odd' .* Lambda"),
+        (
+            lambda: of_one_layer(keras.layers.Dense(3, activation=lambda x: x, name="odd")),
+            "Dense 'odd'",
+        ),
+        (lambda: of_one_layer(Subclassed(name="odd")), "'odd' .* holds Subclassed"),
+        (lambda: Subclassed(name="odd"), "'odd' is not a graph of layers"),
+        (lambda: keras.Sequential([layers.GConv2D(2, 3)], name="odd"), "'odd' is not a graph"),
+        (lambda: layers.GConv2D(2, 3, name="odd"), "'odd' is not a graph"),
+        (
+            lambda: of_one_layer(keras.layers.TimeDistributed(layers.GPooling(), name="odd")),
+            "'odd' .* holds GPooling",
+        ),
+    ],
+)
+def test_what_cannot_be_said_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        export.to_plain(make())
+
+
+def test_what_draws_at_inference_is_refused():
+    pair = [keras.Input((3,)), keras.Input((1,))]
+    layer = layers.VonMisesFisherSampling(at_inference="sample", name="odd")
+    with pytest.raises(ValueError, match=r"'odd' draws at inference.*at_inference=\"mean\""):
+        export.to_plain(keras.Model(pair, layer(pair)))

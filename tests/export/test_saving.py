@@ -1,0 +1,193 @@
+"""Files for serving: each computes what the network does, or is not there."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import export
+from tests.zoo.networks import build, images
+
+NAMES = [f"digit {number}" for number in range(10)]
+PATHS = {
+    "keras": "own.keras",
+    "plain_keras": "plain.keras",
+    "saved_model": "model/1",
+    "onnx": "net.onnx",
+}
+every_format = pytest.mark.parametrize("format", PATHS)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build("cohen_cnn", "p4", convolution="gc")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("exported")
+
+
+@pytest.fixture(scope="module")
+def saved(network, folder):
+    """Writes a format once."""
+    paths = {}
+
+    def save(format):
+        if format not in paths:
+            scale = None if format == "keras" else 1 / 255
+            path = folder / PATHS[format]
+            paths[format] = export.save(network, path, format, classes=NAMES, scale=scale)
+        return paths[format]
+
+    return save
+
+
+def pixels(n=5):
+    return np.random.default_rng(0).integers(0, 256, size=(n, 28, 28, 1)).astype("float32")
+
+
+def run(format, path, x):
+    """What the file's own runtime finds."""
+    if format == "onnx":
+        import onnxruntime
+
+        return onnxruntime.InferenceSession(path).run(["logits"], {"image": x})[0]
+    if format == "saved_model":
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(str(path))
+        return loaded.signatures["serving_default"](image=tf.constant(x))["logits"].numpy()
+    outputs = keras.saving.load_model(path)(x)
+    outputs = outputs["logits"] if isinstance(outputs, dict) else outputs
+    return keras.ops.convert_to_numpy(outputs)
+
+
+@every_format
+def test_it_computes_the_same_for_any_batch(network, saved, format):
+    path = saved(format)
+    for n in (1, 5):
+        x = pixels(n)
+        expected = keras.ops.convert_to_numpy(network(x / 255))
+        found = run(format, path, x / 255 if format == "keras" else x)
+        assert found.shape == (n, 10)
+        assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("format", ["saved_model", "onnx"])
+def test_invariance_survives(saved, format):
+    path, x = saved(format), pixels()
+    logits = run(format, path, x)
+    for turns in (1, 2, 3):
+        turned = run(format, path, np.ascontiguousarray(np.rot90(x, turns, (1, 2))))
+        assert np.abs(turned - logits).max() <= 1e-5 * np.abs(logits).max()
+    mirrored = run(format, path, np.ascontiguousarray(x[:, ::-1]))
+    assert np.abs(mirrored - logits).max() > 1e-3 * np.abs(logits).max()
+
+
+@every_format
+def test_the_classes_are_in_the_metadata(saved, format):
+    path = saved(format)
+    if format == "onnx":
+        import onnx
+
+        found = {one.key: one.value for one in onnx.load(path).metadata_props}
+        classes = json.loads(found["classes"])
+    elif format == "saved_model":
+        classes = json.loads((path / "assets.extra" / "keras_gcnn.json").read_text())["classes"]
+    else:
+        with zipfile.ZipFile(path) as archive:
+            classes = json.loads(archive.read("keras_gcnn.json"))["classes"]
+    assert classes == NAMES
+
+
+def test_nothing_but_the_files_is_left(saved, folder):
+    for format in PATHS:
+        saved(format)
+    names = {path.name for path in folder.rglob("*")}
+    assert not {name for name in names if "partial" in name}
+
+
+# Loads the file in a process in which this library cannot be imported.
+LOADER = """
+import sys
+sys.modules["keras_gcnn"] = None
+import keras, numpy as np
+model = keras.saving.load_model(sys.argv[1])
+with np.load(sys.argv[2]) as arrays:
+    found = keras.ops.convert_to_numpy(model(arrays["x"])["logits"])
+    assert np.abs(found - arrays["y"]).max() <= 1e-5 * np.abs(arrays["y"]).max()
+print("the same")
+"""
+
+
+def test_the_plain_file_needs_nothing_of_ours(network, saved, tmp_path):
+    x = pixels()
+    np.savez(tmp_path / "arrays.npz", x=x, y=keras.ops.convert_to_numpy(network(x / 255)))
+    done = subprocess.run(
+        [sys.executable, "-c", LOADER, str(saved("plain_keras")), str(tmp_path / "arrays.npz")],
+        env={**os.environ, "KERAS_BACKEND": keras.backend.backend()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.endswith("the same\n"), done.stderr
+
+
+@every_format
+def test_a_mismatch_leaves_no_file_and_an_older_one_stays(network, tmp_path, monkeypatch, format):
+    path = tmp_path / PATHS[format]
+    written = export.formats.FORMATS[format].write
+
+    def wrong(*arguments):
+        return [[one + 0.1 for one in outputs] for outputs in written(*arguments)]
+
+    changed = export.formats.Format(export.formats.FORMATS[format].suffix, wrong)
+    monkeypatch.setitem(export.formats.FORMATS, format, changed)
+    with pytest.raises(ValueError, match=r"was not written: the file's outputs differ"):
+        export.save(network, path, format)
+    assert not path.exists()
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("older")
+    with pytest.raises(ValueError, match="was not written"):
+        export.save(network, path, format)
+    assert path.read_text() == "older"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_older_model_is_replaced(tmp_path):
+    for widths in [(2, 3), (3, 4)]:
+        network = build("lenet", "p4", widths=widths)
+        path = export.save(network, tmp_path / "model" / "1", classes=NAMES)
+        found = run("saved_model", path, images((28, 28, 1)))
+        np.testing.assert_allclose(found, network(images((28, 28, 1))), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("net.onnx", {"format": "tflite"}, "Choose one of 'keras', 'plain_keras'"),
+        ("net.h5", {}, "tells no format"),
+        ("net.keras", {"format": "onnx"}, "has to end in '.onnx'"),
+        ("net.keras", {"format": "saved_model"}, "has to be a folder"),
+        ("net.keras", {"classes": ["a", "b"]}, "classes has 2 names"),
+        ("net.keras", {"classes": "abcdefghij"}, "as a list"),
+        ("net.keras", {"scale": 0.5}, "put a keras.layers.Rescaling"),
+    ],
+)
+def test_a_mistake_is_explained(network, tmp_path, name, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        export.save(network, tmp_path / name, **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_missing_is_said(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(export.formats, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"needs onnx.*pip install 'keras-gcnn\[onnx\]'"):
+        export.save(network, tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
