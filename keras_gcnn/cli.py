@@ -12,7 +12,7 @@ import platform
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
 import typer
 from rich.console import Console
@@ -33,6 +33,7 @@ app = typer.Typer(
 # Recipes and paths may hold brackets and colons, which are no markup here.
 console = Console(markup=False, emoji=False)
 _BACKENDS = get_args(Backend)
+ExportFormat = Literal["keras", "plain_keras", "saved_model", "onnx"]
 
 BackendOption = Annotated[
     Backend | None,
@@ -216,6 +217,38 @@ def evaluate(
         data_dir=data_dir,
         console=console,
     )
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A saved model, MODEL.keras.")],
+    format: Annotated[
+        ExportFormat,
+        typer.Option(help="What to write; all but keras need nothing of this library."),
+    ] = "onnx",
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write it; default beside the model.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Names of the classes, with commas between them.")
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(help="Multiply inputs by this first, e.g. 0.00392157 for 8-bit pixels."),
+    ] = None,
+    backend: BackendOption = None,
+) -> None:
+    """Write a saved model for serving, and compare what the file computes with the model."""
+    choose_backend(backend)
+    from keras_gcnn import export as exporting
+
+    loaded = exporting.load(model)
+    if output is None:
+        endings = {"onnx": ".onnx", "saved_model": "", "plain_keras": "-plain.keras"}
+        output = model.with_name(model.stem + endings.get(format, "-keras.keras"))
+    names = None if classes is None else [one.strip() for one in classes.split(",")]
+    path = exporting.save(loaded, output, format, classes=names, scale=scale)
+    console.print(f"{path} computes what {model} does.")
 
 
 @app.command()

@@ -1,10 +1,13 @@
 """Every network of the zoo, small enough to be tested on each backend."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 
 from keras_gcnn import zoo
+from keras_gcnn.analysis.compiled import without_trace
 
 GROUPS = ("z2", "p4", "p4m")
 
@@ -43,6 +46,12 @@ def build(builder, group, **arguments):
         elif variable.name in spreads:
             variable.assign(generator.uniform(*spreads[variable.name], size=variable.shape))
     return network
+
+
+@functools.lru_cache(maxsize=2)
+def compiled(model):
+    """The model as a function: JAX compiles every operation of what is called as it is."""
+    return without_trace(model)
 
 
 def images(shape, n=4, seed=1):

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import analysis, groups, layers
-from keras_gcnn.analysis.compiled import without_trace
-from tests.zoo.networks import WITHOUT_DROPOUT, build, every_network, images
+from tests.zoo.networks import WITHOUT_DROPOUT, build, compiled, every_network, images
 
 SIZES = (28, 29, 32, 33)
 IMAGES = 16
@@ -37,7 +36,7 @@ def call_on_turned(model, group, size, dtype):
     """
     x = images((size, size, 1), n=IMAGES // group.order).astype(dtype)
     turned = np.concatenate([group.act_on_plane(x, g, (1, 2)) for g in range(group.order)])
-    outputs = (keras.ops.convert_to_numpy(one) for one in without_trace(model)(turned))
+    outputs = (keras.ops.convert_to_numpy(one) for one in compiled(model)(turned))
     return [one.reshape(group.order, len(x), *one.shape[1:]) for one in outputs]
 
 

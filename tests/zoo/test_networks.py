@@ -13,6 +13,7 @@ from tests.zoo.networks import (
     STEERABLE,
     WITHOUT_DROPOUT,
     build,
+    compiled,
     count,
     every_network,
     images,
@@ -153,7 +154,7 @@ def test_mixed_precision_returns_full_precision_logits(builder, policy):
     finally:
         keras.config.set_dtype_policy(before)
     x = images((28, 28, 1))
-    logits = network(x)
+    logits = compiled(network)(x)
     assert keras.backend.standardize_dtype(logits.dtype) == "float32"
     full = build(builder, "p4")
     full.set_weights(network.get_weights())
@@ -167,7 +168,7 @@ def test_defaults_just_work(builder):
     network = getattr(zoo, builder)()
     assert network.output_shape == (None, 10)
     # Logits, not probabilities.
-    logits = keras.ops.convert_to_numpy(network(images(network.input_shape[1:])))
+    logits = keras.ops.convert_to_numpy(compiled(network)(images(network.input_shape[1:])))
     assert not np.allclose(logits.sum(axis=-1), 1, atol=1e-3)
     softmax = build(builder, "z2", classes=3, classifier_activation="softmax")
     probabilities = softmax.predict(images((28, 28, 1)), verbose=0)

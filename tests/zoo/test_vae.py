@@ -10,7 +10,7 @@ from scipy import special
 
 from keras_gcnn import zoo
 from keras_gcnn.distributions import von_mises_fisher
-from tests.zoo.networks import build, count, images
+from tests.zoo.networks import build, compiled, count, images
 from tests.zoo.test_equivariance import policy
 
 SMALL = {
@@ -37,7 +37,7 @@ def numbers(tensor):
 
 
 def outputs(model, x):
-    return {name: numbers(found) for name, found in model(x).items()}
+    return {name: numbers(found) for name, found in compiled(model)(x).items()}
 
 
 @TURNING
@@ -219,7 +219,7 @@ def test_mixed_precision(mixed, posterior):
         model = small(posterior=posterior, orientation=True)
         model.compile("sgd")
         assert np.isfinite(model.fit(images((28, 28, 1)), verbose=0).history["loss"]).all()
-    for value in model(images((28, 28, 1))).values():
+    for value in compiled(model)(images((28, 28, 1))).values():
         assert keras.backend.standardize_dtype(value.dtype) == "float32"
 
 
