@@ -35,6 +35,15 @@ def __dir__() -> list[str]:
 
 # The `keras-gcnn` command chooses Keras's backend by an option. Keras fixes its backend when it is
 # imported, so the command has to read its options before that. Under `python -m keras_gcnn` the
-# name is "-m" at this time.
-if Path(sys.argv[0] if sys.argv else "").stem not in ("keras-gcnn", "-m"):
+# name is "-m" at this time, as it is for every package that is run so.
+def _is_the_command() -> bool:
+    name = Path(sys.argv[0] if sys.argv else "").stem
+    if name != "-m":
+        return name == "keras-gcnn"
+    given = iter(sys.orig_argv)
+    modules = (one[2:] or next(given, "") for one in given if one.startswith("-m"))
+    return next(modules, "").partition(".")[0] == __name__
+
+
+if not _is_the_command():
     importlib.import_module(f"{__name__}.zoo")

@@ -11,7 +11,7 @@ import keras
 import pytest
 from typer.testing import CliRunner
 
-from keras_gcnn import cli
+from keras_gcnn import cli, zoo
 from keras_gcnn.training.recipe import load_recipe, recipe_names
 
 COMMAND = Path(sys.executable).with_name("keras-gcnn")
@@ -190,6 +190,54 @@ def test_the_package_is_run_as_the_command(module):
     command = [sys.executable, "-m", module, "recipes"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "upright_to_rotated_all" in done.stdout
+
+
+def test_a_package_that_is_run_loads_models_when_it_is_imported(tmp_path):
+    """Under `python -m` it is imported while the name of the program is not known yet."""
+    zoo.lenet("p4", widths=(1, 1)).save(tmp_path / "model.keras")
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("import keras_gcnn")
+    program = "import keras; print(keras.saving.load_model('model.keras').name)"
+    (package / "go.py").write_text(program)
+    command = [sys.executable, "-m", "package.go"]
+    path = f"{Path(__file__).parents[1]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "lenet_p4\n", done.stderr
+
+
+def test_an_autoencoder_has_no_test_error(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    path = tmp_path / "vae.keras"
+    zoo.vae("z2", variant="mlp", widths=(2, 2), decoder_widths=(2, 2)).save(path)
+    monkeypatch.setattr(sys, "argv", ["keras-gcnn", "evaluate", str(path)])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "is an autoencoder, which has no classes" in capsys.readouterr().err
+
+
+def test_a_model_is_exported(monkeypatch, capsys, tmp_path):
+    path = tmp_path / "model.keras"
+    zoo.lenet("p4", widths=(1, 1), classes=3).save(path)
+    backend = ["--backend", keras.backend.backend()]
+    for options in (["--classes", "a, b,c"], ["--output", str(tmp_path / "new.keras")]):
+        arguments = ["export", str(path), "--format", "plain_keras", *options, *backend]
+        assert CliRunner().invoke(cli.app, arguments, catch_exceptions=False).exit_code == 0
+    written = {one.name for one in tmp_path.iterdir()}
+    assert written == {"model.keras", "model-plain.keras", "new.keras"}
+    monkeypatch.setattr(
+        sys, "argv", ["keras-gcnn", "export", str(path), "--classes", "a", *backend]
+    )
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "classes has 1 names" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("columns", ["60", "80"])

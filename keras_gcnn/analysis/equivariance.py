@@ -128,6 +128,7 @@ def equivariance_error(
             )
     field = field_of(input_type, group)
     x = _find_inputs(target, inputs, input_shape, batch_size, seed)
+    _check_square(target, group, x, data_format)
     _check_rank("input", x)
     evaluate = _function_of(target, training)
     y = evaluate(x)
@@ -171,6 +172,19 @@ def equivariance_error(
     return min(measured, key=lambda errors: max(errors.values()))
 
 
+def _check_square(target, group: groups.Group, x: np.ndarray, data_format: str) -> None:
+    """Raises a `ValueError` if turned images would not fit into a model of a fixed size."""
+    fixed = isinstance(target, keras.Model) and target.built and None not in x.shape
+    if fixed and fitting_group(group, x.shape, data_format) != group:
+        sizes = getattr(target, "input_shape", None) or (None,)
+        if None not in sizes[1:]:
+            raise ValueError(
+                f"{target.name} takes images of shape {sizes[1:]}, which do not fit into it any "
+                f"more when {group.name} turns them. Use square images, or a group without quarter "
+                "turns, e.g. 'pmm'."
+            )
+
+
 def _check_rank(what: str, array: np.ndarray) -> None:
     if array.ndim not in RANKS:
         raise ValueError(
@@ -209,7 +223,11 @@ def assert_equivariant(
         dtype = getattr(target, "compute_dtype", None) or keras.config.floatx()
         tolerance = _TOLERANCES.get(dtype, 1e-5)
     worst = max(errors, key=lambda name: (np.isnan(errors[name]), errors[name]))
-    # Written so that a NaN fails too.
+    if np.isnan(errors[worst]):
+        raise AssertionError(
+            f"The output of {getattr(target, 'name', target)} holds NaN or infinity, of which "
+            "nothing can be said. Look for it in the weights and the inputs."
+        )
     if not errors[worst] <= tolerance:
         raise AssertionError(
             f"{getattr(target, 'name', target)} does not commute with element {worst!r} of "

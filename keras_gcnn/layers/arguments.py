@@ -50,6 +50,14 @@ def check_count(argument: str, value: int) -> int:
     return count
 
 
+def check_flag(argument: str, value: bool) -> bool:
+    """Returns True or False as they are; raises a `ValueError` for everything else."""
+    # Not by `bool`, to which "no" is true; NumPy's own are no integers.
+    if isinstance(value, bool) or type(value).__name__ == "bool":
+        return bool(value)
+    raise ValueError(f"{argument}={value!r} has to be True or False.")
+
+
 def check_pair(argument: str, value: int | tuple[int, int]) -> tuple[int, int]:
     """Returns a pair of positive integers from one integer or a pair."""
     pair = as_counts(value) or (as_count(value),) * 2

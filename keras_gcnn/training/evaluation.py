@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 import keras_gcnn.layers  # noqa: F401 - registers the layers for loading
-from keras_gcnn import data, export
+from keras_gcnn import data, export, zoo
 from keras_gcnn.analysis.figures import plot_accuracy_by_angle
 from keras_gcnn.data.loading import names_fitting
 from keras_gcnn.training import files, report
@@ -42,6 +42,11 @@ def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
 
 def _shapes(model: keras.Model, path: Path) -> tuple[tuple[int | None, ...], ...]:
     """Shapes of the input and the output, without the batch."""
+    if isinstance(model, zoo.VariationalAutoencoder):
+        raise ValueError(
+            f"{path} is an autoencoder, which has no classes and so no test error. What its latent "
+            "vectors keep is in the results of its training, and measured by keras_gcnn.analysis."
+        )
     try:
         inputs, outputs = model.inputs, model.outputs
     except (AttributeError, ValueError):  # of a model that is not built, or of another class

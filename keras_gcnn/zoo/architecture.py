@@ -11,7 +11,7 @@ import keras
 
 from keras_gcnn import groups
 from keras_gcnn.layers import EquivarianceWarning
-from keras_gcnn.layers.arguments import as_counts, check_choice, check_count
+from keras_gcnn.layers.arguments import as_counts, check_choice, check_count, check_flag
 from keras_gcnn.layers.base import SizeDependent, frames_to_caller
 from keras_gcnn.zoo.assembly import Assembly, Maps
 from keras_gcnn.zoo.budget import fit_widths
@@ -149,6 +149,7 @@ def build(
     """
     group = groups.get(group)
     classes = check_count("classes", classes)
+    include_top = check_flag("include_top", include_top)
     check_choice("head", head, HEADS)
     check_choice("convolution", convolution, KINDS)
     check_choice("downsampling", downsampling, DOWNSAMPLING)

@@ -157,6 +157,22 @@ class VariationalAutoencoder(keras.Model):
         """The weight of the divergence at this step of training."""
         return self.beta(self._steps) if isinstance(self.beta, _Schedule) else self.beta
 
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Trains the autoencoder, as `keras.Model.fit` does.
+
+        Args:
+            x: images in [0, 1], of shape `(n, rows, columns, channels)`, or what else Keras takes.
+            y: images to draw instead of them, likewise, or None.
+            *args: arguments of `keras.Model.fit`.
+            **kwargs: likewise.
+
+        Raises:
+            ValueError: if arrays of images have pixels outside of [0, 1].
+        """
+        _check_pixels(x)
+        _check_pixels(y)
+        return super().fit(x, y, *args, **kwargs)
+
     def embed(self, images, batch_size: int | None = None) -> np.ndarray:
         """Mean latent vectors, of shape `(n, latent_dim)`.
 
@@ -164,6 +180,7 @@ class VariationalAutoencoder(keras.Model):
             images: array of shape `(n, rows, columns, channels)`, in [0, 1].
             batch_size: int; None for Keras's default.
         """
+        _check_pixels(images)
         return self.encoder.predict(images, batch_size=batch_size, verbose=0)["mean"]
 
     def reconstruct(self, images, batch_size: int | None = None) -> np.ndarray:
@@ -173,6 +190,7 @@ class VariationalAutoencoder(keras.Model):
             images: array of shape `(n, rows, columns, channels)`, in [0, 1].
             batch_size: int; None for Keras's default.
         """
+        _check_pixels(images)
         return _as_images(self.predict(images, batch_size=batch_size, verbose=0)["logits"])
 
     def sample(self, n: int, seed: int | None = None) -> np.ndarray:
@@ -204,6 +222,18 @@ class VariationalAutoencoder(keras.Model):
                 config[key], custom_objects=custom_objects
             )
         return cls(**config)
+
+
+def _check_pixels(images: object) -> None:
+    """Raises a `ValueError` if an array of images leaves [0, 1]; looks at no other data."""
+    if not isinstance(images, np.ndarray) or not images.size:
+        return
+    least, most = images.min(), images.max()
+    if least < 0 or most > 1:
+        raise ValueError(
+            f"The images have pixels from {least:g} to {most:g}; the autoencoder is for pixels in "
+            "[0, 1]. Divide those of 8 bits by 255."
+        )
 
 
 def check_beta(beta: float) -> float:

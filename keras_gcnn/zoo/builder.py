@@ -52,6 +52,25 @@ Raises:
         are not published, or a file of another network."""
 
 
+def with_default_shape(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
+    """Has the default of `input_shape` follow the data format, which may be Keras's own."""
+    signature = inspect.signature(function)
+    rows, columns, channels = signature.parameters["input_shape"].default
+
+    @functools.wraps(function)
+    def build(*args, **kwargs) -> keras.Model:
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError:
+            return function(*args, **kwargs)  # whose own message names it
+        form = given.get("data_format") or keras.config.image_data_format()
+        if "input_shape" not in given and form == "channels_first":
+            kwargs["input_shape"] = (channels, rows, columns)
+        return function(*args, **kwargs)
+
+    return build
+
+
 def builder(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
     """Marks a function as a builder of the zoo.
 
@@ -59,6 +78,7 @@ def builder(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
     result and errors. `weights` may be the name of published ones.
     """
     signature = inspect.signature(function)
+    shaped = with_default_shape(function)
 
     @functools.wraps(function)
     def build(*args, **kwargs) -> keras.Model:
@@ -68,7 +88,7 @@ def builder(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
             return function(*args, **kwargs)  # whose own message names it
         name = given.get("weights")
         if not published.is_name(name):
-            return function(*args, **kwargs)
+            return shaped(*args, **kwargs)
         defaults = {key: one.default for key, one in signature.parameters.items()}
         return published.load(function, given, defaults)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_gcnn.layers import Fields
-from keras_gcnn.layers.arguments import as_counts, check_choice, check_count
+from keras_gcnn.layers.arguments import as_counts, check_choice, check_count, check_flag
 from keras_gcnn.zoo import steerable_assembly as steerable
 from keras_gcnn.zoo.architecture import check_shape, check_widths
 from keras_gcnn.zoo.budget import fit_widths
@@ -171,6 +171,7 @@ def so2cnn(
     """
     form = _VARIANTS[check_choice("variant", variant, tuple(_VARIANTS))]
     classes = check_count("classes", classes)
+    include_top = check_flag("include_top", include_top)
     data_format = data_format or keras.config.image_data_format()
     *_, channels = check_shape(input_shape, data_format, form.smallest)
     if parameters is not None and fields is not None:

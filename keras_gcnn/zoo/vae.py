@@ -11,10 +11,11 @@ import numpy as np
 
 from keras_gcnn import groups
 from keras_gcnn.layers import Fields
-from keras_gcnn.layers.arguments import as_count, check_choice, check_rate
+from keras_gcnn.layers.arguments import as_count, check_choice, check_flag, check_rate
 from keras_gcnn.zoo.architecture import check_shape, check_widths
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 from keras_gcnn.zoo.budget import fit_widths
+from keras_gcnn.zoo.builder import with_default_shape
 from keras_gcnn.zoo.posteriors import POSTERIORS, Posterior
 from keras_gcnn.zoo.vae_dense import DenseLayers
 from keras_gcnn.zoo.vae_parts import Convolutions
@@ -51,6 +52,7 @@ _VARIANTS = {
 }
 
 
+@with_default_shape
 def vae(
     group: str | groups.Group = "so2",
     posterior: str = "vmf",
@@ -136,7 +138,7 @@ def vae(
     family = POSTERIORS[check_choice("posterior", posterior, tuple(POSTERIORS))]
     dim = _check_dim(latent_dim, family, posterior)
     data_format = data_format or keras.config.image_data_format()
-    on = None if isinstance(group, str) and group.lower() == "so2" else groups.get(group)
+    on = _find_group(group)
     if on is None:
         max_frequency = chosen.max_frequency if max_frequency is None else max_frequency
         Fields.regular(1, max_frequency)  # refuses what is no frequency
@@ -203,6 +205,16 @@ def vae(
     return load_weights(model, weights)
 
 
+def _find_group(group: str | groups.Group) -> groups.Group | None:
+    """The group of the encoder; None for SO(2)."""
+    if isinstance(group, str) and group.lower() == "so2":
+        return None
+    try:
+        return groups.get(group)
+    except ValueError as error:
+        raise ValueError(f"{error} Or 'so2', for all rotations.") from None
+
+
 def _check_dim(latent_dim: int, family: Posterior, posterior: str) -> int:
     dim = as_count(latent_dim)
     if dim is None or dim < family.least:
@@ -214,7 +226,7 @@ def _check_dim(latent_dim: int, family: Posterior, posterior: str) -> int:
 
 
 def _check_orientation(orientation: bool, group: groups.Group | None) -> bool:
-    if not orientation or group is None:
+    if not check_flag("orientation", orientation) or group is None:
         return bool(orientation)
     turns_only = (np.linalg.det(group.matrices) > 0).all()
     if group.order == 1 or not turns_only:

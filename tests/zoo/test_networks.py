@@ -1,5 +1,6 @@
 """What every network of the zoo has to do, in the manner of timm's test of all its models."""
 
+import inspect
 import warnings
 
 import keras
@@ -144,6 +145,21 @@ def test_channels_first_computes_the_same(builder):
     assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("builder", [*BUILDERS, *STEERABLE, "vae"])
+def test_the_default_size_follows_the_format(builder, monkeypatch):
+    last = inspect.signature(getattr(zoo, builder)).parameters["input_shape"].default
+    arguments = {"widths": BUILDERS[builder]["widths"]} if builder in BUILDERS else {}
+
+    def shape(**more):
+        network = getattr(zoo, builder)(**arguments, **more)
+        return getattr(network, "encoder", network).input_shape[1:]
+
+    assert shape() == last
+    assert shape(data_format="channels_first") == (last[2], *last[:2])
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
+    assert shape(data_format="channels_last") == last
+
+
 @every_network
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_returns_full_precision_logits(builder, policy):
@@ -193,6 +209,7 @@ def test_defaults_just_work(builder):
         ({"input_shape": (28, 28)}, "three positive integers"),
         ({"input_shape": 28}, "three positive integers"),
         ({"input_shape": (28, 28, True)}, "three positive integers"),
+        ({"include_top": "no"}, "include_top='no' has to be True or False"),
         ({"classes": 0}, "positive integer"),
         ({"classes": True}, "positive integer"),
         ({"classes": "10", "parameters": 50_000}, "positive integer"),

@@ -261,7 +261,8 @@ def test_export(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"group": "so3"}, "so3"),
+        ({"group": "so3"}, "'so3'.* Or 'so2', for all rotations"),
+        ({"orientation": "no"}, "orientation='no' has to be True or False"),
         ({"posterior": "normal"}, "Choose one of 'vmf', 'gaussian'"),
         ({"latent_dim": 1}, "latent_dim=1 has to be an integer from 2"),
         ({"latent_dim": 0, "posterior": "gaussian"}, "integer from 1"),
@@ -304,3 +305,13 @@ def test_an_encoder_that_does_not_fit_is_refused():
         zoo.VariationalAutoencoder(model.encoder, model.decoder, "gaussian")
     with pytest.raises(ValueError, match="its outputs are \\[\\]"):
         zoo.VariationalAutoencoder(model.decoder, model.decoder)
+
+
+@pytest.mark.parametrize("wrong", [lambda x: (255 * x).astype("uint8"), lambda x: x - 0.5])
+def test_pixels_of_another_range_are_refused(wrong):
+    model = small()
+    model.compile("sgd")
+    x = wrong(images((28, 28, 1)))
+    for call in (model.fit, model.embed, model.reconstruct, lambda x: model.fit(x * 0, x)):
+        with pytest.raises(ValueError, match=r"pixels from .*in \[0, 1\]\. Divide"):
+            call(x)

@@ -1,0 +1,156 @@
+"""The server of `examples/serve_ray`, started on this machine and asked with real digits."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_gcnn import data, export, zoo
+
+pytest.importorskip("ray.serve")
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "serve_ray"
+COMMAND = Path(sys.executable).with_name("serve")
+START = 120  # seconds
+CONFIG = """
+http_options: {{ host: 127.0.0.1, port: {port} }}
+applications:
+  - name: digits
+    route_prefix: /
+    import_path: app:build
+    args: {{ model: {model} }}
+    deployments:
+      - {{ name: Classifier, num_replicas: 2, ray_actor_options: {{ num_cpus: 0.1 }} }}
+"""
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Client:
+    """Asks a server; every request has a connection of its own."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def ask(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def predict(self, images):
+        return self.ask("POST", "/predict", json.dumps({"images": images}))
+
+
+@pytest.fixture(scope="module")
+def network():
+    return zoo.cohen_cnn("p4", weights="rotated_mnist")
+
+
+@pytest.fixture(scope="module")
+def client(network, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server")
+    names = [f"digit {number}" for number in range(10)]
+    model = export.save(network, folder / "model.onnx", classes=names)
+    port = free_port()
+    (folder / "serve.yaml").write_text(CONFIG.format(port=port, model=model))
+    # A cluster of its own: another one on the machine is not touched.
+    environment = {**os.environ, "RAY_ADDRESS": "local", "RAY_USAGE_STATS_ENABLED": "0"}
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            [COMMAND, "run", str(folder / "serve.yaml")],
+            cwd=EXAMPLE,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    client, until = Client(port), time.monotonic() + START
+    try:
+        while time.monotonic() < until and server.poll() is None:
+            try:
+                if client.ask("GET", "/health")[0] == 200:
+                    break
+            except (OSError, ValueError):  # not listening yet, or no JSON
+                pass
+            time.sleep(0.5)
+        else:
+            pytest.fail((folder / "log").read_text()[-1000:])
+        yield client
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+
+
+def test_it_answers_as_the_network_does(client, network):
+    images = data.load("digits").test.images[:20]
+    status, answer = client.predict(images.tolist())
+    assert status == 200
+    expected = network.predict(images, verbose=0)
+    found = np.array([one["logits"] for one in answer["predictions"]])
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+    for one, logits in zip(answer["predictions"], expected, strict=True):
+        assert one["class"] == f"digit {logits.argmax()}"
+        assert one["probability"] == pytest.approx(
+            np.exp(logits.max()) / np.exp(logits).sum(), 1e-4
+        )
+    turned = np.rot90(images, 1, (1, 2)).tolist()
+    again = np.array([one["logits"] for one in client.predict(turned)[1]["predictions"]])
+    assert np.abs(again - found).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_it_says_what_it_takes(client):
+    status, about = client.ask("GET", "/")
+    assert status == 200
+    assert about["image"] == [28, 28, 1]
+    assert about["classes"][3] == "digit 3"
+
+
+IMAGE = np.zeros((28, 28)).tolist()
+WRONG = [
+    ("{", 400, "no JSON"),
+    (b"\xff\xfe", 400, "no JSON"),
+    ("[" * 100_000, 400, "no JSON"),
+    ("[]", 422, 'Send {"images"'),
+    ({"images": []}, 422, "one image or more"),
+    ({"images": {"a": 1}}, 422, 'Send {"images"'),
+    (
+        {"images": [np.zeros((28, 27)).tolist()]},
+        422,
+        r"shape (28, 27); the model takes (28, 28, 1)",
+    ),
+    ({"images": [IMAGE, [[1, 2], [3]]]}, 422, "Image 1 has rows of different lengths"),
+    ({"images": [[["1"] * 28] * 28]}, 422, "no nested list of numbers"),
+    ({"images": [[[float("nan")] * 28] * 28]}, 422, "holds NaN"),
+    ({"images": [[[1e39] * 28] * 28]}, 422, "too large a number"),
+    ({"images": [IMAGE] * 300}, 413, "at most 256"),
+    ("x" * 5_000_000, 413, "at most 4000000 bytes"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "message"), WRONG)
+def test_a_mistake_is_the_clients_and_the_server_stays(client, body, status, message):
+    body = json.dumps(body) if isinstance(body, dict) else body
+    found, answer = client.ask("POST", "/predict", body)
+    assert found == status
+    assert message in answer["detail"]
+    assert client.predict([IMAGE])[0] == 200
+
+
+def test_the_load_run_prints_its_table(client):
+    command = [sys.executable, EXAMPLE / "load.py", f"http://127.0.0.1:{client.port}"]
+    done = subprocess.run([*command, "--seconds", "3"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    head, _, row = done.stdout.splitlines()
+    assert head == "| server | requests/s | images/s | p50, ms | p99, ms |"
+    assert all(float(number) > 0 for number in row.split("|")[2:-1])
