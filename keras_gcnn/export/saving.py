@@ -70,6 +70,18 @@ def save(
     >>> network = keras_gcnn.zoo.lenet("p4", widths=(2, 3))
     >>> path = keras_gcnn.export.save(network, "lenet.keras", "plain_keras")  # doctest: +SKIP
     """
+    return save_and_compare(model, path, format, classes, scale, tolerance)[0]
+
+
+def save_and_compare(
+    model: keras.Model,
+    path: str | os.PathLike,
+    format: str | None = None,
+    classes: Sequence[str] | None = None,
+    scale: float | None = None,
+    tolerance: float = 1e-5,
+) -> tuple[Path, float]:
+    """Does what `save` does, and tells how far the file's outputs are from the network's."""
     path = Path(path).expanduser()
     format = check_choice("format", format or _format_of(path), tuple(formats.FORMATS))
     kind = formats.FORMATS[format]
@@ -95,11 +107,16 @@ def save(
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
         temporary = Path(folder, path.name)
         found = kind.write(written, temporary, samples, metadata)
-        _compare(model, path, expected, found, tolerance)
+        worst = _difference(expected, found)
+        if not worst <= tolerance:
+            raise ValueError(
+                f"{path} was not written: the file's outputs differ from those of {model.name!r} "
+                f"by {worst:.2g} of the largest, allowed are {tolerance:.2g}."
+            )
         if path.is_dir() and not path.is_symlink():
             shutil.move(path, Path(folder, "older"))
         temporary.replace(path)
-    return path
+    return path, worst
 
 
 def _format_of(path: Path) -> str:
@@ -145,14 +162,15 @@ def _predict(model: keras.Model, inputs: np.ndarray) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(one) for one in keras.tree.flatten(outputs)]
 
 
-def _compare(model, path: Path, expected, found, tolerance: float) -> None:
-    """Raises a `ValueError` unless the outputs for every batch are as expected."""
-    for wanted, outputs in zip(expected, found, strict=True):
-        for one, other in zip(wanted, outputs, strict=True):
-            same = one.shape == other.shape
-            worst = np.abs(one - other).max() / max(np.abs(one).max(), 1e-30) if same else np.inf
-            if not worst <= tolerance:
-                raise ValueError(
-                    f"{path} was not written: the file's outputs differ from those of "
-                    f"{model.name!r} by {worst:.2g} of the largest, allowed are {tolerance:.2g}."
-                )
+def _difference(expected, found) -> float:
+    """The largest difference of outputs, relative to the largest of the same output."""
+    pairs = [
+        pair
+        for wanted, outputs in zip(expected, found, strict=True)
+        for pair in zip(wanted, outputs, strict=True)
+    ]
+    if any(one.shape != other.shape for one, other in pairs):
+        return float("inf")
+    return max(
+        float(np.abs(one - other).max() / max(np.abs(one).max(), 1e-30)) for one, other in pairs
+    )

@@ -14,7 +14,7 @@ from keras_gcnn.layers.steerable.base import (
     pair_channels,
     scalar_channels,
 )
-from keras_gcnn.layers.steerable.positions import blurring_matrix, disc
+from keras_gcnn.layers.steerable.positions import blurring_window, disc
 
 
 @rule(layers.FourierActivation)
@@ -124,41 +124,54 @@ def invariant_map(writer: Writer, inputs):
 
 @rule(layers.SteerableAveragePooling2D)
 def blurred_pooling(writer: Writer, inputs):
-    """A matrix over the rows and one over the columns."""
+    """One filter for all windows and channels, and what windows at the border miss of it."""
     layer = writer.layer
     sizes = writer.known(inputs)[1:] if writer.first else writer.known(inputs)[:2]
-    rows, columns = (blurring_matrix(size, layer.strides, layer.sigma) for size in sizes)
     channels = inputs.shape[layer.channel_axis]
-    shape = (len(rows), sizes[1])
-    over_rows, over_columns = (
-        ("bchw,hr->bcrw", "bchw,wr->bchr")
-        if writer.first
-        else (
-            "bhwc,hr->brwc",
-            "bhwc,wr->bhrc",
-        )
-    )
-
-    def laid_out(shape):
-        return (channels, *shape) if writer.first else (*shape, channels)
-
+    windows = [blurring_window(size, layer.strides, layer.sigma) for size in sizes]
+    filters, starts = zip(*windows, strict=True)
+    form = {"data_format": layer.data_format}
+    # Symmetric, so that as much is added, or left out, before as after.
+    padding, cropping = (tuple(max(0, sign * one) for one in starts) for sign in (-1, 1))
+    x = inputs
+    if any(padding):
+        x = writer.add(keras.layers.ZeroPadding2D, x, padding, part="padding", **form)
+    if any(cropping):
+        x = writer.add(keras.layers.Cropping2D, x, cropping, part="cropping", **form)
+    kernel = np.multiply.outer(*filters)
     x = writer.add(
-        keras.layers.EinsumDense, inputs, over_rows, laid_out(shape), part="rows", weights=[rows.T]
+        keras.layers.DepthwiseConv2D,
+        x,
+        kernel.shape,
+        strides=layer.strides,
+        use_bias=False,
+        part="blur",
+        weights=[np.repeat(kernel[:, :, None, None], channels, axis=2)],
+        **form,
     )
-    shape = (len(rows), len(columns))
-    return writer.add(
-        keras.layers.EinsumDense, x, over_columns, laid_out(shape), weights=[columns.T]
-    )
+    sums = [_sums(size, layer, *window) for size, window in zip(sizes, windows, strict=True)]
+    return _times(writer, x, 1 / np.multiply.outer(*sums))
+
+
+def _sums(size: int, layer, weights: np.ndarray, start: int) -> np.ndarray:
+    """What every window's weights inside the image sum to."""
+    windows = start + layer.strides * np.arange(-(-size // layer.strides))[:, None]
+    inside = windows + np.arange(len(weights))
+    return (weights * ((inside >= 0) & (inside < size))).sum(axis=1)
 
 
 @rule(layers.DiscMask)
 def disc_mask(writer: Writer, inputs):
     """A product with a constant map."""
-    layer = writer.layer
     shape = writer.known(inputs)
-    mask = disc(*(shape[1:] if writer.first else shape[:2]), layer.margin)
-    equation = "bchw,hw->bchw" if writer.first else "bhwc,hw->bhwc"
-    return writer.add(keras.layers.EinsumDense, inputs, equation, shape, weights=[mask])
+    mask = disc(*(shape[1:] if writer.first else shape[:2]), writer.layer.margin)
+    return _times(writer, inputs, mask)
+
+
+def _times(writer: Writer, inputs, factors: np.ndarray):
+    """A product with a constant map."""
+    factors = factors[None] if writer.first else factors[:, :, None]
+    return writer.add(keras.layers.Rescaling, inputs, factors.tolist())
 
 
 def _array(variable) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -46,8 +48,8 @@ class _Positions(KeepsFields, MapLayer):
         return {**super().get_config(), "fields": fields}
 
 
-def blurring_matrix(size: int, stride: int, sigma: float) -> np.ndarray:
-    """Gaussian averages around every stride-th position, symmetric at every size.
+def blurring_window(size: int, stride: int, sigma: float) -> tuple[np.ndarray, int]:
+    """The Gaussian weights of every window along an axis, and where the first window begins.
 
     Args:
         size: int, number of positions.
@@ -55,17 +57,40 @@ def blurring_matrix(size: int, stride: int, sigma: float) -> np.ndarray:
         sigma: float, of the Gaussian, in positions.
 
     Returns:
-        Matrix of shape `(ceil(size / stride), size)` whose rows sum to one. The centres lie
-        symmetrically: between two positions where that is needed.
+        Weights, the largest of them 1, and the position of the first window's first weight, below
+        zero where it begins outside of the image. There are `ceil(size / stride)` windows, whose
+        centres lie symmetrically: between two positions where that is needed.
     """
     count = -(-size // stride)
-    centres = (np.arange(count) - (count - 1) / 2) * stride
-    positions = np.arange(size) - (size - 1) / 2
-    distances = (positions - centres[:, None]) / sigma
+    first_centre = (size - 1 - (count - 1) * stride) / 2
+    reach = math.ceil(_REACH * sigma + 1)
+    positions = np.arange(math.floor(first_centre) - reach, math.ceil(first_centre) + reach + 1)
+    squares = ((positions - first_centre) / sigma) ** 2
     # Relative to the nearest position, so that some are left however narrow the Gaussian is.
-    squares = distances**2 - (distances**2).min(axis=1, keepdims=True)
-    weights = np.exp(-0.5 * squares) * (squares <= _REACH**2)
-    return weights / weights.sum(axis=1, keepdims=True)
+    squares -= squares.min()
+    near = squares <= _REACH**2
+    return np.exp(-0.5 * squares[near]), int(positions[near][0])
+
+
+def blurring_matrix(size: int, stride: int, sigma: float) -> np.ndarray:
+    """Gaussian averages around equidistant centres.
+
+    Args:
+        size: int, number of positions.
+        stride: int.
+        sigma: float, of the Gaussian, in positions.
+
+    Returns:
+        Matrix of shape `(ceil(size / stride), size)` whose rows sum to one, each a window of
+        `blurring_window` over what is inside the image.
+    """
+    weights, start = blurring_window(size, stride, sigma)
+    matrix = np.zeros((-(-size // stride), size))
+    for row in range(len(matrix)):
+        inside = np.arange(len(weights)) + start + row * stride
+        kept = (inside >= 0) & (inside < size)
+        matrix[row, inside[kept]] = weights[kept]
+    return matrix / matrix.sum(axis=1, keepdims=True)
 
 
 def disc(rows: int, columns: int, margin: float) -> np.ndarray:

@@ -1,0 +1,81 @@
+"""Which network is written from which backend in which format, and how exactly.
+
+Every network of the zoo is saved in every format under every backend. A number is the largest
+difference between the outputs of the file, in its own runtime, and of the network, relative to the
+largest output; text is the reason why there is no file.
+
+    python benchmarks/export_matrix.py
+    python benchmarks/export_matrix.py --backend torch --output matrix.json
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import harness
+import typer
+
+FORMATS = {"keras": ".keras", "plain_keras": ".keras", "saved_model": "", "onnx": ".onnx"}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "lenet p4m": {"builder": "lenet", "group": "p4m"},
+    "cohen_cnn p4": {"builder": "cohen_cnn", "group": "p4"},
+    "cohen_cnn p4m, gc": {"builder": "cohen_cnn", "group": "p4m", "convolution": "gc"},
+    "cohen_cnn p4, then z2": {"builder": "cohen_cnn", "group": "p4", "restrict_after": "4"},
+    "allcnn p4": {"builder": "allcnn", "group": "p4"},
+    "resnet20 p4m": {"builder": "resnet20", "group": "p4m"},
+    "resnet44 p4": {"builder": "resnet44", "group": "p4"},
+    "so2cnn": {"builder": "so2cnn"},
+    "so2cnn seed": {"builder": "so2cnn", "variant": "seed"},
+    "vae so2": {"builder": "vae", "group": "so2"},
+    "vae so2, encoder": {"builder": "vae", "group": "so2", "part": "encoder"},
+    "vae so2, decoder": {"builder": "vae", "group": "so2", "part": "decoder"},
+}
+
+
+def write(name: str) -> dict[str, str]:
+    """Difference or reason by format."""
+    import keras
+
+    from keras_gcnn import zoo
+    from keras_gcnn.export.saving import save_and_compare
+
+    keras.utils.set_random_seed(0)
+    arguments = dict(NETWORKS[name])
+    builder, part = arguments.pop("builder"), arguments.pop("part", None)
+    network = getattr(zoo, builder)(**arguments)
+    network = getattr(network, part) if part else network
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for format, suffix in FORMATS.items():
+            try:
+                path = Path(folder, f"network-{format}{suffix}")
+                _, worst = save_and_compare(network, path, format)
+                found[format] = f"{worst:.0e}"
+            except (ValueError, ImportError) as error:
+                found[format] = str(error).splitlines()[0]
+    return found
+
+
+def main(
+    backend: Annotated[list[str], typer.Option(help="Backends to write on.")] = harness.BACKENDS,
+    output: Annotated[Path | None, typer.Option(help="JSON file to write the rows to.")] = None,
+    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Prints one row for every network and backend."""
+    if worker:
+        harness.answer(worker, {"write": write})
+        return
+    header = harness.describe(backend)
+    print(header)
+    table = harness.TablePrinter()
+    for name in NETWORKS:
+        for one in backend:
+            found = harness.run_worker(__file__, one, "write", name)
+            table.add({"network": name, "backend": one, **found})
+    table.write(output, header)
+
+
+if __name__ == "__main__":
+    typer.run(main)
