@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BACKENDS ?= tensorflow jax torch
 BIN := .venv/bin
 
-.PHONY: demo test lint benchmarks clean
+.PHONY: demo test lint serve benchmarks export-matrix clean
 
 # Trains three small networks of equal size on upright digits and tests them on turned ones.
 demo: .venv/demo
@@ -12,7 +12,7 @@ demo: .venv/demo
 # first. A process a core, so that the threads of each are one: more of them fight.
 ALONE := tests/groups tests/data $(wildcard tests/analysis/test_latent*.py) \
   $(addprefix tests/training/test_,growth.py recipe.py report.py run_folder.py) \
-  $(addprefix tests/zoo/test_,budget.py counts.py publish.py)
+  $(addprefix tests/zoo/test_,budget.py counts.py publish.py) tests/test_serving.py
 THREADS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 test: .venv/test
 	@set -e; rest=; for backend in $(BACKENDS); do \
@@ -24,6 +24,14 @@ test: .venv/test
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# A trained P4 network and a plain one that costs as much, on 127.0.0.1:8000; see docs/serving.md.
+serve: .venv/serve
+	cd examples/serve_ray && ../../$(BIN)/python export_models.py && \
+	  RAY_USAGE_STATS_ENABLED=0 ../../$(BIN)/serve run serve.yaml
+
+export-matrix: .venv/test
+	$(BIN)/python benchmarks/export_matrix.py
 
 benchmarks: .venv/test
 	$(BIN)/python benchmarks/layers.py
@@ -37,6 +45,10 @@ clean:
 
 .venv/demo: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[tensorflow]"
+	touch $@
+
+.venv/serve: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[tensorflow,onnx,serve]"
 	touch $@
 
 .venv/test: .venv/bin/python pyproject.toml constraints.txt

@@ -8,15 +8,17 @@ import keras
 README = Path(__file__).parents[1] / "README.md"
 
 
-def test_the_examples_run(capsys):
+def test_the_examples_run(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # some write files
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     names = {}
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
     assert names["model"].output_shape == (None, 5)
     assert isinstance(names["network"], keras.Model)
     assert names["vectors"].shape == (8, 6)
+    assert {one.name for one in tmp_path.iterdir()} == {"p4.onnx", "served"}
     assert "equivariant" in capsys.readouterr().out
 
 

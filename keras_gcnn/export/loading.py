@@ -44,9 +44,11 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
             damaged = archive.testzip()
             config = json.loads(archive.read(_ENTRY))
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path} is truncated or no Keras model: {error}") from error
+        raise ValueError(
+            f"{path} cannot be loaded: truncated, or no Keras model ({error})."
+        ) from error
     if damaged:
-        raise ValueError(f"{path} is damaged: its part {damaged!r} is not what was written.")
+        raise ValueError(f"{path} cannot be loaded: its part {damaged!r} is damaged.")
     if foreign := first_foreign(config, ("keras", "keras_gcnn")):
         raise ValueError(
             f"{path} was refused: it holds {foreign!r}, whose code would be run. If you trust its "

@@ -102,9 +102,9 @@ def test_an_autoencoder_that_turns_says_what_to_convert():
     vae = zoo.vae("p4", orientation=True)
     with pytest.raises(ValueError, match=r"Convert model\.encoder and model\.decoder"):
         export.to_plain(vae)
-    # A vector before it is scaled: of a network without training it is short.
+    # The direction itself is of a network without training the small rest of large numbers.
     found = {name: one for name, one in vae.encoder.output.items() if name != "orientation"}
-    found["vector"] = vae.encoder.get_layer("pose_vector").output
+    found["pose"] = vae.encoder.get_layer("pose").output
     check(keras.Model(vae.encoder.input, found), images((28, 28, 1)))
 
 
