@@ -161,10 +161,10 @@ def test_the_default_size_follows_the_format(builder, monkeypatch):
 
 
 @every_network
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision_returns_full_precision_logits(builder, policy):
+def test_mixed_precision_returns_full_precision_logits(builder):
+    """In the type that holds less; every layer is tested in both."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
+    keras.config.set_dtype_policy("mixed_float16")
     try:
         network = build(builder, "p4")
     finally:
