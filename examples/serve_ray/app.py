@@ -59,6 +59,8 @@ class Classifier:
         self.session = onnxruntime.InferenceSession(path, options)
         entry = self.session.get_inputs()[0]
         self.name, self.shape = entry.name, tuple(entry.shape[1:])
+        if entry.type != "tensor(float)" or not all(isinstance(one, int) for one in self.shape):
+            raise ValueError(f"{path} takes {entry.type} of shape {self.shape}, not float images.")
         stored = self.session.get_modelmeta().custom_metadata_map
         self.classes = json.loads(stored.get("classes", "null"))
 

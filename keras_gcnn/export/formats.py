@@ -22,11 +22,20 @@ METADATA = "keras_gcnn.json"
 Outputs = list[list[np.ndarray]]
 
 
-def named(model: keras.Model) -> keras.Model:
+def names_of_outputs(model: keras.Model) -> list[str]:
+    """Different names for the outputs of a functional model, in their order."""
+    if isinstance(model.output, dict):
+        return sorted(model.output)
+    found: list[str] = []
+    for name in model.output_names:
+        again = (f"{name}_{number}" for number in range(2, len(found) + 3))
+        found.append(name if name not in found else next(one for one in again if one not in found))
+    return found
+
+
+def named(model: keras.Model, names: list[str]) -> keras.Model:
     """A functional model with a dict of outputs, by which a file can name them."""
-    outputs = model.output
-    if not isinstance(outputs, dict):
-        outputs = dict(zip(model.output_names, keras.tree.flatten(outputs), strict=True))
+    outputs = dict(zip(names, keras.tree.flatten(model.output), strict=True))
     return keras.Model(model.inputs[0], outputs, name=model.name)
 
 

@@ -43,13 +43,14 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
             config = json.loads(archive.read(_ENTRY))
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
+        foreign = first_foreign(config, ("keras", "keras_gcnn"))
+    except Exception as error:  # of a file that is not what it seems, of any kind
         raise ValueError(
             f"{path} cannot be loaded: truncated, or no Keras model ({error})."
         ) from error
     if damaged:
         raise ValueError(f"{path} cannot be loaded: its part {damaged!r} is damaged.")
-    if foreign := first_foreign(config, ("keras", "keras_gcnn")):
+    if foreign:
         raise ValueError(
             f"{path} was refused: it holds {foreign!r}, whose code would be run. If you trust its "
             "source, import the module that registers the class, or build the model and load its "

@@ -81,6 +81,7 @@ class _Conversion:
         self._twins: dict[int, object] = {}
         self._calls: Counter[int] = Counter()
         self._graph = Graph(model)
+        self._taken = {prefix + one.name for one in self._graph.model.operations}
         if fold:
             for before, after, shape in self._graph.chains():
                 misread = misreads_bias(getattr(before, "data_format", None), shape)
@@ -114,7 +115,7 @@ class _Conversion:
         self._calls[id(layer)] += 1
         call = self._calls[id(layer)]
         name = self._prefix + (layer.name if call == 1 else f"{layer.name}_call{call}")
-        return rule(Writer(layer, name, self._folded.get(id(layer))), inputs)
+        return rule(Writer(layer, name, self._folded.get(id(layer)), self._taken), inputs)
 
     def _twin(self, operation: keras.Layer):
         """A layer of Keras like the given one, or the plain form of a model inside the model."""

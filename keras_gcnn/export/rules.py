@@ -44,12 +44,14 @@ class Writer:
         layer: the layer to be said otherwise.
         name: of the layer that stands for it; helpers get names that begin so.
         change: what a linear layer has to do to its channels in the end, or None.
+        taken: names that other layers have; those of new ones are added.
     """
 
-    def __init__(self, layer: keras.Layer, name: str, change: Affine | None = None):
+    def __init__(self, layer: keras.Layer, name: str, change: Affine | None, taken: set[str]):
         self.layer = layer
         self.name = name
         self.change = change
+        self.taken = taken
 
     def add(self, kind: type[keras.Layer], inputs, *arguments, part: str = "", weights=(), **rest):
         """Calls a new layer and gives it its weights.
@@ -62,7 +64,7 @@ class Writer:
             weights: arrays, in the order of the layer's own.
             **rest: further arguments of the layer.
         """
-        name = f"{self.name}_{part}" if part else self.name
+        name = self._free(f"{self.name}_{part}") if part else self.name
         layer = kind(*arguments, **{"dtype": self.layer.dtype_policy, "name": name, **rest})
         form = getattr(layer, "data_format", None)
         if len(weights) == 2 and misreads_bias(form, layer.compute_output_shape(inputs.shape)):
@@ -71,6 +73,13 @@ class Writer:
         if len(weights):
             layer.set_weights([np.asarray(one) for one in weights])
         return outputs
+
+    def _free(self, name: str) -> str:
+        """The name, or one like it that no other layer has."""
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
 
     def _add_apart(self, kind, inputs, *arguments, part, weights, activation=None, **rest):
         """A convolution, its bias and its activation one after the other."""

@@ -11,14 +11,20 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_gcnn import __version__
 from keras_gcnn.export import formats
+from keras_gcnn.export.checks import (
+    check_classes,
+    check_model,
+    check_path,
+    check_scale,
+    check_tolerance,
+    inputs_of,
+)
 from keras_gcnn.export.plain import to_plain
-from keras_gcnn.layers.arguments import check_choice
-from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 
 _BATCHES = (1, 3)  # on which what was written is compared, so that a fixed batch is noticed
 _SIZE = 32  # rows and columns of these images where the model leaves them open
-_SUFFIXES = {".keras": "keras", ".onnx": "onnx", "": "saved_model"}
 
 
 def save(
@@ -28,7 +34,7 @@ def save(
     *,
     classes: Sequence[str] | None = None,
     scale: float | None = None,
-    tolerance: float = 1e-5,
+    tolerance: float | None = None,
 ) -> Path:
     """Writes a network for serving, and makes sure that the file computes what the network does.
 
@@ -44,7 +50,8 @@ def save(
     written by a second process with TensorFlow, which has to be installed for it.
 
     Before the file gets its name it is loaded by its own runtime, and its outputs are compared with
-    the network's on random images. An older file at `path` is replaced.
+    the network's on random images. An older file at `path` is replaced, and so is a folder if it is
+    a SavedModel.
 
     Args:
         model: functional or sequential model, or an autoencoder of `zoo.vae`.
@@ -54,14 +61,17 @@ def save(
         classes: names of the classes, in the order of the outputs; kept in the file's metadata.
         scale: float by which inputs are multiplied first, e.g. 1/255 for pixels of 8 bits; not for
             `"keras"`, which is the model as it is.
-        tolerance: largest difference to accept, relative to the largest output.
+        tolerance: largest difference to accept, relative to the largest output; default 1e-5, in
+            half precision 1e-2 (float16) and 1e-1 (bfloat16), which is what these round to.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: for an unknown format or ending, names that are not as many as the outputs, a
-            model that cannot be said in stock layers, or a file that computes something else.
+        ValueError: for an unknown format or ending, a folder that is something else, names that are
+            not as many as the outputs, several inputs, a model that cannot be said in stock
+            layers, or a file that computes something else.
+        TypeError: if `model` is no Keras model.
         ImportError: if the format needs a package that is not installed; it says which.
 
     Example:
@@ -79,30 +89,26 @@ def save_and_compare(
     format: str | None = None,
     classes: Sequence[str] | None = None,
     scale: float | None = None,
-    tolerance: float = 1e-5,
+    tolerance: float | None = None,
 ) -> tuple[Path, float]:
     """Does what `save` does, and tells how far the file's outputs are from the network's."""
-    path = Path(path).expanduser()
-    format = check_choice("format", format or _format_of(path), tuple(formats.FORMATS))
+    check_model(model)
+    path, format = check_path(path, format)
     kind = formats.FORMATS[format]
-    if (kind.suffix or path.suffix) and path.suffix != kind.suffix:
-        raise ValueError(
-            f"path={str(path)!r} has to end in {kind.suffix!r} for format={format!r}."
-            if kind.suffix
-            else f"path={str(path)!r} has to be a folder, without an ending, for a SavedModel."
-        )
-    metadata = _metadata(model, classes)
-    if format == "keras":
-        if scale is not None:
-            raise ValueError(
-                'scale is for the formats without this library\'s layers; with format="keras" put '
-                "a keras.layers.Rescaling into the model."
-            )
-        written = model
-    else:
-        written = formats.named(to_plain(model, flatten=format != "plain_keras", scale=scale))
+    scale = check_scale(scale, format)
+    tolerance = check_tolerance(tolerance, model)
+    metadata = {"network": model.name, "written by": f"keras_gcnn {__version__}"}
+    if classes is not None:
+        metadata["classes"] = check_classes(classes, model)
+    order = None
+    written = model
+    if format != "keras":
+        plain = to_plain(model, flatten=format != "plain_keras", scale=scale)
+        names = formats.names_of_outputs(plain)
+        order = sorted(range(len(names)), key=names.__getitem__)  # as a dict of them is read
+        written = formats.named(plain, names)
     samples = [_sample(model, batch) for batch in _BATCHES]
-    expected = [_predict(model, x if scale is None else x * scale) for x in samples]
+    expected = [_predict(model, x if scale is None else x * scale, order) for x in samples]
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
         temporary = Path(folder, path.name)
@@ -111,7 +117,9 @@ def save_and_compare(
         if not worst <= tolerance:
             raise ValueError(
                 f"{path} was not written: the file's outputs differ from those of {model.name!r} "
-                f"by {worst:.2g} of the largest, allowed are {tolerance:.2g}."
+                f"by {worst:.2g} of the largest, allowed are {tolerance:.2g}. Is there NaN in its "
+                "weights? Half precision rounds otherwise in every runtime: give a tolerance, or "
+                "load its weights into a float32 network."
             )
         if path.is_dir() and not path.is_symlink():
             shutil.move(path, Path(folder, "older"))
@@ -119,51 +127,26 @@ def save_and_compare(
     return path, worst
 
 
-def _format_of(path: Path) -> str:
-    if path.suffix not in _SUFFIXES:
-        raise ValueError(
-            f"path={str(path)!r} tells no format. Let it end in .keras or .onnx, or in nothing for "
-            f"a SavedModel, or give format, one of {', '.join(formats.FORMATS)}."
-        )
-    return _SUFFIXES[path.suffix]
-
-
-def _metadata(model: keras.Model, classes: Sequence[str] | None) -> dict:
-    from keras_gcnn import __version__
-
-    found = {"network": model.name, "written by": f"keras_gcnn {__version__}"}
-    if classes is None:
-        return found
-    outputs = keras.tree.flatten(model.output_shape)
-    names = [str(one) for one in classes]
-    number = outputs[-1] if isinstance(model.output_shape, tuple) else None
-    if isinstance(classes, str) or number != len(names):
-        raise ValueError(
-            f"classes has {len(names)} names, but the outputs of {model.name!r} have the shape "
-            f"{model.output_shape}. Give one name for each of the last axis, as a list."
-        )
-    return {**found, "classes": names}
-
-
 def _sample(model: keras.Model, batch: int) -> np.ndarray:
     """Random images, as large as the model takes them."""
-    inputs = (model.encoder if isinstance(model, VariationalAutoencoder) else model).inputs
-    if len(inputs) != 1:
-        raise ValueError(
-            f"{model.name!r} has {len(inputs)} inputs; only models of one are written."
-        )
-    shape = [size or _SIZE for size in inputs[0].shape[1:]]
-    drawn = np.random.default_rng(batch).random((batch, *shape))
-    return drawn.astype(keras.backend.standardize_dtype(inputs[0].dtype))
+    inputs = inputs_of(model)[0]
+    shape = [batch, *(size or _SIZE for size in inputs.shape[1:])]
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
+    generator = np.random.default_rng(batch)
+    if keras.backend.is_int_dtype(dtype):
+        return generator.integers(0, 128 if dtype == "int8" else 256, shape).astype(dtype)
+    return generator.random(shape).astype(dtype)
 
 
-def _predict(model: keras.Model, inputs: np.ndarray) -> list[np.ndarray]:
-    outputs = model(keras.ops.convert_to_tensor(inputs), training=False)
-    return [keras.ops.convert_to_numpy(one) for one in keras.tree.flatten(outputs)]
+def _predict(model: keras.Model, inputs: np.ndarray, order) -> list[np.ndarray]:
+    """Outputs in the order of the model, or in the given one."""
+    outputs = keras.tree.flatten(model(keras.ops.convert_to_tensor(inputs), training=False))
+    outputs = [keras.ops.convert_to_numpy(one).astype("float64") for one in outputs]
+    return outputs if order is None else [outputs[number] for number in order]
 
 
 def _difference(expected, found) -> float:
-    """The largest difference of outputs, relative to the largest of the same output."""
+    """The largest difference of outputs, relative to the largest of the same output, or NaN."""
     pairs = [
         pair
         for wanted, outputs in zip(expected, found, strict=True)
@@ -171,6 +154,8 @@ def _difference(expected, found) -> float:
     ]
     if any(one.shape != other.shape for one, other in pairs):
         return float("inf")
-    return max(
-        float(np.abs(one - other).max() / max(np.abs(one).max(), 1e-30)) for one, other in pairs
-    )
+    # By NumPy, whose maximum is NaN if anything is.
+    worst = [
+        np.abs(one - other).max() / np.maximum(np.abs(one).max(), 1e-30) for one, other in pairs
+    ]
+    return float(np.max(worst))

@@ -103,3 +103,24 @@ def test_a_configuration_that_is_none(saved):
     change(saved, lambda config: config.update({"config": {"layers": "none"}}))
     with pytest.raises(ValueError, match="cannot be loaded as a Keras model"):
         export.load(saved)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000 + "]" * 200_000, '{"a":' * 600 + "1" + "}" * 600, "3", '"text"']
+)
+def test_a_configuration_that_is_strange(saved, text):
+    with zipfile.ZipFile(saved) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(saved, "w") as archive:
+        for name, content in {**parts, "config.json": text.encode()}.items():
+            archive.writestr(name, content)
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        export.load(saved)
+
+
+def test_a_part_that_is_encrypted(saved):
+    content = bytearray(saved.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag of the first entry
+    saved.write_bytes(bytes(content))
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        export.load(saved)

@@ -181,6 +181,14 @@ def test_as_many_channels_as_columns():
     check(randomized(keras.Model(image, x)), images((2, 10, 10)))
 
 
+def test_a_name_that_is_taken():
+    image = keras.Input((8, 8, 1))
+    x = layers.LiftingConv2D(2, 3, "p4", name="lift")(image)
+    x = layers.GSeparableConv2D(2, 3, "p4", name="c")(x)
+    model = keras.Model(image, keras.layers.Conv2D(3, 1, name="c_pointwise")(x))
+    check(randomized(model), images((8, 8, 1)))
+
+
 def test_weights_are_not_shared():
     network = build("lenet", "p4")
     plain = export.to_plain(network)

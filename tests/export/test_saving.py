@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gcnn import export
+from keras_gcnn import export, layers
 from keras_gcnn.export import formats
-from tests.zoo.networks import build
+from tests.zoo.networks import build, images
 
 NAMES = [f"digit {number}" for number in range(10)]
 PATHS = {
@@ -140,14 +140,18 @@ def test_the_plain_file_needs_nothing_of_ours(network, saved, tmp_path):
     assert done.stdout.endswith("the same\n"), done.stderr
 
 
+def content(path):
+    """What is looked at of a file or a folder."""
+    return path if path.suffix else path / "saved_model.pb"
+
+
 def fake(monkeypatch, format, error=0.0):
     """Has a format write something quickly, and say that its outputs are off by so much."""
 
     def write(model, path, samples, metadata):
         if format == "saved_model":
             path.mkdir()
-        file = path / "part" if format == "saved_model" else path
-        file.write_text("new")
+        content(path).write_text("new")
         outputs = [keras.tree.flatten(model(one, training=False)) for one in samples]
         return [[keras.ops.convert_to_numpy(one) + error for one in ones] for ones in outputs]
 
@@ -162,10 +166,11 @@ def test_a_mismatch_leaves_no_file_and_an_older_one_stays(network, tmp_path, mon
     with pytest.raises(ValueError, match=r"was not written: the file's outputs differ"):
         export.save(network, path, format)
     assert not path.exists()
-    path.write_text("older")
+    content(path).parent.mkdir(exist_ok=True)
+    content(path).write_text("older")
     with pytest.raises(ValueError, match="was not written"):
         export.save(network, path, format)
-    assert path.read_text() == "older"
+    assert content(path).read_text() == "older"
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -175,9 +180,70 @@ def test_an_older_file_or_folder_is_replaced(network, tmp_path, monkeypatch, for
     path = tmp_path / PATHS[format]
     for _ in range(2):
         export.save(network, path, format)
-    file = path / "part" if format == "saved_model" else path
-    assert file.read_text() == "new"
+    assert content(path).read_text() == "new"
     assert list(path.parent.iterdir()) == [path]
+
+
+def heads(*names, dtype=None):
+    """A small model with a dense layer for each name."""
+    image = keras.Input((4, 4, 1), name="image", dtype=dtype)
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 8)(image))
+    return keras.Model(image, [keras.layers.Dense(3, name=name)(x) for name in names])
+
+
+def test_outputs_are_found_by_their_names(tmp_path):
+    model = heads("z", "a")
+    path = export.save(model, tmp_path / "model.keras", "plain_keras")
+    x = images((4, 4, 1))
+    found = keras.saving.load_model(path)(x)
+    for name, expected in zip(("z", "a"), model(x), strict=True):
+        one, other = map(keras.ops.convert_to_numpy, (found[name], expected))
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_layer_that_is_two_outputs_has_two_names(tmp_path):
+    image = keras.Input((4,))
+    dense = keras.layers.Dense(3, name="dense")
+    model = keras.Model(image, [dense(image), dense(image * 2)])
+    path = export.save(model, tmp_path / "model.keras", "plain_keras")
+    assert set(keras.saving.load_model(path).output) == {"dense", "dense_2"}
+
+
+def test_nan_is_not_the_same_as_anything(tmp_path):
+    model = heads("a", "b")
+    model.get_layer("b").kernel.assign(np.full((16, 3), np.nan))
+    with pytest.raises(ValueError, match=r"differ .* by nan.* Is there NaN"):
+        export.save(model, tmp_path / "model.keras", "plain_keras")
+
+
+def test_integers_are_compared_on_integers(tmp_path, monkeypatch):
+    seen = []
+    fake(monkeypatch, "plain_keras")
+    write = formats.FORMATS["plain_keras"].write
+
+    def look(model, path, samples, metadata):
+        seen.extend(samples)
+        return write(model, path, samples, metadata)
+
+    monkeypatch.setitem(formats.FORMATS, "plain_keras", formats.Format(".keras", look))
+    export.save(heads("a", dtype="uint8"), tmp_path / "model.keras", "plain_keras")
+    assert all(one.dtype == "uint8" and one.max() > 100 for one in seen)
+
+
+def test_half_precision_has_a_tolerance_of_its_own(tmp_path):
+    image = keras.Input((6, 6, 1))
+    x = layers.LiftingConv2D(2, 3, "p4", dtype="mixed_float16")(image)
+    x = layers.GBatchNormalization("p4", dtype="mixed_float16")(x)
+    export.save(keras.Model(image, x), tmp_path / "model.keras", "plain_keras")
+
+
+def test_a_folder_with_something_else_is_left_alone(network, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("text")
+    for name, format in (("mine", None), ("mine", "saved_model")):
+        with pytest.raises(ValueError, match="a folder with something else in it"):
+            export.save(network, tmp_path / name, format)
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "text"
 
 
 @pytest.mark.parametrize(
@@ -187,15 +253,38 @@ def test_an_older_file_or_folder_is_replaced(network, tmp_path, monkeypatch, for
         ("net.h5", {}, "tells no format"),
         ("net.keras", {"format": "onnx"}, "has to end in '.onnx'"),
         ("net.keras", {"format": "saved_model"}, "has to be a folder"),
-        ("net.keras", {"classes": ["a", "b"]}, "classes has 2 names"),
-        ("net.keras", {"classes": "abcdefghij"}, "as a list"),
+        ("file", {}, "is a file; a SavedModel is a folder"),
+        ("file/net.onnx", {}, "file is no folder"),
+        ("net.onnx", {"classes": ["a", "b"]}, "classes has 2 names"),
+        ("net.onnx", {"classes": "abcdefghij"}, "has to be a list"),
+        ("net.onnx", {"classes": 5}, "has to be a list"),
+        ("net.onnx", {"classes": ["a"] * 10}, "a name twice"),
         ("net.keras", {"scale": 0.5}, "put a keras.layers.Rescaling"),
+        *(
+            ("net.onnx", {"scale": wrong}, "scale=.* has to be a number above 0")
+            for wrong in (0, -1, True, "a", [1, 2], float("nan"), float("inf"))
+        ),
+        *(
+            ("net.onnx", {"tolerance": wrong}, "tolerance=.* has to be a number from 0")
+            for wrong in (-1, "a", float("nan"), float("inf"))
+        ),
     ],
 )
 def test_a_mistake_is_explained(network, tmp_path, name, arguments, message):
+    (tmp_path / "file").write_text("mine")
     with pytest.raises(ValueError, match=message):
         export.save(network, tmp_path / name, **arguments)
-    assert not list(tmp_path.iterdir())
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_is_no_model_of_one_input_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="model is of type str"):
+        export.save("network", tmp_path / "net.onnx")
+    with pytest.raises(ValueError, match="has no inputs that are known"):
+        export.save(keras.Sequential([keras.layers.Dense(2)]), tmp_path / "net.onnx")
+    pair = [keras.Input((4,)), keras.Input((4,))]
+    with pytest.raises(ValueError, match="has 2 inputs"):
+        export.save(keras.Model(pair, keras.layers.Add()(pair)), tmp_path / "net.onnx")
 
 
 def test_what_is_missing_is_said(network, tmp_path, monkeypatch):
