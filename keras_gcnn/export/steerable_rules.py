@@ -14,7 +14,7 @@ from keras_gcnn.layers.steerable.base import (
     pair_channels,
     scalar_channels,
 )
-from keras_gcnn.layers.steerable.positions import blurring_window, disc
+from keras_gcnn.layers.steerable.positions import blurring_matrix, blurring_window, disc
 
 
 @rule(layers.FourierActivation)
@@ -124,18 +124,41 @@ def invariant_map(writer: Writer, inputs):
 
 @rule(layers.SteerableAveragePooling2D)
 def blurred_pooling(writer: Writer, inputs):
+    """In the form that is faster on the backend in use; every backend computes either."""
+    sizes = writer.known(inputs)[1:] if writer.first else writer.known(inputs)[:2]
+    if keras.backend.backend() == "tensorflow":
+        return _blur_by_filter(writer, inputs, sizes)
+    return _blur_by_matrices(writer, inputs, sizes)
+
+
+def _blur_by_matrices(writer: Writer, inputs, sizes):
+    """A matrix over the rows and one over the columns."""
+    layer = writer.layer
+    rows, columns = (blurring_matrix(size, layer.strides, layer.sigma) for size in sizes)
+    channels = inputs.shape[layer.channel_axis]
+    equations = ("bhwc,hr->brwc", "bhwc,wr->bhrc")
+    if writer.first:
+        equations = ("bchw,hr->bcrw", "bchw,wr->bchr")
+
+    def mixed(x, axis: int, matrix: np.ndarray, shape: tuple[int, int], part: str):
+        shape = (channels, *shape) if writer.first else (*shape, channels)
+        kind = keras.layers.EinsumDense
+        return writer.add(kind, x, equations[axis], shape, part=part, weights=[matrix.T])
+
+    x = mixed(inputs, 0, rows, (len(rows), sizes[1]), "rows")
+    return mixed(x, 1, columns, (len(rows), len(columns)), "")
+
+
+def _blur_by_filter(writer: Writer, inputs, sizes):
     """One filter for all windows and channels, and what windows at the border miss of it."""
     layer = writer.layer
-    sizes = writer.known(inputs)[1:] if writer.first else writer.known(inputs)[:2]
     channels = inputs.shape[layer.channel_axis]
     windows = [blurring_window(size, layer.strides, layer.sigma) for size in sizes]
     filters, starts = zip(*windows, strict=True)
     form = {"data_format": layer.data_format}
-    # Symmetric, so that as much is added, or left out, before as after.
-    padding, cropping = (tuple(max(0, sign * one) for one in starts) for sign in (-1, 1))
+    # Windows lie symmetrically, so that "same" adds what they need; what they leave out is cut off.
+    cropping = tuple(max(0, start) for start in starts)
     x = inputs
-    if any(padding):
-        x = writer.add(keras.layers.ZeroPadding2D, x, padding, part="padding", **form)
     if any(cropping):
         x = writer.add(keras.layers.Cropping2D, x, cropping, part="cropping", **form)
     kernel = np.multiply.outer(*filters)
@@ -144,6 +167,7 @@ def blurred_pooling(writer: Writer, inputs):
         x,
         kernel.shape,
         strides=layer.strides,
+        padding="same",
         use_bias=False,
         part="blur",
         weights=[np.repeat(kernel[:, :, None, None], channels, axis=2)],

@@ -181,6 +181,14 @@ def test_as_many_channels_as_columns():
     check(randomized(keras.Model(image, x)), images((2, 10, 10)))
 
 
+@pytest.mark.parametrize("sizes", [(9, 12), (10, 7)])
+@pytest.mark.parametrize(("strides", "sigma"), [(1, 1.5), (2, None), (3, 0.2), (3, 2.0)])
+def test_blurred_pooling_at_every_size(sizes, strides, sigma):
+    layer = layers.SteerableAveragePooling2D(strides=strides, sigma=sigma)
+    x = np.random.default_rng(0).normal(size=(2, *sizes, 3)).astype("float32")
+    check(functional(layer, x), x)
+
+
 def test_a_name_that_is_taken():
     image = keras.Input((8, 8, 1))
     x = layers.LiftingConv2D(2, 3, "p4", name="lift")(image)
