@@ -11,7 +11,8 @@ demo: .venv/demo
 # The suite once per backend, on all cores; what is NumPy, files and counts alone only under the
 # first. A process a core, so that the threads of each are one: more of them fight.
 ALONE := tests/groups tests/data $(wildcard tests/analysis/test_latent*.py) \
-  $(addprefix tests/training/test_,growth.py interrupt.py recipe.py report.py run_folder.py) \
+  $(addprefix tests/training/test_,growth.py interrupt.py recipe.py recipes.py report.py \
+    run_folder.py) \
   $(addprefix tests/zoo/test_,budget.py counts.py publish.py) \
   $(addprefix tests/test_,cli.py examples.py serving.py)
 THREADS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
