@@ -1,65 +1,14 @@
-"""`to_plain` says every layer and every network in stock layers, with the same outputs."""
-
-import json
+"""`to_plain` says every network in stock layers, with the same outputs."""
 
 import keras
 import numpy as np
 import pytest
 
 from keras_gcnn import export, layers, zoo
-from tests.helpers.contract import (
-    CASES,
-    constructor_arguments,
-    functional,
-    predict,
-    randomized,
-)
+from tests.export.plain import TOLERANCE, check
+from tests.helpers.contract import predict, randomized
 from tests.helpers.layers import DATA_FORMATS, relative_error
-from tests.zoo.networks import build, compiled, every_network, images
-
-TOLERANCE = 1e-5
-VARIANTS = [(case, variant) for case in CASES for variant in ({}, *case.variants)]
-
-
-def names_of_modules(config):
-    """All modules that a configuration names, wherever."""
-    if isinstance(config, dict):
-        yield from ([config["module"]] if config.get("module") else [])
-        config = list(config.values())
-    if isinstance(config, list | tuple):
-        for one in config:
-            yield from names_of_modules(one)
-
-
-def check(model, x):
-    """Outputs are equal, and nothing is left that Keras does not have."""
-    plain = export.to_plain(model)
-    assert "keras_gcnn" not in json.dumps(plain.get_config(), default=str)
-    assert {name.split(".")[0] for name in names_of_modules(plain.get_config())} == {"keras"}
-    expected, found = compiled(model)(x), compiled(plain)(x)
-    keras.tree.assert_same_structure(found, expected)
-    for one, other in zip(keras.tree.flatten(expected), keras.tree.flatten(found), strict=True):
-        one, other = map(keras.ops.convert_to_numpy, (one, other))
-        assert relative_error(other, one) < TOLERANCE
-    return plain
-
-
-@pytest.mark.parametrize(
-    ("case", "variant"),
-    VARIANTS,
-    ids=[f"{case.layer_class.__name__}-{'-'.join(variant)[:40]}" for case, variant in VARIANTS],
-)
-@pytest.mark.parametrize("data_format", DATA_FORMATS)
-def test_every_layer_in_every_form(case, variant, data_format):
-    if "equivariance" in constructor_arguments(case.layer_class):
-        variant = {**variant, "equivariance": "ignore"}
-    layer = case.make(data_format, **variant)
-    inputs = case.inputs(data_format)
-    model = randomized(functional(layer, inputs))
-    plain = check(model, inputs)
-    # What does something is there by its name, unless nothing is left of it at inference.
-    if not isinstance(layer, (layers.GDropout, layers.SteerableDropout)):
-        assert layer.name in [one.name for one in plain.layers]
+from tests.zoo.networks import build, every_network, images
 
 
 @every_network
@@ -179,14 +128,6 @@ def test_as_many_channels_as_columns():
     x = layers.GBatchNormalization("p4", 1)(x)
     x = layers.GSeparableConv2D(2, 3, "p4", padding="same", **form)(x)
     check(randomized(keras.Model(image, x)), images((2, 10, 10)))
-
-
-@pytest.mark.parametrize("sizes", [(9, 12), (10, 7)])
-@pytest.mark.parametrize(("strides", "sigma"), [(1, 1.5), (2, None), (3, 0.2), (3, 2.0)])
-def test_blurred_pooling_at_every_size(sizes, strides, sigma):
-    layer = layers.SteerableAveragePooling2D(strides=strides, sigma=sigma)
-    x = np.random.default_rng(0).normal(size=(2, *sizes, 3)).astype("float32")
-    check(functional(layer, x), x)
 
 
 def test_a_name_that_is_taken():
