@@ -34,6 +34,12 @@ app = typer.Typer(
 console = Console(markup=False, emoji=False)
 _BACKENDS = get_args(Backend)
 ExportFormat = Literal["keras", "plain_keras", "saved_model", "onnx"]
+_ENDINGS = {
+    "keras": "-keras.keras",
+    "plain_keras": "-plain.keras",
+    "saved_model": "",
+    "onnx": ".onnx",
+}
 
 BackendOption = Annotated[
     Backend | None,
@@ -244,8 +250,7 @@ def export(
 
     loaded = exporting.load(model)
     if output is None:
-        endings = {"onnx": ".onnx", "saved_model": "", "plain_keras": "-plain.keras"}
-        output = model.with_name(model.stem + endings.get(format, "-keras.keras"))
+        output = model.with_name(model.stem + _ENDINGS[format])
     names = None if classes is None else [one.strip() for one in classes.split(",")]
     path = exporting.save(loaded, output, format, classes=names, scale=scale)
     console.print(f"{path} computes what {model} does.")

@@ -12,7 +12,7 @@ def without_trace(layer: keras.Layer) -> Callable:
 
     JAX compiles each operation of a model by itself when the model is called, and a deep one for
     minutes. There a whole model is compiled instead, once for each shape of the inputs, if all of
-    it can be.
+    it can be; Keras itself compiles only within `fit`, `evaluate` and `predict`.
     """
     if keras.backend.backend() != "jax" or not isinstance(layer, keras.Model) or not layer.built:
         return lambda inputs, training=False: _restored(layer, inputs, training)

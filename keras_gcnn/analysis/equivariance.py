@@ -174,15 +174,13 @@ def equivariance_error(
 
 def _check_square(target, group: groups.Group, x: np.ndarray, data_format: str) -> None:
     """Raises a `ValueError` if turned images would not fit into a model of a fixed size."""
-    fixed = isinstance(target, keras.Model) and target.built and None not in x.shape
-    if fixed and fitting_group(group, x.shape, data_format) != group:
-        sizes = getattr(target, "input_shape", None) or (None,)
-        if None not in sizes[1:]:
-            raise ValueError(
-                f"{target.name} takes images of shape {sizes[1:]}, which do not fit into it any "
-                f"more when {group.name} turns them. Use square images, or a group without quarter "
-                "turns, e.g. 'pmm'."
-            )
+    shape = getattr(target, "input_shape", None) if isinstance(target, keras.Model) else None
+    if not shape or None in shape[1:] or fitting_group(group, x.shape, data_format) == group:
+        return
+    raise ValueError(
+        f"{target.name} takes images of shape {shape[1:]}, which do not fit into it any more when "
+        f"{group.name} turns them. Use square images, or a group without quarter turns, e.g. 'pmm'."
+    )
 
 
 def _check_rank(what: str, array: np.ndarray) -> None:

@@ -5,27 +5,39 @@ from __future__ import annotations
 import keras
 
 
-def first_foreign(config: object, packages: tuple[str, ...]) -> str | None:
+def check_stock(layer: keras.Operation) -> None:
+    """Raises a `ValueError` if a layer or something in it does not come from Keras."""
+    foreign = first_foreign(keras.saving.serialize_keras_object(layer), ("keras",), False)
+    if foreign:
+        raise ValueError(
+            f"{type(layer).__name__} {layer.name!r} cannot be said in stock layers: it holds "
+            f"{foreign}, which Keras alone does not know. Replace it by layers of Keras, or take "
+            "it out of the model and convert the parts."
+        )
+
+
+def first_foreign(config: object, packages: tuple[str, ...], registered: bool) -> str | None:
     """Name of the first thing in a configuration that may run code from elsewhere.
 
     Args:
         config: of a model or layer, as `keras.saving.serialize_keras_object` gives it.
         packages: from which classes and functions may come.
+        registered: whether those may come too that this program has registered itself.
 
     Returns:
-        The name of a `Lambda`, or of a class or function of another package that this program has
-        not registered itself; or None.
+        The name of a `Lambda`, or of a class or function from elsewhere; or None.
     """
     if isinstance(config, dict):
-        if (name := _foreign(config, packages)) is not None:
+        if (name := _foreign(config, packages, registered)) is not None:
             return name
         config = list(config.values())
     if isinstance(config, list | tuple):
-        return next(filter(None, (first_foreign(one, packages) for one in config)), None)
+        found = (first_foreign(one, packages, registered) for one in config)
+        return next(filter(None, found), None)
     return None
 
 
-def _foreign(config: dict, packages: tuple[str, ...]) -> str | None:
+def _foreign(config: dict, packages: tuple[str, ...], registered: bool) -> str | None:
     name, module = config.get("class_name"), config.get("module")
     # An activation that is a lambda is written as its code alone.
     code = config["value"] if set(config) == {"value"} else None
@@ -37,9 +49,7 @@ def _foreign(config: dict, packages: tuple[str, ...]) -> str | None:
     if not isinstance(module, str) or module.partition(".")[0] in packages:
         return None
     called = config.get("config") if name == "function" else name
-    registered = config.get("registered_name")
-    if isinstance(registered, str) and "keras_gcnn" in packages:
-        named = called if name == "function" else registered
-        if keras.saving.get_registered_object(named) is not None:
-            return None
+    known = called if name == "function" else config.get("registered_name")
+    if registered and isinstance(known, str) and keras.saving.get_registered_object(known):
+        return None
     return called if isinstance(called, str) else name

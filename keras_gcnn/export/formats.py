@@ -18,6 +18,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_gcnn.analysis.compiled import without_trace
+
 METADATA = "keras_gcnn.json"
 Outputs = list[list[np.ndarray]]
 
@@ -47,12 +49,16 @@ def _write_keras(model: keras.Model, path: Path, samples, metadata: dict) -> Out
 
 
 def _run_keras(path: Path, samples) -> Outputs:
-    model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    return [_arrays(model(one, training=False)) for one in samples]
+    return run_model(keras.saving.load_model(path, compile=False, safe_mode=True), samples)
 
 
-def _arrays(outputs) -> list[np.ndarray]:
-    return [keras.ops.convert_to_numpy(one) for one in keras.tree.flatten(outputs)]
+def run_model(model: keras.Model, samples) -> Outputs:
+    """Outputs of a model in Keras for every sample."""
+    call = without_trace(model)
+    return [
+        [keras.ops.convert_to_numpy(one) for one in keras.tree.flatten(call(sample))]
+        for sample in samples
+    ]
 
 
 def _write_saved_model(model: keras.Model, path: Path, samples, metadata: dict) -> Outputs:

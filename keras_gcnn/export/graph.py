@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 
 import keras
 
+from keras_gcnn.analysis.models import is_graph
+
 
 class Graph:
     """Who calls what in a functional or sequential model.
@@ -20,12 +22,13 @@ class Graph:
     """
 
     def __init__(self, model: keras.Model):
-        if isinstance(model, keras.Sequential) and model.built:
+        if isinstance(model, keras.Sequential) and is_graph(model) and model.built:
             model = keras.Model(model.inputs, model.outputs, name=model.name)
-        if not hasattr(model, "_run_through_graph"):
+        if not is_graph(model) or not hasattr(model, "_run_through_graph"):
             raise ValueError(
                 f"{model.name!r} is not a graph of layers. Build it (call it on an input) if it is "
-                "a Sequential; of a subclass of keras.Model convert the functional models in it."
+                "a Sequential; of a class with a `call` of its own convert the functional models "
+                "in it."
             )
         self.model = model
         nodes = [one for level in model._nodes_by_depth.values() for one in level]

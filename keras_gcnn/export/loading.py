@@ -43,7 +43,7 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
             config = json.loads(archive.read(_ENTRY))
-        foreign = first_foreign(config, ("keras", "keras_gcnn"))
+        foreign = first_foreign(config, ("keras", "keras_gcnn"), True)
     except Exception as error:  # of a file that is not what it seems, of any kind
         raise ValueError(
             f"{path} cannot be loaded: truncated, or no Keras model ({error})."

@@ -8,7 +8,7 @@ import keras
 
 from keras_gcnn.analysis.models import is_graph
 from keras_gcnn.export import group_rules, steerable_rules  # noqa: F401 - they know the layers
-from keras_gcnn.export.configuration import first_foreign
+from keras_gcnn.export.configuration import check_stock
 from keras_gcnn.export.graph import Graph
 from keras_gcnn.export.normalization import (
     Affine,
@@ -57,9 +57,7 @@ def to_plain(
     """
     if isinstance(model, VariationalAutoencoder):
         model = _reconstruction(model)
-    plain = _Conversion(model, fold, flatten).model(scale)
-    _check_stock(plain)
-    return plain
+    return _Conversion(model, fold, flatten).model(scale)
 
 
 class _Conversion:
@@ -102,6 +100,7 @@ class _Conversion:
         if id(operation) in self._gone:
             return lambda inputs, **rest: inputs
         if not isinstance(operation, keras.Layer):
+            check_stock(operation)
             return operation
         if (rule := find_rule(operation)) is not None:
             # Of what else a call may have, masks and training, nothing matters at inference.
@@ -127,7 +126,7 @@ class _Conversion:
             if self._flatten:
                 return lambda inputs, **rest: inner.follow(inputs)
             return inner.model()
-        _check_stock(operation)
+        check_stock(operation)
         change = self._folded.get(id(operation))
         config = {**operation.get_config(), "name": self._prefix + operation.name}
         if change is not None:
@@ -135,10 +134,8 @@ class _Conversion:
         twin = type(operation).from_config(config)
 
         def call(*args, **kwargs):
-            fresh = not twin.built or not twin.weights
-            outputs = twin(*args, **kwargs)
-            if fresh:
-                _copy_weights(operation, twin, change)
+            outputs = twin(*args, **kwargs)  # which builds it
+            _copy_weights(operation, twin, change)
             return outputs
 
         return call
@@ -165,14 +162,3 @@ def _reconstruction(model: VariationalAutoencoder) -> keras.Model:
     found = model.encoder(image)
     logits = model.decoder(found["mean"])
     return keras.Model(image, {"logits": logits, **found}, name=model.name)
-
-
-def _check_stock(layer: keras.Layer) -> None:
-    """Raises a `ValueError` if a layer or something in it does not come from Keras."""
-    foreign = first_foreign(keras.saving.serialize_keras_object(layer), ("keras",))
-    if foreign:
-        raise ValueError(
-            f"{type(layer).__name__} {layer.name!r} cannot be said in stock layers: it holds "
-            f"{foreign}, which Keras alone does not know. Replace it by layers of Keras, or take "
-            "it out of the model and convert the parts."
-        )

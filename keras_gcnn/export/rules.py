@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_gcnn.export.configuration import check_stock
 from keras_gcnn.export.normalization import LINEAR, Affine
 
 Rule = Callable[["Writer", Any], Any]
@@ -66,6 +67,7 @@ class Writer:
         """
         name = self._free(f"{self.name}_{part}") if part else self.name
         layer = kind(*arguments, **{"dtype": self.layer.dtype_policy, "name": name, **rest})
+        check_stock(layer)  # an activation may come from elsewhere
         form = getattr(layer, "data_format", None)
         if len(weights) == 2 and misreads_bias(form, layer.compute_output_shape(inputs.shape)):
             return self._add_apart(kind, inputs, *arguments, part=part, weights=weights, **rest)

@@ -108,7 +108,9 @@ def save_and_compare(
         order = sorted(range(len(names)), key=names.__getitem__)  # as a dict of them is read
         written = formats.named(plain, names)
     samples = [_sample(model, batch) for batch in _BATCHES]
-    expected = [_predict(model, x if scale is None else x * scale, order) for x in samples]
+    expected = formats.run_model(model, [x if scale is None else x * scale for x in samples])
+    if order is not None:
+        expected = [[outputs[number] for number in order] for outputs in expected]
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
         temporary = Path(folder, path.name)
@@ -136,13 +138,6 @@ def _sample(model: keras.Model, batch: int) -> np.ndarray:
     if keras.backend.is_int_dtype(dtype):
         return generator.integers(0, 128 if dtype == "int8" else 256, shape).astype(dtype)
     return generator.random(shape).astype(dtype)
-
-
-def _predict(model: keras.Model, inputs: np.ndarray, order) -> list[np.ndarray]:
-    """Outputs in the order of the model, or in the given one."""
-    outputs = keras.tree.flatten(model(keras.ops.convert_to_tensor(inputs), training=False))
-    outputs = [keras.ops.convert_to_numpy(one).astype("float64") for one in outputs]
-    return outputs if order is None else [outputs[number] for number in order]
 
 
 def _difference(expected, found) -> float:

@@ -14,7 +14,12 @@ from keras_gcnn.layers.steerable.base import (
     pair_channels,
     scalar_channels,
 )
-from keras_gcnn.layers.steerable.positions import blurring_matrix, blurring_window, disc
+from keras_gcnn.layers.steerable.positions import (
+    blurring_matrix,
+    blurring_window,
+    disc,
+    windows_inside,
+)
 
 
 @rule(layers.FourierActivation)
@@ -173,15 +178,8 @@ def _blur_by_filter(writer: Writer, inputs, sizes):
         weights=[np.repeat(kernel[:, :, None, None], channels, axis=2)],
         **form,
     )
-    sums = [_sums(size, layer, *window) for size, window in zip(sizes, windows, strict=True)]
+    sums = [windows_inside(size, layer.strides, layer.sigma).sum(axis=1) for size in sizes]
     return _times(writer, x, 1 / np.multiply.outer(*sums))
-
-
-def _sums(size: int, layer, weights: np.ndarray, start: int) -> np.ndarray:
-    """What every window's weights inside the image sum to."""
-    windows = start + layer.strides * np.arange(-(-size // layer.strides))[:, None]
-    inside = windows + np.arange(len(weights))
-    return (weights * ((inside >= 0) & (inside < size))).sum(axis=1)
 
 
 @rule(layers.DiscMask)

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 from rich.console import Console
 
-import keras_gcnn.layers  # noqa: F401 - registers the layers for loading
 from keras_gcnn import data, export, zoo
 from keras_gcnn.analysis.figures import plot_accuracy_by_angle
 from keras_gcnn.data.loading import names_fitting

@@ -52,6 +52,14 @@ Raises:
         are not published, or a file of another network."""
 
 
+def _given(signature: inspect.Signature, args: tuple, kwargs: dict) -> dict | None:
+    """The arguments by their names; None if they do not fit, which the function itself tells."""
+    try:
+        return signature.bind(*args, **kwargs).arguments
+    except TypeError:
+        return None
+
+
 def with_default_shape(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
     """Has the default of `input_shape` follow the data format, which may be Keras's own."""
     signature = inspect.signature(function)
@@ -59,13 +67,11 @@ def with_default_shape(function: Callable[..., keras.Model]) -> Callable[..., ke
 
     @functools.wraps(function)
     def build(*args, **kwargs) -> keras.Model:
-        try:
-            given = signature.bind(*args, **kwargs).arguments
-        except TypeError:
-            return function(*args, **kwargs)  # whose own message names it
-        form = given.get("data_format") or keras.config.image_data_format()
-        if "input_shape" not in given and form == "channels_first":
-            kwargs["input_shape"] = (channels, rows, columns)
+        given = _given(signature, args, kwargs)
+        if given is not None and "input_shape" not in given:
+            form = given.get("data_format") or keras.config.image_data_format()
+            if form == "channels_first":
+                kwargs["input_shape"] = (channels, rows, columns)
         return function(*args, **kwargs)
 
     return build
@@ -82,12 +88,8 @@ def builder(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
 
     @functools.wraps(function)
     def build(*args, **kwargs) -> keras.Model:
-        try:
-            given = signature.bind(*args, **kwargs).arguments
-        except TypeError:
-            return function(*args, **kwargs)  # whose own message names it
-        name = given.get("weights")
-        if not published.is_name(name):
+        given = _given(signature, args, kwargs)
+        if given is None or not published.is_name(given.get("weights")):
             return shaped(*args, **kwargs)
         defaults = {key: one.default for key, one in signature.parameters.items()}
         return published.load(function, given, defaults)

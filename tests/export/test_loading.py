@@ -118,9 +118,11 @@ def test_a_configuration_that_is_strange(saved, text):
         export.load(saved)
 
 
-def test_a_part_that_is_encrypted(saved):
+# Where the directory of a zip file says how its first part was written.
+@pytest.mark.parametrize(("offset", "value"), [(8, 1), (10, 99)], ids=["encrypted", "packed"])
+def test_a_part_that_cannot_be_read(saved, offset, value):
     content = bytearray(saved.read_bytes())
-    content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag of the first entry
+    content[content.index(b"PK\x01\x02") + offset] = value
     saved.write_bytes(bytes(content))
     with pytest.raises(ValueError, match="cannot be loaded"):
         export.load(saved)

@@ -177,6 +177,22 @@ class Subclassed(keras.Model):
         return inputs
 
 
+class WithACall(keras.Model):
+    """Made of a graph, but computes something else."""
+
+    def call(self, inputs):
+        return super().call(inputs) * 2
+
+
+def with_a_call():
+    graph = of_one_layer(layers.GConv2D(2, 3))
+    return WithACall(graph.inputs, graph.outputs, name="odd")
+
+
+def mine(x):
+    return x * 2
+
+
 def of_one_layer(layer):
     image = keras.Input((6, 6, 4))
     return keras.Model(image, layer(image))
@@ -193,6 +209,11 @@ def of_one_layer(layer):
         ),
         (lambda: of_one_layer(Subclassed(name="odd")), "'odd' .* holds Subclassed"),
         (lambda: Subclassed(name="odd"), "'odd' is not a graph of layers"),
+        (with_a_call, "'odd' is not a graph of layers"),
+        (
+            lambda: of_one_layer(layers.GConv2D(2, 3, activation=mine, name="odd")),
+            "Conv2D 'odd' .* holds mine",
+        ),
         (lambda: keras.Sequential([layers.GConv2D(2, 3)], name="odd"), "'odd' is not a graph"),
         (lambda: layers.GConv2D(2, 3, name="odd"), "'odd' is not a graph"),
         (

@@ -84,13 +84,25 @@ def blurring_matrix(size: int, stride: int, sigma: float) -> np.ndarray:
         Matrix of shape `(ceil(size / stride), size)` whose rows sum to one, each a window of
         `blurring_window` over what is inside the image.
     """
+    windows = windows_inside(size, stride, sigma)
+    return windows / windows.sum(axis=1, keepdims=True)
+
+
+def windows_inside(size: int, stride: int, sigma: float) -> np.ndarray:
+    """The weights of `blurring_window` inside the image: a row for every window.
+
+    Args:
+        size: int, number of positions.
+        stride: int.
+        sigma: float, of the Gaussian, in positions.
+    """
     weights, start = blurring_window(size, stride, sigma)
     matrix = np.zeros((-(-size // stride), size))
     for row in range(len(matrix)):
-        inside = np.arange(len(weights)) + start + row * stride
-        kept = (inside >= 0) & (inside < size)
-        matrix[row, inside[kept]] = weights[kept]
-    return matrix / matrix.sum(axis=1, keepdims=True)
+        positions = np.arange(len(weights)) + start + row * stride
+        inside = (positions >= 0) & (positions < size)
+        matrix[row, positions[inside]] = weights[inside]
+    return matrix
 
 
 def disc(rows: int, columns: int, margin: float) -> np.ndarray:
