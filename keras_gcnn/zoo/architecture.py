@@ -14,7 +14,7 @@ from keras_gcnn.layers import EquivarianceWarning
 from keras_gcnn.layers.arguments import as_counts, check_choice, check_count, check_flag
 from keras_gcnn.layers.base import SizeDependent, frames_to_caller
 from keras_gcnn.zoo.assembly import Assembly, Maps
-from keras_gcnn.zoo.budget import fit_widths
+from keras_gcnn.zoo.budget import choose_widths
 from keras_gcnn.zoo.published import by_stage
 from keras_gcnn.zoo.weights import load_weights
 
@@ -72,16 +72,6 @@ def check_shape(
             f"at least {smallest} rows and columns."
         )
     return spatial[0], spatial[1], channels
-
-
-def check_widths(widths: Sequence[int], length: int, argument: str = "widths") -> tuple[int, ...]:
-    """Returns the widths as a tuple, or raises a `ValueError`."""
-    counts = as_counts(widths)
-    if len(counts) != length or None in counts:
-        raise ValueError(
-            f"{argument}={widths!r} has to be {length} positive integers, or None for the default."
-        )
-    return counts
 
 
 def find_subgroups(
@@ -156,8 +146,6 @@ def build(
     data_format = data_format or keras.config.image_data_format()
     *sizes, channels = check_shape(input_shape, data_format, architecture.smallest)
     subgroups = find_subgroups(group, architecture.stages, restrict_after)
-    if parameters is not None and widths is not None:
-        raise ValueError("Give widths or parameters, not both.")
 
     def assemble(widths: tuple[int, ...], pixels=None) -> tuple[Assembly, Maps]:
         net = Assembly(group, convolution, subgroups, downsampling, data_format)
@@ -167,11 +155,7 @@ def build(
         return net, features
 
     ratio = _ratio(architecture, group, subgroups, head)
-    if parameters is not None:
-        widths = fit_widths(lambda widths: assemble(widths)[0].parameters, ratio, parameters)
-    if widths is None:
-        widths = [max(1, round(width)) for width in ratio]
-    widths = check_widths(widths, len(ratio))
+    widths = choose_widths(lambda widths: assemble(widths)[0].parameters, ratio, widths, parameters)
 
     inputs = keras.Input(tuple(map(int, input_shape)), name="image")
     pixels = keras.layers.Rescaling(architecture.scale, architecture.offset, name="normalization")(

@@ -2,15 +2,68 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, product
 
-from keras_gcnn.layers.arguments import as_count
+from keras_gcnn.layers.arguments import as_count, as_counts
 
 _LARGEST = 10**10  # parameters; far beyond what fits into memory, and soon found
 _FREEDOM = 2  # how far a single width may leave the builder's ratio, and how many widths may
 _LOWEST_SHARE = 0.98  # of the budget that has to be used
 _ENOUGH = 0.99  # of the budget, from which on proportions count
+
+
+def check_widths(widths: Sequence[int], length: int, argument: str = "widths") -> tuple[int, ...]:
+    """Returns the widths as a tuple, or raises a `ValueError`."""
+    counts = as_counts(widths)
+    if len(counts) != length or None in counts:
+        raise ValueError(
+            f"{argument}={widths!r} has to be {length} positive integers, or None for the default."
+        )
+    return counts
+
+
+def choose_widths(
+    count: Callable[[tuple[int, ...]], int],
+    ratio: Sequence[float],
+    widths: Sequence[float] | None,
+    parameters: int | None,
+    argument: str = "widths",
+) -> tuple[int, ...]:
+    """The widths of a network, from what a user said of them.
+
+    Args:
+        count: function from widths to the number of trainable parameters, increasing in each width.
+        ratio: the builder's own widths, which need not be integers.
+        widths: the user's; with a budget only their proportions count. None for the builder's.
+        parameters: the budget, or None.
+        argument: what the builder calls the widths.
+
+    Raises:
+        ValueError: for wrong widths, or a budget that `fit_widths` refuses.
+    """
+    if parameters is not None:
+        if widths is not None:
+            ratio = _check_proportions(widths, len(ratio), argument)
+        widths = fit_widths(count, ratio, parameters)
+    if widths is None:
+        widths = [max(1, round(width)) for width in ratio]
+    return check_widths(widths, len(ratio), argument)
+
+
+def _check_proportions(widths: Sequence[float], length: int, argument: str) -> list[float]:
+    """Returns proportions of widths that sum to one, or raises a `ValueError`."""
+    try:
+        numbers = [float(width) for width in widths]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) != length or not all(0 < one < math.inf for one in numbers):
+        raise ValueError(
+            f"{argument}={widths!r} has to be {length} positive numbers, the proportions of the "
+            "widths within the budget of parameters, or None for the default ones."
+        )
+    return [number / sum(numbers) for number in numbers]
 
 
 def _offsets(widths: int) -> Iterator[tuple[int, ...]]:

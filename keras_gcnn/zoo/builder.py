@@ -18,9 +18,9 @@ input_shape: rows, columns, channels (channels first if `data_format` says so). 
 classes: int, number of classes.
 widths: fields per convolution or stage, see above; after a restriction, fields of the group
     that is left. The default divides the widths of the ordinary network by `sqrt(|G|)`, which
-    keeps the number of weights about equal for every group.
-parameters: int, instead of `widths`: the network nearest to the default's ratio with at most
-    so many trainable parameters and at least 99 % of them; 98 % where no more can be reached.
+    keeps the number of weights about equal for every group. With `parameters`, proportions.
+parameters: int: the network nearest to the ratio of `widths` with at most so many trainable
+    parameters and at least 99 % of them; 98 % where no more can be reached.
 head: `"invariant"` (pooling over positions and orientations: the logits do not change when
     the image is turned), `"orientations"` (mean over positions; every orientation keeps its
     features) or `"flatten"` (neither is invariant). After a restriction, invariant means
@@ -48,8 +48,8 @@ Returns:
 
 Raises:
     ValueError: for an unknown group, head, convolution, stage or subgroup, an image that is too
-        small, both `widths` and `parameters`, a budget that cannot be met to 2 %, weights that
-        are not published, or a file of another network."""
+        small, a budget that cannot be met to 2 %, weights that are not published, or a file of
+        another network."""
 
 
 def _given(signature: inspect.Signature, args: tuple, kwargs: dict) -> dict | None:

@@ -11,8 +11,8 @@ import keras
 from keras_gcnn.layers import Fields
 from keras_gcnn.layers.arguments import as_counts, check_choice, check_count, check_flag
 from keras_gcnn.zoo import steerable_assembly as steerable
-from keras_gcnn.zoo.architecture import check_shape, check_widths
-from keras_gcnn.zoo.budget import fit_widths
+from keras_gcnn.zoo.architecture import check_shape
+from keras_gcnn.zoo.budget import choose_widths
 from keras_gcnn.zoo.builder import builder
 from keras_gcnn.zoo.steerable_assembly import FieldMaps, SteerableAssembly
 from keras_gcnn.zoo.weights import load_weights
@@ -128,16 +128,15 @@ def so2cnn(
             Gaussian rings, without blur, whose invariant channels are from one position each: the
             network of the published figures, with 38,442 parameters.
         fields: regular fields per convolution, each with all frequencies up to `max_frequency`. The
-            default is `(8, 12, 16)`, for `"seed"` `(16, 16, 32)`.
+            default is `(8, 12, 16)`, for `"seed"` `(16, 16, 32)`. With `parameters`, proportions.
         kernel_sizes: odd rows and columns per convolution; default `(7, 5, 5)`, for `"seed"`
             `(3, 3, 3)`.
         max_frequency: int, highest frequency of the fields; default 4.
         input_shape: rows, columns, channels (channels first if `data_format` says so). Pixels are
             floats in [0, 1].
         classes: int, number of classes.
-        parameters: int, instead of `fields`: the network nearest to the default's ratio with at
-            most so many trainable parameters and at least 99 % of them; 98 % where no more can be
-            reached.
+        parameters: int: the network nearest to the ratio of `fields` with at most so many
+            trainable parameters and at least 99 % of them; 98 % where no more can be reached.
         samples: int, angles at which the activation is computed; a multiple of 4, at least
             `2 max_frequency + 1`.
         dropout: float, share of fields that are dropped in training after every activation.
@@ -155,8 +154,8 @@ def so2cnn(
 
     Raises:
         ValueError: for an unknown variant, an image that is too small, fields and kernels that do
-            not fit together, both `fields` and `parameters`, a budget that cannot be met to 2 %,
-            weights that are not published, or a file of another network.
+            not fit together, a budget that cannot be met to 2 %, weights that are not published, or
+            a file of another network.
 
     Example:
 
@@ -174,8 +173,6 @@ def so2cnn(
     include_top = check_flag("include_top", include_top)
     data_format = data_format or keras.config.image_data_format()
     *_, channels = check_shape(input_shape, data_format, form.smallest)
-    if parameters is not None and fields is not None:
-        raise ValueError("Give fields or parameters, not both.")
     highest = form.max_frequency if max_frequency is None else max_frequency
     ratio = form.fields if fields is None else fields
     sizes = _check_settings(
@@ -199,9 +196,9 @@ def so2cnn(
             x = net.logits(net.vector(x), classes, classifier_activation)
         return net, x
 
-    if parameters is not None:
-        fields = fit_widths(lambda fields: assemble(fields)[0].parameters, ratio, parameters)
-    fields = check_widths(ratio if fields is None else fields, len(sizes), "fields")
+    fields = choose_widths(
+        lambda fields: assemble(fields)[0].parameters, ratio, fields, parameters, "fields"
+    )
     inputs = keras.Input(tuple(map(int, input_shape)), name="image")
     image = keras.layers.Rescaling(steerable.SCALE, name="normalization")(inputs)
     _, outputs = assemble(fields, image)

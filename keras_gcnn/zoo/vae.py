@@ -12,9 +12,9 @@ import numpy as np
 from keras_gcnn import groups
 from keras_gcnn.layers import Fields
 from keras_gcnn.layers.arguments import as_count, check_choice, check_flag, check_rate
-from keras_gcnn.zoo.architecture import check_shape, check_widths
+from keras_gcnn.zoo.architecture import check_shape
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
-from keras_gcnn.zoo.budget import fit_widths
+from keras_gcnn.zoo.budget import check_widths, choose_widths
 from keras_gcnn.zoo.builder import with_default_shape
 from keras_gcnn.zoo.posteriors import POSTERIORS, Posterior
 from keras_gcnn.zoo.vae_dense import DenseLayers
@@ -100,11 +100,11 @@ def vae(
             `"z2"` alone: the network of Davidson et al., section 5.2.
         widths: fields per convolution of the encoder. Default `(8, 12, 16)` under SO(2) and
             `(16, 24, 24)` / sqrt(|G|) on other groups, for `"seed"` `(64, 64, 128)`, likewise; of
-            dense layers units, `(256, 128)`.
+            dense layers units, `(256, 128)`. With `parameters`, proportions.
         decoder_widths: channels of the decoder's three transposed convolutions. Default
             `(64, 32, 16)`, for `"seed"` `(128, 64, 32)`; of dense layers units, `(128, 256)`.
-        parameters: int, instead of `widths`: the encoder nearest to the default's ratio with which
-            the whole model has at most so many trainable parameters, and at least 98 % of them.
+        parameters: int: the encoder nearest to the ratio of `widths` with which the whole model has
+            at most so many trainable parameters, and at least 98 % of them.
         orientation: bool, whether the image is drawn at its own angle. Needs a group of rotations.
         dropout: float, rate after every activation; None for that of the variant.
         seed: int, of the latent vectors drawn in training, or None for a random one.
@@ -117,9 +117,9 @@ def vae(
         Its attribute `widths` tells the fields of the encoder.
 
     Raises:
-        ValueError: for an unknown group, posterior or variant, an image that is too small, both
-            `widths` and `parameters`, a budget that cannot be met to 2 %, an orientation under a
-            group without rotations or with mirror images, or a file of another network.
+        ValueError: for an unknown group, posterior or variant, an image that is too small, a budget
+            that cannot be met to 2 %, an orientation under a group without rotations or with mirror
+            images, or a file of another network.
 
     Example:
 
@@ -166,8 +166,6 @@ def vae(
             data_format=data_format,
         )
     check_shape(input_shape, data_format, parts.smallest)
-    if parameters is not None and widths is not None:
-        raise ValueError("Give widths or parameters, not both.")
     drawn = chosen.decoder if decoder_widths is None else decoder_widths
     drawn = check_widths(drawn, len(chosen.decoder), "decoder_widths")
     decoder = parts.decoder(dim, drawn)
@@ -180,11 +178,7 @@ def vae(
     ratio = chosen.fields
     if on is not None:
         ratio = [width / on.order**0.5 for width in chosen.channels]
-    if parameters is not None:
-        widths = fit_widths(count, ratio, parameters)
-    if widths is None:
-        widths = [max(1, round(width)) for width in ratio]
-    widths = check_widths(widths, len(ratio))
+    widths = choose_widths(count, ratio, widths, parameters)
 
     image = keras.Input(shape, name="image")
     found = parts.encode(widths, image)

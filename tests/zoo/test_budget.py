@@ -27,6 +27,17 @@ def test_the_budget_is_used_and_proportions_are_kept(budget):
     assert abs(second - 2 * first) <= 6
 
 
+@pytest.mark.parametrize("proportions", [(1, 1), (0.25, 2), (300, 100)])
+def test_with_a_budget_widths_are_proportions(proportions):
+    network = zoo.lenet("p4", parameters=50_000, widths=proportions)
+    assert 0.98 * 50_000 <= network.count_params() <= 50_000
+    first, second = network.widths
+    share = proportions[0] / sum(proportions)
+    assert abs(first - share * (first + second)) <= 3
+    own = zoo.lenet("p4", parameters=50_000)
+    assert zoo.lenet("p4", parameters=50_000, widths=own.widths).widths == own.widths
+
+
 def test_widths_keep_the_ratio():
     first, second = fit_widths(count, (1, 2), 200_000)
     assert abs(second - 2 * first) <= 6

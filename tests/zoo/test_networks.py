@@ -219,7 +219,7 @@ def test_defaults_just_work(builder):
         ({"widths": (True, 2)}, "positive integers"),
         ({"widths": (2.0, 2)}, "positive integers"),
         ({"widths": (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)}, "positive integers"),
-        ({"widths": (8, 8), "parameters": 50_000}, "not both"),
+        ({"widths": (8, -8), "parameters": 50_000}, "positive numbers, the proportions"),
         ({"parameters": 50}, "smallest count that can be reached is"),
         *(
             ({"parameters": wrong}, "parameters=.* a positive integer up to 10,000,000,000")

@@ -111,7 +111,7 @@ def test_mixed_precision_returns_full_precision_logits():
         ({"max_frequency": -1}, "integer from 0"),
         ({"max_frequency": 9}, "samples=16 has to be a multiple of 4"),
         ({"samples": 15}, "multiple of 4"),
-        ({"fields": (8, 8, 8), "parameters": 20_000}, "not both"),
+        ({"fields": (8, 8, 0), "parameters": 20_000}, "positive numbers, the proportions"),
         ({"parameters": 50}, "smallest count that can be reached is"),
         ({"input_shape": (24, 28, 1)}, "at least 25"),
         ({"classes": 0}, "positive integer"),

@@ -280,7 +280,7 @@ def test_export(tmp_path):
         ({"group": "p4", "input_shape": (27, 28, 1)}, "at least 28"),
         ({"widths": (3, 3)}, "3 positive integers"),
         ({"decoder_widths": (3, 3)}, "3 positive integers"),
-        ({"widths": (3, 3, 3), "parameters": 200_000}, "not both"),
+        ({"widths": (3, 3), "parameters": 200_000}, "positive numbers, the proportions"),
         ({"parameters": 1000}, "smallest count"),
         ({"variant": "mlp"}, "which know no group='so2'"),
         ({"variant": "mlp", "group": "p4"}, "which know no group='p4'"),
