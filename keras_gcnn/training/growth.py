@@ -15,6 +15,7 @@ from typing import Any
 from keras_gcnn.training.recipe import Recipe
 from keras_gcnn.training.tables import NAME
 
+_OWN = ("epochs", "optimizer", "learning_rate", "optimizer_arguments")  # a network may have
 _FREE = ("title", "evaluation", "latent")
 _COMPARED_BELOW = ("seeds", "models", "training")
 
@@ -61,7 +62,7 @@ def find_changes(
     for key in filled.keys() - {*_FREE, *_COMPARED_BELOW}:
         changes += _differences(key, filled[key], new[key])
     # What each network gets is compared instead of what is written for all.
-    own = dict.fromkeys(("epochs", "optimizer_arguments"))
+    own = dict.fromkeys(_OWN)
     shared, now = ({**one["training"], **own} for one in (filled, new))
     changes += _differences("training", shared, now)
     models = {model["name"]: model for model in _as_trained(new)}
@@ -79,13 +80,12 @@ def find_changes(
 
 
 def _as_trained(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """The networks of a recipe, with the epochs and the optimizer's arguments that they get."""
+    """The networks of a recipe, with the epochs, the optimizer and so on that they get."""
     recipe = Recipe.model_validate(content)
     networks = []
     for one, model in zip(content["models"], recipe.models, strict=True):
         training = recipe.training_of(model)
-        own = {"epochs": training.epochs, "optimizer_arguments": training.optimizer_arguments}
-        networks.append({**one, **own})
+        networks.append({**one, **{key: getattr(training, key) for key in _OWN}})
     return networks
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import math
-import os
-import tomllib
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
+from keras_gcnn.training import recipe_file
 from keras_gcnn.training.tables import (
     Backend,
     DataTable,
@@ -38,10 +34,15 @@ class Recipe(Table):
     models: tuple[ModelTable, ...] = Field(min_length=1, strict=False)
 
     def training_of(self, model: ModelTable) -> TrainingTable:
-        """How a network is trained: `[training]`, with epochs and arguments of its own."""
-        epochs = min(self.training.epochs, model.epochs or self.training.epochs)
-        arguments = {**self.training.optimizer_arguments, **model.optimizer_arguments}
-        return self.training.model_copy(update={"epochs": epochs, "optimizer_arguments": arguments})
+        """How a network is trained: `[training]`, with what the network has of its own."""
+        shared = self.training
+        own = {
+            "epochs": min(shared.epochs, model.epochs or shared.epochs),
+            "optimizer": model.optimizer or shared.optimizer,
+            "learning_rate": model.learning_rate or shared.learning_rate,
+            "optimizer_arguments": {**shared.optimizer_arguments, **model.optimizer_arguments},
+        }
+        return shared.model_copy(update=own)
 
     def seeds_of(self, model: ModelTable) -> tuple[int, ...]:
         """The seeds with which a network is trained."""
@@ -94,80 +95,17 @@ class Recipe(Table):
 
 
 def _folder() -> Path:
-    """Where the recipes are: inside an installed package, or beside the package in a checkout."""
-    package = Path(str(files("keras_gcnn")))
-    installed = package / "recipes"
-    return installed if installed.is_dir() else package.parent / "zoo"
+    return recipe_file.folder("recipes", "zoo")
 
 
 def recipe_names() -> tuple[str, ...]:
     """Names of the recipes that come with the library."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.toml")))
+    return recipe_file.names(_folder())
 
 
 def find_recipe(recipe: str | Path) -> Path:
-    """Path of a recipe, given by its name or path.
-
-    Raises:
-        TypeError: if it is neither a string nor a path.
-        ValueError: if there is neither a recipe of that name nor such a file.
-    """
-    if not isinstance(recipe, str | os.PathLike):
-        raise TypeError(
-            f"recipe={recipe!r} has to be the name of a recipe or the path of a TOML file."
-        )
-    for path in (_folder() / f"{recipe}.toml", Path(recipe)):
-        try:
-            if path.is_file():
-                return path
-        except OSError:  # a name that no file system takes
-            pass
-    close = difflib.get_close_matches(str(recipe), recipe_names(), n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    given = _short(repr(str(recipe)))
-    raise ValueError(
-        f"There is no recipe {given}.{hint} Give the path of a TOML file or one of: "
-        f"{', '.join(recipe_names())}."
-    )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else f"{text[:200]}..."
-
-
-def _as_written(value: Any) -> str:
-    """A value as it stands in a TOML file."""
-    if isinstance(value, float):
-        return repr(value)
-    return _short(json.dumps(value, ensure_ascii=False, default=str))
-
-
-def _explain(error: ValidationError, path: Path) -> str:
-    lines = []
-    errors = error.errors()
-    for one in errors:
-        if one["type"] == "too_short" and any(
-            len(other["loc"]) > len(one["loc"]) and other["loc"][: len(one["loc"])] == one["loc"]
-            for other in errors
-        ):
-            continue  # pydantic does not count the wrong items, which are reported anyway
-        key = ".".join(str(part) for part in one["loc"]) or "the recipe"
-        if one["type"] == "extra_forbidden":
-            table: Any = Recipe
-            for part in one["loc"][:-1]:
-                field = table.model_fields.get(part) if isinstance(part, str) else None
-                if field is not None:
-                    table = ModelTable if part == "models" else field.annotation
-            lines.append(f"{key}: unknown key; allowed are {', '.join(table.model_fields)}")
-        else:
-            message = one["msg"].removeprefix("Value error, ")
-            message = message.replace("tuple", "list").replace("Tuple", "List")
-            # A key that is missing, and the recipe itself, were not given as one value.
-            given = one["type"] != "missing" and one["loc"]
-            lines.append(
-                f"{key}: {message}" + (f" (given: {_as_written(one['input'])})" if given else "")
-            )
-    return f"{path} is no valid recipe:\n  " + "\n  ".join(lines)
+    """Path of a recipe, given by its name or path; errors as in `load_recipe`."""
+    return recipe_file.find(recipe, _folder())
 
 
 def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
@@ -193,23 +131,10 @@ def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
     2
     """
     path = find_recipe(recipe)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no TOML file: {error}") from None
-    training = content.get("training")
-    written = training.get("epochs") if isinstance(training, dict) else None
-    if not isinstance(written, int):  # it has the default, or is reported below
-        written = TrainingTable().epochs
-    for key, value in overrides.items():
-        if value is not None:
-            *tables, last = key.split("__")
-            table = content
-            for name in tables:
-                table = table.setdefault(name, {}) if isinstance(table, dict) else table
-            if isinstance(table, dict):  # what is not is reported below
-                table[last] = value
-    try:
-        return Recipe.model_validate(content, context={"epochs": written})
-    except ValidationError as error:
-        raise ValueError(_explain(error, path)) from None
+    # As it stands in the file, for networks whose epochs are to be within it.
+    written = recipe_file.read(path, {}).get("training")
+    epochs = written.get("epochs") if isinstance(written, dict) else None
+    if not isinstance(epochs, int):  # it has the default, or is reported below
+        epochs = TrainingTable().epochs
+    content = recipe_file.read(path, overrides)
+    return recipe_file.check(Recipe, content, path, {"epochs": epochs})

@@ -126,4 +126,6 @@ class ModelTable(Table):
     arguments: Arguments = {}
     epochs: Annotated[int, Field(gt=0)] | None = None  # at most, if fewer than training.epochs
     seeds: Seeds | None = Field(None, strict=False)  # instead of the recipe's
+    optimizer: str | None = None  # instead of that of [training], as the following
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
     optimizer_arguments: OptimizerArguments = {}  # before those of [training]

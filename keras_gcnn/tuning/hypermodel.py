@@ -1,0 +1,174 @@
+"""Hypermodels over the zoo: every trial has the same budget of parameters."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import keras_tuner
+
+from keras_gcnn import zoo
+from keras_gcnn.tuning.space import NEVER, Hyperparameter, space_of
+
+_TRAINING = ("optimizer", "learning_rate", "sgd_learning_rate", "weight_decay")
+_MOMENTUM = 0.9
+
+
+class ZooHyperModel(keras_tuner.HyperModel):
+    """A builder of the zoo, to be searched over; see `hypermodel`.
+
+    Attributes:
+        space: the hyperparameters, each with its meaning and bounds.
+    """
+
+    def __init__(
+        self,
+        builder: str,
+        parameters: int,
+        groups: Sequence[str] | None,
+        space: Mapping[str, Any] | None,
+        arguments: Mapping[str, Any],
+    ):
+        super().__init__(name=builder)
+        self.builder = builder
+        self.parameters = parameters
+        self.space: tuple[Hyperparameter, ...] = space_of(builder, groups, space)
+        self.fixed = dict(arguments)
+        self._check_arguments()
+
+    def _check_arguments(self) -> None:
+        signature = inspect.signature(getattr(zoo, self.builder)).parameters
+        searched = {one.name: one for one in self.space}
+        for name in self.fixed:
+            if name in ("parameters", self._widths, "weights", "include_top"):
+                raise ValueError(
+                    f"{name} cannot be set in a search: the widths follow from the budget, and "
+                    "networks are trained from fresh weights."
+                )
+            if name in searched:
+                raise ValueError(
+                    f"{name} is a hyperparameter. Fix it by the space instead, e.g. "
+                    f"space={{{name!r}: {self.fixed[name]!r}}}."
+                )
+            if name not in signature:
+                close = difflib.get_close_matches(name, signature, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise ValueError(f"keras_gcnn.zoo.{self.builder} has no argument {name!r}.{hint}")
+
+    @property
+    def _widths(self) -> str:
+        return "fields" if self.builder == "so2cnn" else "widths"
+
+    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
+        self.values(hp)
+
+    def values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """The hyperparameters that mean something in a trial, by name."""
+        found = {one.name: one.declare(hp) for one in self.space}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def training(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """Optimizer, learning rate and the optimizer's arguments of a trial."""
+        values = self.values(hp)
+        rate, arguments = values.get("learning_rate"), {"weight_decay": values["weight_decay"]}
+        if values["optimizer"] == "sgd":
+            rate = values["sgd_learning_rate"]
+            arguments |= {"momentum": _MOMENTUM, "nesterov": True}
+        return {
+            "optimizer": values["optimizer"],
+            "learning_rate": rate,
+            "optimizer_arguments": arguments,
+        }
+
+    def arguments(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """Arguments of the builder in a trial, the budget among them."""
+        values = self.values(hp)
+        taper = values.pop("taper")
+        found = {**self.fixed, "parameters": self.parameters}
+        for name, value in values.items():
+            if name == "kernel_sizes":
+                found[name] = tuple(map(int, value.split()))
+            elif name not in _TRAINING and value != NEVER:
+                found[name] = value
+        if taper != 1:
+            # Relative to the builder's own widths, which depend on group and restriction.
+            own = getattr(zoo, self.builder)(**found).widths
+            last = max(1, len(own) - 1)
+            found[self._widths] = [
+                width * taper ** (index / last) for index, width in enumerate(own)
+            ]
+        return found
+
+    def recipe_arguments(
+        self, hp: keras_tuner.HyperParameters, widths: Sequence[int]
+    ) -> dict[str, Any]:
+        """Arguments of the builder that need no budget, from the widths it has led to."""
+        found = self.arguments(hp)
+        del found["parameters"]
+        plain = {name: list(v) if isinstance(v, tuple) else v for name, v in found.items()}
+        return {**plain, self._widths: list(widths)}
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """A compiled network: cross-entropy from logits and accuracy, or an autoencoder."""
+        model = getattr(zoo, self.builder)(**self.arguments(hp))
+        training = self.training(hp)
+        config = {**training["optimizer_arguments"], "learning_rate": training["learning_rate"]}
+        optimizer = keras.optimizers.get({"class_name": training["optimizer"], "config": config})
+        if self.builder in zoo.AUTOENCODERS:
+            model.compile(optimizer)
+        else:
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            model.compile(optimizer, loss=loss, metrics=["accuracy"])
+        return model
+
+
+def hypermodel(
+    builder: str,
+    parameters: int,
+    groups: Sequence[str] | None = None,
+    *,
+    space: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> ZooHyperModel:
+    """A hypermodel over a builder of the zoo, for every tuner of KerasTuner.
+
+    Every trial has the same number of trainable parameters, at most 2 % below the budget and never
+    above it, so that groups are compared fairly. Searched over are, as far as the builder has it,
+    `group`, `convolution` (full or separable), `restrict_after` (where equivariance stops), `head`,
+    `taper` (the shape of the widths), `dropout`, `max_frequency` and `kernel_sizes` of steerable
+    networks, `posterior`, `latent_dim` and `beta` of autoencoders, and `optimizer`,
+    `learning_rate`, `sgd_learning_rate` and `weight_decay`; `hypermodel(...).space` tells bounds
+    and meanings.
+
+    Args:
+        builder: name of a builder of `keras_gcnn.zoo`.
+        parameters: int, number of trainable parameters of every trial.
+        groups: names of groups to choose from; None for z2, p4 and p4m, for an autoencoder so2 and
+            z2.
+        space: what to search instead, by name of the hyperparameter: a value to fix it, a list of
+            values, or a dict with `min` and `max`.
+        **arguments: of the builder, the same for all trials, e.g. `input_shape` and `classes`.
+
+    Returns:
+        A `keras_tuner.HyperModel`. Its models come compiled: classifiers with cross-entropy from
+        logits and the metric `accuracy`.
+
+    Raises:
+        ValueError: for an unknown builder, group, hyperparameter or argument, or values that
+            cannot be. A budget that cannot be met is found when a model is built.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> from keras_gcnn import tuning
+    >>> model = tuning.hypermodel("lenet", parameters=50_000, groups=("z2", "p4"))
+    >>> hp = keras_tuner.HyperParameters()
+    >>> hp.Fixed("group", "p4")
+    'p4'
+    >>> 49_000 <= model.build(hp).count_params() <= 50_000
+    True
+    """
+    return ZooHyperModel(builder, parameters, groups, space, arguments)
