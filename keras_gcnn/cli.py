@@ -6,13 +6,10 @@ read before, and `--help` should not wait for it.
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import sys
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -20,8 +17,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from keras_gcnn import __version__
+from keras_gcnn.training.backend import choose_backend
 from keras_gcnn.training.recipe import load_recipe, recipe_names
 from keras_gcnn.training.tables import Backend
+from keras_gcnn.tuning.recipe import load_search, search_names
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +31,6 @@ app = typer.Typer(
 )
 # Recipes and paths may hold brackets and colons, which are no markup here.
 console = Console(markup=False, emoji=False)
-_BACKENDS = get_args(Backend)
 ExportFormat = Literal["keras", "plain_keras", "saved_model", "onnx"]
 _ENDINGS = {
     "keras": "-keras.keras",
@@ -49,78 +47,6 @@ DataDirOption = Annotated[
     Path | None,
     typer.Option(help="Folder of prepared TensorFlow Datasets; default TFDS_DATA_DIR."),
 ]
-
-
-def _configured_backend() -> str:
-    """The backend of Keras's configuration file.
-
-    Raises:
-        ValueError: if the file holds something that Keras fails on.
-    """
-    folder = os.environ.get("KERAS_HOME", Path.home() / ".keras")
-    path = Path(folder, "keras.json").expanduser()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # which Keras ignores too
-        return "tensorflow"
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is no configuration of Keras: {content!r}. Mend or delete it.")
-    return _known_backend(content.get("backend", "tensorflow"), f"{path} names the backend")
-
-
-def _known_backend(backend: object, source: str) -> str:
-    if backend in _BACKENDS:
-        return backend
-    raise ValueError(
-        f"{source} {backend!r}, on which nothing can be trained. Choose one of "
-        f"{', '.join(_BACKENDS)}, e.g. with --backend."
-    )
-
-
-def _wanted_backend() -> str | None:
-    """The backend of the environment; an empty variable counts as none."""
-    backend = os.environ.get("KERAS_BACKEND")
-    return _known_backend(backend, "KERAS_BACKEND is") if backend else None
-
-
-def choose_backend(wanted: str | None) -> str:
-    """Fixes Keras's backend for this process, before Keras is imported.
-
-    Args:
-        wanted: the backend asked for; None for the environment's, the configuration's, or whichever
-            is installed.
-
-    Returns:
-        The backend.
-
-    Raises:
-        ValueError: if it is unknown or not installed, or Keras already runs on another.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes
-    backend = wanted or _wanted_backend()
-    if backend is None:
-        preferred = (_configured_backend(), *_BACKENDS)
-        backend = next((one for one in preferred if find_spec(one)), preferred[0])
-    if not find_spec(backend):
-        package = backend
-        if backend == "tensorflow" and (sys.platform, platform.machine()) == ("linux", "x86_64"):
-            package = "tensorflow-cpu"
-        raise ValueError(
-            f"The backend {backend!r} is not installed. Install it with `pip install {package}`, "
-            f"or choose another with --backend."
-        )
-    os.environ["KERAS_BACKEND"] = backend
-    try:
-        import keras
-    except (AssertionError, AttributeError, TypeError, ValueError) as error:
-        # What Keras raises on values in its configuration that it did not write itself.
-        raise ValueError(f"Keras fails to start; is its keras.json damaged? ({error})") from error
-    if keras.backend.backend() != backend:
-        raise ValueError(
-            f"Keras already runs on {keras.backend.backend()!r} in this process. Start a new one "
-            f"for {backend!r}."
-        )
-    return backend
 
 
 def _show_version(wanted: bool) -> None:
@@ -199,6 +125,65 @@ def train(
 
 
 @app.command()
+def tune(
+    recipe: Annotated[str, typer.Argument(help="Name of a search (see `recipes`) or a TOML file.")],
+    trials: Annotated[int | None, typer.Option(help="Most trials.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Most epochs per trial.")] = None,
+    subset: Annotated[int | None, typer.Option(help="Most training images.")] = None,
+    workers: Annotated[
+        int, typer.Option(help="Processes that train trials at the same time; 1 for this one.")
+    ] = 1,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the search; default runs/tune-RECIPE[-BACKEND].")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Remove an earlier search in the folder.")
+    ] = False,
+    backend: BackendOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Search for the best settings of a network at a fixed number of parameters.
+
+    Run it again to go on after an interruption. The folder gets a leaderboard, TensorBoard logs, a
+    picture of error against cost, and best.toml, a recipe that `train` takes as it is.
+    """
+    loaded = load_search(
+        recipe,
+        search__trials=trials,
+        training__epochs=epochs,
+        data__subset=subset,
+        backend=backend,
+    )
+    chosen = choose_backend(loaded.backend)
+    if run_dir is None:
+        run_dir = Path("runs") / "-".join(filter(None, ["tune", Path(recipe).stem, backend]))
+    from keras_gcnn.tuning.search import search, search_with_workers
+
+    try:
+        if workers != 1:
+            # The processes get this command without --workers and --fresh.
+            options = {
+                "--trials": trials,
+                "--epochs": epochs,
+                "--subset": subset,
+                "--run-dir": run_dir,
+                "--backend": chosen,
+                "--data-dir": data_dir,
+            }
+            given = [str(one) for pair in options.items() if pair[1] is not None for one in pair]
+            command = [sys.executable, "-m", "keras_gcnn", "tune", recipe, *given]
+            status = search_with_workers(
+                loaded, run_dir, command, workers, fresh=fresh, data_dir=data_dir, console=console
+            )
+            raise typer.Exit(status)
+        console.print(f"{loaded.title}; data {loaded.data.name}, backend {chosen}")
+        search(loaded, run_dir, fresh=fresh, data_dir=data_dir, console=console)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Interrupted. Run the same command again to go on.")
+        raise typer.Exit(130) from None
+
+
+@app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A saved model, MODEL.keras.")],
     data: Annotated[str, typer.Option(help="Data set to test on.")] = "digits",
@@ -258,14 +243,28 @@ def export(
 
 @app.command()
 def recipes() -> None:
-    """List the recipes that come with the library."""
+    """List the recipes that come with the library, of trainings and of searches."""
+    trainings = [(name, load_recipe(name)) for name in recipe_names()]
+    searches = [(name, load_search(name)) for name in search_names()]
+    _print_names(
+        ("recipe", "what it trains", "data", "networks"),
+        [
+            (name, one.title, one.data.name, ", ".join(model.name for model in one.models))
+            for name, one in trainings
+        ],
+    )
+    _print_names(
+        ("search", "what it searches", "data", "builder"),
+        [(name, one.title, one.data.name, one.search.builder) for name, one in searches],
+    )
+
+
+def _print_names(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     # Names of recipes are to be typed, and so are whole; on a narrow terminal the rest is broken.
-    others = (Column(head, overflow="fold") for head in ("what it trains", "data", "networks"))
-    table = Table(Column("recipe", no_wrap=True), *others)
-    for name in recipe_names():
-        recipe = load_recipe(name)
-        networks = ", ".join(model.name for model in recipe.models)
-        table.add_row(name, recipe.title, recipe.data.name, networks)
+    others = (Column(head, overflow="fold") for head in heads[1:])
+    table = Table(Column(heads[0], no_wrap=True), *others)
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
 
 

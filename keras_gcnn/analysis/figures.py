@@ -158,3 +158,40 @@ def _off_diagonal_percent(matrix: Sequence[Sequence[int]]) -> np.ndarray:
     percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(percent, np.nan)
     return percent
+
+
+def plot_trials(
+    trials: Mapping[str, Sequence[tuple[float, float]]],
+    path: str | Path,
+    title: str = "",
+    note: str = "",
+    *,
+    axis: str = "validation error (%)",
+) -> None:
+    """Draws what the trials of a search reach against what they cost.
+
+    Args:
+        trials: from the name of a group to its trials: seconds an epoch, and the value on the axis.
+        path: file to write; its ending chooses the format.
+        title: what was searched.
+        note: how, in small print below.
+        axis: what the values are, of which small ones are good.
+    """
+    figure = empty_figure(7, 4.5, note)
+    axes = figure.add_subplot()
+    for marker, (name, own) in zip(cycle("osD^vP*X"), trials.items(), strict=False):
+        (line,) = axes.plot(*zip(*own, strict=True), marker, alpha=0.6, markersize=6, label=name)
+        # Those that no other trial of the group beats in both.
+        front, best = [], math.inf
+        for seconds, value in sorted(own):
+            if value < best:
+                front.append((seconds, value))
+                best = value
+        axes.plot(*zip(*front, strict=True), color=line.get_color(), drawstyle="steps-post")
+    axes.set_xscale("log")
+    axes.set_xlabel("seconds an epoch")
+    axes.set_ylabel(axis)
+    axes.set_title(title, parse_math=False)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=150)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from keras_gcnn import data
 from keras_gcnn.training import report
+from keras_gcnn.training.backend import check_backend
 from keras_gcnn.training.choice import choose
 from keras_gcnn.training.fit import check
 from keras_gcnn.training.network import Network, build, task_of
@@ -61,12 +62,7 @@ def train(
     """
     console = console or Console(quiet=True)
     backend = keras.backend.backend()
-    if recipe.backend not in (None, backend):
-        raise ValueError(
-            f"The recipe is for the backend {recipe.backend!r}, but Keras runs on {backend!r}. Set "
-            f"KERAS_BACKEND={recipe.backend} before Keras is imported, or change the recipe's "
-            "backend."
-        )
+    check_backend(recipe.backend, backend)
     chosen = choose(recipe, networks, seeds)
     if fresh and not (networks is None and seeds is None):
         raise ValueError(

@@ -102,14 +102,21 @@ class ZooHyperModel(keras_tuner.HyperModel):
             ]
         return found
 
+    def feasible(self, hp: keras_tuner.HyperParameters) -> bool:
+        """Whether the budget can be met with these hyperparameters."""
+        try:
+            getattr(zoo, self.builder)(**self.arguments(hp))
+        except ValueError:
+            return False
+        return True
+
     def recipe_arguments(
         self, hp: keras_tuner.HyperParameters, widths: Sequence[int]
     ) -> dict[str, Any]:
         """Arguments of the builder that need no budget, from the widths it has led to."""
-        found = self.arguments(hp)
-        del found["parameters"]
-        plain = {name: list(v) if isinstance(v, tuple) else v for name, v in found.items()}
-        return {**plain, self._widths: list(widths)}
+        found = {name: v for name, v in self.arguments(hp).items() if name != "parameters"}
+        found[self._widths] = widths
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in found.items()}
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """A compiled network: cross-entropy from logits and accuracy, or an autoencoder."""

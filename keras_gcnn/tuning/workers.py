@@ -1,0 +1,174 @@
+"""A search by several processes: KerasTuner's chief, which chooses, and workers, which train."""
+
+from __future__ import annotations
+
+import enum
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+_ADDRESS = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
+_ID = "KERASTUNER_TUNER_ID"
+_PARENT = "KERAS_GCNN_PARENT"
+_POLL = 0.5  # seconds
+_RESTARTS = 20  # of a worker; trials that end their process are given up long before
+_GRACE = 20  # seconds that processes get to end by themselves
+
+
+class Role(enum.Enum):
+    """What a process is in a search."""
+
+    ALONE = enum.auto()
+    CHIEF = enum.auto()
+    WORKER = enum.auto()
+
+
+def role() -> Role:
+    """What this process is, by the environment variables of KerasTuner.
+
+    Raises:
+        ValueError: if some of them are set and others are not.
+    """
+    given = [name for name in (*_ADDRESS, _ID) if os.environ.get(name)]
+    if not given:
+        return Role.ALONE
+    if len(given) < 3:
+        missing = [name for name in (*_ADDRESS, _ID) if name not in given]
+        raise ValueError(
+            f"{' and '.join(missing)} has to be set beside {' and '.join(given)}: the address of "
+            "the chief, its port, and the name of this process, which is the chief's if it has "
+            '"chief" in it. Set all three, or none for a search by one process.'
+        )
+    return Role.CHIEF if "chief" in os.environ[_ID] else Role.WORKER
+
+
+def check_address() -> None:
+    """Checks that a chief can have its port; without a chief there is nothing to check.
+
+    Raises:
+        ValueError: if the port is no number, or in use.
+    """
+    if role() != Role.CHIEF:
+        return
+    host, port = (os.environ[name] for name in _ADDRESS)
+    # By itself gRPC would share a port with another chief, who would get half of the messages.
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except (OSError, OverflowError, ValueError) as error:
+            raise ValueError(
+                f"The chief cannot have {host}:{port} ({error}). Set KERASTUNER_ORACLE_PORT to a "
+                "free port, for the workers too, or stop what uses it."
+            ) from None
+
+
+def end_with_parent() -> None:
+    """Ends this process when the one that started it is gone, if that was `run_workers`."""
+    parent = os.environ.get(_PARENT)
+    if parent is None:
+        return
+
+    def watch() -> None:
+        while str(os.getppid()) == parent:
+            time.sleep(_POLL)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class _Child:
+    """The chief or a worker, started again when it dies."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path | None, port: int):
+        self.name = name
+        self.command = command
+        self.log = log
+        self.environment = {
+            **os.environ,
+            **dict(zip(_ADDRESS, ("127.0.0.1", str(port)), strict=True)),
+            _ID: name,
+            _PARENT: str(os.getpid()),
+        }
+        self.starts = 0
+        self.start()
+
+    def start(self) -> None:
+        self.starts += 1
+        # A worker's messages go to a file: those of several would be mixed up.
+        out = None if self.log is None else self.log.open("ab")
+        self.process = subprocess.Popen(
+            self.command, env=self.environment, stdout=out, stderr=out and subprocess.STDOUT,
+            start_new_session=True,  # so that Ctrl-C reaches them through this process alone
+        )  # fmt: skip
+        if out is not None:
+            out.close()
+
+    def stop(self) -> None:
+        """Ends it: by a request, and after a while by force."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def run_workers(command: Sequence[str], workers: int, folder: Path, console: Console) -> int:
+    """Runs a command as a chief and workers on this machine, and waits until the search is over.
+
+    One that dies is started again: a worker then gets the trial it had, and the chief goes on with
+    what it had written.
+
+    Args:
+        command: the command that searches; each process gets its part by environment variables.
+        workers: number of workers.
+        folder: of the search, for their logs.
+        console: where it is said what happens.
+
+    Returns:
+        The exit status of the chief, which is that of the search.
+
+    Raises:
+        ValueError: if a worker dies again and again.
+    """
+    port = _free_port()
+    chief = _Child("chief", command, None, port)
+    children = [
+        _Child(f"worker{index}", command, folder / f"worker{index}.log", port)
+        for index in range(workers)
+    ]
+    try:
+        while chief.process.poll() is None:
+            time.sleep(_POLL)
+            for one in children:
+                status = one.process.poll()
+                if status:  # 0 is the end of the search
+                    if one.starts > _RESTARTS:
+                        raise ValueError(
+                            f"{one.name} ended {one.starts} times; see {one.log}. Run the same "
+                            "command again to go on."
+                        )
+                    console.print(f"{one.name} ended with status {status}; started again")
+                    one.start()
+            if (status := chief.process.poll()) is not None and status < 0:  # killed
+                console.print(f"the chief was ended by signal {-status}; started again")
+                chief.start()
+        return chief.process.returncode
+    finally:
+        for one in (*children, chief):
+            one.stop()
