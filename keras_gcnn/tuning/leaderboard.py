@@ -14,8 +14,8 @@ from rich.table import Table
 
 from keras_gcnn.training import files
 from keras_gcnn.tuning.folder import SearchFolder
-from keras_gcnn.tuning.hypermodel import ZooHyperModel
 from keras_gcnn.tuning.recipe import SearchRecipe
+from keras_gcnn.tuning.zoo_hypermodel import ZooHyperModel
 
 _SHOWN = 6
 _FACTS = ("parameters", "widths", "epochs", "seconds", "seconds_per_epoch")

@@ -19,8 +19,8 @@ from keras_gcnn.training import files
 from keras_gcnn.training.fit import fit
 from keras_gcnn.training.task import Task
 from keras_gcnn.tuning.folder import SearchFolder
-from keras_gcnn.tuning.hypermodel import ZooHyperModel
 from keras_gcnn.tuning.recipe import SearchRecipe
+from keras_gcnn.tuning.zoo_hypermodel import ZooHyperModel
 
 # Starts of a trial in the same epoch after which it is given up: what kills a process, such as the
 # lack of memory, kills it again.

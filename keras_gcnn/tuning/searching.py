@@ -21,7 +21,6 @@ from keras_gcnn.training.classification import Classification
 from keras_gcnn.training.fit import check
 from keras_gcnn.training.task import Task, check_builder
 from keras_gcnn.tuning.folder import SearchFolder
-from keras_gcnn.tuning.hypermodel import ZooHyperModel, hypermodel
 from keras_gcnn.tuning.leaderboard import Leaderboard
 from keras_gcnn.tuning.oracle import make_oracle, release
 from keras_gcnn.tuning.recipe import SearchRecipe, SearchTable
@@ -33,6 +32,7 @@ from keras_gcnn.tuning.workers import (
     role,
     run_workers,
 )
+from keras_gcnn.tuning.zoo_hypermodel import ZooHyperModel, hypermodel
 from keras_gcnn.zoo import AUTOENCODERS, BUILDERS
 
 

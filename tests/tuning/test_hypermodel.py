@@ -1,0 +1,100 @@
+"""Hypermodels in KerasTuner's own tuners."""
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+from keras_gcnn import data
+from keras_gcnn.tuning import hypermodel
+
+BUDGETS = {
+    "lenet": 50_000,
+    "cohen_cnn": 25_000,
+    "allcnn": 90_000,
+    "resnet20": 80_000,
+    "so2cnn": 30_000,
+    "vae": 150_000,
+}
+
+
+def parameters(model):
+    return sum(int(np.prod(one.shape)) for one in model.trainable_variables)
+
+
+@pytest.mark.parametrize("builder", BUDGETS)
+@pytest.mark.parametrize("taper", [0.6, 1.7])
+def test_no_trial_leaves_the_budget(builder, taper):
+    budget = BUDGETS[builder]
+    over = hypermodel(builder, budget, space={"taper": taper})
+    hp = keras_tuner.HyperParameters()
+    model = over.build(hp)
+    assert 0.98 * budget <= parameters(model) <= budget
+    plain = hypermodel(builder, budget, space={"taper": 1.0}).build(keras_tuner.HyperParameters())
+    first, *_, last = model.widths
+    own_first, *_, own_last = plain.widths
+    assert (last / first > own_last / own_first) == (taper > 1)
+    # What is written of it builds the same network.
+    again = over.recipe_arguments(hp, model.widths)
+    assert "parameters" not in again
+    assert list(again["fields" if builder == "so2cnn" else "widths"]) == list(model.widths)
+
+
+def test_every_hyperparameter_arrives_in_the_network():
+    over = hypermodel("cohen_cnn", 25_000, ["z2", "p4"], classes=3)
+    hp = keras_tuner.HyperParameters()
+    values = {
+        "group": "p4",
+        "convolution": "gc",
+        "restrict_after": "4",
+        "head": "orientations",
+        "dropout": 0.4,
+        "optimizer": "sgd",
+        "sgd_learning_rate": 0.2,
+        "weight_decay": 0.3,
+    }
+    for name, value in values.items():
+        hp.Fixed(name, value)
+    model = over.build(hp)
+    kinds = {type(layer).__name__ for layer in model.layers}
+    assert {"GSeparableConv2D", "Restriction", "GDropout"} <= kinds
+    assert model.output_shape == (None, 3)
+    optimizer = model.optimizer.get_config()
+    assert model.optimizer.name.lower() == "sgd"
+    found = [optimizer[one] for one in ("learning_rate", "weight_decay", "momentum")]
+    np.testing.assert_allclose(found, [0.2, 0.3, 0.9], rtol=1e-6)
+
+
+def test_a_budget_that_cannot_be_met_is_told():
+    with pytest.raises(ValueError, match="parameters=50 is too few"):
+        hypermodel("lenet", 50).build(keras_tuner.HyperParameters())
+
+
+@pytest.mark.parametrize(
+    "kind", ["RandomSearch", "Hyperband", "BayesianOptimization", "GridSearch"]
+)
+def test_keras_tuner_s_tuners_take_it(kind, tmp_path):
+    digits = data.load("digits", subset=24, validation=20, test_subset=20)
+    over = hypermodel(
+        "lenet",
+        20_000,
+        ["z2", "p4"],
+        space={"convolution": "full", "restrict_after": "never", "head": "invariant", "taper": 1.0},
+    )
+    limit = {"max_epochs": 2} if kind == "Hyperband" else {"max_trials": 2}
+    tuner = getattr(keras_tuner, kind)(
+        over, objective="val_accuracy", seed=1, directory=tmp_path, **limit
+    )
+    tuner.search(
+        digits.train.images,
+        digits.train.labels,
+        validation_data=(digits.validation.images, digits.validation.labels),
+        epochs=1,
+        verbose=0,
+    )
+    trials = tuner.oracle.trials.values()
+    assert len(trials) >= 2
+    assert {trial.status for trial in trials} == {"COMPLETED"}
+    (best,) = tuner.get_best_hyperparameters()
+    assert best.get("group") in ("z2", "p4")
+    assert isinstance(over.build(best), keras.Model)

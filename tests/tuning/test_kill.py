@@ -1,0 +1,189 @@
+"""Searches whose processes are killed, as a machine or its lack of memory does."""
+
+import csv
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import keras
+import pytest
+
+from keras_gcnn.tuning import load_search, search
+from keras_gcnn.tuning.tuner import _STARTS
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="no kill -9")
+_PATIENCE = 240  # seconds, on a busy machine
+
+
+def start(search_file, folder, *options, **environment):
+    command = [sys.executable, "-m", "keras_gcnn", "tune", search_file, "--run-dir", folder]
+    return subprocess.Popen(
+        [*map(str, command), *map(str, options)],
+        env={**os.environ, "KERAS_BACKEND": keras.backend.backend(), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(what, process=None):
+    end = time.monotonic() + _PATIENCE
+    while not (found := what()):
+        assert time.monotonic() < end, "nothing happened"
+        assert process is None or process.poll() is None, process.stdout.read()
+        time.sleep(0.02)
+    return found
+
+
+def finish(process):
+    out, _ = process.communicate(timeout=_PATIENCE)
+    return process.returncode, out
+
+
+def trials_of(folder):
+    state = json.loads((folder / "oracle.json").read_text())
+    return {one["trial_id"]: one["status"] for one in state["trials"]}
+
+
+def completed(folder):
+    try:
+        return [name for name, status in trials_of(folder).items() if status == "COMPLETED"]
+    except (OSError, ValueError):
+        return []
+
+
+def rows_of(folder):
+    return list(csv.DictReader(io.StringIO((folder / "leaderboard.csv").read_text())))
+
+
+def kill(process):
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def started(folder):
+    """Names of the workers that are training a trial; the chief's state says whose it is."""
+    try:
+        return json.loads((folder / "oracle.json").read_text())["oracle"]["ongoing_trials"]
+    except (OSError, ValueError):
+        return {}
+
+
+def children_of(process):
+    """Process numbers of the chief and the workers, in the order in which they were started."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
+    )
+    return sorted(map(int, listed.stdout.split()))
+
+
+def test_a_killed_search_goes_on(change, tmp_path):
+    path = change(("epochs = 1", "epochs = 3"), ("trials = 2", "trials = 5"))
+    folder = tmp_path / "run"
+    process = start(path, folder)
+    wait_for(lambda: completed(folder), process)
+    kill(process)  # between two trials
+    histories = [folder / f"trial_{name}" / "history.csv" for name in completed(folder)]
+    first = {one: one.read_bytes() for one in histories}
+    process = start(path, folder)
+    state = folder / f"trial_{len(first)}" / "checkpoint" / "state.json"
+    wait_for(state.is_file, process)
+    kill(process)  # within a trial, of which an epoch is done
+    code, out = finish(start(path, folder))
+    assert code == 0, out
+    rows = rows_of(folder)
+    assert sorted(row["trial"] for row in rows) == list("01234")
+    assert {row["status"] for row in rows} == {"completed"}
+    assert {row["epochs"] for row in rows} == {"3"}
+    assert {one: one.read_bytes() for one in histories} == first
+    # What the kills interrupted is what it would have been.
+    whole = search(load_search(path), tmp_path / "whole")
+    scores = {row["trial"]: row["val_loss"] for row in whole}
+    for row in rows:
+        assert float(row["val_loss"]) == pytest.approx(scores[row["trial"]], abs=1e-4)
+
+
+def test_a_trial_that_ends_its_process_is_given_up(search_file, tmp_path):
+    folder = tmp_path / "run"
+    search(load_search(search_file, search__trials=1), folder)
+    # As if trial 1 had been killed so many times.
+    (folder / "trial_1").mkdir()
+    (folder / "trial_1" / "starts.json").write_text(json.dumps({"epoch": 0, "starts": _STARTS}))
+    rows = search(load_search(search_file), folder)
+    by_trial = {row["trial"]: row for row in rows}
+    assert by_trial["0"]["status"] == "completed"
+    assert by_trial["1"]["status"] == "failed"
+    assert "ended 3 times in the same epoch" in by_trial["1"]["reason"]
+
+
+def test_chief_and_workers_survive_kills(change, tmp_path):
+    path, folder = change(("trials = 2", "trials = 6")), tmp_path / "run"
+    process = start(path, folder, "--workers", 2)
+    wait_for(lambda: len(started(folder)) == 2, process)
+    pids = children_of(process)
+    chief, worker, other = pids
+    os.kill(worker, signal.SIGKILL)  # in the middle of a trial
+    wait_for(lambda: len(completed(folder)) >= 2, process)
+    os.kill(chief, signal.SIGKILL)
+    code, out = finish(process)
+    assert code == 0, out
+    assert "worker0 ended with status -9; started again" in out
+    assert "chief was ended by signal 9; started again" in out
+    rows = rows_of(folder)
+    assert sorted(row["trial"] for row in rows) == list("012345")
+    assert {row["status"] for row in rows} == {"completed"}
+    for pid in (worker, other):  # nothing is left running
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    assert (folder / "best.toml").is_file()
+
+
+def test_workers_end_with_the_process_that_started_them(change, tmp_path):
+    path, folder = change(("trials = 2", "trials = 40")), tmp_path / "run"
+    process = start(path, folder, "--workers", 2)
+    wait_for(lambda: started(folder), process)
+    pids = children_of(process)
+    assert len(pids) == 3
+    kill(process)
+
+    def gone():
+        for pid in pids:
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                continue
+            return False
+        return True
+
+    wait_for(gone)
+
+
+def test_a_port_in_use_is_told(search_file, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, out = finish(
+            start(
+                search_file,
+                tmp_path / "run",
+                KERASTUNER_ORACLE_IP="127.0.0.1",
+                KERASTUNER_ORACLE_PORT=str(port),
+                KERASTUNER_TUNER_ID="chief",
+            )
+        )
+    assert code == 2
+    assert f"The chief cannot have 127.0.0.1:{port}" in out
+    assert "Set KERASTUNER_ORACLE_PORT to a free port" in " ".join(out.split())
+    code, out = finish(start(search_file, tmp_path / "run", KERASTUNER_ORACLE_IP="127.0.0.1"))
+    assert code == 2
+    assert "KERASTUNER_ORACLE_PORT and KERASTUNER_TUNER_ID has to be set" in " ".join(out.split())
+    code, out = finish(start(search_file, tmp_path / "run", "--workers", 0))
+    assert code == 2
+    assert "--workers) has to be at least 1" in " ".join(out.split())

@@ -1,0 +1,193 @@
+"""Searches in one process."""
+
+import csv
+import io
+import json
+
+import keras
+import pytest
+from rich.console import Console
+
+from keras_gcnn.training import load_recipe
+from keras_gcnn.tuning import load_search, search
+
+
+def rows_of(folder):
+    return list(csv.DictReader(io.StringIO((folder / "leaderboard.csv").read_text())))
+
+
+def test_a_search_leaves_a_leaderboard_logs_a_picture_and_a_recipe(search_file, tmp_path):
+    folder, out = tmp_path / "run", io.StringIO()
+    rows = search(load_search(search_file), folder, console=Console(file=out, width=200))
+    assert [row["rank"] for row in rows] == [1, 2]
+    assert {row["group"] for row in rows} == {"z2", "p4"}
+    assert rows[0]["val_loss"] <= rows[1]["val_loss"]
+    for row in rows:
+        assert 0.98 * 20_000 <= row["parameters"] <= 20_000
+        logs = folder / f"trial_{row['trial']}" / "logs"
+        assert len(list(logs.glob("events*"))) == 1
+    # Groups are compared in pairs: what both have is the same.
+    shared = ("head", "taper", "learning_rate", "weight_decay")
+    assert len({tuple(row[name] for name in shared) for row in rows}) == 1
+    assert (folder / "error_by_cost.png").stat().st_size > 10_000
+    assert "trial 0: val_loss" in out.getvalue()
+    best = load_recipe(folder / "best.toml")
+    assert {model.name for model in best.models} == {"z2", "p4"}
+    by_group = {row["group"]: row for row in rows}
+    for model in best.models:
+        row = by_group[model.name]
+        assert model.arguments["widths"] == row["widths"]
+        assert best.training_of(model).learning_rate == row["learning_rate"]
+        assert best.training_of(model).optimizer == "adamw"
+
+
+@pytest.mark.parametrize("tuner", ["hyperband", "bayesian", "grid"])
+def test_the_other_tuners_search_and_go_on(change, tmp_path, tuner):
+    path = change(('tuner = "random"\n', f'tuner = "{tuner}"\n'), ('["z2", "p4"]', '["p4"]'))
+    folder = tmp_path / "run"
+    search(load_search(path, search__trials=1), folder)
+    before = json.loads((folder / "trial_0" / "result.json").read_text())
+    rows = search(load_search(path, search__trials=3, training__epochs=None), folder)
+    assert len(rows) == (1 if tuner == "hyperband" else 3)
+    assert {row["status"] for row in rows} == {"completed"}
+    assert json.loads((folder / "trial_0" / "result.json").read_text()) == before
+    settings = [(row["learning_rate"], row["weight_decay"]) for row in rows]
+    assert len(set(settings)) == len(settings)
+
+
+def test_hyperband_goes_on_with_the_best(change, tmp_path):
+    path = change(
+        ('tuner = "random"\ntrials = 2', 'tuner = "hyperband"'), ("epochs = 1", "epochs = 3")
+    )
+    rows = search(load_search(path), tmp_path / "run")
+    assert {row["status"] for row in rows} == {"completed"}
+    assert {row["epochs"] for row in rows} == {1, 3}
+    promoted = [
+        (values, row)
+        for row in rows
+        if "tuner/trial_id" in (values := _values(tmp_path / "run", row["trial"]))
+    ]
+    assert promoted
+    for values, row in promoted:
+        earlier = tmp_path / "run" / f"trial_{values['tuner/trial_id']}" / "history.csv"
+        own = tmp_path / "run" / f"trial_{row['trial']}" / "history.csv"
+        assert own.read_text().startswith(earlier.read_text())
+
+
+def _values(folder, trial):
+    state = json.loads((folder / "oracle.json").read_text())
+    (found,) = [one for one in state["trials"] if one["trial_id"] == trial]
+    return found["hyperparameters"]["values"]
+
+
+def test_a_finished_search_is_read_and_may_get_more_trials(search_file, tmp_path):
+    folder = tmp_path / "run"
+    first = search(load_search(search_file), folder)
+    times = {path: path.stat().st_mtime_ns for path in folder.glob("trial_*/history.csv")}
+    again = search(load_search(search_file), folder)
+    assert again == first
+    more = search(load_search(search_file, search__trials=4), folder)
+    assert len(more) == 4
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
+def test_what_fails_is_recorded_with_its_reason(change, tmp_path):
+    change(("learning_rate = { min = 1e-3, max = 1e-2 }", "learning_rate = [1e-3, 1e30]"))
+    path = change(('tuner = "random"', 'tuner = "grid"'), ('["z2", "p4"]', '["z2"]'))
+    rows = search(load_search(path, search__trials=4), tmp_path / "run")
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert failed
+    assert len(failed) < 4
+    for row in failed:
+        assert row["learning_rate"] == 1e30
+        assert "FloatingPointError: The loss became" in row["reason"]
+    assert "FloatingPointError" in (tmp_path / "run" / "leaderboard.md").read_text()
+    best = load_recipe(tmp_path / "run" / "best.toml")
+    assert best.training_of(best.models[0]).learning_rate == 1e-3
+
+
+def test_a_search_of_failures_only_is_an_error(change, tmp_path):
+    path = change(("learning_rate = { min = 1e-3, max = 1e-2 }", "learning_rate = 1e30"))
+    with pytest.raises(ValueError, match=r"Every one of the 2 trials failed; .*FloatingPoint"):
+        search(load_search(path), tmp_path / "run")
+    assert not (tmp_path / "run" / "best.toml").exists()
+
+
+def test_a_folder_of_another_search_is_left_alone(search_file, change, tmp_path):
+    folder = tmp_path / "run"
+    search(load_search(search_file), folder)
+    before = (folder / "oracle.json").read_bytes()
+    path = change(("parameters = 20_000", "parameters = 30_000"), ("0.1]", "0.2]"))
+    message = r"search\.parameters was 20000 and is 30000; search\.space\.weight_decay was"
+    with pytest.raises(ValueError, match=message):
+        search(load_search(path), folder)
+    assert (folder / "oracle.json").read_bytes() == before
+    search(load_search(path), folder, fresh=True)
+    assert {row["parameters"] for row in rows_of(folder)} != {"20000"}
+    (tmp_path / "else").mkdir()
+    (tmp_path / "else" / "thesis.tex").touch()
+    for fresh in (False, True):
+        with pytest.raises(ValueError, match="holds no search"):
+            search(load_search(path), tmp_path / "else", fresh=fresh)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('builder = "lenet"', 'builder = "lenett"', "no builder of classifiers"),
+        ("parameters = 20_000", "parameters = 60", "cannot be built with z2: parameters=60 is too"),
+        ('["z2", "p4"]', '["z2", "p7"]', "p7"),
+        ("taper = 1.0", "tapper = 1.0", "Did you mean 'taper'"),
+        ('head = "invariant"', 'head = "flat"', "may be 'invariant'"),
+    ],
+)
+def test_what_the_library_cannot_build_is_said_before_anything_is_written(
+    change, tmp_path, old, new, message
+):
+    with pytest.raises(ValueError, match=message):
+        search(load_search(change((old, new))), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("trials = 2", "trial = 2", r"search\.trial: unknown key; allowed are builder, parameters"),
+        ("trials = 2", "trials = 0", r"search\.trials: .*greater than 0"),
+        ('"random"', '"annealing"', r"search\.tuner: .*'random', 'hyperband'"),
+        ("epochs = 1", "epochs = 1\nlearning_rate = 0.1", "searched over; to fix it"),
+        ("seed = 3", "seeds = [3]", "unknown key"),
+        ("parameters = 20_000", 'parameters = "20k"', r"search\.parameters: .*integer"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_named_by_its_key(change, old, new, message):
+    with pytest.raises(ValueError, match=message):
+        load_search(change((old, new)))
+
+
+def test_a_damaged_state_is_told(search_file, tmp_path):
+    folder = tmp_path / "run"
+    search(load_search(search_file), folder)
+    (folder / "oracle.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"oracle\.json is damaged"):
+        search(load_search(search_file), folder)
+
+
+def test_autoencoders_are_compared_by_the_bound(change, tmp_path):
+    change(('builder = "lenet"\nparameters = 20_000', 'builder = "vae"\nparameters = 120_000'))
+    change(('["z2", "p4"]', '["z2"]'), ("[search]\n", "[latent]\npictures = false\n\n[search]\n"))
+    change(
+        ('convolution = "full"\nhead = "invariant"\nrestrict_after = "never"\n', "latent_dim = 3\n")
+    )
+    rows = search(load_search(change(("trials = 2", "trials = 1"))), tmp_path / "run")
+    assert rows[0]["negative_elbo"] > 0
+    best = load_recipe(tmp_path / "run" / "best.toml")
+    assert best.latent is not None
+    assert best.models[0].arguments["latent_dim"] == 3
+    assert best.models[0].arguments["beta"] == rows[0]["beta"]
+
+
+def test_another_backend_is_refused(search_file, tmp_path):
+    other = "torch" if keras.backend.backend() != "torch" else "jax"
+    with pytest.raises(ValueError, match=f"KERAS_BACKEND={other}"):
+        search(load_search(search_file, backend=other), tmp_path / "run")

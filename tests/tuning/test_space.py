@@ -1,0 +1,100 @@
+import keras_tuner
+import pytest
+
+from keras_gcnn import zoo
+from keras_gcnn.tuning.space import space_of
+from keras_gcnn.tuning.zoo_hypermodel import hypermodel
+
+
+def names(*arguments, **keywords):
+    return [one.name for one in space_of(*arguments, **keywords)]
+
+
+@pytest.mark.parametrize("builder", [*zoo.BUILDERS, *zoo.AUTOENCODERS])
+def test_every_builder_has_a_space_with_bounds_and_meanings(builder):
+    space = space_of(builder)
+    assert {"optimizer", "learning_rate", "weight_decay", "taper"} <= {one.name for one in space}
+    for one in space:
+        assert one.meaning
+        if one.bounds is None:
+            assert one.default in one.values
+        else:
+            low, high = one.bounds
+            assert low <= one.default <= high
+
+
+def test_what_means_nothing_without_a_group_is_left_out():
+    assert "convolution" in names("lenet", ["z2", "p4"])
+    assert "convolution" not in names("lenet", ["z2"])
+    (found,) = [one for one in space_of("lenet", ["p4", "p4m"]) if one.name == "convolution"]
+    assert found.parent is None
+    assert "max_frequency" not in names("vae", ["z2"])
+    assert "sgd_learning_rate" not in names("lenet", given={"optimizer": "adamw"})
+
+
+def test_a_child_is_active_with_its_parent_only():
+    model = hypermodel("lenet", 50_000, ["z2", "p4"])
+    hp = keras_tuner.HyperParameters()
+    assert "convolution" not in model.values(hp)
+    hp = keras_tuner.HyperParameters()
+    hp.Fixed("group", "p4")
+    assert model.values(hp)["convolution"] == "full"
+
+
+def test_a_user_narrows_it():
+    given = {"learning_rate": {"min": 1e-3, "max": 1}, "head": ["flatten"], "weight_decay": 0.5}
+    space = {one.name: one for one in space_of("lenet", given=given)}
+    assert space["learning_rate"].bounds == (1e-3, 1.0)
+    assert space["head"].values == ("flatten",)
+    assert space["weight_decay"].values == (0.5,)
+    assert space["weight_decay"].default == 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"learning": 1}, "no hyperparameter 'learning'.*It has group"),
+        ({"learning_rat": 1}, "Did you mean 'learning_rate'"),
+        ({"learning_rate": {"min": 1e-3}}, "keys min and max"),
+        ({"learning_rate": {"min": 1e-2, "max": 1e-3}}, "0 < min < max"),
+        ({"learning_rate": {"min": 0, "max": 1}}, "0 < min < max"),
+        ({"learning_rate": "fast"}, "is a number"),
+        ({"learning_rate": True}, "is a number"),
+        ({"learning_rate": -1.0}, "not negative"),
+        ({"learning_rate": float("inf")}, "finite"),
+        ({"learning_rate": []}, "one value or more"),
+        ({"weight_decay": [0.1, 0.1]}, "each once"),
+        ({"head": "round"}, "may be 'invariant', 'orientations', 'flatten'"),
+        ({"head": {"min": 0, "max": 1}}, "choice and has no bounds"),
+    ],
+)
+def test_what_cannot_be_searched_is_named(given, message):
+    with pytest.raises(ValueError, match=message):
+        space_of("lenet", given=given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("resnet45", 50_000), "no builder of keras_gcnn.zoo"),
+        (("lenet", 50_000, ["p5"]), "p5"),
+        (("lenet", 50_000, ["p4", "p4"]), "twice"),
+        (("so2cnn", 50_000, ["p4"]), "no group but so2"),
+    ],
+)
+def test_wrong_builders_and_groups_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        hypermodel(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"widths": (3, 3)}, "widths follow from the budget"),
+        ({"head": "flatten"}, "Fix it by the space"),
+        ({"clases": 3}, "Did you mean 'classes'"),
+    ],
+)
+def test_arguments_that_a_search_cannot_have_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        hypermodel("lenet", 50_000, **arguments)
