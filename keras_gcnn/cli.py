@@ -157,7 +157,7 @@ def tune(
     chosen = choose_backend(loaded.backend)
     if run_dir is None:
         run_dir = Path("runs") / "-".join(filter(None, ["tune", Path(recipe).stem, backend]))
-    from keras_gcnn.tuning.searching import search, search_with_workers
+    from keras_gcnn.tuning import search, search_with_workers
 
     try:
         if workers != 1:

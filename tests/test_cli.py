@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from keras_gcnn import cli, zoo
+from keras_gcnn.training import backend
 from keras_gcnn.training.recipe import load_recipe, recipe_names
 
 COMMAND = Path(sys.executable).with_name("keras-gcnn")
@@ -36,8 +37,8 @@ def another_backend():
 
 def test_train_and_evaluate(single_recipe_file, tmp_path):
     arguments = ("train", single_recipe_file, "--epochs", 1, "--subset", 40)
-    backend = keras.backend.backend()
-    code, out, err = run(*arguments, cwd=tmp_path, KERAS_BACKEND=backend)
+    current = keras.backend.backend()
+    code, out, err = run(*arguments, cwd=tmp_path, KERAS_BACKEND=current)
     assert code == 0, err
     assert "turning  epoch 1/1" in out
     assert out.index("epoch 1/1") < out.index("turning  testing\n") < out.index("quarter")
@@ -46,7 +47,7 @@ def test_train_and_evaluate(single_recipe_file, tmp_path):
     other = another_backend()
     code, _, err = run(*arguments, cwd=tmp_path, KERAS_BACKEND=other)
     assert code == 2
-    assert f'backend was "{backend}" and is "{other}"' in err
+    assert f'backend was "{current}" and is "{other}"' in err
     model = folder / "turning-seed3" / "model.keras"
     code, out, err = run("evaluate", model, "--test-subset", 50, cwd=tmp_path)
     assert code == 0, err
@@ -118,36 +119,36 @@ def configure(tmp_path, monkeypatch):
 
 def test_an_empty_variable_is_no_backend(configure):
     configure("", {"backend": keras.backend.backend()})
-    assert cli.choose_backend(None) == keras.backend.backend()
+    assert backend.choose_backend(None) == keras.backend.backend()
 
 
 @pytest.mark.parametrize("variable", ["numpy", "nonsense", "a.b"])
 def test_an_unknown_backend_of_the_environment_is_explained(configure, variable):
     configure(variable, {})
     with pytest.raises(ValueError, match=f"KERAS_BACKEND is '{variable}'.*tensorflow, jax, torch"):
-        cli.choose_backend(None)
+        backend.choose_backend(None)
 
 
 @pytest.mark.parametrize("content", [[], {"backend": 5}, {"backend": "numpy"}, {"backend": []}])
 def test_a_damaged_configuration_is_named(configure, content):
     configure(None, content)
     with pytest.raises(ValueError, match=r"keras\.json"):
-        cli.choose_backend(None)
+        backend.choose_backend(None)
 
 
 def test_a_damaged_configuration_is_named_when_keras_fails(tmp_path):
     (tmp_path / "keras.json").write_text("[]")
-    backend = keras.backend.backend()
-    code, _, err = run("train", "digits", "--backend", backend, KERAS_HOME=str(tmp_path))
+    current = keras.backend.backend()
+    code, _, err = run("train", "digits", "--backend", current, KERAS_HOME=str(tmp_path))
     assert code == 2
     assert "keras.json" in err
     assert "Traceback" not in err
 
 
 def test_a_backend_that_is_not_installed_comes_with_a_command(monkeypatch):
-    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    monkeypatch.setattr(backend, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="pip install jax"):
-        cli.choose_backend("jax")
+        backend.choose_backend("jax")
 
 
 @pytest.mark.parametrize("error", [PermissionError(13, "denied", "[a]/b"), ValueError("[/b]")])

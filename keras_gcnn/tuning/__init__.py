@@ -1,18 +1,28 @@
 """Searching over the zoo with KerasTuner, at a fixed budget of parameters."""
 
+from importlib import import_module
+
 from keras_gcnn.tuning.recipe import SearchRecipe, load_search, search_names
 
-__all__ = ["SearchRecipe", "hypermodel", "load_search", "search", "search_names"]
+_LATER = {
+    "hypermodel": "zoo_hypermodel",
+    "search": "searching",
+    "search_with_workers": "searching",
+    "space_of": "space",
+}
+__all__ = ["SearchRecipe", "load_search", "search_names", *_LATER]
 
 
 def __getattr__(name: str):
     # As in keras_gcnn.training: recipes can be read before Keras's backend is chosen.
-    if name == "hypermodel":
-        from keras_gcnn.tuning.zoo_hypermodel import hypermodel
-
-        return hypermodel
-    if name == "search":
-        from keras_gcnn.tuning.searching import search
-
-        return search
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("keras_tuner", "tomli_w"):
+            raise
+        raise ImportError(
+            f"{error}. Searches need KerasTuner: pip install 'keras-gcnn[tune]', or from a clone "
+            "pip install -e '.[tune]'."
+        ) from None

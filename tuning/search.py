@@ -1,0 +1,9 @@
+"""Searches over a network of the zoo: `python tuning/search.py RECIPE`, as `keras-gcnn tune`."""
+
+import sys
+
+from keras_gcnn.cli import main
+
+if __name__ == "__main__":
+    sys.argv[1:1] = ["tune"]
+    main()
