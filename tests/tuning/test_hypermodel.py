@@ -1,11 +1,9 @@
 """Hypermodels in KerasTuner's own tuners."""
 
-import keras
 import keras_tuner
 import numpy as np
 import pytest
 
-from keras_gcnn import data
 from keras_gcnn.tuning import hypermodel
 
 BUDGETS = {
@@ -68,33 +66,3 @@ def test_every_hyperparameter_arrives_in_the_network():
 def test_a_budget_that_cannot_be_met_is_told():
     with pytest.raises(ValueError, match="parameters=50 is too few"):
         hypermodel("lenet", 50).build(keras_tuner.HyperParameters())
-
-
-@pytest.mark.parametrize(
-    "kind", ["RandomSearch", "Hyperband", "BayesianOptimization", "GridSearch"]
-)
-def test_keras_tuner_s_tuners_take_it(kind, tmp_path):
-    digits = data.load("digits", subset=24, validation=20, test_subset=20)
-    over = hypermodel(
-        "lenet",
-        20_000,
-        ["z2", "p4"],
-        space={"convolution": "full", "restrict_after": "never", "head": "invariant", "taper": 1.0},
-    )
-    limit = {"max_epochs": 2} if kind == "Hyperband" else {"max_trials": 2}
-    tuner = getattr(keras_tuner, kind)(
-        over, objective="val_accuracy", seed=1, directory=tmp_path, **limit
-    )
-    tuner.search(
-        digits.train.images,
-        digits.train.labels,
-        validation_data=(digits.validation.images, digits.validation.labels),
-        epochs=1,
-        verbose=0,
-    )
-    trials = tuner.oracle.trials.values()
-    assert len(trials) >= 2
-    assert {trial.status for trial in trials} == {"COMPLETED"}
-    (best,) = tuner.get_best_hyperparameters()
-    assert best.get("group") in ("z2", "p4")
-    assert isinstance(over.build(best), keras.Model)
