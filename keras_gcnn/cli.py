@@ -35,7 +35,7 @@ ExportFormat = Literal["keras", "plain_keras", "saved_model", "onnx"]
 _ENDINGS = {
     "keras": "-keras.keras",
     "plain_keras": "-plain.keras",
-    "saved_model": "",
+    "saved_model": "/1",
     "onnx": ".onnx",
 }
 
@@ -218,7 +218,8 @@ def export(
         typer.Option(help="What to write; all but keras need nothing of this library."),
     ] = "onnx",
     output: Annotated[
-        Path | None, typer.Option(help="Where to write it; default beside the model.")
+        Path | None,
+        typer.Option(help="Where to write it; default beside the model, a SavedModel in MODEL/1."),
     ] = None,
     classes: Annotated[
         str | None, typer.Option(help="Names of the classes, with commas between them.")
@@ -235,7 +236,7 @@ def export(
 
     loaded = exporting.load(model)
     if output is None:
-        output = model.with_name(model.stem + _ENDINGS[format])
+        output = Path(f"{model.with_suffix('')}{_ENDINGS[format]}")
     names = None if classes is None else [one.strip() for one in classes.split(",")]
     path = exporting.save(loaded, output, format, classes=names, scale=scale)
     console.print(f"{path} computes what {model} does.")

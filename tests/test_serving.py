@@ -1,5 +1,6 @@
 """The server of `examples/serve_ray`, started on this machine and asked with real digits."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -9,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -116,6 +118,21 @@ def test_it_says_what_it_takes(client):
     assert about["classes"][3] == "digit 3"
 
 
+@pytest.mark.parametrize("shape", [(None, None, 1), (28, 28, 1)])
+def test_only_float_images_of_one_size_are_served(shape, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLE)
+    image = keras.Input(shape, dtype="float32" if None in shape else "uint8")
+    x = keras.layers.Rescaling(1 / 255)(image)
+    outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
+    path = export.save(keras.Model(image, outputs), tmp_path / "model.onnx")
+    from app import Classifier
+
+    kind = Classifier.func_or_class
+    with pytest.raises(ValueError, match="not float images"):
+        # Ray has made a coroutine of it.
+        asyncio.run(kind.__init__(object.__new__(kind), str(path)))
+
+
 IMAGE = np.zeros((28, 28)).tolist()
 WRONG = [
     ("{", 400, "no JSON"),
@@ -133,6 +150,7 @@ WRONG = [
     ({"images": [[["1"] * 28] * 28]}, 422, "no nested list of numbers"),
     ({"images": [[[float("nan")] * 28] * 28]}, 422, "holds NaN"),
     ({"images": [[[1e39] * 28] * 28]}, 422, "too large a number"),
+    ({"images": [[[255] * 28] * 28]}, 422, "pixels from 255 to 255; the model takes 0 to 1"),
     ({"images": [IMAGE] * 300}, 413, "at most 256"),
     ("x" * 5_000_000, 413, "at most 4000000 bytes"),
 ]

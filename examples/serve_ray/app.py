@@ -50,7 +50,7 @@ async def _body(request: Request) -> bytes:
 class Classifier:
     """One replica: a session of ONNX Runtime, and a queue that becomes batches."""
 
-    def __init__(self, model: str, threads: int = 1):
+    def __init__(self, model: str, threads: int = 1, pixels: tuple[float, float] = (0.0, 1.0)):
         path = Path(__file__).parent / model
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing. Write it with export_models.py.")
@@ -59,6 +59,7 @@ class Classifier:
         self.session = onnxruntime.InferenceSession(path, options)
         entry = self.session.get_inputs()[0]
         self.name, self.shape = entry.name, tuple(entry.shape[1:])
+        self.lowest, self.highest = pixels
         if entry.type != "tensor(float)" or not all(isinstance(one, int) for one in self.shape):
             raise ValueError(f"{path} takes {entry.type} of shape {self.shape}, not float images.")
         stored = self.session.get_modelmeta().custom_metadata_map
@@ -94,7 +95,8 @@ class Classifier:
     @api.get("/")
     async def about(self) -> dict:
         """What is served."""
-        return {"classes": self.classes, "image": self.shape}
+        pixels = (self.lowest, self.highest)
+        return {"classes": self.classes, "image": self.shape, "pixels": pixels}
 
     @api.post("/predict")
     async def predict(self, request: Request) -> dict:
@@ -133,6 +135,12 @@ class Classifier:
             )
         if not np.isfinite(array).all():
             raise HTTPException(422, f"Image {number} holds NaN, infinity or too large a number.")
+        if array.min() < self.lowest or array.max() > self.highest:
+            raise HTTPException(
+                422,
+                f"Image {number} has pixels from {array.min():g} to {array.max():g}; the model "
+                f"takes {self.lowest:g} to {self.highest:g}.",
+            )
         return array
 
 

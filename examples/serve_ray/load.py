@@ -70,7 +70,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1, help="in each request")
     options = parser.parse_args()
     for number, url in enumerate(options.urls):
-        found = measure(url, options.seconds, options.clients, options.images)
+        try:
+            found = measure(url, options.seconds, options.clients, options.images)
+        except (OSError, http.client.HTTPException, KeyError, ValueError) as error:
+            raise SystemExit(f"No classifier answers at {url} ({error}). Is it served?") from None
         if not number:
             print("| server | " + " | ".join(found) + " |")
             print("|" + "---|" * (len(found) + 1))

@@ -106,7 +106,7 @@ def check_classes(classes: Sequence[str], model: keras.Model) -> list[str]:
     if not isinstance(model, VariationalAutoencoder) and isinstance(model.output_shape, tuple):
         scores = model.output_shape[-1]
     if scores != len(names):
-        shape = "of an autoencoder" if scores is None else f"have the shape {model.output_shape}"
+        shape = "are no scores" if scores is None else f"have the shape {model.output_shape}"
         raise ValueError(
             f"classes has {len(names)} names, but the outputs of {model.name!r} {shape}. Give one "
             "name for each number of the last axis, or none."

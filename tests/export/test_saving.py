@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import export, layers
-from keras_gcnn.export import formats
+from keras_gcnn.export import formats, saving
 from tests.zoo.networks import build, images
 
 NAMES = [f"digit {number}" for number in range(10)]
@@ -121,7 +121,7 @@ sys.modules["keras_gcnn"] = None
 import keras, numpy as np
 model = keras.saving.load_model(sys.argv[1])
 with np.load(sys.argv[2]) as arrays:
-    found = keras.ops.convert_to_numpy(model(arrays["x"])["logits"])
+    found = keras.ops.convert_to_numpy(model(arrays["x"]))
     assert np.abs(found - arrays["y"]).max() <= 1e-5 * np.abs(arrays["y"]).max()
 print("the same")
 """
@@ -199,6 +199,34 @@ def test_outputs_are_found_by_their_names(tmp_path):
     for name, expected in zip(("z", "a"), model(x), strict=True):
         one, other = map(keras.ops.convert_to_numpy, (found[name], expected))
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_lone_output_stays_a_tensor(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    )
+    path = export.save(model, tmp_path / "model.keras", "plain_keras")
+    x = images((4, 4, 1))
+    found, expected = keras.saving.load_model(path)(x), model(x)
+    found, expected = (keras.ops.convert_to_numpy(one) for one in (found, expected))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_what_the_network_makes_of_the_last_bit_is_no_mismatch(tmp_path, monkeypatch):
+    """A small difference of large numbers is known to few digits, in the network as in the file."""
+    model = heads("a")
+    kernel = np.zeros((16, 3), "float32")
+    kernel[0], kernel[1] = 1e6, -1e6
+    model.get_layer("a").set_weights([kernel, np.ones(3, "float32")])
+    close = np.tile(np.float32(0.3), (1, 4, 4, 1))
+    monkeypatch.setattr(saving, "_sample", lambda model, batch: np.repeat(close, batch, axis=0))
+    x = keras.ops.convert_to_numpy(model(close))
+    assert np.abs(x).max() < 2
+    fake(monkeypatch, "plain_keras", error=1e-3)
+    assert export.save(model, tmp_path / "model.keras", "plain_keras").is_file()
+    fake(monkeypatch, "plain_keras", error=1.0)
+    with pytest.raises(ValueError, match=r"was not written: the file's outputs differ"):
+        export.save(model, tmp_path / "other.keras", "plain_keras")
 
 
 def test_a_layer_that_is_two_outputs_has_two_names(tmp_path):
