@@ -86,6 +86,9 @@ def train(
         bool,
         typer.Option("--fresh", help="Remove an earlier run in the folder, with all networks."),
     ] = False,
+    devices: Annotated[
+        int, typer.Option(help="GPUs over which each batch is dealt out; JAX and TensorFlow.")
+    ] = 1,
     data_dir: DataDirOption = None,
 ) -> None:
     """Train the networks of a recipe and print their table.
@@ -118,6 +121,7 @@ def train(
             fresh=fresh,
             data_dir=data_dir,
             console=console,
+            devices=devices,
         )
     except KeyboardInterrupt:
         Console(stderr=True).print("Interrupted. Run the same command again to go on.")

@@ -8,7 +8,7 @@ __all__ = ["Recipe", "fit", "load_recipe", "recipe_names", "train"]
 def __getattr__(name: str):
     # Recipes can be read without Keras, which the `keras-gcnn` command needs to choose a backend.
     if name == "fit":
-        from keras_gcnn.training.fit import fit
+        from keras_gcnn.training.fitting import fit
 
         return fit
     if name == "train":

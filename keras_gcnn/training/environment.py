@@ -51,8 +51,12 @@ def now() -> str:
     return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
 
 
-def describe() -> dict[str, str | int | None]:
-    """Versions, hardware, date, and how busy the machine is."""
+def describe(devices: int = 1) -> dict[str, str | int | None]:
+    """Versions, hardware, date, and how busy the machine is.
+
+    Args:
+        devices: int, over how many devices something was distributed.
+    """
     import keras
 
     import keras_gcnn
@@ -69,6 +73,7 @@ def describe() -> dict[str, str | int | None]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "gpus": ", ".join(_accelerators(backend)) or 0,
+        **({"devices": devices} if devices > 1 else {}),
         # Over the last minute; what exceeds the training's own share made its times longer.
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }

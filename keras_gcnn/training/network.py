@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from keras_gcnn import data, zoo
-from keras_gcnn.training import environment, files, result_file
+from keras_gcnn.training import devices, environment, files, result_file
 from keras_gcnn.training.autoencoding import Autoencoding
 from keras_gcnn.training.classification import Classification
-from keras_gcnn.training.fit import fit
+from keras_gcnn.training.fitting import fit
 from keras_gcnn.training.recipe import Recipe
 from keras_gcnn.training.tables import ModelTable
 from keras_gcnn.training.task import Task, check_builder
@@ -58,10 +58,17 @@ class Network:
         seed: int, one of the network's seeds.
         folder: for what is written.
         console: where progress is shown.
+        devices: int, over how many devices it is trained.
     """
 
     def __init__(
-        self, recipe: Recipe, table: ModelTable, seed: int, folder: Path, console: Console
+        self,
+        recipe: Recipe,
+        table: ModelTable,
+        seed: int,
+        folder: Path,
+        console: Console,
+        devices: int = 1,
     ):
         self.recipe = recipe
         self.task = task_of(recipe)
@@ -69,6 +76,7 @@ class Network:
         self.seed = seed
         self.folder = folder
         self.console = console
+        self.devices = devices
         several = len(recipe.seeds_of(table)) > 1
         self.label = f"{table.name}, seed {seed}" if several else table.name
 
@@ -125,28 +133,40 @@ class Network:
     def train(self, dataset: data.Dataset) -> dict[str, Any]:
         """Trains from the start or from where it was interrupted, and measures."""
         keras.backend.clear_session()  # layers get the same names however many were built before
-        model = build(self.table, dataset, self.seed, self.task)
-        history = fit(
-            model,
-            dataset,
-            self.recipe.training_of(self.table),
-            self.folder,
-            seed=self.seed,
-            task=self.task,
-            label=self.label,
-            console=self.console,
-        )
+        with devices.several(self.devices):  # which clearing would undo
+            model = build(self.table, dataset, self.seed, self.task)
+            history = fit(
+                model,
+                dataset,
+                self.recipe.training_of(self.table),
+                self.folder,
+                seed=self.seed,
+                task=self.task,
+                label=self.label,
+                console=self.console,
+            )
+        if self.devices > 1:
+            model = self._on_one_device(model, dataset)
         files.write(self._model, model.save)
         facts = {
             "network": self.table.name,
             "seed": self.seed,
             "parameters": int(sum(np.prod(v.shape) for v in model.trainable_variables)),
             **result_file.times([row["seconds"] for row in history]),
-            "environment": environment.describe(),
+            "environment": environment.describe(self.devices),
         }
         result = self._measure(model, dataset, facts)
         self.sweep()
         return result
+
+    def _on_one_device(self, model: keras.Model, dataset: data.Dataset) -> keras.Model:
+        """The same model where it can be measured by batches of any size, and saved."""
+        weights, optimizer = model.get_weights(), keras.optimizers.serialize(model.optimizer)
+        keras.backend.clear_session()
+        model = build(self.table, dataset, self.seed, self.task)
+        model.set_weights(weights)
+        self.task.compile(model, keras.optimizers.deserialize(optimizer))
+        return model
 
     def measure_again(self, dataset: data.Dataset, result: dict[str, Any]) -> dict[str, Any]:
         """Measures a finished network for a `[evaluation]` or `[latent]` that has changed.

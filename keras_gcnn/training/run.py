@@ -13,7 +13,8 @@ from keras_gcnn import data
 from keras_gcnn.training import report
 from keras_gcnn.training.backend import check_backend
 from keras_gcnn.training.choice import choose
-from keras_gcnn.training.fit import check
+from keras_gcnn.training.devices import prepare, several
+from keras_gcnn.training.fitting import check
 from keras_gcnn.training.network import Network, build, task_of
 from keras_gcnn.training.recipe import Recipe
 from keras_gcnn.training.run_folder import RunFolder
@@ -30,6 +31,7 @@ def train(
     fresh: bool = False,
     data_dir: str | Path | None = None,
     console: Console | None = None,
+    devices: int = 1,
 ) -> list[dict[str, Any]]:
     """Trains the networks of a recipe and writes their results.
 
@@ -50,6 +52,9 @@ def train(
             stay.
         data_dir: where prepared data sets are; see `keras_gcnn.data.load`.
         console: where progress is shown; None for silence.
+        devices: int, number of GPUs over which each batch is dealt out, with the losses of one, on
+            JAX and TensorFlow. Without a GPU the CPU counts as so many. A run may go on with
+            another number.
 
     Returns:
         A list with one dict per finished network and seed, in the order of the recipe: errors in
@@ -63,6 +68,7 @@ def train(
     console = console or Console(quiet=True)
     backend = keras.backend.backend()
     check_backend(recipe.backend, backend)
+    prepare(devices)
     chosen = choose(recipe, networks, seeds)
     if fresh and not (networks is None and seeds is None):
         raise ValueError(
@@ -76,11 +82,12 @@ def train(
     loaded = _Data(recipe, data_dir)
     seed = chosen[0][1]
     task = task_of(recipe)
-    for table in recipe.models:
-        check(loaded.of(seed), recipe.training_of(table))
-        build(table, loaded.of(seed), seed, task)
+    with several(devices):
+        for table in recipe.models:
+            check(loaded.of(seed), recipe.training_of(table))
+            build(table, loaded.of(seed), seed, task)
     with own.claim():
-        return _train_all(recipe, own, chosen, loaded, console)
+        return _train_all(recipe, own, chosen, loaded, console, devices)
 
 
 class _Data:
@@ -108,13 +115,16 @@ def _train_all(
     chosen: list[tuple[str, int]],
     loaded: _Data,
     console: Console,
+    devices: int,
 ) -> list[dict[str, Any]]:
     """Trains what is chosen and not yet finished, and writes the tables."""
     seed = chosen[0][1]
     several = len({seed for _, seed in recipe.networks}) > 1
     summary = report.Summary(loaded.of(seed), seed, several, recipe.training)
     networks = {
-        (table.name, seed): Network(recipe, table, seed, own.network(table.name, seed), console)
+        (table.name, seed): Network(
+            recipe, table, seed, own.network(table.name, seed), console, devices
+        )
         for table, seed in recipe.networks
     }
     # Read before anything is trained: a damaged file should not be found hours later.

@@ -18,7 +18,7 @@ from keras_gcnn.training import environment
 from keras_gcnn.training.autoencoding import Autoencoding
 from keras_gcnn.training.backend import check_backend
 from keras_gcnn.training.classification import Classification
-from keras_gcnn.training.fit import check
+from keras_gcnn.training.fitting import check
 from keras_gcnn.training.task import Task, check_builder
 from keras_gcnn.tuning.folder import SearchFolder
 from keras_gcnn.tuning.leaderboard import Leaderboard

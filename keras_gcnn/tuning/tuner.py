@@ -16,7 +16,7 @@ from rich.console import Console
 
 from keras_gcnn.data import Dataset
 from keras_gcnn.training import files
-from keras_gcnn.training.fit import fit
+from keras_gcnn.training.fitting import fit
 from keras_gcnn.training.task import Task
 from keras_gcnn.tuning.folder import SearchFolder
 from keras_gcnn.tuning.recipe import SearchRecipe

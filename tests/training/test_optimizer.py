@@ -3,7 +3,7 @@
 import pytest
 
 from keras_gcnn import data, training
-from keras_gcnn.training.fit import fit
+from keras_gcnn.training.fitting import fit
 from keras_gcnn.training.network import build
 
 SGD = """optimizer = "sgd"

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from keras_gcnn import data, training
 from keras_gcnn.training.evaluation import evaluate_file
-from keras_gcnn.training.fit import fit
+from keras_gcnn.training.fitting import fit
 from keras_gcnn.training.network import build
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from keras_gcnn import data, training
 from keras_gcnn.training import environment, files, run
-from keras_gcnn.training.fit import fit
+from keras_gcnn.training.fitting import fit
 
 pytestmark = pytest.mark.usefixtures("untrained")
 

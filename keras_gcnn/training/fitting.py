@@ -8,7 +8,7 @@ import keras
 from rich.console import Console
 
 from keras_gcnn.data import Dataset
-from keras_gcnn.training import files
+from keras_gcnn.training import devices, files
 from keras_gcnn.training.callbacks import Logs, ProgressBar, Shuffle
 from keras_gcnn.training.checkpoint import Checkpoint
 from keras_gcnn.training.classification import Classification
@@ -37,13 +37,16 @@ def check(dataset: Dataset, settings: TrainingTable) -> None:
     """Checks what `fit` needs, without training.
 
     Raises:
-        ValueError: for an unknown optimizer, or an empty validation split.
+        ValueError: for an unknown optimizer, an empty validation split, or batches that cannot be
+            dealt out to the devices.
     """
     if not len(dataset.validation):
         raise ValueError(
             "Early stopping needs validation images. Set data.validation to a share or a number "
             "larger than 0."
         )
+    sizes = (settings.batch_size, len(dataset.train), len(dataset.validation))
+    devices.check_batches(devices.in_use(), *sizes)
     _optimizer(settings, steps=1)
 
 
@@ -108,12 +111,12 @@ def fit(
     # A run killed after its last epoch only has the weights that are kept put back.
     over = checkpoint.waited >= settings.patience
     try:
-        with interruptible() as interrupt:
+        with interruptible() as interrupt, devices.synchronized(model):
             model.fit(
                 batches,
                 shuffle=False,  # the batches are in their order; Keras would draw another
                 validation_data=task.validation(dataset.validation, settings, seed),
-                validation_batch_size=256,
+                validation_batch_size=256 - 256 % devices.in_use(),
                 initial_epoch=done,
                 epochs=done if over else settings.epochs,
                 callbacks=[*callbacks, interrupt],
