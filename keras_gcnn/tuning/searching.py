@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +85,9 @@ def search(
             release(own.path)
         tuner = _tuner(recipe, own, prepared, console)
         board = Leaderboard(recipe, own, prepared.over, tuner.oracle, prepared.of_data)
-        tuner.oracle.listener = _Announcer(board, console)
+        tuner.oracle.listener = announcer = _Announcer(board, console)
         tuner.search()
+        announcer.sum_up()
         return _finish(board, console)
 
 
@@ -201,8 +203,19 @@ class _Announcer:
     def __init__(self, board: Leaderboard, console: Console):
         self.board = board
         self.console = console
+        self._start = time.perf_counter()
+        self._ended = 0
+
+    def sum_up(self) -> None:
+        """Says how many trials there were, and how fast."""
+        hours = (time.perf_counter() - self._start) / 3600
+        rate = (
+            f"{self._ended} trials in {60 * hours:.1f} minutes, {self._ended / hours:.0f} an hour"
+        )
+        self.console.print(rate, markup=False, emoji=False)
 
     def __call__(self, oracle: keras_tuner.Oracle, trial: Trial) -> None:
+        self._ended += 1
         rows = self.board.write()
         row = next(one for one in rows if one["trial"] == trial.trial_id)
         objective = self.board.objective

@@ -17,9 +17,9 @@ _TRAIN = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 from keras_gcnn import cli
-from keras_gcnn.training import fit
+from keras_gcnn.training import fitting
 
-class Pressed(fit.Shuffle):
+class Pressed(fitting.Shuffle):
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
         self.epoch = epoch
@@ -31,7 +31,7 @@ class Pressed(fit.Shuffle):
             except:
                 pass
 
-fit.Shuffle = Pressed
+fitting.Shuffle = Pressed
 cli.main()
 """
 

@@ -15,21 +15,21 @@ import numpy as np
 import pytest
 
 from keras_gcnn import data, training
-from keras_gcnn.training import fit
+from keras_gcnn.training import fitting
 from keras_gcnn.training.network import build
 from keras_gcnn.training.tables import ModelTable, TrainingTable
 
 _TRAIN = """
 import sys, time, keras
 from keras_gcnn import training
-from keras_gcnn.training import fit
+from keras_gcnn.training import fitting
 
-class Slow(fit.Shuffle):  # leaves time to be killed between two epochs
+class Slow(fitting.Shuffle):  # leaves time to be killed between two epochs
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
         time.sleep(0.3)
 
-fit.Shuffle = Slow
+fitting.Shuffle = Slow
 training.train(training.load_recipe(sys.argv[1]), sys.argv[2])
 """
 
@@ -90,10 +90,10 @@ def test_dropout_goes_on_where_it_was(kind, tmp_path, monkeypatch):
     settings = TrainingTable(epochs=3, batch_size=8)
 
     def train(folder):
-        history = fit.fit(with_dropout(kind, dataset), dataset, settings, folder, seed=3)
+        history = fitting.fit(with_dropout(kind, dataset), dataset, settings, folder, seed=3)
         return [row["loss"] for row in history]
 
-    class Stop(fit.Shuffle):
+    class Stop(fitting.Shuffle):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 1:
                 raise KeyboardInterrupt
@@ -101,7 +101,7 @@ def test_dropout_goes_on_where_it_was(kind, tmp_path, monkeypatch):
 
     whole = train(tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "Shuffle", Stop)
+        patch.setattr(fitting, "Shuffle", Stop)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path / "stopped")
     state = tmp_path / "stopped" / "checkpoint" / "state.json"
@@ -130,7 +130,7 @@ def test_whose_weights_are_kept(keep, tmp_path):
 
     def train():
         model = build(table, dataset, 3)
-        history = fit.fit(model, dataset, settings, tmp_path, seed=3)
+        history = fitting.fit(model, dataset, settings, tmp_path, seed=3)
         losses = [row["val_loss"] for row in history]
         split = dataset.validation
         return losses, model.evaluate(split.images, split.labels, verbose=0)[0]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("untrained")
 
 def test_results_are_the_same_when_some_were_read_from_files(load, tmp_path, monkeypatch):
     # Else the date of training would differ.
-    monkeypatch.setattr(environment, "describe", lambda: {"date": "1999-12-31", "keras": "0"})
+    monkeypatch.setattr(environment, "describe", lambda *_: {"date": "1999-12-31", "keras": "0"})
     recipe = load(("seeds = [3]", "seeds = [3, 4]"))
     first = training.train(recipe, tmp_path / "run")
     assert json.loads(json.dumps(first)) == first

@@ -57,6 +57,7 @@ def test_a_search_leaves_a_leaderboard_logs_a_picture_and_a_recipe(search_file, 
     assert len({tuple(row[name] for name in shared) for row in rows}) == 1
     assert (folder / "error_by_cost.png").stat().st_size > 10_000
     assert "trial 0: val_loss" in out.getvalue()
+    assert "2 trials in" in out.getvalue()
     best = load_recipe(folder / "best.toml")
     assert {model.name for model in best.models} == {"z2", "p4"}
     by_group = {row["group"]: row for row in rows}
