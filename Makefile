@@ -35,9 +35,9 @@ serve: .venv/serve
 export-matrix: .venv/test
 	$(BIN)/python benchmarks/export_matrix.py
 
+# Writes docs/measured.md and .json; see docs/benchmarks.md.
 benchmarks: .venv/test
-	$(BIN)/python benchmarks/layers.py
-	$(BIN)/python benchmarks/zoo.py
+	$(BIN)/python benchmarks/run.py
 
 clean:
 	rm -rf .venv runs
