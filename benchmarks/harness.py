@@ -32,6 +32,14 @@ def batch(size: int, shape: tuple[int, int, int], classes: int = 10):
     return images, generator.integers(0, classes, size)
 
 
+def directions(number: int, dim: int):
+    """Random unit vectors."""
+    import numpy as np
+
+    found = np.random.default_rng(0).normal(size=(number, dim))
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype("float32")
+
+
 def compile_classifier(model):
     """Compiles a model from images to logits as the trainings do."""
     import keras

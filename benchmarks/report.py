@@ -122,11 +122,27 @@ class Table:
             _write(path, json.dumps(content, indent=2) + "\n")
 
     def write_markdown(self, path: Path, title: str, notes: Iterable[str]) -> None:
-        """Writes a page of the rows, without the columns in which there is nothing."""
-        used = [name for name in self.rows[0] if any(row[name] != "" for row in self.rows)]
-        rows = [{name: row[name] for name in used} for row in self.rows]
-        table = [*_head(rows[0]), *map(_line, rows)]
-        _write(path, "\n".join([f"# {title}", "", *(f"{one}\n" for one in notes), *table, ""]))
+        """Writes a page of the rows."""
+        _write(path, "\n".join([f"# {title}", "", *_with_notes(notes, self.rows), ""]))
+
+    def write_between(
+        self, path: Path, mark: str, notes: Iterable[str], rows: Iterable[Row]
+    ) -> None:
+        """Puts some of the rows between the marks of that name on a page."""
+        before, mark_found, rest = path.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
+        _, end_found, after = rest.partition(f"<!-- end of {mark} -->\n")
+        if not end_found:
+            raise SystemExit(f"{path} has no <!-- {mark} --> and <!-- end of {mark} --> to fill.")
+        between = "\n".join([*_with_notes(notes, rows), ""])
+        _write(path, "".join([before, mark_found, between, end_found, after]))
+
+
+def _with_notes(notes: Iterable[str], rows: Iterable[Row]) -> list[str]:
+    """Lines of paragraphs and a table, without the columns in which there is nothing."""
+    rows = list(rows)
+    used = [name for name in rows[0] if any(row[name] != "" for row in rows)]
+    rows = [{name: row[name] for name in used} for row in rows]
+    return [*(f"{one}\n" for one in notes), *_head(rows[0]), *map(_line, rows)]
 
 
 def _head(row: Mapping[str, Any]) -> list[str]:

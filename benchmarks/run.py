@@ -31,6 +31,7 @@ import zoo
 BENCHMARKS: dict[str, ModuleType] = {
     one.__name__: one for one in (layers, steerable, vmf, pointwise, export, zoo, start)
 }
+SUMMARY = ("layers", "steerable")
 NOTES = (
     "Written by `make benchmarks`; [benchmarks.md](benchmarks.md) tells what is measured and how. "
     "A ratio is the median of those of calls made one after another, and the quartiles are of "
@@ -46,6 +47,7 @@ def main(
     steps: Annotated[int | None, typer.Option(min=2, help="Timed calls of each.")] = None,
     smallest: Annotated[bool, typer.Option(help="To see that all runs, not how fast.")] = False,
     folder: Annotated[Path, typer.Option(help="Where to write the table.")] = Path("docs"),
+    readme: Annotated[Path | None, typer.Option(help="Page with marks for a summary.")] = None,
 ) -> None:
     """Runs benchmarks, prints their table, and writes it as JSON and Markdown."""
     names = command.chosen("benchmark", names or BENCHMARKS, BENCHMARKS)
@@ -62,6 +64,9 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     table.write_json(folder / "measured.json", header)
     table.write_markdown(folder / "measured.md", "Measured", [f"{header}.", *NOTES])
+    if readme:
+        summary = [row for row in table.rows if row["benchmark"] in SUMMARY]
+        table.write_between(readme, "measured", [f"{header}."], summary or table.rows)
 
 
 if __name__ == "__main__":

@@ -25,14 +25,6 @@ TARGET = 4.0
 SMALLEST = {"number": 16, "steps": 2}
 
 
-def directions(number: int, dim: int):
-    """Unit vectors as an array."""
-    import numpy as np
-
-    found = np.random.default_rng(0).normal(size=(number, dim))
-    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype("float32")
-
-
 def compiled(function: Callable[[], object], generator) -> Callable[[], object]:
     """The function as its backend runs it in a training step, with a stream of random numbers."""
     import keras
@@ -82,7 +74,7 @@ def differentiated(function: Callable, *inputs) -> tuple:
     return tuple(one.grad for one in leaves)
 
 
-def draws(number: int, dim: int) -> dict[str, Callable[[], object]]:
+def draws(number: int, dim: int, concentration: float) -> dict[str, Callable[[], object]]:
     """Actions that draw: the noise, samples, and samples with the gradients of mu and kappa."""
     import keras
     import numpy as np
@@ -93,9 +85,9 @@ def draws(number: int, dim: int) -> dict[str, Callable[[], object]]:
     generator = keras.random.SeedGenerator(0)
     mu, kappa = map(
         keras.ops.convert_to_tensor,
-        (directions(number, dim), np.full((number, 1), CONCENTRATION, "float32")),
+        (harness.directions(number, dim), np.full((number, 1), concentration, "float32")),
     )
-    north = keras.ops.convert_to_tensor(directions(number, dim))
+    fixed = mu
 
     def noise():
         uniform = keras.random.uniform((3, number, PROPOSALS), seed=generator)
@@ -105,7 +97,7 @@ def draws(number: int, dim: int) -> dict[str, Callable[[], object]]:
         return von_mises_fisher.sample(mu, kappa, seed=generator)
 
     def along(mu, kappa):
-        return von_mises_fisher.sample(mu, kappa, seed=generator) * north
+        return von_mises_fisher.sample(mu, kappa, seed=generator) * fixed
 
     def gradients():
         return differentiated(along, mu, kappa)
@@ -116,7 +108,7 @@ def draws(number: int, dim: int) -> dict[str, Callable[[], object]]:
 
 def measure(number: int, dim: int, steps: int) -> harness.Timed:
     """Times all of `draws` in turn."""
-    return harness.alternate(draws(number, dim), steps)
+    return harness.alternate(draws(number, dim, CONCENTRATION), steps)
 
 
 def compare(
