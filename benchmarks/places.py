@@ -19,7 +19,7 @@ from typing import IO, Any
 import harness
 
 BACKENDS = ["tensorflow", "jax", "torch"]
-WORKER = str(Path(__file__).with_name("worker.py"))
+WORKER = Path(__file__).resolve().with_name("worker.py")
 PAUSE = 0.2  # seconds in which the threads of the process that was measured before fall asleep
 
 
@@ -73,7 +73,7 @@ class Place:
             "serve": serve,
         }
         return subprocess.Popen(
-            [self.python, WORKER, json.dumps(task)],
+            [self.python, str(WORKER), json.dumps(task)],
             env=self._environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -84,6 +84,9 @@ class Place:
 
     def _environment(self) -> dict[str, str]:
         found = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        # The library beside these files is measured, whichever is installed.
+        paths = [str(WORKER.parents[1]), os.environ.get("PYTHONPATH", "")]
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         if self.backend:
             found["KERAS_BACKEND"] = self.backend
         if self.device == "cpu":
