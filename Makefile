@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BACKENDS ?= tensorflow jax torch
 BIN := .venv/bin
 
-.PHONY: demo test lint serve benchmarks export-matrix clean
+.PHONY: demo test lint serve benchmarks peers export-matrix clean
 
 # Trains three small networks of equal size on upright digits and tests them on turned ones.
 demo: .venv/demo
@@ -36,12 +36,27 @@ serve: .venv/serve
 export-matrix: .venv/test
 	$(BIN)/python benchmarks/export_matrix.py
 
+# Writes docs/measured.md and .json, and the summary in the README; see docs/benchmarks.md.
 benchmarks: .venv/test
-	$(BIN)/python benchmarks/layers.py
-	$(BIN)/python benchmarks/zoo.py
+	$(BIN)/python benchmarks/run.py --readme README.md
+
+# The same beside other libraries, each in an environment of its own; one that does not install is
+# left out of the table. Writes docs/measured_peers.md and .json.
+peers: .venv/test
+	-$(MAKE) .venv-peers/escnn/done
+	-$(MAKE) .venv-peers/tfp/done
+	$(BIN)/python benchmarks/run_peers.py
+
+# Their packages, and those whose own list of dependencies is not followed: it asks for other versions
+# or for packages that are not used here.
+.venv-peers/%/done: benchmarks/peers/%.txt benchmarks/peers/%-alone.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --requirement benchmarks/peers/$*.txt
+	$(@D)/bin/python -m pip install --no-deps --requirement benchmarks/peers/$*-alone.txt
+	touch $@
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv .venv-peers runs
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -9,14 +9,17 @@ are written by `keras_gcnn.export.save` and run in turn in one process.
 
 from __future__ import annotations
 
-import statistics
 import tempfile
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
+import command
 import harness
+import report
 import typer
+from places import BACKENDS, Place
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "cohen_cnn p4": {"builder": "cohen_cnn", "group": "p4", "order": 4, "target": 1.05},
@@ -24,6 +27,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "resnet20 p4": {"builder": "resnet20", "group": "p4", "order": 4, "target": 1.05},
     "so2cnn": {"builder": "so2cnn", "target": 1.2},
 }
+SMALLEST = {"batch_size": 2, "steps": 2, "networks": ("cohen_cnn p4",)}
 
 
 def _networks(name: str):
@@ -64,8 +68,8 @@ def _ordinary(network):
     return keras.Model(image, keras.layers.Dense(10, name="logits")(x), name="ordinary")
 
 
-def in_onnx(name: str, batch_size: int, steps: int) -> dict[str, list[float]]:
-    """Seconds of each call of both in ONNX Runtime."""
+def in_onnx(name: str, batch_size: int, steps: int) -> harness.Timed:
+    """Times calls of both in ONNX Runtime in turn."""
     import onnxruntime
 
     from keras_gcnn import export
@@ -84,8 +88,8 @@ def in_onnx(name: str, batch_size: int, steps: int) -> dict[str, list[float]]:
     return harness.alternate(actions, steps)
 
 
-def in_keras(name: str, batch_size: int, steps: int) -> dict[str, list[float]]:
-    """Seconds of each call of a network and its plain form in Keras."""
+def in_keras(name: str, batch_size: int, steps: int) -> harness.Timed:
+    """Times calls of a network and its plain form in Keras in turn."""
     from keras_gcnn import export
 
     network, _ = _networks(name)
@@ -96,43 +100,32 @@ def in_keras(name: str, batch_size: int, steps: int) -> dict[str, list[float]]:
     return harness.alternate(calls, steps)
 
 
+def compare(
+    place: Place, batch_size: int = 32, steps: int = 20, networks: Iterable[str] = tuple(NETWORKS)
+) -> Iterator[report.Row]:
+    """The rows of one backend; those of ONNX Runtime come with TensorFlow's, on a CPU."""
+    for name in networks:
+        if (place.backend, place.device) == ("tensorflow", "cpu"):
+            timed = place.run(in_onnx, name, batch_size, steps)
+            target = NETWORKS[name]["target"]
+            what = f"{name}, ONNX Runtime, inference against an ordinary network"
+            yield report.times(what, timed, "equivariant", "ordinary", target)
+        timed = place.run(in_keras, name, batch_size, steps)
+        what = f"{name}, inference in plain layers against the network itself"
+        yield report.times(what, timed, "plain", "network", 1.0)
+
+
 def main(
-    backend: Annotated[list[str], typer.Option(help="Backends for Keras.")] = harness.BACKENDS,
-    batch_size: Annotated[int, typer.Option(help="Images per call.")] = 32,
-    steps: Annotated[int, typer.Option(help="Timed calls of each.")] = 30,
-    output: Annotated[Path | None, typer.Option(help="JSON file to write the rows to.")] = None,
-    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+    backend: command.Backends = BACKENDS,
+    device: command.Devices = [],  # noqa: B006
+    data_format: command.DataFormat = "channels_last",
+    batch_size: command.BatchSize = 32,
+    steps: command.Steps = 30,
+    output: command.Output = None,
 ) -> None:
     """Prints times and ratios of exported networks."""
-    if worker:
-        harness.answer(worker, {"in_onnx": in_onnx, "in_keras": in_keras})
-        return
-    header = f"{harness.describe(backend)}; batch {batch_size}, {steps} calls"
-    print(header)
-    table = harness.TablePrinter()
-
-    def add(name: str, where: str, seconds, first: str, second: str, target: float | str) -> None:
-        medians = [round(1000 * statistics.median(seconds[one]), 2) for one in (first, second)]
-        found = harness.ratio(seconds, first, second)
-        table.add(
-            {
-                "network": name,
-                "where": where,
-                "compared": f"{first} / {second}",
-                "ms": f"{medians[0]} / {medians[1]}",
-                "ratio": found["ratio"],
-                "quartiles": found["quartiles"],
-                "target": target,
-            }
-        )
-
-    for name, form in NETWORKS.items():
-        seconds = harness.run_worker(__file__, "tensorflow", "in_onnx", name, batch_size, steps)
-        add(name, "onnxruntime", seconds, "equivariant", "ordinary", form["target"])
-        for one in backend:
-            seconds = harness.run_worker(__file__, one, "in_keras", name, batch_size, steps)
-            add(name, one, seconds, "plain", "network", 1.0)
-    table.write(output, header)
+    compared = partial(compare, batch_size=batch_size, steps=steps)
+    command.show("export", compared, command.places(backend, device, data_format), output)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import harness
+import command
+import report
 import typer
+from places import BACKENDS, Place
 
 FORMATS = {"keras": ".keras", "plain_keras": ".keras", "saved_model": "", "onnx": ".onnx"}
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -59,22 +61,18 @@ def write(name: str) -> dict[str, str]:
 
 
 def main(
-    backend: Annotated[list[str], typer.Option(help="Backends to write on.")] = harness.BACKENDS,
-    output: Annotated[Path | None, typer.Option(help="JSON file to write the rows to.")] = None,
-    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+    backend: command.Backends = BACKENDS,
+    output: command.Output = None,
 ) -> None:
     """Prints one row for every network and backend."""
-    if worker:
-        harness.answer(worker, {"write": write})
-        return
-    header = harness.describe(backend)
+    header = report.describe(backend)
     print(header)
-    table = harness.TablePrinter()
+    table = report.Table()
     for name in NETWORKS:
-        for one in backend:
-            found = harness.run_worker(__file__, one, "write", name)
+        for one in command.chosen("backend", backend, BACKENDS):
+            found = Place(one).run(write, name)
             table.add({"network": name, "backend": one, **found})
-    table.write(output, header)
+    table.write_json(output, header)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,43 @@
-"""What the benchmarks share: fair timing in one process, peak memory in another, tables."""
+"""What the benchmarks measure with: calls of several actions in turn, ratios, peak memory."""
 
 from __future__ import annotations
 
-import datetime
-import json
-import os
-import platform
 import resource
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import version
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-BACKENDS = ["tensorflow", "jax", "torch"]
-PACKAGES = {"tensorflow": "tensorflow-cpu", "jax": "jax", "torch": "torch"}
+# Of every action: seconds of the first call, which compiles, and of each call after the warm-up.
+Timed = dict[str, dict[str, Any]]
+
+
+def in_format(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Rows, columns and channels in the order of Keras's data format."""
+    import keras
+
+    rows, columns, channels = shape
+    if keras.config.image_data_format() == "channels_first":
+        return channels, rows, columns
+    return shape
 
 
 def batch(size: int, shape: tuple[int, int, int], classes: int = 10):
-    """Random images and labels."""
+    """Random images, of that many rows, columns and channels in any order, and labels."""
     import numpy as np
 
     generator = np.random.default_rng(0)
     images = generator.random((size, *shape), dtype="float32")
     return images, generator.integers(0, classes, size)
+
+
+def directions(number: int, dim: int):
+    """Random unit vectors."""
+    import numpy as np
+
+    found = np.random.default_rng(0).normal(size=(number, dim))
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype("float32")
 
 
 def compile_classifier(model):
@@ -38,26 +49,47 @@ def compile_classifier(model):
     return model
 
 
-def alternate(
-    actions: Mapping[str, Callable[[], object]], steps: int, warm_up: int = 3
-) -> dict[str, list[float]]:
-    """Seconds of each call of several actions, taken in turn.
+def seconds_of(action: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def turns(names: Sequence[str], rounds: int) -> Iterator[str]:
+    """The names, round after round; each comes first, second, ... equally often."""
+    for number in range(rounds):
+        first = number % len(names)
+        yield from [*names[first:], *names[:first]]
+
+
+def alternate(actions: Mapping[str, Callable[[], object]], steps: int, warm_up: int = 3) -> Timed:
+    """Times several actions in turn.
 
     Args:
         actions: by name.
         steps: timed calls of each.
-        warm_up: calls of each before, in which backends compile.
+        warm_up: calls of each before; in the first of them backends compile.
     """
-    names = list(actions)
-    seconds = {name: [] for name in names}
-    for step in range(steps + warm_up):
-        # Each comes first, second, ... equally often.
-        for name in names[step % len(names) :] + names[: step % len(names)]:
-            start = time.perf_counter()
-            actions[name]()
-            if step >= warm_up:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
+    seconds: dict[str, list[float]] = {name: [] for name in actions}
+    for name in turns(list(actions), steps + warm_up):
+        seconds[name].append(seconds_of(actions[name]))
+    return {name: {"first": found[0], "calls": found[warm_up:]} for name, found in seconds.items()}
+
+
+def median(timed: Timed, name: str) -> float:
+    """Median milliseconds of the calls of an action."""
+    return 1000 * statistics.median(timed[name]["calls"])
+
+
+def ratio(timed: Timed, name: str, reference: str) -> tuple[float, float, float]:
+    """Quartiles of the ratios of calls that were made one after another; the second is the median.
+
+    What slows the machine down for a while slows both down, and does not count.
+    """
+    calls = [timed[one]["calls"] for one in (name, reference)]
+    low, middle, high = statistics.quantiles([a / b for a, b in zip(*calls, strict=True)], n=4)
+    return low, middle, high
 
 
 def added_memory(prepare: Callable[[], Callable[[], object]], repeats: int = 10) -> float:
@@ -73,7 +105,13 @@ def added_memory(prepare: Callable[[], Callable[[], object]], repeats: int = 10)
     action = prepare()
     for _ in range(repeats):
         action()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - held
+    on_gpu = _peak_on_gpu()
+    return _peak() - held if on_gpu is None else on_gpu
+
+
+def _peak() -> float:
+    """MiB of the most memory that this process had in use."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _resident() -> float:
@@ -81,64 +119,29 @@ def _resident() -> float:
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return _peak()
     return pages * resource.getpagesize() / 2**20
 
 
-def ratio(seconds: Mapping[str, list[float]], name: str, reference: str) -> dict[str, Any]:
-    """Ratio of the medians of two actions, and the quartiles of the ratios of their calls."""
-    ratios = [a / b for a, b in zip(seconds[name], seconds[reference], strict=True)]
-    low, _, high = statistics.quantiles(ratios, n=4)
-    medians = [statistics.median(seconds[one]) for one in (name, reference)]
-    return {
-        "ratio": round(medians[0] / medians[1], 3),
-        "quartiles": f"{low:.2f}-{high:.2f}",
-    }
+def _peak_on_gpu() -> float | None:
+    """MiB of the most memory that tensors on the first GPU took; None if the backend has none."""
+    import keras
 
+    peak = None
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
 
-def run_worker(script: str, backend: str, task: str, *arguments: object):
-    """Runs `--worker [TASK, ARGUMENTS]` of a script under a backend; returns what it printed."""
-    command = [sys.executable, script, "--worker", json.dumps([task, *arguments])]
-    environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{backend}: {task} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+            if tf.config.list_physical_devices("GPU"):
+                peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
+        case "jax":
+            import jax
 
+            if jax.default_backend() == "gpu":
+                peak = jax.local_devices()[0].memory_stats()["peak_bytes_in_use"]
+        case "torch":
+            import torch
 
-def answer(worker: str, tasks: Mapping[str, Callable]) -> None:
-    """The other end of `run_worker`: does a task and prints its result."""
-    task, *arguments = json.loads(worker)
-    print(json.dumps(tasks[task](*arguments)))
-
-
-def describe(backends: Iterable[str]) -> str:
-    """Machine, versions and date, on one line."""
-    versions = ", ".join(f"{one} {version(PACKAGES[one])}" for one in backends)
-    return (
-        f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"keras {version('keras')}, {versions}, {datetime.date.today()}"
-    )
-
-
-class TablePrinter:
-    """Prints rows of a Markdown table as they come."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Prints a row, and the head before the first."""
-        if not self.rows:
-            print("| " + " | ".join(row) + " |")
-            print("|" + "---|" * len(row))
-        self.rows.append(row)
-        print("| " + " | ".join(str(value) for value in row.values()) + " |", flush=True)
-
-    def write(self, path: Path | None, header: str) -> None:
-        """Writes the rows as JSON, if a path is given."""
-        if path is not None:
-            temporary = path.with_suffix(".tmp")
-            content = {"measured with": header, "rows": self.rows}
-            temporary.write_text(json.dumps(content, indent=2) + "\n")
-            temporary.replace(path)
+            if torch.cuda.is_available():
+                peak = torch.cuda.max_memory_allocated()
+    return None if peak is None else peak / 2**20

@@ -1,8 +1,9 @@
 """Training step and peak memory of group convolutions against stock ones of the same width.
 
-A stack of LiftingConv2D and GConv2D is trained beside a stack of stock Conv2D with the expanded
-channel counts, so both do the same convolutions and what is left is the cost of laying out the
-kernel. Steps of the two alternate in one process; peak memory is taken in a process of its own.
+Three group convolutions, each with its normalisation and ELU, beside stock layers of the expanded
+channel counts, so both do the same convolutions, and what is left is the cost of laying out the
+kernel and of shared statistics. Steps alternate in one process; peak memory is taken in a process
+of its own.
 
     python benchmarks/layers.py
     python benchmarks/layers.py --backend jax --group p4m --steps 50
@@ -10,97 +11,81 @@ kernel. Steps of the two alternate in one process; peak memory is taken in a pro
 
 from __future__ import annotations
 
-import statistics
+from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
+import command
 import harness
+import nets
+import report
 import typer
+from places import BACKENDS, Place
 
-WIDTH = 64  # channels of every convolution, orientations included
-SIZE = 28
-
-
-def build(kind: str, group: str):
-    """A stack of one lifting and three group convolutions, or its stock twin, compiled."""
-    import keras
-
-    from keras_gcnn import groups, layers
-
-    keras.utils.set_random_seed(0)
-    inputs = x = keras.Input((SIZE, SIZE, 3))
-    fields = WIDTH // groups.get(group).order
-    for index in range(4):
-        if kind == "stock":
-            x = keras.layers.Conv2D(WIDTH, 3, padding="same", activation="relu")(x)
-        else:
-            layer = layers.GConv2D if index else layers.LiftingConv2D
-            x = layer(fields, 3, group, padding="same", activation="relu")(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return harness.compile_classifier(keras.Model(inputs, keras.layers.Dense(10)(x)))
+GROUPS = ("p4", "p4m")
+STOCK = "stock"
+STEP_TARGET = 1.05
+SMALLEST = {"batch_size": 2, "steps": 2, "channels": (8, 8, 8), "kernel": 3}
 
 
-def time_steps(group: str, batch_size: int, steps: int) -> dict[str, list[float]]:
-    """Seconds of each training step of both stacks."""
-    data = harness.batch(batch_size, (SIZE, SIZE, 3))
-    models = {kind: build(kind, group) for kind in ("group", "stock")}
+def build(kind: str, channels: list[int], kernel: int):
+    """The network on a group, or of stock layers."""
+    if kind == STOCK:
+        return nets.stock(channels, kernel)
+    return nets.on_group(kind, channels, kernel)
+
+
+def time_steps(
+    kinds: list[str], channels: list[int], kernel: int, batch_size: int, steps: int
+) -> harness.Timed:
+    """Times training steps of all networks in turn."""
+    data = harness.batch(batch_size, harness.in_format(nets.SHAPE))
+    models = {kind: build(kind, channels, kernel) for kind in kinds}
     actions = {kind: partial(model.train_on_batch, *data) for kind, model in models.items()}
     return harness.alternate(actions, steps)
 
 
-def peak_memory(kind: str, group: str, batch_size: int) -> float:
+def peak_memory(kind: str, channels: list[int], kernel: int, batch_size: int) -> float:
     """MiB that the network, its data and ten training steps take, the imports left out."""
+    data = harness.batch(batch_size, harness.in_format(nets.SHAPE))
     return harness.added_memory(
-        lambda: partial(
-            build(kind, group).train_on_batch, *harness.batch(batch_size, (SIZE, SIZE, 3))
-        )
+        lambda: partial(build(kind, channels, kernel).train_on_batch, *data)
     )
 
 
-def compare(backend: str, group: str, batch_size: int, steps: int) -> dict:
-    """One row of the table."""
-    run = partial(harness.run_worker, __file__, backend)
-    seconds = run("time_steps", group, batch_size, steps)
-    found = harness.ratio(seconds, "group", "stock")
+def compare(
+    place: Place,
+    batch_size: int = 64,
+    steps: int = 10,
+    groups: Iterable[str] = GROUPS,
+    channels: Iterable[int] = nets.CHANNELS,
+    kernel: int = nets.GROUP_KERNEL,
+) -> Iterator[report.Row]:
+    """The rows of one backend, group network over stock network."""
+    kinds = [STOCK, *groups]
+    timed = place.run(time_steps, kinds, channels, kernel, batch_size, steps)
+    for group in groups:
+        yield report.times(f"{group} training step", timed, group, STOCK, STEP_TARGET)
     memory = {
-        kind: min(run("peak_memory", kind, group, batch_size) for _ in range(2))
-        for kind in ("group", "stock")
+        kind: min(place.run(peak_memory, kind, channels, kernel, batch_size) for _ in range(2))
+        for kind in kinds
     }
-    return {
-        "backend": backend,
-        "group": group,
-        "stock step, ms": round(1000 * statistics.median(seconds["stock"]), 1),
-        "group step, ms": round(1000 * statistics.median(seconds["group"]), 1),
-        "time, ratio of medians": found["ratio"],
-        "time, quartiles of ratio": found["quartiles"],
-        "memory, ratio of peaks": round(memory["group"] / memory["stock"], 3),
-        "memory, MiB": f"{memory['group']:.0f} / {memory['stock']:.0f}",
-    }
+    for group in groups:
+        yield report.comparison(f"{group} peak memory, MiB", memory[STOCK], memory[group])
 
 
 def main(
-    backend: Annotated[list[str], typer.Option(help="Backends to measure.")] = harness.BACKENDS,
-    group: Annotated[list[str], typer.Option(help="Groups to measure.")] = ["p4", "p4m"],  # noqa: B006
-    batch_size: Annotated[int, typer.Option(help="Images per step.")] = 64,
-    steps: Annotated[int, typer.Option(help="Timed steps of each stack.")] = 30,
-    output: Annotated[Path | None, typer.Option(help="JSON file to write the rows to.")] = None,
-    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+    backend: command.Backends = BACKENDS,
+    device: command.Devices = [],  # noqa: B006
+    data_format: command.DataFormat = "channels_last",
+    group: Annotated[list[str], typer.Option(help="Groups to measure.")] = list(GROUPS),  # noqa: B006
+    batch_size: command.BatchSize = 64,
+    steps: command.Steps = 20,
+    output: command.Output = None,
 ) -> None:
-    """Prints a table of ratios, group stack over stock stack."""
-    if worker:
-        harness.answer(worker, {"time_steps": time_steps, "peak_memory": peak_memory})
-        return
-    header = harness.describe(backend)
-    print(
-        f"{header}; batch {batch_size} of {SIZE}x{SIZE}x3, 4 convolutions 3x3 of {WIDTH} channels, "
-        f"{steps} steps, seed 0"
-    )
-    table = harness.TablePrinter()
-    for one in backend:
-        for name in group:
-            table.add(compare(one, name, batch_size, steps))
-    table.write(output, header)
+    """Prints a table of ratios, group network over stock network."""
+    compared = partial(compare, batch_size=batch_size, steps=steps, groups=group)
+    command.show("layers", compared, command.places(backend, device, data_format), output)
 
 
 if __name__ == "__main__":

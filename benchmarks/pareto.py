@@ -17,8 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import command
 import harness
+import report
 import typer
+from places import BACKENDS, Place
 
 RESULTS = Path(__file__).resolve().parents[1] / "zoo" / "results"
 LEFT_OUT = ("table2_steps",)  # 200 steps say nothing of accuracy
@@ -47,7 +50,7 @@ def kind_of_error(recipe: str) -> str:
 
 
 def measure(name: str, batch_size: int, steps: int) -> dict[str, float]:
-    """Median seconds of a training step of every network of a recipe that has a result."""
+    """Median milliseconds of a step of every network of a recipe that has a result."""
     from keras_gcnn import data, zoo
     from keras_gcnn.training import load_recipe
 
@@ -63,8 +66,8 @@ def measure(name: str, batch_size: int, steps: int) -> dict[str, float]:
             )
             compiled = harness.compile_classifier(network)
             actions[model.name] = partial(compiled.train_on_batch, *batch)
-    seconds = harness.alternate(actions, steps)
-    return {name: statistics.median(times) for name, times in seconds.items()}
+    timed = harness.alternate(actions, steps)
+    return {name: harness.median(timed, name) for name in timed}
 
 
 def on_front(rows: list[dict], row: dict) -> bool:
@@ -119,22 +122,19 @@ def draw(rows: list[dict], path: Path, note: str) -> None:
 
 def main(
     backend: Annotated[str, typer.Option(help="Backend to measure on.")] = "tensorflow",
-    batch_size: Annotated[int, typer.Option(help="Images per step.")] = 128,
-    steps: Annotated[int, typer.Option(help="Timed steps of each network.")] = 10,
+    batch_size: command.BatchSize = 128,
+    steps: command.Steps = 10,
     picture: Annotated[Path | None, typer.Option(help="Where to draw it.")] = None,
-    output: Annotated[Path | None, typer.Option(help="JSON file to write the rows to.")] = None,
-    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+    output: command.Output = None,
 ) -> None:
     """Prints error and training step of every network that was trained, and draws them."""
-    if worker:
-        harness.answer(worker, {"measure": measure})
-        return
-    header = f"{harness.describe([backend])}; batch {batch_size}, {steps} steps"
+    command.chosen("backend", [backend], BACKENDS)
+    header = f"{report.describe([backend])}; batch {batch_size}, {steps} steps"
     print(header)
     rows = []
     for recipe, networks in read_results().items():
         print(f"timing {len(networks)} networks of {recipe} ...", flush=True)
-        seconds = harness.run_worker(__file__, backend, "measure", recipe, batch_size, steps)
+        milliseconds = Place(backend).run(measure, recipe, batch_size, steps)
         for name, found in networks.items():
             errors = found["errors"]
             rows.append(
@@ -142,16 +142,16 @@ def main(
                     "recipe": recipe,
                     "network": name,
                     "parameters": found["parameters"],
-                    "step, ms": round(1000 * seconds[name], 1),
+                    "step, ms": round(milliseconds[name], 1),
                     "error, %": round(statistics.mean(errors), 2),
                     "deviation, %": round(statistics.stdev(errors), 2) if errors[1:] else 0,
                 }
             )
-    table = harness.TablePrinter()
+    table = report.Table()
     for row in rows:
         row["on the front"] = on_front(rows, row)
         table.add(row)
-    table.write(output, header)
+    table.write_json(output, header)
     if picture and rows:
         draw(rows, picture, header)
 

@@ -11,15 +11,19 @@ twice. Both forms have the same weights and results; their steps alternate in on
 
 from __future__ import annotations
 
-import statistics
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Annotated
 
+import command
 import harness
+import report
 import typer
+from places import BACKENDS, Place
 
 SIZE = 14
 LAYERS = 3
+SMALLEST = {"batch_size": 2, "steps": 2, "groups": ("p4",), "widths": (8,)}
 
 
 def fourier_basis(group):
@@ -94,8 +98,8 @@ def build(kind: str, group, width: int):
     return model
 
 
-def measure(group: str, width: int, batch_size: int, steps: int) -> dict:
-    """Medians of the steps of both stacks, taken in turn after two to warm up, in ms."""
+def measure(group: str, width: int, batch_size: int, steps: int) -> harness.Timed:
+    """Times the steps of both stacks in turn."""
     import numpy as np
 
     from keras_gcnn import groups
@@ -110,41 +114,37 @@ def measure(group: str, width: int, batch_size: int, steps: int) -> dict:
     if not difference < 1e-4:
         raise SystemExit(f"the two forms differ by {difference}")
     actions = {kind: partial(model.train_on_batch, data, targets) for kind, model in models.items()}
-    seconds = harness.alternate(actions, steps, warm_up=2)
-    medians = {kind: 1000 * statistics.median(times) for kind, times in seconds.items()}
-    return {
-        "group": group,
-        "channels": width,
-        "plain step, ms": round(medians["plain"], 1),
-        "fourier step, ms": round(medians["fourier"], 1),
-        "plain / fourier": round(medians["plain"] / medians["fourier"], 2),
-    }
+    return harness.alternate(actions, steps, warm_up=2)
+
+
+def compare(
+    place: Place,
+    batch_size: int = 64,
+    steps: int = 10,
+    groups: Iterable[str] = ("p4", "p4m"),
+    widths: Iterable[int] = (80, 400),
+) -> Iterator[report.Row]:
+    """The rows of one backend; a ratio below 1 is in favour of Fourier's form."""
+    for group in groups:
+        for width in widths:
+            timed = place.run(measure, group, width, batch_size, steps)
+            what = f"1x1 on {group}, {width} channels, Fourier's form"
+            yield report.times(what, timed, "fourier", "plain")
 
 
 def main(
-    backend: Annotated[list[str], typer.Option(help="Backends to measure.")] = harness.BACKENDS,
+    backend: command.Backends = BACKENDS,
+    device: command.Devices = [],  # noqa: B006
     group: Annotated[list[str], typer.Option(help="p4, p4m or both.")] = ["p4", "p4m"],  # noqa: B006
     width: Annotated[list[int], typer.Option(help="Channels, |G| included.")] = [80, 200, 400],  # noqa: B006
-    batch_size: Annotated[int, typer.Option(help="Maps per step.")] = 64,
-    steps: Annotated[int, typer.Option(help="Timed steps of each stack.")] = 15,
-    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+    batch_size: command.BatchSize = 64,
+    steps: command.Steps = 15,
+    output: command.Output = None,
 ) -> None:
-    """Prints a table of training steps; a ratio above 1 is in favour of Fourier's form."""
-    if worker:
-        harness.answer(worker, {"measure": measure})
-        return
-    print(
-        f"{harness.describe(backend)}; batch {batch_size} of {SIZE}x{SIZE}, {LAYERS} 1x1 "
-        f"convolutions, {steps} steps, seed 0"
-    )
-    table = harness.TablePrinter()
-    for one in backend:
-        for name in group:
-            for channels in width:
-                row = harness.run_worker(
-                    __file__, one, "measure", name, channels, batch_size, steps
-                )
-                table.add({"backend": one, **row})
+    """Prints a table of training steps; a ratio below 1 is in favour of Fourier's form."""
+    compared = partial(compare, batch_size=batch_size, steps=steps, groups=group, widths=width)
+    # The form of Fourier is written for channels that come last.
+    command.show("pointwise", compared, command.places(backend, device, "channels_last"), output)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Samples of von Mises-Fisher distributions, beside the random numbers that they are made of.
 
 "Noise" draws as many uniform and normal numbers as the sampler does and nothing more: what no
-sampler with this number of proposals can be faster than. Both are compiled where the backend
+sampler with this number of proposals can be faster than. All are compiled where the backend
 compiles, and taken in turn in one process.
 
     python benchmarks/vmf.py
@@ -10,17 +10,19 @@ compiles, and taken in turn in one process.
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
+import command
 import harness
+import report
 import typer
+from places import BACKENDS, Place
 
 CONCENTRATION = 20.0
 TARGET = 4.0
+SMALLEST = {"number": 16, "steps": 2}
 
 
 def compiled(function: Callable[[], object], generator) -> Callable[[], object]:
@@ -50,8 +52,30 @@ def compiled(function: Callable[[], object], generator) -> Callable[[], object]:
     return function
 
 
-def measure(number: int, dim: int, steps: int) -> dict[str, list[float]]:
-    """Seconds of each draw of the noise and of the samples."""
+def differentiated(function: Callable, *inputs) -> tuple:
+    """Gradients of the sum of a function of two tensors, by the backend's own means."""
+    import keras
+
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                total = keras.ops.sum(function(*inputs))
+            return tuple(tape.gradient(total, inputs))
+        case "jax":
+            import jax
+
+            gradients = jax.grad(lambda *these: keras.ops.sum(function(*these)), argnums=(0, 1))
+            return gradients(*inputs)
+    leaves = [one.detach().requires_grad_() for one in inputs]
+    keras.ops.sum(function(*leaves)).backward()
+    return tuple(one.grad for one in leaves)
+
+
+def draws(number: int, dim: int, concentration: float) -> dict[str, Callable[[], object]]:
+    """Actions that draw: the noise, samples, and samples with the gradients of mu and kappa."""
     import keras
     import numpy as np
 
@@ -59,10 +83,11 @@ def measure(number: int, dim: int, steps: int) -> dict[str, list[float]]:
     from keras_gcnn.distributions.rejection import PROPOSALS
 
     generator = keras.random.SeedGenerator(0)
-    mu = np.random.default_rng(0).normal(size=(number, dim)).astype("float32")
     mu, kappa = map(
-        keras.ops.convert_to_tensor, (mu, np.full((number, 1), CONCENTRATION, "float32"))
+        keras.ops.convert_to_tensor,
+        (harness.directions(number, dim), np.full((number, 1), concentration, "float32")),
     )
+    fixed = mu
 
     def noise():
         uniform = keras.random.uniform((3, number, PROPOSALS), seed=generator)
@@ -71,43 +96,42 @@ def measure(number: int, dim: int, steps: int) -> dict[str, list[float]]:
     def samples():
         return von_mises_fisher.sample(mu, kappa, seed=generator)
 
-    actions = {"noise": noise, "samples": samples}
-    actions = {name: compiled(one, generator) for name, one in actions.items()}
-    return harness.alternate(actions, steps)
+    def along(mu, kappa):
+        return von_mises_fisher.sample(mu, kappa, seed=generator) * fixed
+
+    def gradients():
+        return differentiated(along, mu, kappa)
+
+    actions = {"noise": noise, "samples": samples, "gradients": gradients}
+    return {name: compiled(one, generator) for name, one in actions.items()}
+
+
+def measure(number: int, dim: int, steps: int) -> harness.Timed:
+    """Times all of `draws` in turn."""
+    return harness.alternate(draws(number, dim, CONCENTRATION), steps)
+
+
+def compare(
+    place: Place, number: int = 4096, dim: int = 10, steps: int = 100
+) -> Iterator[report.Row]:
+    """The rows of one backend, samples over noise."""
+    timed = place.run(measure, number, dim, steps)
+    what = f"{number} samples in {dim} dimensions"
+    yield report.times(what, timed, "samples", "noise", TARGET)
+    yield report.times(f"{what}, with gradients", timed, "gradients", "noise")
 
 
 def main(
-    backend: Annotated[list[str], typer.Option(help="Backends to measure.")] = harness.BACKENDS,
+    backend: command.Backends = BACKENDS,
+    device: command.Devices = [],  # noqa: B006
     number: Annotated[int, typer.Option(help="Samples to draw at once.")] = 4096,
     dim: Annotated[int, typer.Option(help="Coordinates of each.")] = 10,
-    steps: Annotated[int, typer.Option(help="Timed draws.")] = 100,
-    output: Annotated[Path | None, typer.Option(help="JSON file to write the rows to.")] = None,
-    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+    steps: command.Steps = 100,
+    output: command.Output = None,
 ) -> None:
     """Prints the time of samples over that of the noise alone."""
-    if worker:
-        harness.answer(worker, {"measure": measure})
-        return
-    header = harness.describe(backend)
-    print(f"{header}; {number} samples in {dim} dimensions, kappa {CONCENTRATION}, {steps} draws")
-    table = harness.TablePrinter()
-    for one in backend:
-        run = partial(harness.run_worker, __file__, one)
-        seconds = run("measure", number, dim, steps)
-        found = harness.ratio(seconds, "samples", "noise")
-        table.add(
-            {
-                "backend": one,
-                **{
-                    f"{name}, ms": round(1000 * statistics.median(times), 2)
-                    for name, times in seconds.items()
-                },
-                "samples / noise": found["ratio"],
-                "quartiles": found["quartiles"],
-                "target": TARGET,
-            }
-        )
-    table.write(output, header)
+    compared = partial(compare, number=number, dim=dim, steps=steps)
+    command.show("vmf", compared, command.places(backend, device, "channels_last"), output)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,15 @@ Times are ratios to Z2 of the same builder, taken in turn in one process.
 from __future__ import annotations
 
 import math
-import statistics
+from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
+import command
 import harness
+import report
 import typer
+from places import Place
 
 # Builder, its image and the parameters at which networks are compared.
 BUILDERS = {
@@ -27,6 +29,7 @@ BUILDERS = {
     "resnet20": ((32, 32, 3), 70_000),
 }
 STRIDED = ("allcnn", "resnet20")
+SMALLEST = {"batch_size": 2, "steps": 2, "builders": ("lenet",)}
 
 
 def networks(builder: str) -> dict[str, dict]:
@@ -70,9 +73,9 @@ def build(builder: str, arguments: dict):
 
 
 def measure(builder: str, batch_size: int, steps: int) -> dict:
-    """Parameters, widths and seconds of the steps of every network."""
+    """Parameters and widths of every network, and the times of its steps and calls, in turn."""
     shape, _ = BUILDERS[builder]
-    data = harness.batch(batch_size, shape)
+    data = harness.batch(batch_size, harness.in_format(shape))
     models = {name: build(builder, arguments) for name, arguments in networks(builder).items()}
     train = {name: partial(model.train_on_batch, *data) for name, model in models.items()}
     infer = {name: partial(model.predict_on_batch, data[0]) for name, model in models.items()}
@@ -92,70 +95,57 @@ def measure(builder: str, batch_size: int, steps: int) -> dict:
 
 def peak_memory(builder: str, arguments: dict, batch_size: int) -> float:
     """MiB that the network, its data and ten training steps take, the imports left out."""
-    data = harness.batch(batch_size, BUILDERS[builder][0])
+    data = harness.batch(batch_size, harness.in_format(BUILDERS[builder][0]))
     return harness.added_memory(lambda: partial(build(builder, arguments).train_on_batch, *data))
 
 
-def compare(table: harness.TablePrinter, backend: str, builder: str, batch_size: int, steps: int):
-    """Adds the rows of a builder to the table."""
-    run = partial(harness.run_worker, __file__, backend)
-    measured = run("measure", builder, batch_size, steps)
-    arguments = run("networks", builder)
-    memory = {name: run("peak_memory", builder, one, batch_size) for name, one in arguments.items()}
-    for name, facts in measured["facts"].items():
-        train = harness.ratio(measured["train"], name, "Z2")
-        infer = harness.ratio(measured["infer"], name, "Z2")
-        table.add(
-            {
-                "backend": backend,
-                "builder": builder,
-                "network": name,
-                **facts,
-                "step, ms": round(1000 * statistics.median(measured["train"][name]), 1),
-                "step / Z2": train["ratio"],
-                "quartiles": train["quartiles"],
-                "inference / Z2": infer["ratio"],
-                "memory / Z2": round(memory[name] / memory["Z2"], 2),
-            }
-        )
+def compare(
+    place: Place,
+    batch_size: int = 64,
+    steps: int = 8,
+    builders: Iterable[str] = ("cohen_cnn",),
+) -> Iterator[report.Row]:
+    """The rows of one backend: every network over Z2 of its builder, and pairs of networks."""
+    for builder in builders:
+        measured = place.run(measure, builder, batch_size, steps)
+        train, infer = measured["train"], measured["infer"]
+        memory = {
+            name: place.run(peak_memory, builder, one, batch_size)
+            for name, one in place.run(networks, builder).items()
+        }
+        for name, facts in measured["facts"].items():
+            if name == "Z2":
+                continue
+            what = f"{builder} {name} ({facts['parameters']} parameters: {facts['widths']})"
+            yield report.times(f"{what}, training step", train, name, "Z2")
+            yield report.times(f"{what}, inference", infer, name, "Z2")
+            yield report.comparison(f"{what}, peak memory, MiB", memory["Z2"], memory[name])
+        for what, name, reference in pairs(train):
+            yield report.times(f"{builder} {what}, training step", train, name, reference)
+
+
+def pairs(timed: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """What else is compared: a description, a network and what it is measured by."""
     for group in ("P4", "P4M"):
-        gc = harness.ratio(measured["train"], f"{group}-gc, equal width", group)
-        print(
-            f"{builder}, {backend}: {group}-gc takes {gc['ratio']} ({gc['quartiles']}) of the "
-            f"training step of {group} at equal width"
-        )
+        yield f"{group}-gc against {group} of equal width", f"{group}-gc, equal width", group
         strided = f"{group}, strides (not equivariant)"
-        if strided in measured["train"]:
-            exact = harness.ratio(measured["train"], group, strided)
-            print(
-                f"{builder}, {backend}: exact downsampling takes {exact['ratio']} "
-                f"({exact['quartiles']}) of the training step of strides on {group}"
-            )
+        if strided in timed:
+            yield f"{group}, exact downsampling against strides", group, strided
 
 
 def main(
-    backend: Annotated[list[str], typer.Option(help="Backends to measure.")] = ["tensorflow"],  # noqa: B006
+    backend: command.Backends = ["tensorflow"],  # noqa: B006
+    device: command.Devices = [],  # noqa: B006
+    data_format: command.DataFormat = "channels_last",
     builder: Annotated[list[str], typer.Option(help="Builders.")] = list(BUILDERS),  # noqa: B006
-    batch_size: Annotated[int, typer.Option(help="Images per step.")] = 64,
-    steps: Annotated[int, typer.Option(help="Timed steps of each network.")] = 15,
-    output: Annotated[Path | None, typer.Option(help="JSON file to write the rows to.")] = None,
-    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+    batch_size: command.BatchSize = 64,
+    steps: command.Steps = 15,
+    output: command.Output = None,
 ) -> None:
     """Prints a table of ratios to the ordinary network."""
-    if worker:
-        tasks = {"measure": measure, "networks": networks, "peak_memory": peak_memory}
-        harness.answer(worker, tasks)
-        return
-    unknown = [one for one in builder if one not in BUILDERS]
-    if unknown:
-        raise SystemExit(f"{unknown[0]!r} is none of the builders {', '.join(BUILDERS)}.")
-    header = f"{harness.describe(backend)}; batch {batch_size}, {steps} steps, seed 0"
-    print(header)
-    table = harness.TablePrinter()
-    for one in backend:
-        for name in builder:
-            compare(table, one, name, batch_size, steps)
-    table.write(output, header)
+    builders = command.chosen("builder", builder, BUILDERS)
+    compared = partial(compare, batch_size=batch_size, steps=steps, builders=builders)
+    command.show("zoo", compared, command.places(backend, device, data_format), output)
 
 
 if __name__ == "__main__":

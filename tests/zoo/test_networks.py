@@ -1,5 +1,6 @@
 """What every network of the zoo has to do, in the manner of timm's test of all its models."""
 
+import contextlib
 import inspect
 import warnings
 
@@ -240,3 +241,14 @@ def test_a_mistake_is_explained(builder, wrong, message):
 def test_an_unknown_argument_is_named_with_the_builder(builder):
     with pytest.raises(TypeError, match=rf"{builder}\(\) got an unexpected .*'grup'"):
         getattr(zoo, builder)(grup="p4")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="only JAX compiles while it builds")
+@pytest.mark.parametrize("arguments", [{}, {"head": "none such"}])
+def test_building_leaves_the_settings_of_the_backend_as_they_are(arguments):
+    import jax
+
+    before = dict(jax.config.values)
+    with contextlib.suppress(ValueError):
+        zoo.lenet("p4", widths=(1, 1), **arguments)
+    assert dict(jax.config.values) == before

@@ -1,0 +1,67 @@
+"""What the commands of the benchmarks share: options, places, and the table that they print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import report
+import typer
+from places import BACKENDS, Place, devices
+
+Backends = Annotated[list[str], typer.Option("--backend", help="Backends to measure.")]
+Devices = Annotated[
+    list[str], typer.Option("--device", help="cpu, gpu or both; default all that there are.")
+]
+DataFormat = Annotated[str, typer.Option(help="channels_last or channels_first.")]
+BatchSize = Annotated[int, typer.Option(help="Images per call.")]
+Steps = Annotated[int, typer.Option(min=2, help="Timed calls of each.")]
+Output = Annotated[Path | None, typer.Option(help="JSON file to write the rows to.")]
+
+FORMATS = ("channels_last", "channels_first")
+Compare = Callable[[Place], Iterable[report.Row]]
+
+
+def chosen(kind: str, names: Iterable[str], allowed: Iterable[str]) -> list[str]:
+    """The names, or ends the command with those that are allowed."""
+    names, allowed = list(names), list(allowed)
+    for name in names:
+        if name not in allowed:
+            raise SystemExit(f"{name!r} is no {kind}. Choose from {', '.join(allowed)}.")
+    return names
+
+
+def places(backends: list[str], wanted: list[str], data_format: str) -> list[Place]:
+    """Every backend on every device."""
+    chosen("backend", backends, BACKENDS)
+    chosen("data format", [data_format], FORMATS)
+    there = devices()
+    return [
+        Place(backend, device, data_format)
+        for device in chosen("device here", wanted, there) or there
+        for backend in backends
+    ]
+
+
+def rows(name: str, compare: Compare, where: Iterable[Place]) -> Iterator[report.Row]:
+    """The rows of a benchmark in every place, with what it is and where."""
+    for place in where:
+        labels = {
+            "benchmark": name,
+            "backend": place.backend,
+            "device": place.device,
+            "format": place.data_format,
+        }
+        for row in compare(place):
+            yield {**labels, **row}
+
+
+def show(name: str, compare: Compare, where: list[Place], output: Path | None) -> None:
+    """Prints the table of one benchmark, and writes it if a path is given."""
+    header = report.describe(dict.fromkeys(place.backend for place in where))
+    print(header)
+    table = report.Table()
+    for row in rows(name, compare, where):
+        table.add(row)
+    table.write_json(output, header)

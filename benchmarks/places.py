@@ -1,0 +1,147 @@
+"""Where something is measured: a process with a backend, a device, a data format, some threads."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import harness
+
+BACKENDS = ["tensorflow", "jax", "torch"]
+WORKER = Path(__file__).resolve().with_name("worker.py")
+PAUSE = 0.2  # seconds in which the threads of the process that was measured before fall asleep
+
+
+class Failed(SystemExit):
+    """What was to be measured failed; ends the command, with the reason, unless it is caught."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is measured.
+
+    Attributes:
+        backend: Keras's, or None where there is no Keras.
+        device: `"cpu"` or `"gpu"`.
+        data_format: Keras's; None leaves it as it is.
+        python: interpreter of the process.
+        threads: how many cores the process may use; None for all.
+    """
+
+    backend: str | None = None
+    device: str = "cpu"
+    data_format: str | None = None
+    python: str = sys.executable
+    threads: int | None = None
+
+    def run(self, function: Callable[..., Any], *arguments: object) -> Any:
+        """Calls the function here, with arguments and a result that JSON can tell."""
+        with tempfile.TemporaryFile("w+") as errors:
+            process = self._start(function, arguments, errors)
+            answer, _ = process.communicate()
+            if process.returncode:
+                raise self._failure(function, errors)
+        return json.loads(answer)
+
+    def serve(self, function: Callable[..., Any], *arguments: object) -> Server:
+        """Has the function make an action here, which is then called when it is asked for."""
+        with tempfile.TemporaryFile("w+") as errors:
+            process = self._start(function, arguments, errors, serve=True)
+            first = process.stdout.readline()
+            if not first:
+                process.communicate()
+                raise self._failure(function, errors)
+        return Server(process, json.loads(first))
+
+    def _start(self, function, arguments, errors, serve: bool = False) -> subprocess.Popen:
+        task = {
+            "file": inspect.getsourcefile(function),
+            "function": function.__name__,
+            "arguments": arguments,
+            "data_format": self.data_format,
+            "serve": serve,
+        }
+        return subprocess.Popen(
+            [self.python, str(WORKER), json.dumps(task)],
+            env=self._environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            preexec_fn=self._pin if self.threads and hasattr(os, "sched_setaffinity") else None,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        found = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        # The library beside these files is measured, whichever is installed.
+        paths = [str(WORKER.parents[1]), os.environ.get("PYTHONPATH", "")]
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+        if self.backend:
+            found["KERAS_BACKEND"] = self.backend
+        if self.device == "cpu":
+            found |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+        if self.threads:
+            count = str(self.threads)
+            found |= {"OMP_NUM_THREADS": count, "TF_NUM_INTRAOP_THREADS": count}
+        return found
+
+    def _pin(self) -> None:
+        # JAX has a thread for every core it may use, and no setting.
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: self.threads])
+
+    def _failure(self, function, errors: IO[str]) -> Failed:
+        errors.seek(0)
+        reason = errors.read().strip()[-2000:]
+        return Failed(f"{self.backend or self.python}: {function.__name__} failed:\n{reason}")
+
+
+class Server:
+    """A process that waits until it is asked to call its action."""
+
+    def __init__(self, process: subprocess.Popen, first: float):
+        self._process = process
+        self.first = first
+
+    def seconds(self, calls: int) -> list[float]:
+        """Seconds of that many calls."""
+        print(calls, file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise Failed(f"a process that was measured ended with {self._process.wait()}")
+        return json.loads(answer)
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def alternate(servers: Mapping[str, Server], rounds: int, calls: int) -> harness.Timed:
+    """Times the actions of several processes in turn, of which one runs at a time.
+
+    Args:
+        servers: by name.
+        rounds: turns of each.
+        calls: timed calls in each turn; their median counts as one.
+    """
+    timed = {name: {"first": one.first, "calls": []} for name, one in servers.items()}
+    for name in harness.turns(list(servers), rounds):
+        time.sleep(PAUSE)
+        timed[name]["calls"].append(statistics.median(servers[name].seconds(calls)))
+    return timed
+
+
+def devices() -> list[str]:
+    """`"cpu"`, and `"gpu"` where NVIDIA's driver tells of one."""
+    return ["cpu", "gpu"] if shutil.which("nvidia-smi") else ["cpu"]

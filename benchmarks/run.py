@@ -1,0 +1,73 @@
+"""The suite: every benchmark by its name, in every place, as one table.
+
+It writes `measured.json` and `measured.md` into the folder given, `docs` by default. The ratios of
+a row were taken in turn in one process; those of peak memory in a process each.
+
+    python benchmarks/run.py
+    python benchmarks/run.py layers steerable --backend jax --steps 50
+    python benchmarks/run.py --smallest --folder /tmp
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import command
+import export
+import layers
+import pointwise
+import report
+import start
+import steerable
+import typer
+import vmf
+from places import BACKENDS
+
+import zoo
+
+BENCHMARKS: dict[str, ModuleType] = {
+    one.__name__: one for one in (layers, steerable, vmf, pointwise, export, zoo, start)
+}
+SUMMARY = ("layers", "steerable")
+NOTES = (
+    "Written by `make benchmarks`; [benchmarks.md](benchmarks.md) tells what is measured and how. "
+    "A ratio is the median of those of calls made one after another, and the quartiles are of "
+    "these; the first calls, which compile, are not among them.",
+)
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help="Benchmarks; default all.")] = None,
+    backend: command.Backends = BACKENDS,
+    device: command.Devices = [],  # noqa: B006
+    data_format: command.DataFormat = "channels_last",
+    steps: Annotated[int | None, typer.Option(min=2, help="Timed calls of each.")] = None,
+    smallest: Annotated[bool, typer.Option(help="To see that all runs, not how fast.")] = False,
+    folder: Annotated[Path, typer.Option(help="Where to write the table.")] = Path("docs"),
+    readme: Annotated[Path | None, typer.Option(help="Page with marks for a summary.")] = None,
+) -> None:
+    """Runs benchmarks, prints their table, and writes it as JSON and Markdown."""
+    names = command.chosen("benchmark", names or BENCHMARKS, BENCHMARKS)
+    where = command.places(backend, device, data_format)
+    header = report.describe(backend)
+    print(header)
+    table = report.Table()
+    for name in names:
+        settings: dict[str, Any] = dict(BENCHMARKS[name].SMALLEST) if smallest else {}
+        if steps:
+            settings["steps"] = steps
+        for row in command.rows(name, partial(BENCHMARKS[name].compare, **settings), where):
+            table.add(row)
+    folder.mkdir(parents=True, exist_ok=True)
+    table.write_json(folder / "measured.json", header)
+    table.write_markdown(folder / "measured.md", "Measured", [f"{header}.", *NOTES])
+    if readme:
+        summary = [row for row in table.rows if row["benchmark"] in SUMMARY]
+        table.write_between(readme, "measured", [f"{header}."], summary or table.rows)
+
+
+if __name__ == "__main__":
+    typer.run(main)

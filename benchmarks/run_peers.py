@@ -1,0 +1,184 @@
+"""The library beside others, each in an environment of its own: the same work, in turn.
+
+The processes of a comparison are alive at the same time, and one at a time works: a few calls of
+the first, of the second, and so on, round after round. All have the same cores and threads, on the
+CPU. `make peers` makes the environments; a library that is not there is skipped, and said to be.
+
+    python benchmarks/run_peers.py
+    python benchmarks/run_peers.py so2 --backend torch --rounds 20
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import command
+import nets
+import places
+import report
+import typer
+from peers import escnn_nets, our_nets, spheres
+from places import BACKENDS, Failed, Place
+
+ENVIRONMENTS = Path(__file__).resolve().parents[1] / ".venv-peers"
+NETS: dict[str, dict[str, Any]] = {
+    "c4": {
+        "channels": nets.CHANNELS,
+        "kernel": nets.GROUP_KERNEL,
+        "classes": nets.CLASSES,
+    },
+    "so2": {
+        "fields": nets.FIELDS,
+        "kernel": nets.FIELD_KERNEL,
+        "frequency": nets.FREQUENCY,
+        "samples": nets.SAMPLES,
+        "classes": nets.CLASSES,
+    },
+}
+# The most that PyTorch here may take of escnn's time.
+TARGETS = {
+    ("c4", "step"): 1.0,
+    ("c4", "inference"): 1.0,
+    ("so2", "step"): 1 / 1.3,
+    ("so2", "inference"): 1 / 1.2,
+}
+BEST_TARGET = 1 / 2  # and the fastest backend of it
+SPHERE = (4096, 10, 20.0)  # samples, dimensions, concentration
+# Libraries that sample there, where they are, and the most that we may take of their time.
+SPHERES = {"tfp": ("tfp", round(1 / 3, 3)), "power_spherical": ("escnn", None)}
+COMPARISONS = (*NETS, *SPHERES)
+NOTES = (
+    "Written by `make peers`; [benchmarks.md](benchmarks.md) tells what is measured and how. The "
+    "reference is the other library; a ratio below 1 means that this one takes less time.",
+)
+
+
+def peer(name: str, threads: int) -> Place:
+    """Where another library is; raises `Failed` if it is nowhere."""
+    python = ENVIRONMENTS / name / "bin" / "python"
+    if not python.exists():
+        raise Failed(f"{python} does not exist; `make peers` makes it")
+    return Place(python=str(python), threads=threads)
+
+
+def in_turn(
+    what: str,
+    reference: Callable[[], places.Server],
+    ours: dict[str, Callable[[], places.Server]],
+    rounds: int,
+    calls: int,
+    targets: dict[str, float],
+) -> Iterator[report.Row]:
+    """The rows of one comparison: this library on each backend, and on the fastest."""
+    with ExitStack() as stack:
+        servers = {}
+        for name, start in {"reference": reference, **ours}.items():
+            servers[name] = start()
+            stack.callback(servers[name].close)
+        timed = places.alternate(servers, rounds, calls)
+    for name in ours:
+        row = report.times(what, timed, name, "reference", targets.get(name))
+        yield {"backend": name, **row}
+    if len(ours) > 1:
+        best = min(ours, key=lambda name: statistics.median(timed[name]["calls"]))
+        row = report.times(f"{what}, fastest backend", timed, best, "reference", targets["best"])
+        yield {"backend": best, **row}
+
+
+def compare_nets(
+    name: str, where: list[Place], threads: int, batch_size: int, rounds: int, calls: int
+) -> Iterator[report.Row]:
+    """The rows of a network, this library over escnn."""
+    other = peer("escnn", threads)
+    for kind in ("step", "inference"):
+        work = (name, NETS[name], batch_size)
+        yield from in_turn(
+            f"{name} {kind} against escnn",
+            partial(other.serve, getattr(escnn_nets, kind), *work),
+            {one.backend: partial(one.serve, getattr(our_nets, kind), *work) for one in where},
+            rounds,
+            calls,
+            {"torch": round(TARGETS[name, kind], 3), "best": BEST_TARGET},
+        )
+
+
+def compare_spheres(
+    library: str, where: list[Place], threads: int, rounds: int, calls: int
+) -> Iterator[report.Row]:
+    """The rows of samples on a sphere, this library over another."""
+    environment, target = SPHERES[library]
+    other = peer(environment, threads)
+    yield from in_turn(
+        f"sample with gradients against {library}",
+        partial(other.serve, getattr(spheres, library), *SPHERE),
+        {one.backend: partial(one.serve, spheres.ours, *SPHERE) for one in where},
+        rounds,
+        calls,
+        {"best": target},
+    )
+
+
+def slopes(where: list[Place], threads: int) -> Iterator[str]:
+    """Lines that say how far each library's gradient in the concentration is off."""
+    _, dim, kappa = SPHERE
+    expected = spheres.expected_slope(dim, kappa)
+    libraries = {f"keras_gcnn on {place.backend}": (place, "ours") for place in where}
+    libraries["TensorFlow Probability"] = (peer("tfp", threads), "tfp")
+    for name, (place, library) in libraries.items():
+        found = place.run(spheres.slope, library, 200_000, dim, kappa)
+        yield (
+            f"{name}: the gradient in the concentration, averaged over 200,000 samples, is off by "
+            f"{100 * (found / expected - 1):+.1f} %."
+        )
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(COMPARISONS)}.")] = None,
+    backend: command.Backends = BACKENDS,
+    threads: Annotated[int, typer.Option(help="Cores that each process may use.")] = (
+        os.cpu_count() or 1
+    ),
+    batch_size: command.BatchSize = 64,
+    rounds: Annotated[int, typer.Option(min=2, help="Turns of each process.")] = 8,
+    calls: Annotated[int, typer.Option(help="Timed calls in a turn.")] = 2,
+    folder: Annotated[Path, typer.Option(help="Where to write the table.")] = Path("docs"),
+) -> None:
+    """Compares with other libraries, prints the table, and writes it as JSON and Markdown."""
+    names = command.chosen("comparison", names or COMPARISONS, COMPARISONS)
+    where = [
+        replace(one, threads=threads) for one in command.places(backend, ["cpu"], "channels_last")
+    ]
+    header = f"{report.describe(backend)}, {threads} threads, batch {batch_size}"
+    print(header)
+    table, notes = report.Table(), []
+    for name in names:
+        try:
+            if name in NETS:
+                found = compare_nets(name, where, threads, batch_size, rounds, calls)
+            else:
+                found = compare_spheres(name, where, threads, rounds, 20 * calls)
+            for row in found:
+                table.add(row)
+            if name == "tfp":
+                notes += slopes(where, threads)
+        except Failed as reason:
+            notes.append(f"{name} skipped: {str(reason).splitlines()[-1]}.")
+    print("\n".join(notes))
+    if not table.rows:
+        raise SystemExit("No peer could be measured; nothing is written.")
+    folder.mkdir(parents=True, exist_ok=True)
+    table.write_json(folder / "measured_peers.json", header)
+    table.write_markdown(
+        folder / "measured_peers.md", "Measured beside others", [f"{header}.", *NOTES, *notes]
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

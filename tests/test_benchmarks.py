@@ -1,0 +1,122 @@
+"""The suite of benchmarks, at its smallest setting, and the arithmetic of its tables."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _neighbours(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+
+def test_a_ratio_is_the_median_of_those_of_neighbouring_calls():
+    import harness
+
+    # The machine was ten times as slow in the fourth turn, for both.
+    timed = {"a": {"calls": [2, 2, 4, 20, 3]}, "b": {"calls": [2, 1, 1, 10, 1]}}
+    assert harness.ratio(timed, "a", "b") == (1.5, 2, 3.5)
+
+
+def test_actions_are_called_in_turn_and_the_first_calls_stand_apart():
+    import harness
+
+    called = []
+    actions = {name: lambda name=name: called.append(name) for name in "abc"}
+    timed = harness.alternate(actions, steps=2, warm_up=1)
+    assert called == list("abcbcacab")
+    assert {len(found["calls"]) for found in timed.values()} == {2}
+
+
+def test_a_row_tells_whether_the_target_is_met():
+    import report
+
+    timed = {
+        "ours": {"first": 2.0, "calls": [0.011, 0.012, 0.013]},
+        "stock": {"first": 1.0, "calls": [0.010, 0.010, 0.010]},
+    }
+    row = report.times("step", timed, "ours", "stock", target=1.25)
+    assert row == {
+        "what": "step, ms",
+        "reference": 10.0,
+        "measured": 12.0,
+        "ratio": 1.2,
+        "quartiles": "1.10-1.30",
+        "target": 1.25,
+        "met": "yes",
+        "first calls, s": "1.0 / 2.0",
+    }
+    assert report.times("step", timed, "ours", "stock", target=1.15)["met"] == "no"
+    alone = report.comparison("import, s", None, 0.31, target=0.3)
+    assert (alone["reference"], alone["ratio"], alone["met"]) == ("", "", "no")
+
+
+def test_the_suite_writes_its_table(tmp_path):
+    backend = keras.backend.backend()
+    command = [sys.executable, str(FOLDER / "run.py"), "vmf", "--smallest", "--backend", backend]
+    command += ["--device", "cpu"]
+    subprocess.run([*command, "--folder", str(tmp_path)], check=True, capture_output=True)
+    rows = json.loads((tmp_path / "measured.json").read_text())["rows"]
+    assert {row["backend"] for row in rows} == {backend}
+    assert all(row["ratio"] > 0 for row in rows)
+    page = (tmp_path / "measured.md").read_text()
+    assert page.count(f"| vmf | {backend} | cpu |") == len(rows)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_the_networks_are_of_equal_channels(data_format):
+    import nets
+
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format(data_format)
+    try:
+        models = [nets.stock([4, 8], 3), nets.on_group("p4", [4, 8], 3)]
+        models += [nets.stock(nets.field_channels([1]), 3), nets.steerable([1], 3)]
+    finally:
+        keras.config.set_image_data_format(before)
+    shapes = [
+        [one.output.shape for one in model.layers if isinstance(one, keras.layers.Activation)]
+        for model in models[:2]
+    ]
+    assert shapes[0] == shapes[1]
+    assert {model.output_shape for model in models} == {(None, nets.CLASSES)}
+
+
+def test_a_library_that_is_not_there_is_skipped(tmp_path, monkeypatch, capsys):
+    import run_peers
+
+    monkeypatch.setattr(run_peers, "ENVIRONMENTS", tmp_path)
+    with pytest.raises(SystemExit, match="nothing is written"):
+        run_peers.main(["c4"], backend=[keras.backend.backend()], folder=tmp_path / "docs")
+    assert "c4 skipped" in capsys.readouterr().out
+    assert not (tmp_path / "docs").exists()
+
+
+def test_what_fails_elsewhere_is_told_with_its_reason():
+    import harness
+    from places import Failed, Place
+
+    with pytest.raises(Failed, match="KeyError: 'nowhere'"):
+        Place().run(harness.median, {}, "nowhere")
+
+
+def test_a_summary_replaces_what_is_between_its_marks(tmp_path):
+    import report
+
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- measured -->\nold\n<!-- end of measured -->\nafter\n")
+    table = report.Table()
+    table.add({"what": "step", "ratio": 1.5, "target": ""})
+    table.write_between(page, "measured", ["A note."], table.rows)
+    lines = page.read_text().splitlines()
+    assert lines[:2] == ["before", "<!-- measured -->"]
+    assert lines[2:7] == ["A note.", "", "| what | ratio |", "|---|---|", "| step | 1.5 |"]
+    assert lines[7:] == ["<!-- end of measured -->", "after"]
+    with pytest.raises(SystemExit, match="has no <!-- other -->"):
+        table.write_between(page, "other", [], table.rows)
