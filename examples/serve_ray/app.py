@@ -23,12 +23,14 @@ from ray import serve
 # uses comes before it.
 
 LARGEST_BODY = 4_000_000  # bytes
+LONGEST_WAIT = 10  # seconds for a body
 MOST_IMAGES = 256  # in one request
 api = FastAPI(title="Image classifier")
 
 
 async def _body(request: Request) -> bytes:
     """The body, unless it is too long, which is noticed before all of it is there."""
+    too_slow = HTTPException(408, f"The body has not arrived within {LONGEST_WAIT} seconds.")
     try:
         announced = float(request.headers.get("content-length", 0))
     except ValueError:
@@ -37,11 +39,15 @@ async def _body(request: Request) -> bytes:
     too_long = HTTPException(413, f"The body is too long; send at most {LARGEST_BODY} bytes.")
     if announced > LARGEST_BODY:
         raise too_long
-    async for part in request.stream():
-        size += len(part)
-        if size > LARGEST_BODY:
-            raise too_long
-        received.append(part)
+    try:
+        async with asyncio.timeout(LONGEST_WAIT):
+            async for part in request.stream():
+                size += len(part)
+                if size > LARGEST_BODY:
+                    raise too_long
+                received.append(part)
+    except TimeoutError as error:
+        raise too_slow from error
     return b"".join(received)
 
 

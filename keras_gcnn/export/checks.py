@@ -16,6 +16,11 @@ from keras_gcnn.layers.arguments import check_above_zero, check_choice
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 
 _SUFFIXES = {".keras": "keras", ".onnx": "onnx", "": "saved_model"}
+# What is in the folder of a SavedModel; with anything else in it, it is not ours to replace.
+_SAVED_MODEL = {
+    *("assets", "assets.extra", "fingerprint.pb", "keras_metadata.pb", "saved_model.pb"),
+    "variables",
+}
 _TOLERANCES = {"float16": 1e-2, "bfloat16": 1e-1}
 
 
@@ -44,7 +49,12 @@ def check_model(model: keras.Model) -> None:
 
 def check_path(path: str | os.PathLike, format: str | None) -> tuple[Path, str]:
     """Returns the path and the format; raises a `ValueError` if they do not fit together."""
-    path = Path(path).expanduser()
+    try:
+        path = Path(path).expanduser()
+    except RuntimeError as error:  # of an unknown user
+        raise ValueError(f"path={str(path)!r}: {error}") from error
+    if not path.name or path.is_symlink():
+        raise ValueError(f"path={str(path)!r} is no name of a file or a folder. Choose another.")
     if format is None and path.suffix not in _SUFFIXES:
         raise ValueError(
             f"path={str(path)!r} tells no format. Let it end in .keras or .onnx, or in nothing for "
@@ -62,8 +72,7 @@ def check_path(path: str | os.PathLike, format: str | None) -> tuple[Path, str]:
     if not above.is_dir():
         raise ValueError(f"path={str(path)!r} cannot be written: {above} is no folder.")
     if path.is_dir():
-        ours = not suffix and ((path / "saved_model.pb").is_file() or not any(path.iterdir()))
-        if not ours:
+        if suffix or not {one.name for one in path.iterdir()} <= _SAVED_MODEL:
             raise ValueError(
                 f"path={str(path)!r} is a folder with something else in it, which is not "
                 "replaced. Choose another path."
@@ -75,7 +84,7 @@ def check_path(path: str | os.PathLike, format: str | None) -> tuple[Path, str]:
     return path, format
 
 
-def check_scale(scale: float | None, format: str) -> float | None:
+def check_scale(scale: float | None, format: str, model: keras.Model) -> float | None:
     """Returns the scale; raises a `ValueError` unless it is above zero and has a use."""
     if scale is None:
         return None
@@ -83,6 +92,11 @@ def check_scale(scale: float | None, format: str) -> float | None:
         raise ValueError(
             'scale is for the formats without this library\'s layers; with format="keras" put a '
             "keras.layers.Rescaling into the model."
+        )
+    if keras.backend.is_int_dtype(inputs_of(model)[0].dtype):
+        raise ValueError(
+            f"{model.name!r} takes integers, {inputs_of(model)[0].dtype}, as they are. Leave scale "
+            "out."
         )
     return check_above_zero("scale", scale, example=1 / 255)
 

@@ -27,6 +27,11 @@ Outputs = list[list[np.ndarray]]
 def names_of_outputs(model: keras.Model) -> list[str]:
     """Different names for the outputs of a functional model, in their order."""
     if isinstance(model.output, dict):
+        if len(model.output) < len(model.outputs):
+            raise ValueError(
+                f"{model.name!r} has outputs within outputs, for which files have no names. Give "
+                "it a dict or a list of tensors."
+            )
         return sorted(model.output)
     found: list[str] = []
     for name in model.output_names:
@@ -134,9 +139,10 @@ def _elsewhere(model: keras.Model, path: Path, samples, metadata: dict, format: 
         source, results = Path(folder, "plain.keras"), Path(folder, "outputs.npz")
         model.save(source)
         np.savez(Path(folder, "inputs.npz"), *samples)
-        task = {"folder": folder, "path": str(path), "format": format, "metadata": metadata}
+        task = {"path": str(path.absolute()), "format": format, "metadata": metadata}
+        Path(folder, "task.json").write_text(json.dumps(task), encoding="utf-8")
         done = subprocess.run(
-            [sys.executable, "-m", "keras_gcnn.export.worker", json.dumps(task)],
+            [sys.executable, "-m", "keras_gcnn.export.worker", folder],
             env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
             capture_output=True,
             text=True,

@@ -60,15 +60,16 @@ class Graph:
         """The outputs for inputs, with `follow(operation)` called in the place of operations."""
         return self.model._run_through_graph(keras.tree.flatten(inputs), operation_fn=follow)
 
-    def rebuilt(self, follow, scale: float | None = None) -> keras.Model:
+    def rebuilt(self, follow, scale: float | None = None, rename=str) -> keras.Model:
         """A new model, in which `follow(operation)` is called in the place of every operation.
 
         Args:
             follow: function from an operation to what to call.
             scale: by which the inputs are multiplied first, or None.
+            rename: function from the names of the model and its inputs to the new ones.
         """
         inputs = [
-            keras.Input(batch_shape=one.shape, dtype=one.dtype, name=one.name)
+            keras.Input(batch_shape=one.shape, dtype=one.dtype, name=rename(one.name))
             for one in self.model.inputs
         ]
         entries = inputs
@@ -78,4 +79,4 @@ class Graph:
             ]
         outputs = self.run(entries, follow)
         structure = keras.tree.pack_sequence_as(self.model.input, inputs)
-        return keras.Model(structure, outputs, name=self.model.name)
+        return keras.Model(structure, outputs, name=rename(self.model.name))

@@ -12,6 +12,7 @@ import keras
 from keras_gcnn.export.configuration import first_foreign
 
 _ENTRY = "config.json"
+_LARGEST = 10**8  # bytes of it; what a small file may be packed from fills the memory
 
 
 def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
@@ -33,7 +34,7 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
     >>> import keras_gcnn
     >>> model = keras_gcnn.export.load("model.keras")  # doctest: +SKIP
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     if not path.is_file() or path.suffix != ".keras":
         raise ValueError(
             f"{path} is no .keras file. model.save, keras_gcnn.export.save and `keras-gcnn train` "
@@ -41,6 +42,8 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
         )
     try:
         with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(_ENTRY).file_size > _LARGEST:
+                raise ValueError(f"{_ENTRY} is larger than any model's")
             damaged = archive.testzip()
             config = json.loads(archive.read(_ENTRY))
         foreign = first_foreign(config, ("keras", "keras_gcnn"), True)

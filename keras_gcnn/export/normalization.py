@@ -75,6 +75,8 @@ def takes_in(layer: object, normalization: keras.layers.BatchNormalization) -> b
     """Whether a layer can take in a normalisation that directly follows it, without rounding."""
     if type(layer) not in (*_OWN, *_STOCK):
         return False
+    if type(layer) in _STOCK and len(layer.weights) > 2:  # quantized, or with more beside them
+        return False
     activation = getattr(layer, "activation", None)
     full = {layer.compute_dtype, normalization.compute_dtype} in ({"float32"}, {"float64"})
     rank = normalization.input_spec.ndim

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import keras
@@ -17,7 +18,7 @@ from keras_gcnn.export.normalization import (
     kernel_channels,
     takes_in,
 )
-from keras_gcnn.export.rules import Rule, Writer, find_rule, misreads_bias
+from keras_gcnn.export.rules import Rule, Writer, find_rule, misreads_bias, take_name
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 
 
@@ -67,19 +68,25 @@ class _Conversion:
         model: functional or sequential model.
         fold: bool, as in `to_plain`.
         flatten: bool, likewise.
-        prefix: with which the names of layers begin.
+        outer: the conversion of the model around this one, of which the layers become its own.
     """
 
-    def __init__(self, model: keras.Model, fold: bool, flatten: bool, prefix: str = ""):
+    def __init__(
+        self, model: keras.Model, fold: bool, flatten: bool, outer: _Conversion | None = None
+    ):
         self._fold = fold
         self._flatten = flatten
-        self._prefix = prefix
         self._folded: dict[int, Affine] = {}
         self._gone: set[int] = set()
         self._twins: dict[int, object] = {}
         self._calls: Counter[int] = Counter()
         self._graph = Graph(model)
-        self._taken = {prefix + one.name for one in self._graph.model.operations}
+        self._taken: set[str] = set() if outer is None else outer._taken
+        prefix = "" if outer is None else f"{outer._names[id(model)]}_"
+        self._names = {
+            id(one): take_name(self._allowed(prefix + one.name), self._taken)
+            for one in self._graph.model.operations
+        }
         if fold:
             for before, after, shape in self._graph.chains():
                 misread = misreads_bias(getattr(before, "data_format", None), shape)
@@ -87,9 +94,13 @@ class _Conversion:
                     self._folded[id(before)] = affine(after)
                     self._gone.add(id(after))
 
+    def _allowed(self, name: str) -> str:
+        """The name, as TensorFlow takes it where it has to: letters, digits and a few signs."""
+        return re.sub(r"[^A-Za-z0-9_./>-]|^[^A-Za-z0-9.]", "_", name) if self._flatten else name
+
     def model(self, scale: float | None = None) -> keras.Model:
         """The new model, for inputs to be multiplied by a scale first."""
-        return self._graph.rebuilt(self._follow, scale)
+        return self._graph.rebuilt(self._follow, scale, self._allowed)
 
     def follow(self, inputs):
         """The outputs for inputs, without a model around them."""
@@ -112,23 +123,25 @@ class _Conversion:
     def _translated(self, layer: keras.Layer, rule: Rule, inputs):
         """Stock layers in the place of one; a layer that is called again gets others."""
         self._calls[id(layer)] += 1
-        call = self._calls[id(layer)]
-        name = self._prefix + (layer.name if call == 1 else f"{layer.name}_call{call}")
-        return rule(Writer(layer, name, self._folded.get(id(layer)), self._taken), inputs)
+        call, name = self._calls[id(layer)], self._names[id(layer)]
+        if call > 1:
+            name = take_name(f"{name}_call{call}", self._taken)
+        writer = Writer(layer, name, self._folded.get(id(layer)), self._taken)
+        return rule(writer, writer.floats(inputs))
 
     def _twin(self, operation: keras.Layer):
         """A layer of Keras like the given one, or the plain form of a model inside the model."""
         if isinstance(operation, VariationalAutoencoder):
             operation = _reconstruction(operation)
         if is_graph(operation):
-            prefix = f"{self._prefix}{operation.name}_" if self._flatten else ""
-            inner = _Conversion(operation, self._fold, self._flatten, prefix)
+            outer = self if self._flatten else None
+            inner = _Conversion(operation, self._fold, self._flatten, outer)
             if self._flatten:
                 return lambda inputs, **rest: inner.follow(inputs)
             return inner.model()
         check_stock(operation)
         change = self._folded.get(id(operation))
-        config = {**operation.get_config(), "name": self._prefix + operation.name}
+        config = {**operation.get_config(), "name": self._names[id(operation)]}
         if change is not None:
             config["use_bias"] = True
         twin = type(operation).from_config(config)

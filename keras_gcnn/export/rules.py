@@ -33,9 +33,18 @@ def find_rule(layer: keras.Layer) -> Rule | None:
 def misreads_bias(data_format: str | None, shape: tuple[int | None, ...]) -> bool:
     """Whether Keras on TensorFlow adds the bias of a convolution along the wrong axis.
 
-    It does if there are as many channels, which come first, as columns (keras 3.15, `ops.add`).
+    It does if there are as many channels, which come first, as columns (keras 3.15, `ops.add`); of
+    a size that is not known there may be.
     """
-    return data_format == "channels_first" and len(shape) == 4 and shape[1] == shape[3]
+    return data_format == "channels_first" and len(shape) == 4 and shape[3] in (None, shape[1])
+
+
+def take_name(name: str, taken: set[str]) -> str:
+    """The name, or one like it that is not taken yet; it then is."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
 
 
 class Writer:
@@ -65,7 +74,12 @@ class Writer:
             weights: arrays, in the order of the layer's own.
             **rest: further arguments of the layer.
         """
-        name = self._free(f"{self.name}_{part}") if part else self.name
+        if isinstance(rest.get("activation"), keras.Layer):
+            raise ValueError(
+                f"{self.layer.name!r} has a layer as its activation. Put it behind "
+                f"{self.layer.name!r} as a layer of its own, or give the name of a function."
+            )
+        name = self.free(f"{self.name}_{part}") if part else self.name
         layer = kind(*arguments, **{"dtype": self.layer.dtype_policy, "name": name, **rest})
         check_stock(layer)  # an activation may come from elsewhere
         form = getattr(layer, "data_format", None)
@@ -76,12 +90,17 @@ class Writer:
             layer.set_weights([np.asarray(one) for one in weights])
         return outputs
 
-    def _free(self, name: str) -> str:
+    def free(self, name: str) -> str:
         """The name, or one like it that no other layer has."""
-        while name in self.taken:
-            name += "_"
-        self.taken.add(name)
-        return name
+        return take_name(name, self.taken)
+
+    def floats(self, inputs):
+        """The inputs as the layer casts them itself, where they are integers."""
+        tensors = keras.tree.flatten(inputs)
+        if not any(keras.backend.is_int_dtype(one.dtype) for one in tensors):
+            return inputs
+        cast = [self.add(keras.layers.Rescaling, one, 1.0, part="floats") for one in tensors]
+        return keras.tree.pack_sequence_as(inputs, cast)
 
     def _add_apart(self, kind, inputs, *arguments, part, weights, activation=None, **rest):
         """A convolution, its bias and its activation one after the other."""

@@ -99,7 +99,7 @@ def save_and_compare(
     check_model(model)
     path, format = check_path(path, format)
     kind = formats.FORMATS[format]
-    scale = check_scale(scale, format)
+    scale = check_scale(scale, format, model)
     tolerance = check_tolerance(tolerance, model)
     metadata = {"network": model.name, "written by": f"keras_gcnn {__version__}"}
     if classes is not None:
@@ -118,7 +118,17 @@ def save_and_compare(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
         temporary = Path(folder, path.name)
-        found = kind.write(written, temporary, samples, metadata)
+        try:
+            found = kind.write(written, temporary, samples, metadata)
+        except (ImportError, OSError, ValueError):
+            raise
+        except Exception as error:  # of a converter, which may fail in any way
+            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise ValueError(
+                f"{path} was not written: {model.name!r} cannot be converted to {format} on "
+                f"{keras.backend.backend()} ({first}). Does it state the size of its images? Other "
+                "formats and backends may take it."
+            ) from error
         worst = _difference(expected, found)
         # Looked at only where it matters, as it takes time.
         allowed = tolerance
@@ -179,6 +189,7 @@ def _difference(expected, found) -> float:
         return float("inf")
     # By NumPy, whose maximum is NaN if anything is.
     worst = [
-        np.abs(one - other).max() / np.maximum(np.abs(one).max(), 1e-30) for one, other in pairs
+        np.abs(one - other).max() / np.maximum(np.abs(one).max(), 1e-30)
+        for one, other in ((a.astype("float64"), b.astype("float64")) for a, b in pairs)
     ]
     return float(np.max(worst))

@@ -13,9 +13,9 @@ from keras_gcnn.export import formats
 
 
 def main() -> None:
-    """Does the task that is the first argument."""
-    task = json.loads(sys.argv[1])
-    folder = Path(task["folder"])
+    """Does the task in the folder that is the first argument."""
+    folder = Path(sys.argv[1])
+    task = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     model = keras.saving.load_model(folder / "plain.keras", compile=False)
     with np.load(folder / "inputs.npz") as arrays:
         samples = [arrays[name] for name in arrays.files]

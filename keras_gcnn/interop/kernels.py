@@ -55,7 +55,9 @@ def load_kernel(layer: keras.Layer, array: np.ndarray, layout: str = "groupy-tor
             f"{layer.name!r} is on {layer.group.name}; kernels of other libraries are known on z2, "
             "p4 and p4m."
         )
-    array = np.asarray(array)
+    array = np.asarray(array.detach() if hasattr(array, "detach") else array)  # of PyTorch
+    if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        raise ValueError(f"array of {array.dtype} has to hold real, finite numbers.")
     orders, rows, columns, fields, filters = layer.kernel.shape
     wanted = (filters, fields, orders, rows, columns)
     if layout == "groupy-tensorflow":

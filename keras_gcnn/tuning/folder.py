@@ -102,7 +102,7 @@ class SearchFolder:
         """Removes what the old search wrote; the recipe last, so that a kill can be made good."""
         for one in self.path.glob(f"{_TRIALS}*"):
             shutil.rmtree(one)
-        for pattern in ("oracle.json", "leaderboard.*", "best.toml", "*.png", "worker*.log"):
+        for pattern in (STATE, "leaderboard.*", "best.toml", "error_by_cost.png", "worker*.log"):
             for one in self.path.glob(pattern):
                 one.unlink()
         self._recipe.unlink()
