@@ -21,6 +21,7 @@ PARAMETERS = {
     "table3_letters": (108_936, 111_822),
     "rotated_mnist": (24_500, 38_500),
     "rotated_mnist_augmented": (24_500, 38_500),
+    "rotated_mnist_small": (2_900, 5_100),
     "svae": (137_200, 140_000),
     "svae_grid": (120_000, 145_000),
     "svae_straighten": (137_200, 140_000),
