@@ -18,6 +18,8 @@ from typing import Annotated, Any
 import command
 import export
 import layers
+import less
+import pipeline
 import pointwise
 import report
 import start
@@ -29,9 +31,10 @@ from places import BACKENDS
 import zoo
 
 BENCHMARKS: dict[str, ModuleType] = {
-    one.__name__: one for one in (layers, steerable, vmf, pointwise, export, zoo, start)
+    one.__name__: one
+    for one in (layers, steerable, less, vmf, pointwise, export, zoo, pipeline, start)
 }
-SUMMARY = ("layers", "steerable")
+SUMMARY = ("layers", "steerable", "less")
 NOTES = (
     "Written by `make benchmarks`; [benchmarks.md](benchmarks.md) tells what is measured and how. "
     "A ratio is the median of those of calls made one after another, and the quartiles are of "
