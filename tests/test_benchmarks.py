@@ -98,6 +98,24 @@ def test_a_library_that_is_not_there_is_skipped(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "docs").exists()
 
 
+def test_of_the_networks_that_err_no_more_the_smallest_is_taken(tmp_path, monkeypatch):
+    import less
+
+    def write(recipe, **networks):
+        results = [
+            {"network": name, "parameters": size, "errors": {"test": error}}
+            for name, (size, *found) in networks.items()
+            for error in found
+        ]
+        (tmp_path / recipe).mkdir()
+        (tmp_path / recipe / "results.json").write_text(json.dumps({"results": results}))
+
+    write("rotated_mnist", Z2CNN=(25_000, 5.0, 6.0), P4CNN=(25_000, 2.0))
+    write("rotated_mnist_small", a=(9_000, 2.0), b=(5_000, 5.0, 6.0), c=(3_000, 5.4, 5.8))
+    monkeypatch.setattr(less, "RESULTS", tmp_path)
+    assert less.choose() == {"plain": ("Z2CNN", 25_000, 5.5), "small": ("b", 5_000, 5.5)}
+
+
 def test_what_fails_elsewhere_is_told_with_its_reason():
     import harness
     from places import Failed, Place
