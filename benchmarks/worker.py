@@ -24,6 +24,7 @@ def function_of(file: str, name: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(
         found := importlib.util.spec_from_file_location(f"measured_{path.stem}", path)
     )
+    sys.modules[module.__name__] = module  # dataclasses look there
     found.loader.exec_module(module)
     return getattr(module, name)
 

@@ -1,0 +1,215 @@
+"""How a layer's time and memory grow, and how far they are from what the machine could do.
+
+One layer, forward and backward, while one of batch, image, channels, group, kernel and frequency
+changes and the others stay. Beside the time stands the least that the arithmetic allows: its
+operations at the speed of a large product of matrices, or its bytes at the speed of a copy,
+whichever takes longer, both measured in the same process. Writes `scaling.md` and `scaling.png`.
+
+    python benchmarks/scaling.py
+    python benchmarks/scaling.py --backend torch --folder /tmp
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import command
+import harness
+import report
+import typer
+from places import Place
+
+PASSES = 3  # forward, and the gradients of inputs and of weights: as much work each
+FLOAT = 4  # bytes
+TITLES = {
+    "batch": "images",
+    "size": "rows and columns",
+    "channels": "channels, with orientations",
+    "group": "elements of the group, at equal channels",
+    "kernel": "rows and columns of the kernel",
+    "frequency": "highest frequency of 8 fields",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A layer and what it is called on; a steerable one if it has a frequency."""
+
+    batch: int = 32
+    size: int = 28
+    channels: int = 64
+    group: str = "p4"
+    kernel: int = 3
+    frequency: int | None = None
+
+
+AXES: dict[str, list[Any]] = {
+    "batch": [8, 16, 32, 64, 128],
+    "size": [28, 56, 112, 224],
+    "channels": [16, 32, 64, 128],
+    "group": ["z2", "p4", "p4m"],
+    "kernel": [1, 3, 5, 7],
+    "frequency": [0, 1, 2, 3, 4, 5, 6],
+}
+
+
+def settings(axis: str) -> list[Setting]:
+    """What is measured along an axis."""
+    base = replace(Setting(), batch=4, channels=32) if axis == "size" else Setting()
+    return [replace(base, **{axis: value}) for value in AXES[axis]]
+
+
+def channels(setting: Setting) -> int:
+    """Channels of the maps, with orientations or frequencies."""
+    return setting.channels if setting.frequency is None else 8 * (2 * setting.frequency + 1)
+
+
+def operations(setting: Setting) -> float:
+    """Multiplications and additions of a step: those of the stock convolution."""
+    pixels = setting.batch * setting.size**2
+    return PASSES * 2 * pixels * setting.kernel**2 * channels(setting) ** 2
+
+
+def moved_bytes(setting: Setting) -> float:
+    """Bytes of a step: two maps and a kernel are read or written in each pass."""
+    maps = 2 * setting.batch * setting.size**2 * channels(setting)
+    return PASSES * FLOAT * (maps + setting.kernel**2 * channels(setting) ** 2)
+
+
+def _step(given: dict):
+    """A training step of one layer, as a function without arguments."""
+    import keras
+    import numpy as np
+
+    from keras_gcnn import groups, layers
+
+    setting = Setting(**given)
+    shape = harness.in_format((setting.size, setting.size, channels(setting)))
+    if setting.frequency is None:
+        order = groups.get(setting.group).order
+        layer = layers.GConv2D(
+            setting.channels // order, setting.kernel, setting.group, padding="same"
+        )
+    else:
+        fields = layers.Fields.regular(8, setting.frequency)
+        layer = layers.SteerableConv2D(
+            fields, fields, setting.kernel, padding="same", band_limit=1.0
+        )
+    model = keras.Sequential([keras.Input(shape), layer])
+    model.compile("sgd", loss="mse", run_eagerly=False)
+    maps = np.random.default_rng(0).random((setting.batch, *shape), dtype="float32")
+    return lambda: model.train_on_batch(maps, maps)
+
+
+def limits() -> tuple[float, float]:
+    """Operations and bytes a second: of a large product of matrices, and of a copy."""
+    import numpy as np
+
+    size = 2048
+    matrix = np.ones((size, size), "float32")
+    block = np.ones(2**26, "float32")
+    target = np.empty_like(block)
+    products = [harness.seconds_of(lambda: matrix @ matrix) for _ in range(6)]
+    copies = [harness.seconds_of(lambda: np.copyto(target, block)) for _ in range(6)]
+    return 2 * size**3 / min(products), 2 * block.nbytes / min(copies)
+
+
+def measure(given: list[dict], steps: int) -> list[float]:
+    """Median milliseconds of a step of every setting."""
+    found = []
+    for one in given:
+        timed = harness.alternate({"step": _step(one)}, steps)
+        found.append(harness.median(timed, "step"))
+    return found
+
+
+def peak_memory(given: dict) -> float:
+    """MiB that the layer, its data and steps take, the imports left out."""
+    return harness.added_memory(lambda: _step(given), repeats=3)
+
+
+def rows(place: Place, steps: int) -> list[report.Row]:
+    """One row a setting."""
+    speed, bandwidth = place.run(limits)
+    found = []
+    for axis in AXES:
+        own = settings(axis)
+        times = place.run(measure, [asdict(one) for one in own], steps)
+        for setting, milliseconds in zip(own, times, strict=True):
+            least = 1000 * max(operations(setting) / speed, moved_bytes(setting) / bandwidth)
+            found.append(
+                {
+                    "changes": axis,
+                    "to": getattr(setting, axis),
+                    "GFLOP": round(operations(setting) / 1e9, 3),
+                    "MB": round(moved_bytes(setting) / 1e6, 1),
+                    "least, ms": round(least, 2),
+                    "step, ms": round(milliseconds, 2),
+                    "of the limit": f"{100 * least / milliseconds:.0f} %",
+                    "memory, MiB": round(place.run(peak_memory, asdict(setting))),
+                }
+            )
+            print(found[-1], flush=True)
+    note = f"limits: {speed / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.1f} GB/s"
+    print(note)
+    return [{**row, "_note": note} for row in found]
+
+
+def draw(found: list[report.Row], path: Path, note: str) -> None:
+    """Writes the picture: time, least time and memory along every axis."""
+    from keras_gcnn.analysis.figures import empty_figure
+
+    figure = empty_figure(11, 6.5, note)
+    for number, axis in enumerate(AXES, start=1):
+        own = [row for row in found if row["changes"] == axis]
+        names = [str(row["to"]) for row in own]
+        axes = figure.add_subplot(2, 3, number)
+        for key, style in (("step, ms", "o-"), ("least, ms", "k--"), ("memory, MiB", "s:")):
+            axes.plot(names, [row[key] for row in own], style, label=key, markersize=4)
+        axes.set_yscale("log")
+        axes.set_xlabel(TITLES[axis])
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend(fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def main(
+    backend: Annotated[str, typer.Option(help="Backend to measure.")] = "tensorflow",
+    steps: command.Steps = 7,
+    folder: Annotated[Path, typer.Option(help="Where to write page and picture.")] = Path("docs"),
+) -> None:
+    """Measures along every axis, and writes the page and its picture."""
+    (place,) = command.places([backend], ["cpu"], "channels_last")
+    header = report.describe([backend])
+    print(header)
+    found = rows(place, steps)
+    note = found[0]["_note"]
+    table = report.Table()
+    table.rows = [{key: value for key, value in row.items() if key != "_note"} for row in found]
+    draw(found, folder / "scaling.png", f"{header}; {note}")
+    shares = [float(row["of the limit"].split()[0]) for row in found]
+    table.write_markdown(
+        folder / "scaling.md",
+        "How layers grow",
+        [
+            f"{header}; {note}.",
+            "Written by `python benchmarks/scaling.py`: a training step of one layer, `GConv2D` on "
+            "P4 with 64 channels (16 fields) and a 3x3 kernel, on 32 maps of 28x28, where nothing "
+            "else is said; along `size` 4 maps of 32 channels; along `frequency` `SteerableConv2D` "
+            "on 8 fields.",
+            "A step is three convolutions: maps, gradients of inputs and of the kernel; each is "
+            "`2 B H W k^2 C_in C_out` operations and moves two maps and a kernel. Laying "
+            "out the kernel is not counted: it is part of what keeps a step from its limit, which "
+            "is the slower of the operations at the speed of a product of 2048x2048 matrices and "
+            "the bytes at that of a copy. Median over the settings: "
+            f"{statistics.median(shares):.0f} % of the limit.",
+            "![Time, least time and memory](scaling.png)",
+        ],
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
