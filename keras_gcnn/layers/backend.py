@@ -66,6 +66,15 @@ def mean(tensor, axis, keepdims=False):
     return total / ops.cast(ops.size(tensor) // ops.size(total), tensor.dtype)
 
 
+def replicas() -> int:
+    """How many replicas of a model see a part of the batch each; 1 but for `tf.distribute`."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
 def convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
     """The backend's own convolution."""
     if (

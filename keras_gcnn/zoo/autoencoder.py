@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_gcnn.layers import TurnByVector
 from keras_gcnn.layers.arguments import check_choice, check_count
-from keras_gcnn.layers.backend import mean, widened
+from keras_gcnn.layers.backend import mean, replicas, widened
 from keras_gcnn.zoo.posteriors import POSTERIORS
 
 _Schedule = keras.optimizers.schedules.LearningRateSchedule
@@ -146,7 +146,8 @@ class VariationalAutoencoder(keras.Model):
         total = reconstruction + ops.cast(self.current_beta(), kl.dtype) * kl
         if sample_weight is not None:
             total = total * ops.reshape(ops.cast(sample_weight, total.dtype), (-1,))
-        return mean(total, axis=0) + sum(self.losses)
+        # Keras adds up the losses of replicas, and so wants of each its share of their mean.
+        return (mean(total, axis=0) + sum(self.losses)) / replicas()
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Compares the images that are drawn with the targets, by the metrics of `compile`."""
