@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import cache
 
 import keras
 
-from keras_gcnn.analysis.models import all_layers
+from keras_gcnn.layers.backend import replicas
 
 _FRESH = "Start a new process, and ask for the devices before anything else is computed in it."
 
@@ -38,8 +39,8 @@ def prepare(count: int) -> None:
     available = {"jax": _jax_devices, "tensorflow": _tensorflow_devices}[backend](count)
     if available < count:
         raise ValueError(
-            f"devices={count}, but {backend} sees {available}. Ask for so many at most, or make "
-            "more of them visible (CUDA_VISIBLE_DEVICES)."
+            f"devices={count}, but {backend} sees {available} on this machine. Ask for so many at "
+            "most, or make more of them visible (CUDA_VISIBLE_DEVICES)."
         )
 
 
@@ -76,32 +77,15 @@ def _cpu():
     return tf.config.list_physical_devices("CPU")[0]
 
 
-def check_batches(count: int, batch_size: int, train: int, validation: int) -> None:
-    """Checks that every batch can be dealt out evenly.
+class _Whole(keras.distribution.DataParallel):
+    """Gives every device the whole batch, of which a step then takes what is the device's own.
 
-    Keras cannot deal out others on JAX, and on TensorFlow takes the mean of unequal parts as if
-    they were equal.
-
-    Args:
-        count: int, number of devices.
-        batch_size: int, images of a batch.
-        train: int, number of images to train on.
-        validation: int, number of images to validate on.
-
-    Raises:
-        ValueError: if some batch cannot be.
+    Keras itself deals out all batches of an epoch like the first of them, and so cannot do it with
+    a last one that is uneven.
     """
-    for what, number in (
-        ("training.batch_size", batch_size),
-        ("the number of training images (data.subset)", train),
-        ("the number of validation images (data.validation)", validation),
-    ):
-        if number % count:
-            near = max(count, number - number % count)
-            raise ValueError(
-                f"Batches are dealt out evenly to {count} devices, so {what} has to be a multiple "
-                f"of {count}. It is {number}: make it {near}."
-            )
+
+    def get_data_layout(self, data_shape):
+        return keras.distribution.TensorLayout([None] * len(data_shape), self.device_mesh)
 
 
 @contextmanager
@@ -113,45 +97,32 @@ def several(count: int) -> Iterator[None]:
         import jax
 
         names = [f"{one.platform}:{one.id}" for one in jax.devices()[:count]]
-        keras.distribution.set_distribution(
-            keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
-        )
+        keras.distribution.set_distribution(_Whole(devices=names, auto_shard_dataset=False))
         try:
             yield
         finally:
             keras.distribution.set_distribution(None)
     else:
-        import tensorflow as tf
-
-        kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
-        names = [f"{kind}:{index}" for index in range(count)]
-        with tf.distribute.MirroredStrategy(names).scope():
+        with _replicated(count).scope():
             yield
+
+
+@cache
+def _replicated(count: int):
+    """The one strategy for so many devices.
+
+    Another would number its sums over devices as the first one did, whose sizes TensorFlow
+    remembers; of another network they have others.
+    """
+    import tensorflow as tf
+
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(count)])
 
 
 def in_use() -> int:
     """Number of devices that a model which is trained now is distributed over."""
-    backend = keras.backend.backend()
-    if backend == "jax":
+    if keras.backend.backend() == "jax":
         distribution = keras.distribution.distribution()
         return 1 if distribution is None else int(distribution.device_mesh.devices.size)
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return tf.distribute.get_strategy().num_replicas_in_sync
-    return 1
-
-
-@contextmanager
-def synchronized(model: keras.Model) -> Iterator[None]:
-    """Has normalisations take their statistics over all devices, as on JAX they do by themselves.
-
-    Afterwards they are as they were, so that the model can be saved for any number of devices.
-    """
-    with ExitStack() as stack:
-        if keras.backend.backend() == "tensorflow" and in_use() > 1:
-            for layer in all_layers(model):
-                if getattr(layer, "synchronized", None) is False:
-                    layer.synchronized = True
-                    stack.callback(setattr, layer, "synchronized", False)
-        yield
+    return replicas()

@@ -8,10 +8,12 @@ import keras
 from rich.console import Console
 
 from keras_gcnn.data import Dataset
-from keras_gcnn.training import devices, files
+from keras_gcnn.training import files
 from keras_gcnn.training.callbacks import Logs, ProgressBar, Shuffle
 from keras_gcnn.training.checkpoint import Checkpoint
 from keras_gcnn.training.classification import Classification
+from keras_gcnn.training.dealing import check_batches, dealt_out, validation_batch_size
+from keras_gcnn.training.devices import in_use
 from keras_gcnn.training.interrupt import interruptible
 from keras_gcnn.training.tables import TrainingTable
 from keras_gcnn.training.task import Task
@@ -46,7 +48,7 @@ def check(dataset: Dataset, settings: TrainingTable) -> None:
             "larger than 0."
         )
     sizes = (settings.batch_size, len(dataset.train), len(dataset.validation))
-    devices.check_batches(devices.in_use(), *sizes)
+    check_batches(in_use(), *sizes)
     _optimizer(settings, steps=1)
 
 
@@ -111,12 +113,12 @@ def fit(
     # A run killed after its last epoch only has the weights that are kept put back.
     over = checkpoint.waited >= settings.patience
     try:
-        with interruptible() as interrupt, devices.synchronized(model):
+        with interruptible() as interrupt, dealt_out(model):
             model.fit(
                 batches,
                 shuffle=False,  # the batches are in their order; Keras would draw another
                 validation_data=task.validation(dataset.validation, settings, seed),
-                validation_batch_size=256 - 256 % devices.in_use(),
+                validation_batch_size=validation_batch_size(in_use(), len(dataset.validation)),
                 initial_epoch=done,
                 epochs=done if over else settings.epochs,
                 callbacks=[*callbacks, interrupt],

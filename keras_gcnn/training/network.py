@@ -162,10 +162,14 @@ class Network:
     def _on_one_device(self, model: keras.Model, dataset: data.Dataset) -> keras.Model:
         """The same model where it can be measured by batches of any size, and saved."""
         weights, optimizer = model.get_weights(), keras.optimizers.serialize(model.optimizer)
+        state: dict[str, np.ndarray] = {}
+        model.optimizer.save_own_variables(state)
         keras.backend.clear_session()
         model = build(self.table, dataset, self.seed, self.task)
         model.set_weights(weights)
         self.task.compile(model, keras.optimizers.deserialize(optimizer))
+        model.optimizer.build(model.trainable_variables)
+        model.optimizer.load_own_variables(state)
         return model
 
     def measure_again(self, dataset: data.Dataset, result: dict[str, Any]) -> dict[str, Any]:

@@ -53,8 +53,8 @@ def train(
         data_dir: where prepared data sets are; see `keras_gcnn.data.load`.
         console: where progress is shown; None for silence.
         devices: int, number of GPUs over which each batch is dealt out, with the losses of one, on
-            JAX and TensorFlow. Without a GPU the CPU counts as so many. A run may go on with
-            another number.
+            JAX and TensorFlow, but for random numbers, which on TensorFlow are others. Without a
+            GPU the CPU counts as so many. A run may go on with another number.
 
     Returns:
         A list with one dict per finished network and seed, in the order of the recipe: errors in
@@ -62,8 +62,9 @@ def train(
 
     Raises:
         ValueError: if the recipe does not fit the library, its backend or the data, the folder
-            holds another run, damaged files or a run that is going on, there are no such networks
-            or seeds, or `fresh` would remove networks that are not chosen.
+            holds another run, damaged files or a run that is going on, there are no such
+            networks, seeds or devices, batches cannot be dealt out to the devices, or `fresh` would
+            remove networks that are not chosen.
     """
     console = console or Console(quiet=True)
     backend = keras.backend.backend()

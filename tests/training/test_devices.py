@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import layers, training, zoo
-from keras_gcnn.training import devices
+from keras_gcnn.training import dealing, devices
 
 BACKEND = keras.backend.backend()
 distributes = pytest.mark.skipif(BACKEND == "torch", reason="Keras has one device on PyTorch")
@@ -20,16 +21,17 @@ title = "Normalised"
 
 [data]
 name = "digits"
-validation = 30
-subset = 102  # the last batch has 22
+validation = 31  # no batch size deals them out evenly
+subset = 83  # the last batch has 3
 test_subset = 20
 
 [training]
-epochs = 3
+epochs = 2
 batch_size = 40
 optimizer = "sgd"
 learning_rate = 0.05
-
+"""
+CLASSIFIER = """
 [evaluation]
 turned = false
 angles = false
@@ -39,62 +41,168 @@ name = "p4"
 builder = "cohen_cnn"
 arguments = { group = "p4", widths = [2, 2, 2, 2, 2, 2], dropout = 0.0 }
 """
+AUTOENCODER = """
+[latent]
+invariance = false
+likelihood_samples = 0
+pictures = false
+
+[[models]]
+name = "p4"
+builder = "vae"
+learning_rate = 0.0001
+
+[models.arguments]
+group = "p4"
+posterior = "gaussian"
+latent_dim = 2
+widths = [1, 1, 1]
+decoder_widths = [2, 2, 2]
+"""
 
 
 @pytest.fixture
 def recipe_file(tmp_path):
     path = tmp_path / "normalised.toml"
-    path.write_text(RECIPE)
+    path.write_text(RECIPE + CLASSIFIER)
     return path
 
 
-# In float64, since in float32 a training makes much of how sums are rounded.
-PROGRAM = """
+# All in one process, in which there are two devices, so that one after two is tried as well.
+PROGRAM = '''
+import json
 import sys
-from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from unittest import mock
+
 import keras
-from keras_gcnn import training
-from keras_gcnn.training import devices
+from keras_gcnn import layers, training
+from keras_gcnn.training import dealing, devices, fitting
+from keras_gcnn.zoo import posteriors
 
-path, folder, count, synchronized = sys.argv[1:]
+# In float64, since in float32 a training makes much of how sums are rounded.
 keras.config.set_floatx("float64")
-if synchronized == "no":
-    devices.synchronized = nullcontext
-training.train(training.load_recipe(path), folder, devices=int(count))
-assert devices.in_use() == 1
-training.train(training.load_recipe(path), folder)  # is finished: only read
-"""
+# Replicas draw other numbers than one device does.
+posteriors.GaussianSampling.call = lambda self, inputs, training=None: inputs[0]
+recipe, folder = training.load_recipe(sys.argv[1]), Path(sys.argv[2])
+parts, call = set(), layers.GBatchNormalization.call
 
 
-def run(path, folder, count, synchronized="yes"):
-    """The history of a training in a process of its own, and what it was measured with."""
-    arguments = [path, folder, count, synchronized]
+def normalize(layer, inputs, training=None, mask=None):
+    """As the layer does, noting what a device gets of a batch, or how many there are."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        if isinstance(inputs, jax.core.Tracer):
+            batch = inputs.shape
+            jax.debug.inspect_array_sharding(
+                inputs, callback=lambda one: parts.add((batch[0], one.shard_shape(batch)[0]))
+            )
+    else:
+        import tensorflow as tf
+
+        if context := tf.distribute.get_replica_context():
+            parts.add(context.num_replicas_in_sync)
+    return call(layer, inputs, training=training, mask=mask)
+
+
+class Stop(fitting.Shuffle):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        super().on_epoch_begin(epoch, logs)
+
+
+def train(name, count):
+    training.train(recipe, folder / name, devices=count)
+    assert devices.in_use() == 1
+
+
+def stop(name, count):
+    with mock.patch.object(fitting, "Shuffle", Stop):
+        try:
+            train(name, count)
+        except KeyboardInterrupt:
+            assert devices.in_use() == 1
+            return
+    raise AssertionError("was not stopped")
+
+
+with mock.patch.object(layers.GBatchNormalization, "call", normalize):
+    train("two", 2)
+(folder / "parts.json").write_text(json.dumps(sorted(parts)))
+train("one", 1)
+if "resume" in sys.argv:
+    stop("one, two", 1)
+    train("one, two", 2)
+if "mutations" in sys.argv:
+    with mock.patch.object(dealing, "all_layers", lambda model: []):
+        train("unsynchronized", 2)
+    with mock.patch.object(dealing, "_by_share", lambda compute_loss: partial(compute_loss)):
+        train("unshared", 2)
+'''
+
+
+def run(path, folder, *more):
+    """Trains in a process of its own."""
+    folder.mkdir()
     subprocess.run(
-        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+        [sys.executable, "-c", PROGRAM, str(path), str(folder), *more],
         env={**os.environ, "KERAS_BACKEND": BACKEND},
         check=True,
     )
+
+
+def history(folder):
+    """The losses of a training."""
     rows = csv.DictReader(io.StringIO((folder / "p4-seed0" / "history.csv").read_text()))
-    history = [[float(row[key]) for key in ("loss", "val_loss")] for row in rows]
-    result = (folder / "p4-seed0" / "result.json").read_text()
-    return np.array(history), result
+    return np.array([[float(row[key]) for key in ("loss", "val_loss")] for row in rows])
+
+
+def environment(folder):
+    return json.loads((folder / "p4-seed0" / "result.json").read_text())["environment"]
 
 
 @distributes
 def test_two_devices_have_the_losses_of_one(recipe_file, tmp_path):
-    one, before = run(recipe_file, tmp_path / "one", 1)
-    two, after = run(recipe_file, tmp_path / "two", 2)
-    assert one.shape == (3, 2)
-    np.testing.assert_allclose(two, one, atol=1e-9)
-    assert '"devices"' not in before
-    assert '"devices": 2' in after
-    # Nothing of it is left in the model.
-    model = keras.saving.load_model(tmp_path / "two" / "p4-seed0" / "model.keras")
-    for layer in model.layers:
-        assert not getattr(layer, "synchronized", False)
-    if BACKEND == "tensorflow":  # elsewhere statistics are over all devices anyway
-        unsynchronized, _ = run(recipe_file, tmp_path / "mutation", 2, "no")
-        assert np.abs(unsynchronized - one).max() > 1e-3
+    runs = tmp_path / "runs"
+    run(recipe_file, runs, "resume", *(["mutations"] if BACKEND == "tensorflow" else []))
+    one = history(runs / "one")
+    assert one.shape == (2, 2)
+    for name in ("two", "one, two"):
+        np.testing.assert_allclose(history(runs / name), one, atol=1e-7, err_msg=name)
+    assert "devices" not in environment(runs / "one")
+    assert environment(runs / "two")["devices"] == 2
+    # What is uneven is on JAX computed by both, on TensorFlow in unequal parts.
+    parts = json.loads((runs / "parts.json").read_text())
+    if BACKEND == "tensorflow":
+        assert 2 in parts
+    else:
+        assert [3, 3] in parts
+        assert [40, 20] in parts
+        assert [40, 40] not in parts
+    # The model is as if of one device, with the state of its optimizer.
+    models = [
+        keras.saving.load_model(runs / name / "p4-seed0" / "model.keras") for name in ("one", "two")
+    ]
+    assert not any(getattr(layer, "synchronized", False) for layer in models[1].layers)
+    for first, second in zip(*(model.variables for model in models), strict=True):
+        np.testing.assert_allclose(second, first, atol=1e-5)
+    assert [int(model.optimizer.iterations) for model in models] == [6, 6]
+    if BACKEND == "tensorflow":  # on JAX there are no replicas
+        for name in ("unsynchronized", "unshared"):
+            assert np.abs(history(runs / name) - one).max() > 1e-3, name
+
+
+@distributes
+def test_autoencoders_have_them_too(tmp_path):
+    path = tmp_path / "autoencoder.toml"
+    path.write_text(RECIPE + AUTOENCODER)
+    run(path, tmp_path / "runs")
+    one, two = (history(tmp_path / "runs" / name) for name in ("one", "two"))
+    assert one[-1, 0] < one[0, 0]
+    np.testing.assert_allclose(two, one, rtol=1e-6)
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="of PyTorch")
@@ -117,24 +225,51 @@ def test_devices_are_asked_for_first():
         devices.prepare(64)
 
 
+@distributes
+def test_there_have_to_be_as_many_accelerators(monkeypatch):
+    found = "_jax_devices" if BACKEND == "jax" else "_tensorflow_devices"
+    monkeypatch.setattr(devices, found, lambda count: 1)
+    with pytest.raises(ValueError, match=rf"devices=2, but {BACKEND} sees 1 .*CUDA_VISIBLE"):
+        devices.prepare(2)
+
+
+@pytest.mark.parametrize(("batch_size", "near"), [(3, 4), (7, 4)])
+def test_batches_are_dealt_out_evenly(batch_size, near):
+    message = rf"training\.batch_size has .* multiple of 4\. It is {batch_size}: make it {near}\."
+    with pytest.raises(ValueError, match=message):
+        dealing.check_batches(4, batch_size, 100, 20)
+
+
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ((3, 100, 20), r"training\.batch_size has .* multiple of 4\. It is 3: make it 4"),
-        ((8, 101, 20), r"data\.subset\) has .* It is 101: make it 100"),
-        ((8, 100, 22), r"data\.validation\) has .* It is 22: make it 20"),
+        ((8, 83, 20), "3 remain for the last.* Set data.subset to 80"),
+        ((8, 85, 20), "5 remain for the last.* Set data.subset to 80"),  # 2, 2, 1 and 0
+        ((8, 7, 20), "7 remain for the last.* Set data.subset to 4"),
+        ((8, 87, 5), "there are 5 validation images. Set data.validation to 4"),
     ],
 )
-def test_batches_are_dealt_out_evenly(sizes, message):
-    devices.check_batches(1, *sizes)
-    devices.check_batches(4, 8, 100, 20)
+def test_no_device_is_without_images_on_tensorflow(sizes, message):
+    dealing.check_batches(4, 8, 87, 23)
+    dealing.check_batches(1, *sizes)
+    if BACKEND != "tensorflow":
+        dealing.check_batches(4, *sizes)
+        return
     with pytest.raises(ValueError, match=message):
-        devices.check_batches(4, *sizes)
+        dealing.check_batches(4, *sizes)
+
+
+@pytest.mark.parametrize(
+    ("count", "validation", "expected"),
+    [(1, 31, 31), (1, 1000, 256), (2, 31, 28), (3, 1000, 255), (8, 31, 16), (4, 5, None)],
+)
+def test_batch_size_of_validation(count, validation, expected):
+    assert dealing.validation_batch_size(count, validation) == expected
 
 
 def test_one_device_is_as_without():
     model = zoo.cohen_cnn("p4", widths=(1,) * 6)
-    with devices.several(1), devices.synchronized(model):
+    with devices.several(1), dealing.dealt_out(model):
         assert devices.in_use() == 1
         norms = [one for one in model.layers if isinstance(one, layers.GBatchNormalization)]
         assert norms
