@@ -1,5 +1,5 @@
 PYTHON ?= python3.11
-BACKENDS ?= tensorflow jax torch
+BACKENDS ?= torch tensorflow jax
 BIN := .venv/bin
 
 .PHONY: demo test lint serve benchmarks peers export-matrix clean
@@ -9,7 +9,7 @@ demo: .venv/demo
 	$(BIN)/keras-gcnn train digits
 
 # The suite once per backend, on all cores; what is NumPy, files and counts alone only under the
-# first. A process a core, so that the threads of each are one: more of them fight.
+# first, which is the fastest. A process a core, so that the threads of each are one: more fight.
 ALONE := tests/groups tests/data $(wildcard tests/analysis/test_latent*.py) \
   $(addprefix tests/training/test_,growth.py interrupt.py recipe.py recipes.py report.py \
     run_folder.py) \
