@@ -76,6 +76,15 @@ class SearchFolder:
                 f"{self.path} is not empty and holds no search. Choose another folder (--run-dir)."
             )
 
+    def check_same(self) -> None:
+        """Checks a worker's recipe against the chief's, if they share the folder.
+
+        Raises:
+            ValueError: if they differ.
+        """
+        if self._recipe.is_file():
+            self.check()
+
     @contextmanager
     def claim(self) -> Iterator[None]:
         """Makes the folder this search's own as long as the context lasts.

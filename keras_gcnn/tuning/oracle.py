@@ -41,8 +41,14 @@ class _Durable(keras_tuner.Oracle):
 
     def reload(self) -> None:
         content = read_state(self.folder)
-        self.trials = {one["trial_id"]: Trial.from_state(one) for one in content["trials"]}
-        self.set_state(content["oracle"])
+        try:
+            self.trials = {one["trial_id"]: Trial.from_state(one) for one in content["trials"]}
+            self.set_state(content["oracle"])
+            whole = {*self.start_order, *self.end_order} == self.trials.keys()
+        except (AttributeError, LookupError, TypeError, ValueError):
+            whole = False
+        if not whole:
+            raise ValueError(f"{self.folder / STATE} is damaged. {_REMEDY}")
 
     @keras_tuner.synchronized
     def end_trial(self, trial: Trial) -> None:

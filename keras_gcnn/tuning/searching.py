@@ -30,6 +30,7 @@ from keras_gcnn.tuning.workers import (
     Role,
     check_address,
     end_with_parent,
+    hush,
     role,
     run_workers,
 )
@@ -71,9 +72,12 @@ def search(
     """
     console = console or Console(quiet=True)
     end_with_parent()
+    hush()
     own = _folder(recipe, folder, fresh)
     mine = role()
-    if mine != Role.WORKER:
+    if mine == Role.WORKER:
+        own.check_same()
+    else:
         own.check()
         check_address()
     prepared = _prepare(recipe, data_dir)
@@ -158,7 +162,10 @@ class _Prepared:
 def _prepare(recipe: SearchRecipe, data_dir: str | Path | None) -> _Prepared:
     """Loads the data and tries the hypermodel; raises a `ValueError` if something is wrong."""
     task = Classification() if recipe.latent is None else Autoencoding(recipe.latent)
-    check_builder(task, recipe.search.builder, (*BUILDERS, *AUTOENCODERS))
+    try:
+        check_builder(task, recipe.search.builder, (*BUILDERS, *AUTOENCODERS))
+    except ValueError as error:  # which speaks of the recipes of trainings
+        raise ValueError(str(error).replace("models.builder", "search.builder")) from None
     dataset = data.load(**recipe.data.model_dump(), seed=recipe.seed, data_dir=data_dir)
     check(dataset, recipe.training)
     of_data = {**task.arguments(dataset), "data_format": "channels_last"}
@@ -208,6 +215,12 @@ class _Announcer:
 
     def sum_up(self) -> None:
         """Says how many trials there were, and how fast."""
+        if not self._ended:
+            said = (
+                "Nothing was left to try: the tuner has had its trials. For more, raise --trials."
+            )
+            self.console.print(said, markup=False, emoji=False)
+            return
         hours = (time.perf_counter() - self._start) / 3600
         rate = (
             f"{self._ended} trials in {60 * hours:.1f} minutes, {self._ended / hours:.0f} an hour"
@@ -239,7 +252,7 @@ def _finish(board: Leaderboard, console: Console) -> list[dict[str, Any]]:
         reasons = [row["reason"] for row in rows if row["reason"]]
         raise ValueError(
             f"Every one of the {len(rows)} trials failed"
-            + (f"; the first of them: {reasons[0]}" if reasons else "")
+            + (f"; the first of them: {reasons[0].rstrip('.')}" if reasons else "")
             + f". The whole errors are in {board.own.path}, in result.json of each trial."
         )
     board.show(console)

@@ -40,6 +40,7 @@ class Hyperparameter:
         log: whether numbers are drawn evenly in their logarithm.
         parent: name of another hyperparameter without whose `parent_values` it means nothing.
         parent_values: see `parent`.
+        more: further values that a user may ask for.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Hyperparameter:
     log: bool = False
     parent: str | None = None
     parent_values: tuple = ()
+    more: tuple = ()
 
     def declare(self, hp: keras_tuner.HyperParameters) -> Any:
         """Registers it, and returns its value; None where its parent has another value."""
@@ -73,15 +75,12 @@ class Hyperparameter:
         """
         if isinstance(given, Mapping):
             return self._within(given)
-        values = given if isinstance(given, list | tuple) else [given]
-        if not values or len(set(map(repr, values))) < len(values):
+        listed = given if isinstance(given, list | tuple) else [given]
+        values = tuple(self._checked(value) for value in listed)
+        if not values or len(set(values)) < len(values):
             raise self._error(given, "needs one value or more, each once")
-        return replace(
-            self,
-            values=tuple(self._checked(value) for value in values),
-            bounds=None,
-            default=values[0] if self.default not in values else self.default,
-        )
+        default = self.default if self.default in values else values[0]
+        return replace(self, values=values, bounds=None, default=default)
 
     def _within(self, given: Mapping[str, Any]) -> Hyperparameter:
         if self.bounds is None:
@@ -96,10 +95,10 @@ class Hyperparameter:
     def _checked(self, value: Any) -> Any:
         """One value of a user's."""
         if self.bounds is None:
-            if type(value) is type(self.default) and (not self.values or value in self.values):
+            allowed = (*self.values, *self.more)
+            if isinstance(value, str) and value in allowed:
                 return value
-            allowed = ", ".join(map(repr, self.values)) or f"a {type(self.default).__name__}"
-            raise self._error(value, f"may be {allowed}")
+            raise self._error(value, f"may be {', '.join(map(repr, allowed))}")
         whole = isinstance(self.default, int)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             raise self._error(value, f"is {'an integer' if whole else 'a number'}")
@@ -108,10 +107,10 @@ class Hyperparameter:
         return int(value) if whole else float(value)
 
     def _error(self, given: Any, fault: str) -> ValueError:
-        form = "" if self.bounds is None else " or { min = ..., max = ... }"
+        form = "" if self.bounds is None else ", or { min = ..., max = ... }"
         return ValueError(
-            f"space: {self.name} = {given!r}: {self.name} ({self.meaning}) {fault}. Give a value, "
-            f"a list of values{form}."
+            f"space: {self.name} = {given!r}: {self.name} ({self.meaning}) {fault}. Give a value "
+            f"or a list of values{form}."
         )
 
 
@@ -129,6 +128,8 @@ def space_of(
     Raises:
         ValueError: for an unknown builder, group or name, or values that cannot be.
     """
+    if not isinstance(given, Mapping | None):
+        raise ValueError(f"space={given!r} has to be a dict by names of hyperparameters.")
     space = _default_space(builder, groups)
     known = {one.name: one for one in space}
     for name, value in (given or {}).items():
@@ -160,13 +161,15 @@ def _reachable(space: tuple[Hyperparameter, ...]) -> tuple[Hyperparameter, ...]:
 
 def _default_space(builder: str, groups: Sequence[str] | None) -> list[Hyperparameter]:
     if builder in _STAGES:
-        own = _discrete(builder, _check_groups(groups or ("z2", "p4", "p4m"), builder))
+        own = _discrete(
+            builder, _check_groups(("z2", "p4", "p4m") if groups is None else groups, builder)
+        )
     elif builder == "so2cnn":
         if groups not in (None, [_STEERABLE], (_STEERABLE,)):
             raise ValueError(f"groups={groups!r}: so2cnn has no group but so2. Leave groups out.")
         own = [*_steerable(), _dropout()]
     elif builder in zoo.AUTOENCODERS:
-        own = _autoencoder(_check_groups(groups or (_STEERABLE, "z2"), builder))
+        own = _autoencoder(_check_groups((_STEERABLE, "z2") if groups is None else groups, builder))
     else:
         raise ValueError(
             f"builder={builder!r} is no builder of keras_gcnn.zoo. Choose one of "
@@ -180,7 +183,9 @@ def _default_space(builder: str, groups: Sequence[str] | None) -> list[Hyperpara
 
 
 def _check_groups(groups: Sequence[str], builder: str) -> tuple[str, ...]:
-    names = [groups] if isinstance(groups, str) else list(groups)
+    names = [groups] if isinstance(groups, str) else groups
+    if not isinstance(names, list | tuple) or not names:
+        raise ValueError(f"groups={groups!r} has to be a list of groups, e.g. ['z2', 'p4'].")
     if len(set(names)) < len(names):
         raise ValueError(f"groups={groups!r} names a group twice.")
     for name in names:
@@ -208,9 +213,16 @@ def _discrete(builder: str, names: tuple[str, ...]) -> list[Hyperparameter]:
             "restrict_after", "the stage after which the network is an ordinary one", NEVER,
             values=(NEVER, *_STAGES[builder]), **of_group,
         ),
-        Hyperparameter("head", "how maps become a vector", "invariant", values=HEADS),
+        _head(builder),
     ]  # fmt: skip
     return [*found, _dropout()] if builder == "cohen_cnn" else found
+
+
+def _head(builder: str) -> Hyperparameter:
+    # With all positions kept LeNet's dense layer is so large that few budgets can be met.
+    more = ("flatten",) if builder == "lenet" else ()
+    values = tuple(one for one in HEADS if one not in more)
+    return Hyperparameter("head", "how maps become a vector", values[0], values, more=more)
 
 
 def _dropout() -> Hyperparameter:

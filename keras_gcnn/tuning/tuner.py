@@ -165,8 +165,11 @@ def _count_start(folder: Path) -> Path:
     epoch = state.stat().st_mtime_ns if state.is_file() else 0
     before = 0
     if starts.is_file():
-        found = files.read_json(starts, lambda one: one["starts"] >= 0, "Delete it.")
-        before = found["starts"] if found["epoch"] == epoch else 0
+        try:
+            found = files.read_json(starts, lambda one: {one["epoch"], one["starts"]} >= {0}, "")
+            before = found["starts"] if found["epoch"] == epoch else 0
+        except ValueError:  # damaged: it counts anew
+            pass
     if before >= _STARTS:
         starts.unlink()
         raise RuntimeError(

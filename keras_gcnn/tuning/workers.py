@@ -49,6 +49,14 @@ def role() -> Role:
     return Role.CHIEF if "chief" in os.environ[_ID] else Role.WORKER
 
 
+def hush() -> None:
+    """Keeps KerasTuner from printing each value of a condition that passes between processes."""
+    from keras_tuner.src.engine import conditions
+
+    if role() != Role.ALONE:
+        conditions.print = lambda *_: None
+
+
 def check_address() -> None:
     """Checks that a chief can have its port; without a chief there is nothing to check.
 

@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from keras_gcnn.training import load_recipe
-from keras_gcnn.tuning import load_search, search
+from keras_gcnn.tuning import load_search, search, tuner
 
 
 def rows_of(folder):
@@ -142,9 +142,35 @@ def test_a_mistake_in_a_recipe_is_named_by_its_key(change, old, new, message):
 def test_a_damaged_state_is_told(search_file, tmp_path):
     folder = tmp_path / "run"
     search(load_search(search_file), folder)
-    (folder / "oracle.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"oracle\.json is damaged"):
-        search(load_search(search_file), folder)
+    state = folder / "oracle.json"
+    whole = json.loads(state.read_text())
+    lost = {**whole, "trials": whole["trials"][:1]}
+    without = {name: one for name, one in whole["oracle"].items() if name != "start_order"}
+    for damaged in ({}, lost, {**whole, "oracle": without}):
+        state.write_text(json.dumps(damaged))
+        with pytest.raises(ValueError, match=r"oracle\.json is damaged"):
+            search(load_search(search_file), folder)
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", "{}", '{"starts": "a", "epoch": 0}'])
+def test_a_damaged_note_of_starts_loses_no_trial(search_file, tmp_path, damaged):
+    folder = tmp_path / "run" / "trial_0"
+    starts = folder / "starts.json"
+    tuner._count_start(folder)
+    assert json.loads(starts.read_text())["starts"] == 1
+    starts.write_text(damaged)
+    tuner._count_start(folder)
+    assert json.loads(starts.read_text())["starts"] == 1
+
+
+def test_a_worker_of_another_search_is_refused(search_file, change, tmp_path, monkeypatch):
+    search(load_search(search_file), tmp_path / "run")
+    for name, value in (("ORACLE_IP", "127.0.0.1"), ("ORACLE_PORT", "1"), ("TUNER_ID", "w1")):
+        monkeypatch.setenv(f"KERASTUNER_{name}", value)
+    with pytest.raises(ValueError, match=r"search\.parameters was 20000 and is 30000"):
+        search(
+            load_search(change(("parameters = 20_000", "parameters = 30_000"))), tmp_path / "run"
+        )
 
 
 def test_autoencoders_are_compared_by_the_bound(change, tmp_path):

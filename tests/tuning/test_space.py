@@ -45,6 +45,12 @@ def test_a_user_narrows_it():
     given = {"learning_rate": {"min": 1e-3, "max": 1}, "head": ["flatten"], "weight_decay": 0.5}
     space = {one.name: one for one in space_of("lenet", given=given)}
     assert space["learning_rate"].bounds == (1e-3, 1.0)
+    (rate,) = (
+        one
+        for one in space_of("lenet", given={"learning_rate": [1, 0.5]})
+        if one.name == "learning_rate"
+    )
+    assert [type(one) for one in (*rate.values, rate.default)] == [float] * 3
     assert space["head"].values == ("flatten",)
     assert space["weight_decay"].values == (0.5,)
     assert space["weight_decay"].default == 0.5
@@ -66,6 +72,8 @@ def test_a_user_narrows_it():
         ({"weight_decay": [0.1, 0.1]}, "each once"),
         ({"head": "round"}, "may be 'invariant', 'orientations', 'flatten'"),
         ({"head": {"min": 0, "max": 1}}, "choice and has no bounds"),
+        ({"head": 3}, "may be"),
+        (3, "has to be a dict"),
     ],
 )
 def test_what_cannot_be_searched_is_named(given, message):
@@ -79,6 +87,8 @@ def test_what_cannot_be_searched_is_named(given, message):
         (("resnet45", 50_000), "no builder of keras_gcnn.zoo"),
         (("lenet", 50_000, ["p5"]), "p5"),
         (("lenet", 50_000, ["p4", "p4"]), "twice"),
+        (("lenet", 50_000, []), "has to be a list of groups"),
+        (("lenet", 50_000, 5), "has to be a list of groups"),
         (("so2cnn", 50_000, ["p4"]), "no group but so2"),
     ],
 )
