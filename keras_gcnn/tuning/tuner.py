@@ -166,7 +166,7 @@ def _count_start(folder: Path) -> Path:
     before = 0
     if starts.is_file():
         try:
-            found = files.read_json(starts, lambda one: {one["epoch"], one["starts"]} >= {0}, "")
+            found = files.read_json(starts, _is_note, "")
             before = found["starts"] if found["epoch"] == epoch else 0
         except ValueError:  # damaged: it counts anew
             pass
@@ -177,6 +177,11 @@ def _count_start(folder: Path) -> Path:
         )
     files.write_json(starts, {"epoch": epoch, "starts": before + 1})
     return starts
+
+
+def _is_note(content: Any) -> bool:
+    """Whether this is what `_count_start` writes."""
+    return all(isinstance(content[key], int) for key in ("epoch", "starts"))
 
 
 def _continue(earlier: Path, folder: Path) -> None:

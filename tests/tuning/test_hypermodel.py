@@ -1,5 +1,6 @@
 """Hypermodels in KerasTuner's own tuners."""
 
+import keras
 import keras_tuner
 import numpy as np
 import pytest
