@@ -1,8 +1,7 @@
 """Samples of von Mises-Fisher distributions, beside the random numbers that they are made of.
 
-"Noise" draws as many uniform and normal numbers as the sampler does and nothing more: what no
-sampler with this number of proposals can be faster than. All are compiled where the backend
-compiles, and taken in turn in one process.
+"Noise" draws the uniform and normal numbers of a sampler that makes all of its proposals at once,
+and nothing more. All are compiled where the backend compiles, and taken in turn in one process.
 
     python benchmarks/vmf.py
     python benchmarks/vmf.py --backend torch --dim 50 --steps 200

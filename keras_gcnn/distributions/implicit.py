@@ -47,13 +47,16 @@ def angle_slope(cosine, sine, rest, kappa, dim: int, ratio: Ratio):
     length = ops.where(whole < reach, whole, reach)
     excess = rest_of_mean - rest  # cosine - A
     cotangent = cosine / ops.clip(sine, _SMALLEST, 1.0)
-    steps = ops.where(near, -length, length) * _constant(_NODES, cosine)
-    half, sines = ops.square(ops.sin(steps / 2)), ops.sin(steps)
-    drop = -2 * half * cosine - sines * sine  # cos p - cos t
+    # With p = t + 2 h. A sine costs more than all else; 1 - sin^2 h is far from zero, since half of
+    # the way to a pole is, or the reach.
+    sine_of_step = ops.sin(ops.where(near, -length, length) * _constant(_NODES / 2, cosine))
+    cosine_of_step = ops.sqrt(1 - ops.square(sine_of_step))
+    chord = 2 * sine_of_step
+    drop = -chord * (sine_of_step * cosine + cosine_of_step * sine)  # cos p - cos t
     exponent = kappa * drop
     if dim > 2:  # with the logarithm of sin p / sin t
-        stretch = ops.clip(sines * cotangent - 2 * half, _LEAST_STRETCH, np.inf)
-        exponent = exponent + (dim - 2) * ops.log1p(stretch)
+        stretch = chord * (cosine_of_step * cotangent - sine_of_step)
+        exponent = exponent + (dim - 2) * ops.log1p(ops.clip(stretch, _LEAST_STRETCH, np.inf))
     values = (drop + excess) * ops.exp(exponent) * _constant(_WEIGHTS, cosine)
     total = ops.sum(values, axis=0) * length
     return ops.where(near, -total, total)

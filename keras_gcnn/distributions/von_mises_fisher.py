@@ -61,11 +61,11 @@ def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
     mu, kappa, result = _as_tensors(mu, kappa)
     dim = mu.shape[-1]
     mu = unit(mu)
-    seed_of_cosines, seed_of_tangents = _two_seeds(seed)
+    *seeds_of_cosines, seed_of_tangents = _seeds(seed, 3)
     batch = ops.shape(mu[..., :1] + kappa)[:-1]
     concentration = ops.broadcast_to(kappa[..., 0], batch)
     full = (*shape, *batch)
-    cosine = sample_cosine(concentration, dim, full, seed_of_cosines)
+    cosine = sample_cosine(concentration, dim, full, seeds_of_cosines)
     fixed = ops.stop_gradient(kappa[..., 0])  # not repeated: its ratio is costly
     found = ratio(fixed, dim, slope=False, divergence=False)
     slope = angle_slope(cosine.value, cosine.sine, cosine.rest, fixed, dim, found)
@@ -230,8 +230,8 @@ def _log_area(dim: int) -> float:
     return math.log(2) + dim / 2 * math.log(math.pi) - math.lgamma(dim / 2)
 
 
-def _two_seeds(seed):
-    """Seeds of two draws: with the same integer both would be the same numbers."""
+def _seeds(seed, number: int) -> list:
+    """Seeds of several draws: with the same integer all would be the same numbers."""
     if isinstance(seed, Integral):
-        return np.random.SeedSequence(int(seed)).generate_state(2).tolist()
-    return seed, seed
+        return np.random.SeedSequence(int(seed)).generate_state(number).tolist()
+    return [seed] * number

@@ -77,6 +77,12 @@ def replicas() -> int:
 
 def convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
     """The backend's own convolution."""
+    if keras.backend.backend() == "torch":
+        from keras_gcnn.layers import torch_convolution
+
+        return torch_convolution.convolve(
+            inputs, kernel, strides, padding, data_format, dilation_rate
+        )
     if (
         keras.backend.backend() == "jax"
         and data_format == "channels_last"
@@ -126,6 +132,8 @@ def has_fast_depthwise() -> bool:
 
 def convolve_depthwise(inputs, kernel, strides, padding, data_format, dilation_rate):
     """Every channel with a filter of its own; the kernel is `(rows, columns, 1, channels)`."""
+    if keras.backend.backend() == "torch":
+        return convolve(inputs, kernel, strides, padding, data_format, dilation_rate)
     return _in_a_format_it_has(
         ops.depthwise_conv,
         inputs,

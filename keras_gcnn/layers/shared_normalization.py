@@ -12,6 +12,15 @@ from keras_gcnn.layers.base import as_numbers
 _RENORM = ("renorm_clipping", "renorm_momentum")
 
 
+def _fused(inputs):
+    """A module with moments and normalisation in fewer passes, where there is one."""
+    if keras.backend.backend() != "torch":
+        return None
+    from keras_gcnn.layers import torch_normalization
+
+    return torch_normalization if torch_normalization.can_fuse(inputs) else None
+
+
 class SharedBatchNormalization(keras.layers.BatchNormalization):
     """Base of the layers whose statistics, scale and offset several channels share.
 
@@ -80,6 +89,8 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
 
     def _moments_per_channel(self, inputs, mask):
         if mask is None:
+            if not self.synchronized and (fused := _fused(inputs)):
+                return fused.moments(inputs, self.axis % len(inputs.shape))
             return ops.moments(inputs, axes=self._reduction_axes, synchronized=self.synchronized)
         if len(mask.shape) != len(inputs.shape) - 1:
             raise ValueError(
@@ -120,7 +131,7 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
 
         variance = laid_out(self._scales_of, variance)
         mean = laid_out(self._means_of, mean)
-        outputs = ops.batch_normalization(
+        outputs = (_fused(inputs) or ops).batch_normalization(
             inputs,
             ops.zeros_like(variance) if mean is None else mean,
             variance,

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 from scipy import integrate, stats
 
-from keras_gcnn.distributions import von_mises_fisher
+from keras_gcnn.distributions import rejection, von_mises_fisher
 from tests.helpers.gradients import gradient
 from tests.helpers.von_mises_fisher import references
 
@@ -179,6 +179,25 @@ def test_shapes_and_seeds():
     first, second = (draw(mu, kappas, seed=stream) for _ in range(2))
     assert not np.allclose(first, second)
     assert not np.allclose(draw(mu, kappas, seed=None), draw(mu, kappas, seed=None))
+
+
+def test_what_the_first_proposals_leave_over_is_drawn_again():
+    """The acceptance is lowest on the circle; most are left over where it is."""
+    refused = 1 - 0.6577
+    for number in (1, 24, 25, 64, 1000, 4096, 10**6):
+        room = rejection.second_draws(number)
+        assert room <= number
+        assert stats.binom.sf(room, number, refused**rejection.FIRST) < 1e-12
+    assert refused**rejection.PROPOSALS < 2e-12
+
+
+def test_one_that_is_no_concentration_takes_no_room_of_others():
+    kappas = np.full((4096, 1), np.nan, "float32")
+    kappas[::2] = 1e5
+    found = draw(np.tile(np.eye(1, 2, dtype="float32"), (4096, 1)), kappas)
+    assert np.isnan(found[1::2]).all()
+    # A refused proposal would be anywhere on the circle.
+    assert found[::2, 0].min() > 0.999
 
 
 def test_draws_are_independent():

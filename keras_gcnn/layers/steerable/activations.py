@@ -46,6 +46,20 @@ def sampling_matrix(block: Block, samples: int) -> np.ndarray:
     return np.stack(columns, axis=1) / np.sqrt(block.size)
 
 
+def _like(tensor, matrix: np.ndarray):
+    """The matrix as a tensor of the same type and in the same place."""
+    return ops.cast(constant(np.ascontiguousarray(matrix)), tensor.dtype)
+
+
+def _fused(activation):
+    """A module that needs less time and memory for it, where there is one."""
+    if keras.backend.backend() != "torch":
+        return None
+    from keras_gcnn.layers import torch_fourier
+
+    return torch_fourier if torch_fourier.can_fuse(activation) else None
+
+
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class FourierActivation(SteerableLayer):
     """Applies an activation to fields as functions of the angle.
@@ -108,22 +122,22 @@ class FourierActivation(SteerableLayer):
         return join_blocks(parts, axis)
 
     def _activate(self, tensor, block: Block):
-        to_samples = sampling_matrix(block, self.samples)
-        to_field = to_samples.T * (block.size / self.samples)
-        shape = ops.shape(tensor)
-        if self.channel_axis == -1:  # one product of two matrices, whatever the rank
-            fields = ops.reshape(tensor, (-1, block.size))
-            values = product(fields, self._like(tensor, to_samples.T))
-            field = product(self.activation(values), self._like(tensor, to_field.T))
+        matrix = sampling_matrix(block, self.samples)
+        inverse = matrix.T * (block.size / self.samples)
+        shape, last = ops.shape(tensor), self.channel_axis == -1
+        # With channels last one product of two matrices, whatever the rank.
+        rest = () if last else (positions_of(shape),)
+        fields = ops.reshape(tensor, (-1, block.size, *rest))
+        if fused := _fused(self.activation):
+            to_samples, to_field = (_like(tensor, one) for one in (matrix, inverse))
+            fields = fused.activate(fields, to_samples, to_field, self.activation, last)
+        elif last:
+            values = product(fields, _like(tensor, matrix.T))
+            fields = product(self.activation(values), _like(tensor, inverse.T))
         else:
-            maps = ops.reshape(tensor, (-1, block.size, positions_of(shape)))
-            values = product(self._like(tensor, to_samples), maps)
-            field = product(self._like(tensor, to_field), self.activation(values))
-        return ops.reshape(field, (-1, *shape[1:]))
-
-    @staticmethod
-    def _like(tensor, matrix: np.ndarray):
-        return ops.cast(constant(np.ascontiguousarray(matrix)), tensor.dtype)
+            values = product(_like(tensor, matrix), fields)
+            fields = product(_like(tensor, inverse), self.activation(values))
+        return ops.reshape(fields, (-1, *shape[1:]))
 
     def get_config(self) -> dict:
         return {

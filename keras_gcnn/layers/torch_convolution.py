@@ -1,0 +1,42 @@
+"""Convolution on PyTorch without copies of its input.
+
+Keras lays a map of channels-last data out twice before a convolution. Its memory is in the order
+that PyTorch calls channels_last from the start.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+
+def convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
+    """Convolution with a kernel of shape `(rows, columns, c_in or 1, c_out)`.
+
+    With 1 instead of c_in every channel has a filter of its own.
+    """
+    weights = kernel.permute(3, 2, 0, 1)
+    if data_format == "channels_last":
+        inputs = inputs.permute(0, 3, 1, 2)
+        weights = weights.contiguous(memory_format=torch.channels_last)
+    around = (0, 0)
+    if padding == "same":
+        inputs, around = _same(inputs, kernel.shape[:2], strides, dilation_rate)
+    groups = inputs.shape[1] // kernel.shape[2]
+    outputs = functional.conv2d(inputs, weights, None, strides, around, dilation_rate, groups)
+    return outputs.permute(0, 2, 3, 1) if data_format == "channels_last" else outputs
+
+
+def _same(inputs, sizes, strides, dilation_rate):
+    """The input, with zeros around it where both sides differ, and the zeros still to add."""
+    pairs = []
+    for number, size, stride, dilation in zip(
+        inputs.shape[2:], sizes, strides, dilation_rate, strict=True
+    ):
+        reach = (size - 1) * dilation + 1
+        total = max((-(-number // stride) - 1) * stride + reach - number, 0)
+        pairs.append((total // 2, total - total // 2))
+    if all(before == after for before, after in pairs):
+        return inputs, tuple(before for before, _ in pairs)
+    (top, bottom), (left, right) = pairs
+    return functional.pad(inputs, (left, right, top, bottom)), (0, 0)

@@ -1,0 +1,141 @@
+"""What PyTorch computes in operations of its own: values, gradients, and gradients of these."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+if keras.backend.backend() != "torch":
+    pytest.skip("only PyTorch has them", allow_module_level=True)
+
+import torch
+
+from keras_gcnn.layers import (
+    Fields,
+    FourierActivation,
+    torch_convolution,
+    torch_fourier,
+    torch_normalization,
+)
+
+
+def numbers(rng, *shape):
+    return torch.tensor(rng.normal(size=shape) + 1, requires_grad=True)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((3, 4, 2, 5), 3), ((3, 5, 4, 2), 1), ((7, 5), 1)])
+class TestNormalization:
+    def test_moments(self, rng, shape, axis):
+        maps = numbers(rng, *shape)
+        others = tuple(one for one in range(len(shape)) if one != axis)
+        found = torch_normalization.moments(maps, axis)
+        values = maps.detach().numpy()
+        np.testing.assert_allclose(found[0].detach(), values.mean(others), rtol=1e-12)
+        np.testing.assert_allclose(found[1].detach(), values.var(others), rtol=1e-12)
+        checked = (lambda x: torch_normalization.moments(x, axis), (maps,))
+        assert torch.autograd.gradcheck(*checked)
+        assert torch.autograd.gradgradcheck(*checked)
+
+    @pytest.mark.parametrize("left_out", [(), ("offset",), ("scale",), ("offset", "scale")])
+    def test_batch_normalization(self, rng, shape, axis, left_out):
+        given = {name: numbers(rng, 5) for name in ("mean", "variance", "offset", "scale")}
+        given["variance"] = given["variance"].detach().abs().requires_grad_()
+        given = {name: one for name, one in given.items() if name not in left_out}
+        along = [-1 if one == axis else 1 for one in range(len(shape))]
+        maps = numbers(rng, *shape)
+
+        def formula(maps, mean, variance, offset=None, scale=None):
+            mean, variance, offset, scale = (
+                one if one is None else one.reshape(along)
+                for one in (mean, variance, offset, scale)
+            )
+            normal = (maps - mean) / torch.sqrt(variance + 0.1)
+            return normal * (1 if scale is None else scale) + (0 if offset is None else offset)
+
+        values = torch_normalization.batch_normalization(maps, axis=axis, epsilon=0.1, **given)
+        expected = formula(maps, **given)
+        torch.testing.assert_close(values, expected, rtol=1e-12, atol=1e-12)
+        weights = torch.tensor(rng.normal(size=shape))
+        inputs = (maps, *given.values())
+        for one, other in zip(
+            torch.autograd.grad((values * weights).sum(), inputs),
+            torch.autograd.grad((expected * weights).sum(), inputs),
+            strict=True,
+        ):
+            torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_statistics_far_from_zero(rng):
+    maps = (1000 + rng.normal(size=(64, 30, 30, 3))).astype("float32")
+    mean, variance = torch_normalization.moments(torch.from_numpy(maps), 3)
+    exact = maps.astype("float64")
+    np.testing.assert_allclose(mean, exact.mean((0, 1, 2)), rtol=2e-5)
+    np.testing.assert_allclose(variance, exact.var((0, 1, 2)), rtol=1e-3)
+
+
+@pytest.mark.parametrize("channels", [(1, 6), (4, 6), "each by itself"])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_convolution(rng, channels, data_format, padding):
+    apart = isinstance(channels, str)
+    for size, stride, dilation in itertools.product((1, 2, 3), (1, 2), (1, 2)):
+        if stride > 1 and dilation > 1:
+            continue
+        kernel = rng.normal(size=(size, 3, *((1, 4) if apart else channels)))
+        shape = (2, 7, 8, 4 if apart else channels[0])
+        if data_format == "channels_first":
+            shape = (shape[0], shape[3], *shape[1:3])
+        maps, kernel = torch.tensor(rng.normal(size=shape)), torch.tensor(kernel)
+        window = {
+            "strides": (stride, stride),
+            "padding": padding,
+            "data_format": data_format,
+            "dilation_rate": (dilation, 1),
+        }
+        found = torch_convolution.convolve(maps, kernel, **window)
+        if apart:
+            expected = ops.depthwise_conv(maps, kernel.permute(0, 1, 3, 2), **window)
+        else:
+            expected = ops.conv(maps, kernel, **window)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("last", [True, False])
+class TestFourierActivation:
+    @pytest.fixture(autouse=True)
+    def in_parts(self, monkeypatch):
+        monkeypatch.setitem(torch_fourier._AT_ONCE, "cpu", 8 * 3 * 2)  # two or six fields
+
+    def given(self, rng, last):
+        maps = numbers(rng, *((7, 3) if last else (7, 3, 3)))
+        return maps, numbers(rng, 8, 3).detach(), numbers(rng, 3, 8).detach()
+
+    def test_values(self, rng, last):
+        maps, to_samples, to_field = self.given(rng, last)
+        found = torch_fourier.activate(maps, to_samples, to_field, keras.activations.elu, last)
+        samples = torch.einsum("sc,nc...->ns...", to_samples, maps)
+        values = torch.where(samples > 0, samples, torch.exp(samples) - 1)
+        expected = torch.einsum("cs,ns...->nc...", to_field, values)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+    def test_gradients(self, rng, last):
+        maps, *matrices = self.given(rng, last)
+
+        def activate(x):
+            return torch_fourier.activate(x, *matrices, keras.activations.tanh, last)
+
+        assert torch.autograd.gradcheck(activate, (maps,))
+        assert torch.autograd.gradgradcheck(activate, (maps,))
+
+
+def test_an_activation_with_weights_is_trained(rng):
+    weight = torch.tensor(0.5, requires_grad=True)
+    layer = FourierActivation(
+        Fields.regular(2, max_frequency=1), lambda x: x * torch.sigmoid(weight)
+    )
+    layer(numbers(rng, 1, 2, 2, 6)).square().sum().backward()
+    assert weight.grad.abs() > 0
+    assert not torch_fourier.can_fuse(layer.activation)
+    assert torch_fourier.can_fuse(keras.activations.elu)
