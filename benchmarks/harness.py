@@ -40,13 +40,32 @@ def directions(number: int, dim: int):
     return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype("float32")
 
 
-def compile_classifier(model):
-    """Compiles a model from images to logits as the trainings do."""
+def compile_classifier(model, parts: int = 1, jit_compile: bool | str = "auto"):
+    """Compiles a model from images to logits as the trainings do.
+
+    Args:
+        model: to be compiled.
+        parts: batches whose gradients are applied together.
+        jit_compile: as of `keras.Model.compile`.
+    """
     import keras
 
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss=loss, run_eagerly=False)
+    optimizer = keras.optimizers.Adam(gradient_accumulation_steps=parts if parts > 1 else None)
+    model.compile(optimizer, loss, run_eagerly=False, jit_compile=jit_compile)
     return model
+
+
+def step_in_parts(model, data, parts: int) -> Callable[[], None]:
+    """A training step on a batch, taken in parts whose gradients are applied together."""
+    compile_classifier(model, parts)
+    images, labels = (one[: len(one) // parts] for one in data)
+
+    def step() -> None:
+        for _ in range(parts):
+            model.train_on_batch(images, labels)
+
+    return step
 
 
 def seconds_of(action: Callable[[], object]) -> float:
@@ -99,8 +118,11 @@ def added_memory(prepare: Callable[[], Callable[[], object]], repeats: int = 10)
         prepare: builds everything and returns the action, such as a training step.
         repeats: number of calls.
     """
+    import keras
+
     import keras_gcnn.layers  # noqa: F401 - with the backend, before it is measured
 
+    keras.utils.set_random_seed(0)  # imports TensorFlow on every backend, if it is there
     held = _resident()
     action = prepare()
     for _ in range(repeats):

@@ -21,6 +21,13 @@ SAMPLES = 16
 FIELD_KERNEL = 3
 
 
+def _recomputed(wanted: bool):
+    """Layers made in here keep their input only, and compute the rest again for the gradient."""
+    import keras
+
+    return keras.RematScope("full") if wanted else nullcontext()
+
+
 def _model(put) -> object:
     """A compiled model of what `put` makes of the image, from the same seed."""
     import keras
@@ -47,7 +54,13 @@ def stock(channels: Iterable[int], kernel: int):
     return _model(put)
 
 
-def on_group(group: str, channels: Iterable[int] = CHANNELS, kernel: int = GROUP_KERNEL):
+def on_group(
+    group: str,
+    channels: Iterable[int] = CHANNELS,
+    kernel: int = GROUP_KERNEL,
+    *,
+    recomputed: bool = False,
+):
     """Group convolutions, whose head pools over positions and orientations."""
     import keras
 
@@ -60,7 +73,9 @@ def on_group(group: str, channels: Iterable[int] = CHANNELS, kernel: int = GROUP
         for number in channels:
             x = convolution(number // order, kernel, group, padding="same", use_bias=False)(x)
             x = layers.GBatchNormalization(group)(x)
-            x = keras.layers.Activation("elu")(x)
+            with _recomputed(recomputed):
+                activation = keras.layers.Activation("elu")
+            x = activation(x)
             convolution = layers.GConv2D
         return keras.layers.Dense(CLASSES)(layers.GGlobalPooling("mean", group)(x))
 
@@ -74,7 +89,7 @@ def steerable(
     recomputed: bool = False,
     band_limit: float | str = 0.1,
 ):
-    """Steerable convolutions; with their activations under `keras.RematScope` if recomputed."""
+    """Steerable convolutions."""
     import keras
 
     from keras_gcnn import layers
@@ -87,7 +102,7 @@ def steerable(
                 before, after, kernel, padding="same", use_bias=False, band_limit=band_limit
             )
             x = layers.SteerableBatchNormalization(after)(convolution(x))
-            with keras.RematScope("full") if recomputed else nullcontext():
+            with _recomputed(recomputed):
                 activation = layers.FourierActivation(after, "elu", samples=SAMPLES)
             x = activation(x)
         x = keras.layers.GlobalAveragePooling2D()(x)

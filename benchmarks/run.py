@@ -22,6 +22,7 @@ import less
 import pipeline
 import pointwise
 import report
+import settings
 import start
 import steerable
 import typer
@@ -32,7 +33,18 @@ import zoo
 
 BENCHMARKS: dict[str, ModuleType] = {
     one.__name__: one
-    for one in (layers, steerable, less, vmf, pointwise, export, zoo, pipeline, start)
+    for one in (
+        layers,
+        steerable,
+        less,
+        vmf,
+        pointwise,
+        export,
+        zoo,
+        settings,
+        pipeline,
+        start,
+    )
 }
 SUMMARY = ("layers", "steerable", "less")
 NOTES = (
@@ -59,10 +71,10 @@ def main(
     print(header)
     table = report.Table()
     for name in names:
-        settings: dict[str, Any] = dict(BENCHMARKS[name].SMALLEST) if smallest else {}
+        given: dict[str, Any] = dict(BENCHMARKS[name].SMALLEST) if smallest else {}
         if steps:
-            settings["steps"] = steps
-        for row in command.rows(name, partial(BENCHMARKS[name].compare, **settings), where):
+            given["steps"] = steps
+        for row in command.rows(name, partial(BENCHMARKS[name].compare, **given), where):
             table.add(row)
     folder.mkdir(parents=True, exist_ok=True)
     table.write_json(folder / "measured.json", header)

@@ -28,6 +28,9 @@ from peers import escnn_nets, our_nets, spheres
 from places import BACKENDS, Failed, Place
 
 ENVIRONMENTS = Path(__file__).resolve().parents[1] / ".venv-peers"
+# Each measured once with all numbers in float32, and once with maps and products in bfloat16: in
+# Keras by the policy mixed_bfloat16, in PyTorch by autocast.
+PRECISIONS = {"float32": "", "bfloat16": ", bfloat16"}
 NETS: dict[str, dict[str, Any]] = {
     "c4": {
         "channels": nets.CHANNELS,
@@ -97,16 +100,24 @@ def compare_nets(
 ) -> Iterator[report.Row]:
     """The rows of a network, this library over escnn."""
     other = peer("escnn", threads)
-    for kind in ("step", "inference"):
-        work = (name, NETS[name], batch_size)
-        yield from in_turn(
-            f"{name} {kind} against escnn",
-            partial(other.serve, getattr(escnn_nets, kind), *work),
-            {one.backend: partial(one.serve, getattr(our_nets, kind), *work) for one in where},
-            rounds,
-            calls,
-            {"torch": round(TARGETS[name, kind], 3), "best": BEST_TARGET},
-        )
+    for precision, label in PRECISIONS.items():
+        for kind in ("step", "inference"):
+            work = (name, NETS[name], batch_size)
+            targets = {"torch": round(TARGETS[name, kind], 3), "best": BEST_TARGET}
+            ours = {
+                one.backend: partial(one.serve, getattr(our_nets, kind), *work, precision)
+                for one in where
+            }
+            if (kind, precision) == ("inference", "float32"):
+                ours["onnxruntime"] = partial(where[0].serve, our_nets.exported, *work, threads)
+            yield from in_turn(
+                f"{name} {kind}{label} against escnn",
+                partial(other.serve, getattr(escnn_nets, kind), *work, precision),
+                ours,
+                rounds,
+                calls,
+                targets if precision == "float32" else {"best": None},
+            )
 
 
 def compare_spheres(

@@ -9,7 +9,7 @@ import harness
 SHAPE = (1, 28, 28)
 
 
-def step(name: str, settings: dict, batch_size: int) -> Callable[[], object]:
+def step(name: str, settings: dict, batch_size: int, precision: str) -> Callable[[], object]:
     """A training step: cross-entropy and Adam."""
     import torch
 
@@ -21,7 +21,8 @@ def step(name: str, settings: dict, batch_size: int) -> Callable[[], object]:
 
     def train() -> float:
         optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(head(_through(body, images)), labels)
+        with _in_precision(precision):
+            loss = torch.nn.functional.cross_entropy(head(_through(body, images)), labels)
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -29,7 +30,7 @@ def step(name: str, settings: dict, batch_size: int) -> Callable[[], object]:
     return train
 
 
-def inference(name: str, settings: dict, batch_size: int) -> Callable[[], object]:
+def inference(name: str, settings: dict, batch_size: int, precision: str) -> Callable[[], object]:
     """A call of the exported network; of what escnn cannot export, the modules as they are."""
     import torch
 
@@ -43,11 +44,19 @@ def inference(name: str, settings: dict, batch_size: int) -> Callable[[], object
     @torch.inference_mode()
     def call():
         x = images
-        for part in parts:
-            x = part(x)
-        return head(x)
+        with _in_precision(precision):
+            for part in parts:
+                x = part(x)
+            return head(x)
 
     return call
+
+
+def _in_precision(name: str):
+    """PyTorch's way to half precision: convolutions and products in it, what needs more not."""
+    import torch
+
+    return torch.autocast("cpu", torch.bfloat16, enabled=name == "bfloat16")
 
 
 def _exported(module) -> Callable:

@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import harness
 import nets
 
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
-def step(name: str, settings: dict, batch_size: int) -> Callable[[], object]:
+
+def step(name: str, settings: dict, batch_size: int, precision: str) -> Callable[[], object]:
     """A training step: cross-entropy and Adam."""
-    return partial(_network(name, settings).train_on_batch, *_batch(batch_size))
+    network = _network(name, settings, precision)
+    return partial(network.train_on_batch, *_batch(batch_size))
 
 
-def inference(name: str, settings: dict, batch_size: int) -> Callable[[], object]:
-    """A call of the network in plain layers."""
+def inference(name: str, settings: dict, batch_size: int, precision: str) -> Callable[[], object]:
+    """A call of the network in the form that is the faster one."""
+    import keras
+
     from keras_gcnn import export
 
-    plain = export.to_plain(_network(name, settings))
-    return partial(plain.predict_on_batch, _batch(batch_size)[0])
+    network = _network(name, settings, precision)
+    if keras.backend.backend() != "torch":  # on which stock convolutions copy their input
+        network = export.to_plain(network)
+    return partial(network.predict_on_batch, _batch(batch_size)[0])
+
+
+def exported(name: str, settings: dict, batch_size: int, threads: int) -> Callable[[], object]:
+    """A call of the ONNX file in ONNX Runtime."""
+    import onnxruntime
+
+    from keras_gcnn import export
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        export.save(_network(name, settings, "float32"), path, format="onnx")
+        session = onnxruntime.InferenceSession(path.read_bytes(), options)
+    inputs = {session.get_inputs()[0].name: _batch(batch_size)[0]}
+    return partial(session.run, None, inputs)
 
 
 def _batch(size: int):
     return harness.batch(size, harness.in_format(nets.SHAPE))
 
 
-def _network(name: str, settings: dict):
+def _network(name: str, settings: dict, precision: str):
+    import keras
+
+    keras.config.set_dtype_policy(POLICIES[precision])
     if name == "c4":
         return nets.on_group("p4", settings["channels"], settings["kernel"])
     # The other's rings and band limits, so that the kernels are of the same basis.

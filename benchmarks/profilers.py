@@ -1,0 +1,178 @@
+"""Records steps with the profiler of each backend, as operations whose times do not overlap."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+CONVOLUTION, GRADIENTS, MOVEMENT = "convolution", "gradients of convolutions", "data movement"
+ELEMENTWISE, OPTIMIZER, OTHER = "other elementwise, sums", "optimizer", "other"
+# An operation has one word, a fusion many: the first pattern that is in any of them decides.
+WORDS = {
+    r"conv(?!ert)": CONVOLUTION,
+    r"matmul|^(add|b|badd)?mm$|^dot|einsum|linear": "matrix products",
+    r"gather|scatter|segment|index|embedding": MOVEMENT,
+    r"add|sub|mul|div|sqrt|square|pow|exp|log|neg|elu|max|min|mean|sum|reduce|norm|moments|bias"
+    r"|^select$|compare|where|entropy|nll": ELEMENTWISE,
+    r"copy|transpose|concat|cat$|slice|split|pack|pad|tile|repeat|broadcast|fill|zero|reverse"
+    r"|clone|contiguous|convert|^call$": MOVEMENT,
+}
+SCOPES = {"normalisation": r"norm|moments", "activations": r"elu|activation"}  # of elementwise ones
+KINDS = (
+    CONVOLUTION,
+    GRADIENTS,
+    "matrix products",
+    *SCOPES,
+    ELEMENTWISE,
+    MOVEMENT,
+    OPTIMIZER,
+    OTHER,
+)
+
+
+class Operation(NamedTuple):
+    """A part of a step.
+
+    Attributes:
+        name: as it is shown.
+        scope: names around it, of layers or of functions.
+        words: what it does.
+        time: milliseconds, without those of operations inside it.
+    """
+
+    name: str
+    scope: str
+    words: list[str]
+    time: float
+
+
+Steps = Callable[[], None]
+Read = Callable[[Any], tuple[str, str, list[str]] | None]  # of an event, all but its time
+
+
+def kind(operation: Operation) -> str:
+    """Which of `KINDS` an operation is."""
+    scope, words = operation.scope.lower(), [word.lower() for word in operation.words]
+    if re.search(r"\badam/|_foreach_", scope):
+        return OPTIMIZER
+    found = (one for pattern, one in WORDS.items() if any(re.search(pattern, w) for w in words))
+    first = next(found, OTHER)
+    if first == CONVOLUTION and re.search(r"gradient|backward|transpose\(jvp|^$", scope):
+        return GRADIENTS  # without a scope is what XLA makes of the gradient of a kernel
+    if first == ELEMENTWISE:
+        inside = (one for one, pattern in SCOPES.items() if re.search(pattern, scope))
+        return next(inside, ELEMENTWISE)
+    return first
+
+
+def with_torch(steps: Steps) -> Iterator[Operation]:
+    """Of `torch.profiler`, which itself takes off what an operation calls."""
+    from torch.profiler import ProfilerActivity, profile
+
+    # With shapes it takes up to twice as long: what it keeps lies between tensors in memory, and
+    # these go back to the system and come again as new pages.
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        steps()
+    for event in profiler.events():
+        around, above = [event.name], event.cpu_parent
+        while above is not None:
+            around.append(above.name)
+            above = above.cpu_parent
+        words = [one.removeprefix("aten::") for one in around if one.startswith("aten::")]
+        nodes = [one.rpartition(" ")[2] for one in around[1:] if not one.startswith("aten::")]
+        name = " in ".join([event.name, *nodes[:1]])
+        yield Operation(name, " ".join(around), words, event.self_cpu_time_total / 1e3)
+
+
+def with_tensorflow(steps: Steps) -> Iterator[Operation]:
+    """Of `tf.profiler`, whose operations are called `layer/operation:Type`."""
+    from tensorflow import profiler
+
+    def read(event) -> tuple[str, str, list[str]] | None:
+        found = re.fullmatch(r"([^:\s]+):(\w+)", event.name)
+        if found is None:
+            return None
+        return re.sub(r"functional_\d+/", "", event.name), found[1], [found[2]]
+
+    options = profiler.experimental.ProfilerOptions(python_tracer_level=0)
+    with tempfile.TemporaryDirectory() as folder:
+        with profiler.experimental.Profile(folder, options):
+            steps()
+        yield from _read_trace(folder, read)
+
+
+def with_jax(steps: Steps) -> Iterator[Operation]:
+    """Of `jax.profiler`; what is in a fusion is looked up in the compiled modules."""
+    import jax
+
+    options = jax.profiler.ProfileOptions()
+    options.python_tracer_level = 0
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder, profiler_options=options):
+            steps()
+        compiled = jax.devices()[0].client.live_executables()
+        modules = {one.name: _instructions(one) for each in compiled for one in each.hlo_modules()}
+
+        def read(event) -> tuple[str, str, list[str]] | None:
+            module = dict(event.stats).get("hlo_module")
+            if module is None:
+                return None
+            return modules.get(module, {}).get(event.name, (event.name, "", [event.name]))
+
+        yield from _read_trace(folder, read)
+
+
+RECORDERS = {"torch": with_torch, "tensorflow": with_tensorflow, "jax": with_jax}
+
+
+def _instructions(module) -> dict[str, tuple[str, str, list[str]]]:
+    """Of every instruction of a compiled module: name with shape and layer, scope and words."""
+    inside: dict[str, list[tuple[str, ...]]] = {}
+    for line in module.to_string().splitlines():
+        if head := re.match(r"(?:ENTRY )?%?([\w.-]+) \(.*\{$", line):
+            body = inside.setdefault(head[1], [])
+        elif found := re.match(r"\s+(?:ROOT )?%?(\S+) = (\(.*?\)|\S+) ([a-z][\w-]*)\(", line):
+            scope = re.search(r'op_name="(.*?)"', line)
+            calls = re.search(r"\bcalls=%?([\w.-]+)", line)
+            body.append((*found.groups(), scope[1] if scope else "", calls[1] if calls else ""))
+
+    def words(operation: str, called: str) -> list[str]:
+        below = (words(one, calls) for _, _, one, _, calls in inside.get(called, ()))
+        return [operation, *chain.from_iterable(below)]
+
+    def scopes(own: str, called: str) -> str:
+        below = (scopes(scope, calls) for *_, scope, calls in inside.get(called, ()))
+        return own or " ".join(filter(None, dict.fromkeys(below)))
+
+    found = {}
+    for name, shape, operation, own, called in chain.from_iterable(inside.values()):
+        scope = scopes(own, called)
+        layer = re.sub(r"jit\(\w+\)/", "", scope.partition(" ")[0])
+        shown = f"{name} {shape.partition('{')[0]}" + f" of {layer}" * bool(layer)
+        found[name] = shown, scope, words(operation, called)
+    return found
+
+
+def _read_trace(folder: str, read: Read) -> Iterator[Operation]:
+    """What `read` finds on every thread, less the time of what it finds inside it."""
+    from jax.profiler import ProfileData
+
+    (path,) = Path(folder).rglob("*.xplane.pb")
+    planes = ProfileData.from_file(str(path)).planes
+    for thread in (line for plane in planes for line in plane.lines):
+        found = [(one.start_ns, one.duration_ns, read(one)) for one in thread.events]
+        found = sorted((one for one in found if one[2]), key=lambda one: (one[0], -one[1]))
+        own = [duration for _, duration, _ in found]
+        around: list[int] = []
+        for number, (start, duration, _) in enumerate(found):
+            while around and sum(found[around[-1]][:2]) <= start:
+                around.pop()
+            if around:
+                own[around[-1]] -= duration
+            around.append(number)
+        for (_, _, what), nanoseconds in zip(found, own, strict=True):
+            yield Operation(*what, nanoseconds / 1e6)

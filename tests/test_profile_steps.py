@@ -1,0 +1,72 @@
+"""Profiles of training steps, at their smallest, and what kinds operations are of."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _neighbours(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+
+def test_a_profile_tells_convolutions_apart_and_counts_nothing_twice(tmp_path):
+    backend = keras.backend.backend()
+    command = [sys.executable, str(FOLDER / "profile_steps.py"), "--backend", backend]
+    command += ["--network", "p4", "--smallest", "--folder", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    page = (tmp_path / "profiles.md").read_text()
+    cells = [line.strip("| ").split(" | ") for line in page.splitlines()]
+    rows = {row[1]: row[2] for row in cells if row[0] == "p4" and len(row) == 3}
+    spent = {name: float(cell.split()[0]) for name, cell in rows.items()}
+    assert spent["convolution"] > 0
+    assert spent["gradients of convolutions"] > 0
+    assert 0 < spent["all operations"] <= spent["step, under the profiler"]
+    assert page.count(f"| p4 | {backend} | `") == 8
+
+
+@pytest.mark.parametrize(
+    ("scope", "words", "expected"),
+    [
+        ("jit(step)/jvp(g_conv2d)/conv_general_dilated", ["fusion", "convolution"], "convolution"),
+        ("", ["fusion", "parameter", "convolution"], "gradients of convolutions"),
+        ("jit(step)/transpose(jvp(dense))/dot_general", ["dot", "add"], "matrix products"),
+        ("jit(step)/adam/add", ["fusion", "multiply", "add"], "optimizer"),
+        ("jit(step)/convert", ["convert"], "data movement"),
+        ("gradient_tape/conv2d/Conv2DBackpropFilter", ["Conv2DBackpropFilter"], None),
+        ("g_batch_normalization_1/moments/variance", ["Mean"], "normalisation"),
+        ("fourier_activation/Elu", ["Elu"], "activations"),
+        ("g_conv2d/UnsortedSegmentSum", ["UnsortedSegmentSum"], "data movement"),
+        ("aten::copy_ aten::convolution_backward", ["copy_", "convolution_backward"], None),
+        ("aten::mul aten::_foreach_mul", ["mul", "_foreach_mul"], "optimizer"),
+        ("aten::addmm", ["addmm"], "matrix products"),
+        ("aten::empty", ["empty"], "other"),
+    ],
+)
+def test_an_operation_is_of_the_kind_that_its_names_tell(scope, words, expected):
+    import profilers
+
+    operation = profilers.Operation("name", scope, words, 1.0)
+    assert profilers.kind(operation) == (expected or profilers.GRADIENTS)
+
+
+def test_the_time_of_an_operation_is_without_that_of_those_inside_it():
+    pytest.importorskip("jax")
+    import profilers
+
+    class Event:
+        def __init__(self, name, start, duration):
+            self.name, self.start_ns, self.duration_ns = name, start, duration
+
+    events = [Event("inner", 2, 3), Event("outer", 0, 10), Event("after", 10, 5)]
+    events += [Event("deepest", 3, 1), Event("unread", 0, 20), Event("second", 6, 4)]
+    own = profilers.own_times(
+        events, lambda one: None if one.name == "unread" else (one.name, "", [])
+    )
+    found = {one.name: round(one.time * 1e6) for one in own}
+    assert found == {"outer": 3, "inner": 2, "deepest": 1, "second": 4, "after": 5}
