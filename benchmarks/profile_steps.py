@@ -40,8 +40,10 @@ NOTES = (
     "What XLA fuses counts as one: as the first of convolution, product, elementwise operation and "
     "movement that is in it, and as of the layer in which it ends. PyTorch normalises in one "
     "operation, and what it does inside a convolution, such as laying out its kernel, counts as "
-    "convolution. What a step takes beyond its operations is Python, and scheduling. With more threads than one, operations may add up to more than the step, and to less than "
-    "the processors' time, since only the thread that started an operation has its name.",
+    "convolution. What a step takes beyond its operations is Python, and scheduling.",
+    "With more threads than one, operations may add up to more than the step, since they run side "
+    "by side, and to less than the processors' time, since the threads that one calls for help "
+    "are not recorded.",
 )
 
 
@@ -95,13 +97,13 @@ def by_kind(network: str, measured: dict[str, dict[str, Any]]) -> list[report.Ro
         total = spent.total()
         columns[backend] = {
             **{
-                kind: f"{spent[kind]:.1f} ({_share(spent[kind], total)})"
+                kind: f"{_milliseconds(spent[kind])} ({_share(spent[kind], total)})"
                 for kind in profilers.KINDS
             },
-            "all operations": f"{total:.1f}",
-            "step, under the profiler": f"{one['recorded']:.1f}",
-            "step": f"{one['step']:.1f}",
-            "step, processors' time": f"{one['processors']:.1f}",
+            "all operations": _milliseconds(total),
+            "step, under the profiler": _milliseconds(one["recorded"]),
+            "step": _milliseconds(one["step"]),
+            "step, processors' time": _milliseconds(one["processors"]),
         }
     names = next(iter(columns.values()))
     return [
@@ -120,11 +122,15 @@ def largest(network: str, backend: str, operations: list[list[Any]]) -> list[rep
             "operation": f"`{name}`",
             "kind": kind,
             "calls": round(calls, 1),
-            "ms per step": f"{milliseconds:.1f}",
+            "ms per step": _milliseconds(milliseconds),
             "share": _share(milliseconds, total),
         }
         for name, kind, calls, milliseconds in operations[:LARGEST]
     ]
+
+
+def _milliseconds(number: float) -> str:
+    return f"{number:.1f}" if number >= 10 else f"{number:.2f}"
 
 
 def _share(part: float, whole: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -158,21 +158,29 @@ def _instructions(module) -> dict[str, tuple[str, str, list[str]]]:
 
 
 def _read_trace(folder: str, read: Read) -> Iterator[Operation]:
-    """What `read` finds on every thread, less the time of what it finds inside it."""
+    """What `read` makes of the events of all threads."""
     from jax.profiler import ProfileData
 
     (path,) = Path(folder).rglob("*.xplane.pb")
-    planes = ProfileData.from_file(str(path)).planes
-    for thread in (line for plane in planes for line in plane.lines):
-        found = [(one.start_ns, one.duration_ns, read(one)) for one in thread.events]
-        found = sorted((one for one in found if one[2]), key=lambda one: (one[0], -one[1]))
-        own = [duration for _, duration, _ in found]
-        around: list[int] = []
-        for number, (start, duration, _) in enumerate(found):
-            while around and sum(found[around[-1]][:2]) <= start:
-                around.pop()
-            if around:
-                own[around[-1]] -= duration
-            around.append(number)
-        for (_, _, what), nanoseconds in zip(found, own, strict=True):
-            yield Operation(*what, nanoseconds / 1e6)
+    for plane in ProfileData.from_file(str(path)).planes:
+        for thread in plane.lines:
+            yield from own_times(thread.events, read)
+
+
+def own_times(events: Iterable[Any], read: Read) -> Iterator[Operation]:
+    """What `read` makes of the events of a thread, less the time of what it makes of those inside.
+
+    Events that it makes nothing of are as if they were not there.
+    """
+    found = [(one.start_ns, one.duration_ns, read(one)) for one in events]
+    found = sorted((one for one in found if one[2]), key=lambda one: (one[0], -one[1]))
+    own = [duration for _, duration, _ in found]
+    around: list[int] = []
+    for number, (start, duration, _) in enumerate(found):
+        while around and sum(found[around[-1]][:2]) <= start:
+            around.pop()
+        if around:
+            own[around[-1]] -= duration
+        around.append(number)
+    for (_, _, what), nanoseconds in zip(found, own, strict=True):
+        yield Operation(*what, nanoseconds / 1e6)

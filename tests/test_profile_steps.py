@@ -70,3 +70,15 @@ def test_the_time_of_an_operation_is_without_that_of_those_inside_it():
     )
     found = {one.name: round(one.time * 1e6) for one in own}
     assert found == {"outer": 3, "inner": 2, "deepest": 1, "second": 4, "after": 5}
+
+
+def test_a_backend_that_is_not_there_is_skipped(monkeypatch, capsys):
+    import profile_steps
+
+    monkeypatch.setattr(profile_steps, "find_spec", lambda name: None if name == "jax" else name)
+    assert profile_steps.installed(["tensorflow", "jax", "torch"]) == ["torch"]
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "tensorflow skipped: install jax, which reads the traces"
+    assert told[1] == "jax skipped: install jax"
+    with pytest.raises(SystemExit, match="nothing is written"):
+        profile_steps.installed(["jax"])
