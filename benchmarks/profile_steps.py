@@ -38,9 +38,9 @@ NOTES = (
     "`torch.profiler`, `tf.profiler` and `jax.profiler`; the time of an operation is without that "
     "of operations that it calls, so that nothing counts twice.",
     "What XLA fuses counts as one: as the first of convolution, product, elementwise operation and "
-    "movement that is in it, and as of the layer in which it ends. PyTorch normalises in one "
-    "operation, and what it does inside a convolution, such as laying out its kernel, counts as "
-    "convolution. What a step takes beyond its operations is Python, and scheduling.",
+    "movement that is in it, and as of the layer in which it ends. What PyTorch does inside a "
+    "convolution, such as laying out its memory, counts as convolution, and the Python of its "
+    "layers as other. What a step takes beyond its operations is Python, and scheduling.",
     "With more threads than one, operations may add up to more than the step, since they run side "
     "by side, and to less than the processors' time, since the threads that one calls for help "
     "are not recorded.",
@@ -64,7 +64,8 @@ def measure(network: str, sizes: dict[str, Any], batch_size: int, steps: int) ->
     import keras
 
     data = harness.batch(batch_size, harness.in_format(nets.SHAPE))
-    step = partial(build(network, **sizes).train_on_batch, *data)
+    model = build(network, **sizes)
+    step = partial(model.train_on_batch, *data)
     for _ in range(WARM_UP):
         step()
     start = time.process_time()
@@ -72,7 +73,7 @@ def measure(network: str, sizes: dict[str, Any], batch_size: int, steps: int) ->
     processors = time.process_time() - start
     recorded: list[float] = []
     found = profilers.RECORDERS[keras.backend.backend()](
-        lambda: recorded.extend(harness.seconds_of(step) for _ in range(steps))
+        model, lambda: recorded.extend(harness.seconds_of(step) for _ in range(steps))
     )
     times: Counter[tuple[str, str]] = Counter()
     calls: Counter[tuple[str, str]] = Counter()
@@ -155,7 +156,7 @@ def installed(backends: list[str]) -> list[str]:
 
 def main(
     backend: command.Backends = BACKENDS,
-    network: Annotated[list[str], typer.Option(help="Networks.")] = list(NETWORKS),  # noqa: B006
+    network: Annotated[list[str], typer.Option(help=", ".join(NETWORKS))] = ["p4", "steerable"],  # noqa: B006
     data_format: command.DataFormat = "channels_last",
     threads: Annotated[int, typer.Option(min=0, help="Cores of a process; 0 for all.")] = 1,
     batch_size: command.BatchSize = 64,
@@ -171,13 +172,9 @@ def main(
     header = f"{report.describe(backends)}, {cores}, batch {batch_size}, {steps} steps"
     print(header)
     kinds, operations = report.Table(), []
+    where = [Place(one, "cpu", data_format, threads=threads or None) for one in backends]
     for name in network:
-        measured = {
-            place.backend: place.run(measure, name, sizes, batch_size, steps)
-            for place in (
-                Place(one, "cpu", data_format, threads=threads or None) for one in backends
-            )
-        }
+        measured = {one.backend: one.run(measure, name, sizes, batch_size, steps) for one in where}
         for row in by_kind(name, measured):
             kinds.add(row)
         for one in backends:

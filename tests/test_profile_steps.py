@@ -45,6 +45,11 @@ def test_a_profile_tells_convolutions_apart_and_counts_nothing_twice(tmp_path):
         ("aten::copy_ aten::convolution_backward", ["copy_", "convolution_backward"], None),
         ("aten::mul aten::_foreach_mul", ["mul", "_foreach_mul"], "optimizer"),
         ("aten::addmm", ["addmm"], "matrix products"),
+        (
+            "aten::native_batch_norm aten::_batch_norm_impl_index",
+            ["native_batch_norm", "_batch_norm_impl_index"],
+            "normalisation",
+        ),
         ("aten::empty", ["empty"], "other"),
     ],
 )

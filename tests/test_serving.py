@@ -167,7 +167,7 @@ def test_a_mistake_is_the_clients_and_the_server_stays(client, body, status, mes
 
 def test_the_load_run_prints_its_table(client):
     command = [sys.executable, EXAMPLE / "load.py", f"http://127.0.0.1:{client.port}"]
-    done = subprocess.run([*command, "--seconds", "3"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, "--seconds", "8"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     head, _, row = done.stdout.splitlines()
     assert head == "| server | requests/s | images/s | p50, ms | p99, ms |"

@@ -83,12 +83,14 @@ def convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
         return torch_convolution.convolve(
             inputs, kernel, strides, padding, data_format, dilation_rate
         )
-    if (
-        keras.backend.backend() == "jax"
-        and data_format == "channels_last"
-        and tuple(kernel.shape[:2]) == strides == (1, 1)
-    ):
-        return ops.matmul(inputs, kernel[0, 0])  # on a CPU in a third of the time, with gradients
+    if keras.backend.backend() == "jax" and data_format == "channels_last":
+        from keras_gcnn.layers import jax_convolution
+
+        if tuple(kernel.shape[:2]) == strides == (1, 1):
+            return ops.matmul(inputs, kernel[0, 0])  # on a CPU in a third of the time, both ways
+        if kernel.shape[2] >= jax_convolution.FEWEST_CHANNELS and _on_cpu():
+            window = jax_convolution.Window(tuple(strides), padding, tuple(dilation_rate))
+            return jax_convolution.convolve(inputs, kernel, window)
     return _in_a_format_it_has(
         ops.conv,
         inputs,
@@ -125,9 +127,11 @@ def has_fast_depthwise() -> bool:
     XLA's is not on a CPU: in a training step it takes twice the time of a full convolution, and
     written as a sum of shifted maps it still takes as long as that.
     """
-    if keras.backend.backend() != "jax":
-        return True
-    return not all(device.startswith("cpu") for device in keras.distribution.list_devices())
+    return keras.backend.backend() != "jax" or not _on_cpu()
+
+
+def _on_cpu() -> bool:
+    return all(device.startswith("cpu") for device in keras.distribution.list_devices())
 
 
 def convolve_depthwise(inputs, kernel, strides, padding, data_format, dilation_rate):

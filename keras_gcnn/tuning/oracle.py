@@ -56,6 +56,10 @@ class _Durable(keras_tuner.Oracle):
         if trial.trial_id in self._retry_queue:
             self._retry_queue.remove(trial.trial_id)
         if trial.trial_id in self.end_order:
+            ongoing = self.ongoing_trials.items()
+            self.ongoing_trials = {
+                worker: own for worker, own in ongoing if own.trial_id != trial.trial_id
+            }
             return
         super().end_trial(trial)
         self.save()  # once more: without the trial among those that are going on
@@ -123,14 +127,20 @@ def read_state(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: if its file is damaged.
     """
-    return files.read_json(
+    content = files.read_json(
         folder / STATE,
         lambda content: (
-            {"ongoing_trials", "retry_queue"} <= set(content["oracle"])
+            {"end_order", "ongoing_trials", "retry_queue"} <= set(content["oracle"])
             and all(isinstance(one["trial_id"], str) for one in content["trials"])
         ),
         _REMEDY,
     )
+    # A trial that has just ended is among both for a moment, in which a kill may come.
+    state = content["oracle"]
+    ended = set(state["end_order"])
+    ongoing = state["ongoing_trials"].items()
+    state["ongoing_trials"] = {worker: one for worker, one in ongoing if one not in ended}
+    return content
 
 
 def release(folder: Path) -> None:

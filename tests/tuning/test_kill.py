@@ -11,9 +11,12 @@ import sys
 import time
 
 import keras
+import keras_tuner
 import pytest
 
-from keras_gcnn.tuning import load_search, search
+from keras_gcnn.tuning import hypermodel, load_search, search
+from keras_gcnn.tuning.folder import STATE
+from keras_gcnn.tuning.oracle import make_oracle
 from keras_gcnn.tuning.tuner import _STARTS
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no kill -9")
@@ -42,8 +45,48 @@ def wait_for(what, process=None):
 
 
 def finish(process):
-    out, _ = process.communicate(timeout=_PATIENCE)
+    try:
+        out, _ = process.communicate(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # it leads a session of its own
+        raise
     return process.returncode, out
+
+
+def test_a_kill_while_a_trial_is_ended(search_file, tmp_path, monkeypatch):
+    """KerasTuner saves a trial as ended before it takes it from those that are going on."""
+    recipe = load_search(search_file)
+
+    def new():
+        found = make_oracle(recipe, tmp_path, lambda values: True)
+        found._set_project_dir(str(tmp_path), "run")
+        return found
+
+    oracle = new()
+    hyperparameters = keras_tuner.HyperParameters()
+    hypermodel("lenet", parameters=20_000).build(hyperparameters)
+    oracle.update_space(hyperparameters)
+    trial = oracle.create_trial("worker0")
+    oracle.update_trial(trial.trial_id, {"val_loss": 1.0})
+    trial.status = "COMPLETED"
+    save = type(oracle).save
+
+    def killed(self):
+        save(self)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(type(oracle), "save", killed)
+        oracle.end_trial(trial)
+    assert json.loads((tmp_path / STATE).read_text())["oracle"]["ongoing_trials"]
+    after = new()
+    after.reload()
+    following = after.create_trial("worker0")
+    assert following.trial_id != trial.trial_id
+    # A worker that asks in between gets the trial once more, and ends it once more.
+    after.ongoing_trials["worker1"] = after.trials[trial.trial_id]
+    after.end_trial(trial)
+    assert list(after.ongoing_trials) == ["worker0"]
 
 
 def trials_of(folder):
