@@ -65,7 +65,7 @@ def test_it_is_taken_where_it_is_faster(rng, monkeypatch):
         jax_convolution, "convolve", lambda *given: taken.append(given[1].shape) or own(*given)
     )
     rest = (1, 1), "same", "channels_last", (1, 1)
-    for channels in (jax_convolution.FEWEST_CHANNELS - 1, jax_convolution.FEWEST_CHANNELS):
-        maps = jnp.zeros((1, 4, 4, channels))
-        backend.convolve(maps, jnp.zeros((3, 3, channels, 2)), *rest)
-    assert taken == [(3, 3, jax_convolution.FEWEST_CHANNELS, 2)]
+    kernels = [(3, 3, 79, 2), (3, 3, 80, 2), (5, 5, 80, 2)]
+    for shape in kernels:
+        backend.convolve(jnp.zeros((1, 5, 5, shape[2])), jnp.zeros(shape), *rest)
+    assert taken == kernels[1:2]

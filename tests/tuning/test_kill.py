@@ -75,9 +75,10 @@ def test_a_kill_while_a_trial_is_ended(search_file, tmp_path, monkeypatch):
         save(self)
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(type(oracle), "save", killed)
-        oracle.end_trial(trial)
+        with pytest.raises(KeyboardInterrupt):
+            oracle.end_trial(trial)
     assert json.loads((tmp_path / STATE).read_text())["oracle"]["ongoing_trials"]
     after = new()
     after.reload()
