@@ -1,7 +1,7 @@
 """What a training step spends its time on, as the profiler of each backend tells it.
 
-Every network in a process of its own, on one core unless told otherwise: operations side by side
-share the cores, so that their times add up to more than the step and say little of their work.
+Every network in a process of its own, on one core unless told otherwise: on more, an operation that
+has others help it, or runs beside another, takes a time that says little of its work.
 Writes `profiles.md`: milliseconds of every kind of operation, and the largest operations.
 
     python benchmarks/profile_steps.py
@@ -35,15 +35,14 @@ NOTES = (
     "Written by `python benchmarks/profile_steps.py`: milliseconds of a training step by kind of "
     "operation, and their share of all operations, for the networks of `benchmarks/nets.py`; "
     "`stock` is as wide as `p4` and `p4m`, `stock-fields` as `steerable`. Recorded with "
-    "`torch.profiler`, `tf.profiler` and `jax.profiler`; the time of an operation is without that "
-    "of operations that it calls, so that nothing counts twice.",
+    "`torch.profiler`, `tf.profiler` and `jax.profiler`. The time of an operation is without that "
+    "of operations that it calls, and while several run at once each has its part of the time, so "
+    "that nothing counts twice. What a step takes beyond its operations is Python, and scheduling; "
+    "what its processors take beyond it is the work of several at once.",
     "What XLA fuses counts as one: as the first of convolution, product, elementwise operation and "
-    "movement that is in it, and as of the layer in which it ends. What PyTorch does inside a "
-    "convolution, such as laying out its memory, counts as convolution, and the Python of its "
-    "layers as other. What a step takes beyond its operations is Python, and scheduling.",
-    "With more threads than one, operations may add up to more than the step, since they run side "
-    "by side, and to less than the processors' time, since the threads that one calls for help "
-    "are not recorded.",
+    "movement that is in it, and as of the layer in which it ends. A product of matrices in a "
+    "convolution's layer counts as convolution, and so does what PyTorch does inside one, such as "
+    "laying out its memory; the Python of PyTorch's layers counts as other.",
 )
 
 

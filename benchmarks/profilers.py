@@ -9,12 +9,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-CONVOLUTION, GRADIENTS, MOVEMENT = "convolution", "gradients of convolutions", "data movement"
-ELEMENTWISE, OPTIMIZER, OTHER = "other elementwise, sums", "optimizer", "other"
+CONVOLUTION, GRADIENTS, PRODUCTS = "convolution", "gradients of convolutions", "matrix products"
+ELEMENTWISE, MOVEMENT = "other elementwise, sums", "data movement"
+OPTIMIZER, OTHER = "optimizer", "other"
 # An operation has one word, a fusion many: the first pattern that is in any of them decides.
 WORDS = {
     r"conv(?!ert)": CONVOLUTION,
-    r"matmul|^(add|b|badd)?mm$|^dot|einsum|linear": "matrix products",
+    r"matmul|^(add|b|badd)?mm$|^dot|einsum|linear": PRODUCTS,
     r"gather|scatter|segment|(?<!impl_)index|embedding": MOVEMENT,
     r"add|sub|mul|div|sqrt|square|pow|exp|log|neg|elu|max|min|mean|sum|reduce|norm|moments|bias"
     r"|^select$|compare|where|entropy|nll": ELEMENTWISE,
@@ -25,7 +26,7 @@ SCOPES = {"normalisation": r"norm|moments", "activations": r"elu|activation"}  #
 KINDS = (
     CONVOLUTION,
     GRADIENTS,
-    "matrix products",
+    PRODUCTS,
     *SCOPES,
     ELEMENTWISE,
     MOVEMENT,
@@ -61,6 +62,8 @@ def kind(operation: Operation) -> str:
         return OPTIMIZER
     found = (one for pattern, one in WORDS.items() if any(re.search(pattern, w) for w in words))
     first = next(found, OTHER)
+    if first == PRODUCTS and "conv" in scope:
+        first = CONVOLUTION  # of 1x1, and gradients
     if first == CONVOLUTION and re.search(r"gradient|backward|transpose\(jvp|^$", scope):
         return GRADIENTS  # without a scope is what XLA makes of the gradient of a kernel
     if first == ELEMENTWISE:
@@ -186,25 +189,37 @@ def _read_trace(folder: str, read: Read) -> Iterator[Operation]:
     from jax.profiler import ProfileData
 
     (path,) = Path(folder).rglob("*.xplane.pb")
-    for plane in ProfileData.from_file(str(path)).planes:
-        for thread in plane.lines:
-            yield from own_times(thread.events, read)
+    planes = ProfileData.from_file(str(path)).planes
+    return own_times((thread.events for plane in planes for thread in plane.lines), read)
 
 
-def own_times(events: Iterable[Any], read: Read) -> Iterator[Operation]:
-    """What `read` makes of the events of a thread, less the time of what it makes of those inside.
+def own_times(threads: Iterable[Iterable[Any]], read: Read) -> Iterator[Operation]:
+    """What `read` makes of the events of threads, each with the time that is its own.
 
-    Events that it makes nothing of are as if they were not there.
+    A moment is of the innermost operation; of several threads at once it is divided among these,
+    since they may have taken turns on one core. So the times add up to no more than the step.
     """
-    found = [(one.start_ns, one.duration_ns, read(one)) for one in events]
-    found = sorted((one for one in found if one[2]), key=lambda one: (one[0], -one[1]))
-    own = [duration for _, duration, _ in found]
-    around: list[int] = []
-    for number, (start, duration, _) in enumerate(found):
-        while around and sum(found[around[-1]][:2]) <= start:
-            around.pop()
-        if around:
-            own[around[-1]] -= duration
-        around.append(number)
-    for (_, _, what), nanoseconds in zip(found, own, strict=True):
+    found, marks = [], []
+    for thread, events in enumerate(threads):
+        for event in events:
+            if event.duration_ns > 0 and (what := read(event)):
+                start, end = event.start_ns, event.start_ns + event.duration_ns
+                marks += [
+                    (start, True, -end, thread, len(found)),
+                    (end, False, 0, thread, len(found)),
+                ]
+                found.append(what)
+    own = [0.0] * len(found)
+    running: dict[int, list[int]] = {}
+    before = 0.0
+    for moment, starts, _, thread, number in sorted(marks):
+        innermost = [each[-1] for each in running.values() if each]
+        for one in innermost:
+            own[one] += (moment - before) / len(innermost)
+        before = moment
+        if starts:
+            running.setdefault(thread, []).append(number)
+        else:
+            running[thread].remove(number)
+    for what, nanoseconds in zip(found, own, strict=True):
         yield Operation(*what, nanoseconds / 1e6)

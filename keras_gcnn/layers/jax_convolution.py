@@ -61,13 +61,18 @@ def _by_products(inputs, kernel, window: Window):
         (size + sum(pad) - span) // stride * stride + 1
         for size, pad, span, stride in zip(sizes, pads, reach, window.strides, strict=True)
     ]
-    total = 0.0
-    for row, column in product(*map(range, kernel.shape[:2])):
-        top, left = row * window.dilation_rate[0], column * window.dilation_rate[1]
-        part = padded[
-            :,
-            top : top + spans[0] : window.strides[0],
-            left : left + spans[1] : window.strides[1],
-        ]
-        total = total + part @ kernel[row, column]
-    return total
+    extent = (len(inputs), *spans, inputs.shape[-1])
+    rows, columns = window.strides
+
+    @jax.checkpoint  # the parts are not kept for the gradient
+    def add(total, position):
+        corner, weights = position
+        part = lax.dynamic_slice(padded, (0, *corner, 0), extent)
+        return total + part[:, ::rows, ::columns] @ weights, None
+
+    # One after the other: XLA would make all the parts at once.
+    corners = jnp.array([*product(*map(range, kernel.shape[:2]))]) * jnp.array(window.dilation_rate)
+    sizes = [(span - 1) // stride + 1 for span, stride in zip(spans, window.strides, strict=True)]
+    nothing = jnp.zeros((len(inputs), *sizes, kernel.shape[-1]), inputs.dtype)
+    positions = corners, jnp.reshape(kernel, (-1, *kernel.shape[2:]))
+    return lax.scan(add, nothing, positions)[0]
