@@ -88,10 +88,12 @@ def with_torch(model, steps: Steps) -> Iterator[Operation]:
 
     for layer in model.layers:
         layer.call = marked(layer.name, layer.call)
-    # With shapes it takes up to twice as long: what it keeps lies between tensors in memory, and
-    # these go back to the system and come again as new pages.
+    # Without shapes: what it would keep of them lies between tensors, whose memory then goes back
+    # to the system more often and comes again as new pages, which takes time.
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         steps()
+    for layer in model.layers:
+        del layer.call
     events = [(one, list(_with_those_around(one))) for one in profiler.events()]
     layers = {layer.name for layer in model.layers}
     numbered = {}
