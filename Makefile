@@ -15,7 +15,8 @@ ALONE := tests/groups tests/data $(wildcard tests/analysis/test_latent*.py) \
     run_folder.py) \
   $(addprefix tests/tuning/test_,guide.py hypermodel.py kill.py search.py space.py) \
   $(addprefix tests/zoo/test_,budget.py counts.py publish.py) \
-  $(addprefix tests/test_,benchmarks.py cli.py examples.py serving.py) tests/export/test_layers.py
+  $(addprefix tests/test_,benchmarks.py cli.py examples.py profile_steps.py serving.py) \
+  tests/export/test_layers.py
 THREADS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 test: .venv/test
 	@set -e; rest=; for backend in $(BACKENDS); do \
@@ -36,9 +37,10 @@ serve: .venv/serve
 export-matrix: .venv/test
 	$(BIN)/python benchmarks/export_matrix.py
 
-# Writes docs/measured.md and .json, and the summary in the README; see docs/benchmarks.md.
+# Writes docs/measured.md and .json, and parts of it in the README and docs/serving.md; see
+# docs/benchmarks.md.
 benchmarks: .venv/test
-	$(BIN)/python benchmarks/run.py --readme README.md
+	$(BIN)/python benchmarks/run.py --readme README.md --serving docs/serving.md
 
 # The same beside other libraries, each in an environment of its own; one that does not install is
 # left out of the table. Writes docs/measured_peers.md and .json.

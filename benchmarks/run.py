@@ -63,6 +63,7 @@ def main(
     smallest: Annotated[bool, typer.Option(help="To see that all runs, not how fast.")] = False,
     folder: Annotated[Path, typer.Option(help="Where to write the table.")] = Path("docs"),
     readme: Annotated[Path | None, typer.Option(help="Page with marks for a summary.")] = None,
+    serving: Annotated[Path | None, typer.Option(help="And for the rows of export.")] = None,
 ) -> None:
     """Runs benchmarks, prints their table, and writes it as JSON and Markdown."""
     names = command.chosen("benchmark", names or BENCHMARKS, BENCHMARKS)
@@ -79,9 +80,10 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     table.write_json(folder / "measured.json", header)
     table.write_markdown(folder / "measured.md", "Measured", [f"{header}.", *NOTES])
-    if readme:
-        summary = [row for row in table.rows if row["benchmark"] in SUMMARY]
-        table.write_between(readme, "measured", [f"{header}."], summary or table.rows)
+    for page, benchmarks in ((readme, SUMMARY), (serving, ("export",))):
+        rows = [row for row in table.rows if row["benchmark"] in benchmarks]
+        if page and rows:
+            table.write_between(page, "measured", [f"{header}."], rows)
 
 
 if __name__ == "__main__":
