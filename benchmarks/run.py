@@ -81,7 +81,8 @@ def main(
     table.write_json(folder / "measured.json", header)
     table.write_markdown(folder / "measured.md", "Measured", [f"{header}.", *NOTES])
     for page, benchmarks in ((readme, SUMMARY), (serving, ("export",))):
-        rows = [row for row in table.rows if row["benchmark"] in benchmarks]
+        chosen = [row for row in table.rows if row["benchmark"] in benchmarks]
+        rows = [row for row in chosen if row["target"] != ""] or chosen
         if page and rows:
             table.write_between(page, "measured", [f"{header}."], rows)
 
