@@ -197,7 +197,7 @@ def main(
     page, marks = folder / "profiles.md", "<!-- kinds -->\n<!-- end of kinds -->"
     notes = [f"{header}.", *NOTES, marks, f"The {LARGEST} largest operations of each:"]
     slowest.write_markdown(page, "What a training step spends its time on", notes)
-    kinds.write_between(page, "kinds", [], kinds.rows)
+    report.write_between(page, "kinds", [], kinds.rows)
 
 
 if __name__ == "__main__":

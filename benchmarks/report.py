@@ -14,7 +14,6 @@ from typing import Any
 
 import harness
 
-COLUMNS = ("benchmark", "backend", "what", "ratio", "quartiles", "target", "met")  # of a summary
 PACKAGES = {"tensorflow": "tensorflow-cpu", "jax": "jax", "torch": "torch"}
 Row = dict[str, Any]
 
@@ -126,22 +125,15 @@ class Table:
         """Writes a page of the rows."""
         _write(path, "\n".join([f"# {title}", "", *_with_notes(notes, self.rows), ""]))
 
-    def write_between(
-        self,
-        path: Path,
-        mark: str,
-        notes: Iterable[str],
-        rows: Iterable[Row],
-        columns: Iterable[str] = COLUMNS,
-    ) -> None:
-        """Puts some of the rows and columns between the marks of that name on a page."""
-        rows = [{name: row[name] for name in columns if name in row} for row in rows]
-        before, mark_found, rest = path.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
-        _, end_found, after = rest.partition(f"<!-- end of {mark} -->\n")
-        if not end_found:
-            raise SystemExit(f"{path} has no <!-- {mark} --> and <!-- end of {mark} --> to fill.")
-        between = "\n".join([*_with_notes(notes, rows), ""])
-        _write(path, "".join([before, mark_found, between, end_found, after]))
+
+def write_between(path: Path, mark: str, notes: Iterable[str], rows: Iterable[Row]) -> None:
+    """Puts rows between the marks of that name on a page."""
+    before, mark_found, rest = path.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
+    _, end_found, after = rest.partition(f"<!-- end of {mark} -->\n")
+    if not end_found:
+        raise SystemExit(f"{path} has no <!-- {mark} --> and <!-- end of {mark} --> to fill.")
+    between = "\n".join([*_with_notes(notes, rows), ""])
+    _write(path, "".join([before, mark_found, between, end_found, after]))
 
 
 def _with_notes(notes: Iterable[str], rows: Iterable[Row]) -> list[str]:

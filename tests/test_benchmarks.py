@@ -129,12 +129,11 @@ def test_a_summary_replaces_what_is_between_its_marks(tmp_path):
 
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- measured -->\nold\n<!-- end of measured -->\nafter\n")
-    table = report.Table()
-    table.add({"what": "step", "ratio": 1.5, "target": ""})
-    table.write_between(page, "measured", ["A note."], table.rows)
+    rows = [{"what": "step", "ratio": 1.5, "target": ""}]
+    report.write_between(page, "measured", ["A note."], rows)
     lines = page.read_text().splitlines()
     assert lines[:2] == ["before", "<!-- measured -->"]
     assert lines[2:7] == ["A note.", "", "| what | ratio |", "|---|---|", "| step | 1.5 |"]
     assert lines[7:] == ["<!-- end of measured -->", "after"]
     with pytest.raises(SystemExit, match="has no <!-- other -->"):
-        table.write_between(page, "other", [], table.rows)
+        report.write_between(page, "other", [], rows)
