@@ -199,16 +199,15 @@ def main(
         [
             f"{header}; {note}.",
             "Written by `python benchmarks/scaling.py`: a training step of two `GConv2D` on P4, "
-            "one after the other, with 64 channels (16 fields) and a 3x3 kernel, on 32 maps of 28x28, "
-            "where nothing else is said; along `size` 4 maps of 32 channels; along `frequency` "
+            "one after the other, with 64 channels (16 fields) and a 3x3 kernel, on 32 maps of "
+            "28x28, where nothing else is said; along `size` 4 maps of 32 channels; along `frequency` "
             "`SteerableConv2D` on 8 fields.",
             "A step is five convolutions: two forward, two for gradients of kernels and one for "
             "that of the map between; each is `2 B H W k^2 C_in C_out` operations, less those with "
             "zeros around the map, and moves two maps and a kernel. Laying out the kernel is not "
             "counted: it is part of what keeps a step from its limit, which is the slower of the "
             "operations at the speed of a product of 2048x2048 matrices and the bytes at that of a "
-            "copy. "
-            f"Median over the settings: {statistics.median(shares):.0f} % of the limit.",
+            f"copy. Median over the settings: {statistics.median(shares):.0f} % of the limit.",
             "![Time, least time and memory](scaling.png)",
         ],
     )
