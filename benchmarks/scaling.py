@@ -200,8 +200,8 @@ def main(
             f"{header}; {note}.",
             "Written by `python benchmarks/scaling.py`: a training step of two `GConv2D` on P4, "
             "one after the other, with 64 channels (16 fields) and a 3x3 kernel, on 32 maps of "
-            "28x28, where nothing else is said; along `size` 4 maps of 32 channels; along `frequency` "
-            "`SteerableConv2D` on 8 fields.",
+            "28x28, where nothing else is said; along `size` 4 maps of 32 channels; along "
+            "`frequency` `SteerableConv2D` on 8 fields.",
             "A step is five convolutions: two forward, two for gradients of kernels and one for "
             "that of the map between; each is `2 B H W k^2 C_in C_out` operations, less those with "
             "zeros around the map, and moves two maps and a kernel. Laying out the kernel is not "
