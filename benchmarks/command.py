@@ -8,9 +8,12 @@ from typing import Annotated
 
 import report
 import typer
-from places import BACKENDS, Place, devices
+from places import BACKENDS, VARIANTS, Place, devices
 
-Backends = Annotated[list[str], typer.Option("--backend", help="Backends to measure.")]
+Backends = Annotated[
+    list[str],
+    typer.Option("--backend", help=f"Backends to measure: {', '.join([*BACKENDS, *VARIANTS])}."),
+]
 Devices = Annotated[
     list[str], typer.Option("--device", help="cpu, gpu or both; default all that there are.")
 ]
@@ -33,14 +36,15 @@ def chosen(kind: str, names: Iterable[str], allowed: Iterable[str]) -> list[str]
 
 
 def places(backends: list[str], wanted: list[str], data_format: str) -> list[Place]:
-    """Every backend on every device."""
-    chosen("backend", backends, BACKENDS)
+    """Every backend on every device; one that was told something on the CPU, if that is wanted."""
+    chosen("backend", backends, [*BACKENDS, *VARIANTS])
     chosen("data format", [data_format], FORMATS)
     there = devices()
     return [
-        Place(backend, device, data_format)
+        Place(VARIANTS.get(name, [name])[0], device, data_format, variant=variant)
         for device in chosen("device here", wanted, there) or there
-        for backend in backends
+        for name in dict.fromkeys(backends)
+        if (variant := name if name in VARIANTS else None) is None or device == "cpu"
     ]
 
 
@@ -49,7 +53,7 @@ def rows(name: str, compare: Compare, where: Iterable[Place]) -> Iterator[report
     for place in where:
         labels = {
             "benchmark": name,
-            "backend": place.backend,
+            "backend": place.name,
             "device": place.device,
             "format": place.data_format,
         }
@@ -59,7 +63,7 @@ def rows(name: str, compare: Compare, where: Iterable[Place]) -> Iterator[report
 
 def show(name: str, compare: Compare, where: list[Place], output: Path | None) -> None:
     """Prints the table of one benchmark, and writes it if a path is given."""
-    header = report.describe(dict.fromkeys(place.backend for place in where))
+    header = report.describe(place.backend for place in where)
     print(header)
     table = report.Table()
     for row in rows(name, compare, where):

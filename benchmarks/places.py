@@ -19,6 +19,12 @@ from typing import IO, Any
 import harness
 
 BACKENDS = ["tensorflow", "jax", "torch"]
+# Backends that were told something: the backend, and XLA's flags.
+VARIANTS = {"jax-without-ynnpack": ("jax", "--xla_cpu_experimental_ynn_fusion_type=")}
+TOLD = " ".join(
+    f"`{name}` is {backend} with `XLA_FLAGS={flags}`."
+    for name, (backend, flags) in VARIANTS.items()
+)
 WORKER = Path(__file__).resolve().with_name("worker.py")
 PAUSE = 0.2  # seconds in which the threads of the process that was measured before fall asleep
 
@@ -37,6 +43,7 @@ class Place:
         data_format: Keras's; None leaves it as it is.
         python: interpreter of the process.
         threads: how many cores the process may use; None for all.
+        variant: one of `VARIANTS`, or None.
     """
 
     backend: str | None = None
@@ -44,6 +51,12 @@ class Place:
     data_format: str | None = None
     python: str = sys.executable
     threads: int | None = None
+    variant: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        """What a table calls the backend."""
+        return self.variant or self.backend
 
     def run(self, function: Callable[..., Any], *arguments: object) -> Any:
         """Calls the function here, with arguments and a result that JSON can tell."""
@@ -89,6 +102,9 @@ class Place:
         found["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         if self.backend:
             found["KERAS_BACKEND"] = self.backend
+        if self.variant:
+            flags = [found.get("XLA_FLAGS", ""), VARIANTS[self.variant][1]]
+            found["XLA_FLAGS"] = " ".join(filter(None, flags))
         if self.device == "cpu":
             found |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
         if self.threads:

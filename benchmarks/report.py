@@ -94,7 +94,7 @@ def gpus() -> list[str]:
 
 def describe(backends: Iterable[str]) -> str:
     """Machine, versions and date, on one line."""
-    versions = ", ".join(f"{one} {version(PACKAGES[one])}" for one in backends)
+    versions = ", ".join(f"{one} {version(PACKAGES[one])}" for one in dict.fromkeys(backends))
     machine = "; ".join([f"{processor()}, {os.cpu_count()} cores", *gpus()])
     return (
         f"{machine}, {platform.platform()}, Python {platform.python_version()}, "

@@ -27,7 +27,7 @@ import start
 import steerable
 import typer
 import vmf
-from places import BACKENDS
+from places import BACKENDS, TOLD, VARIANTS
 
 import zoo
 
@@ -47,17 +47,19 @@ BENCHMARKS: dict[str, ModuleType] = {
     )
 }
 SUMMARY = ("layers", "steerable", "less")
+OF_VARIANTS = (*SUMMARY, "vmf", "zoo")  # measured of backends that were told something
 COLUMNS = ("benchmark", "backend", "what", "ratio", "quartiles", "target", "met")  # of a summary
 NOTES = (
     "Written by `make benchmarks`; [benchmarks.md](benchmarks.md) tells what is measured and how. "
     "A ratio is the median of those of calls made one after another, and the quartiles are of "
     "these; the first calls, which compile, are not among them.",
+    TOLD,
 )
 
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="Benchmarks; default all.")] = None,
-    backend: command.Backends = BACKENDS,
+    backend: command.Backends = [*BACKENDS, *VARIANTS],  # noqa: B006
     device: command.Devices = [],  # noqa: B006
     data_format: command.DataFormat = "channels_last",
     steps: Annotated[int | None, typer.Option(min=2, help="Timed calls of each.")] = None,
@@ -69,14 +71,15 @@ def main(
     """Runs benchmarks, prints their table, and writes it as JSON and Markdown."""
     names = command.chosen("benchmark", names or BENCHMARKS, BENCHMARKS)
     where = command.places(backend, device, data_format)
-    header = report.describe(backend)
+    header = report.describe(place.backend for place in where)
     print(header)
     table = report.Table()
     for name in names:
         given: dict[str, Any] = dict(BENCHMARKS[name].SMALLEST) if smallest else {}
         if steps:
             given["steps"] = steps
-        for row in command.rows(name, partial(BENCHMARKS[name].compare, **given), where):
+        here = [one for one in where if one.variant is None or name in OF_VARIANTS]
+        for row in command.rows(name, partial(BENCHMARKS[name].compare, **given), here):
             table.add(row)
     folder.mkdir(parents=True, exist_ok=True)
     table.write_json(folder / "measured.json", header)
@@ -86,7 +89,8 @@ def main(
         rows = [row for row in chosen if row["target"] != ""] or chosen
         if page and rows:
             summary = [{name: row[name] for name in COLUMNS} for row in rows]
-            report.write_between(page, "measured", [f"{header}."], summary)
+            told = [TOLD] if any(row["backend"] in VARIANTS for row in rows) else []
+            report.write_between(page, "measured", [f"{header}.", *told], summary)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import places
 import report
 import typer
 from peers import escnn_nets, our_nets, spheres
-from places import BACKENDS, Failed, Place
+from places import BACKENDS, TOLD, VARIANTS, Failed, Place
 
 ENVIRONMENTS = Path(__file__).resolve().parents[1] / ".venv-peers"
 # Each measured once with all numbers in float32, and once with maps and products in bfloat16: in
@@ -60,6 +60,7 @@ COMPARISONS = (*NETS, *SPHERES)
 NOTES = (
     "Written by `make peers`; [benchmarks.md](benchmarks.md) tells what is measured and how. The "
     "reference is the other library; a ratio below 1 means that this one takes less time.",
+    TOLD,
 )
 
 
@@ -105,7 +106,7 @@ def compare_nets(
             work = (name, NETS[name], batch_size)
             targets = {"torch": round(TARGETS[name, kind], 3), "best": BEST_TARGET}
             ours = {
-                one.backend: partial(one.serve, getattr(our_nets, kind), *work, precision)
+                one.name: partial(one.serve, getattr(our_nets, kind), *work, precision)
                 for one in where
             }
             if (kind, precision) == ("inference", "float32"):
@@ -129,7 +130,7 @@ def compare_spheres(
     yield from in_turn(
         f"sample with gradients against {library}",
         partial(other.serve, getattr(spheres, library), *SPHERE),
-        {one.backend: partial(one.serve, spheres.ours, *SPHERE) for one in where},
+        {one.name: partial(one.serve, spheres.ours, *SPHERE) for one in where},
         rounds,
         calls,
         {"best": target},
@@ -140,7 +141,7 @@ def slopes(where: list[Place], threads: int) -> Iterator[str]:
     """Lines that say how far each library's gradient in the concentration is off."""
     _, dim, kappa = SPHERE
     expected = spheres.expected_slope(dim, kappa)
-    libraries = {f"keras_gcnn on {place.backend}": (place, "ours") for place in where}
+    libraries = {f"keras_gcnn on {place.name}": (place, "ours") for place in where}
     libraries["TensorFlow Probability"] = (peer("tfp", threads), "tfp")
     for name, (place, library) in libraries.items():
         found = place.run(spheres.slope, library, 200_000, dim, kappa)
@@ -152,7 +153,7 @@ def slopes(where: list[Place], threads: int) -> Iterator[str]:
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(COMPARISONS)}.")] = None,
-    backend: command.Backends = BACKENDS,
+    backend: command.Backends = [*BACKENDS, *VARIANTS],  # noqa: B006
     threads: Annotated[int, typer.Option(help="Cores that each process may use.")] = (
         os.cpu_count() or 1
     ),
@@ -166,7 +167,8 @@ def main(
     where = [
         replace(one, threads=threads) for one in command.places(backend, ["cpu"], "channels_last")
     ]
-    header = f"{report.describe(backend)}, {threads} threads, batch {batch_size}"
+    machine = report.describe(place.backend for place in where)
+    header = f"{machine}, {threads} threads, batch {batch_size}"
     print(header)
     table, notes = report.Table(), []
     for name in names:

@@ -124,6 +124,24 @@ def test_what_fails_elsewhere_is_told_with_its_reason():
         Place().run(harness.median, {}, "nowhere")
 
 
+def test_a_variant_is_its_backend_with_flags_of_xla_on_the_cpu(monkeypatch):
+    import command
+
+    monkeypatch.setenv("XLA_FLAGS", "--mine")
+    monkeypatch.setattr(command, "devices", lambda: ["cpu", "gpu"])
+    where = command.places(["jax", "jax-without-ynnpack", "jax"], [], "channels_last")
+    assert [(one.name, one.backend, one.device) for one in where] == [
+        ("jax", "jax", "cpu"),
+        ("jax-without-ynnpack", "jax", "cpu"),
+        ("jax", "jax", "gpu"),
+    ]
+    assert [one._environment()["XLA_FLAGS"] for one in where] == [
+        "--mine",
+        "--mine --xla_cpu_experimental_ynn_fusion_type=",
+        "--mine",
+    ]
+
+
 def test_a_summary_replaces_what_is_between_its_marks(tmp_path):
     import report
 

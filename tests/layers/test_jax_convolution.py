@@ -69,3 +69,6 @@ def test_it_is_taken_where_it_is_faster(rng, monkeypatch):
     for shape in kernels:
         backend.convolve(jnp.zeros((1, 5, 5, shape[2])), jnp.zeros(shape), *rest)
     assert taken == kernels[1:2]
+    monkeypatch.setenv("XLA_FLAGS", "--other --xla_cpu_experimental_ynn_fusion_type=")
+    backend.convolve(jnp.zeros((1, 5, 5, 80)), jnp.zeros(kernels[1]), *rest)
+    assert taken == kernels[1:2]
