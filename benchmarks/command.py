@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,23 @@ from typing import Annotated
 import report
 import typer
 from places import BACKENDS, VARIANTS, Place, devices
+
+
+def _writable(folder: Path) -> Path:
+    """The folder, made if need be, or ends the command before anything is measured."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise SystemExit(
+            f"{folder} cannot be written into ({error.strerror}): name another folder."
+        ) from None
+    return folder
+
+
+def _in_writable(path: Path | None) -> Path | None:
+    return path and _writable(path.parent) / path.name
+
 
 Backends = Annotated[
     list[str],
@@ -18,17 +36,20 @@ Devices = Annotated[
     list[str], typer.Option("--device", help="cpu, gpu or both; default all that there are.")
 ]
 DataFormat = Annotated[str, typer.Option(help="channels_last or channels_first.")]
-BatchSize = Annotated[int, typer.Option(help="Images per call.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Images per call.")]
 Steps = Annotated[int, typer.Option(min=2, help="Timed calls of each.")]
-Output = Annotated[Path | None, typer.Option(help="JSON file to write the rows to.")]
+Output = Annotated[
+    Path | None, typer.Option(callback=_in_writable, help="JSON file to write the rows to.")
+]
+Folder = Annotated[Path, typer.Option(callback=_writable, help="Folder to write into.")]
 
 FORMATS = ("channels_last", "channels_first")
 Compare = Callable[[Place], Iterable[report.Row]]
 
 
 def chosen(kind: str, names: Iterable[str], allowed: Iterable[str]) -> list[str]:
-    """The names, or ends the command with those that are allowed."""
-    names, allowed = list(names), list(allowed)
+    """The names, each once, or ends the command with those that are allowed."""
+    names, allowed = list(dict.fromkeys(names)), list(allowed)
     for name in names:
         if name not in allowed:
             raise SystemExit(f"{name!r} is no {kind}. Choose from {', '.join(allowed)}.")
@@ -37,13 +58,13 @@ def chosen(kind: str, names: Iterable[str], allowed: Iterable[str]) -> list[str]
 
 def places(backends: list[str], wanted: list[str], data_format: str) -> list[Place]:
     """Every backend on every device; one that was told something on the CPU, if that is wanted."""
-    chosen("backend", backends, [*BACKENDS, *VARIANTS])
+    backends = chosen("backend", backends, [*BACKENDS, *VARIANTS])
     chosen("data format", [data_format], FORMATS)
     there = devices()
     return [
         Place(VARIANTS.get(name, [name])[0], device, data_format, variant=variant)
         for device in chosen("device here", wanted, there) or there
-        for name in dict.fromkeys(backends)
+        for name in backends
         if (variant := name if name in VARIANTS else None) is None or device == "cpu"
     ]
 

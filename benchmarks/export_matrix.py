@@ -65,11 +65,12 @@ def main(
     output: command.Output = None,
 ) -> None:
     """Prints one row for every network and backend."""
+    backend = command.chosen("backend", backend, BACKENDS)
     header = report.describe(backend)
     print(header)
     table = report.Table()
     for name in NETWORKS:
-        for one in command.chosen("backend", backend, BACKENDS):
+        for one in backend:
             found = Place(one).run(write, name)
             table.add({"network": name, "backend": one, **found})
     table.write_json(output, header)

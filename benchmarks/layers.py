@@ -84,6 +84,7 @@ def main(
     output: command.Output = None,
 ) -> None:
     """Prints a table of ratios, group network over stock network."""
+    group = command.chosen("group to measure", group, (*GROUPS, "p2", "pm", "pmm", "z2"))
     compared = partial(compare, batch_size=batch_size, steps=steps, groups=group)
     command.show("layers", compared, command.places(backend, device, data_format), output)
 

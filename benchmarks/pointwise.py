@@ -142,6 +142,7 @@ def main(
     output: command.Output = None,
 ) -> None:
     """Prints a table of training steps; a ratio below 1 is in favour of Fourier's form."""
+    group = command.chosen("group to measure", group, ("p4", "p4m"))
     compared = partial(compare, batch_size=batch_size, steps=steps, groups=group, widths=width)
     # The form of Fourier is written for channels that come last.
     command.show("pointwise", compared, command.places(backend, device, "channels_last"), output)

@@ -173,10 +173,11 @@ def main(
     batch_size: command.BatchSize = 64,
     steps: command.Steps = 5,
     smallest: Annotated[bool, typer.Option(help="To see that all runs, not how fast.")] = False,
-    folder: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("docs"),
+    folder: command.Folder = Path("docs"),
 ) -> None:
     """Records training steps, prints two tables, and writes them as Markdown."""
-    command.chosen("network", network, NETWORKS)
+    network = command.chosen("network", network, NETWORKS)
+    command.chosen("data format", [data_format], command.FORMATS)
     backends = installed(backend)
     sizes, batch_size, steps = (SMALLEST, 2, 2) if smallest else (SIZES, batch_size, steps)
     cores = f"{threads} thread{'s' * (threads > 1)}" if threads else "all threads"
@@ -193,7 +194,6 @@ def main(
     slowest = report.Table()
     for row in operations:
         slowest.add(row)
-    folder.mkdir(parents=True, exist_ok=True)
     page, marks = folder / "profiles.md", "<!-- kinds -->\n<!-- end of kinds -->"
     notes = [f"{header}.", *NOTES, marks, f"The {LARGEST} largest operations of each:"]
     slowest.write_markdown(page, "What a training step spends its time on", notes)

@@ -8,13 +8,12 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import harness
 
-PACKAGES = {"tensorflow": "tensorflow-cpu", "jax": "jax", "torch": "torch"}
 Row = dict[str, Any]
 
 
@@ -92,9 +91,18 @@ def gpus() -> list[str]:
     return done.stdout.splitlines()
 
 
+def _version(backend: str) -> str:
+    for package in (backend, f"{backend}-cpu"):
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    raise SystemExit(f"{backend} is not installed here; choose others by --backend.")
+
+
 def describe(backends: Iterable[str]) -> str:
     """Machine, versions and date, on one line."""
-    versions = ", ".join(f"{one} {version(PACKAGES[one])}" for one in dict.fromkeys(backends))
+    versions = ", ".join(f"{one} {_version(one)}" for one in dict.fromkeys(backends))
     machine = "; ".join([f"{processor()}, {os.cpu_count()} cores", *gpus()])
     return (
         f"{machine}, {platform.platform()}, Python {platform.python_version()}, "

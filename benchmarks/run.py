@@ -64,7 +64,7 @@ def main(
     data_format: command.DataFormat = "channels_last",
     steps: Annotated[int | None, typer.Option(min=2, help="Timed calls of each.")] = None,
     smallest: Annotated[bool, typer.Option(help="To see that all runs, not how fast.")] = False,
-    folder: Annotated[Path, typer.Option(help="Where to write the table.")] = Path("docs"),
+    folder: command.Folder = Path("docs"),
     readme: Annotated[Path | None, typer.Option(help="Page with marks for a summary.")] = None,
     serving: Annotated[Path | None, typer.Option(help="And for the rows of export.")] = None,
 ) -> None:
@@ -81,7 +81,6 @@ def main(
         here = [one for one in where if one.variant is None or name in OF_VARIANTS]
         for row in command.rows(name, partial(BENCHMARKS[name].compare, **given), here):
             table.add(row)
-    folder.mkdir(parents=True, exist_ok=True)
     table.write_json(folder / "measured.json", header)
     table.write_markdown(folder / "measured.md", "Measured", [f"{header}.", *NOTES])
     for page, benchmarks in ((readme, SUMMARY), (serving, ("export",))):

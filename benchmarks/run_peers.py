@@ -154,13 +154,13 @@ def slopes(where: list[Place], threads: int) -> Iterator[str]:
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(COMPARISONS)}.")] = None,
     backend: command.Backends = [*BACKENDS, *VARIANTS],  # noqa: B006
-    threads: Annotated[int, typer.Option(help="Cores that each process may use.")] = (
-        os.cpu_count() or 1
-    ),
+    threads: Annotated[
+        int, typer.Option(min=1, max=os.cpu_count(), help="Cores that each process may use.")
+    ] = (os.cpu_count() or 1),
     batch_size: command.BatchSize = 64,
     rounds: Annotated[int, typer.Option(min=2, help="Turns of each process.")] = 8,
-    calls: Annotated[int, typer.Option(help="Timed calls in a turn.")] = 2,
-    folder: Annotated[Path, typer.Option(help="Where to write the table.")] = Path("docs"),
+    calls: Annotated[int, typer.Option(min=1, help="Timed calls in a turn.")] = 2,
+    folder: command.Folder = Path("docs"),
 ) -> None:
     """Compares with other libraries, prints the table, and writes it as JSON and Markdown."""
     names = command.chosen("comparison", names or COMPARISONS, COMPARISONS)
@@ -186,7 +186,6 @@ def main(
     print("\n".join(notes))
     if not table.rows:
         raise SystemExit("No peer could be measured; nothing is written.")
-    folder.mkdir(parents=True, exist_ok=True)
     table.write_json(folder / "measured_peers.json", header)
     table.write_markdown(
         folder / "measured_peers.md", "Measured beside others", [f"{header}.", *NOTES, *notes]

@@ -114,8 +114,8 @@ def limits() -> tuple[float, float]:
     matrix = np.ones((size, size), "float32")
     block = np.ones(2**26, "float32")
     target = np.empty_like(block)
-    products = [harness.seconds_of(lambda: matrix @ matrix) for _ in range(6)]
-    copies = [harness.seconds_of(lambda: np.copyto(target, block)) for _ in range(6)]
+    products = [harness.seconds_of(lambda: matrix @ matrix) for _ in range(40)]
+    copies = [harness.seconds_of(lambda: np.copyto(target, block)) for _ in range(40)]
     return 2 * size**3 / min(products), 2 * block.nbytes / min(copies)
 
 
@@ -181,7 +181,7 @@ def draw(found: list[report.Row], path: Path, note: str) -> None:
 def main(
     backend: Annotated[str, typer.Option(help="Backend to measure.")] = "tensorflow",
     steps: command.Steps = 7,
-    folder: Annotated[Path, typer.Option(help="Where to write page and picture.")] = Path("docs"),
+    folder: command.Folder = Path("docs"),
 ) -> None:
     """Measures along every axis, and writes the page and its picture."""
     (place,) = command.places([backend], ["cpu"], "channels_last")

@@ -142,6 +142,18 @@ def test_a_variant_is_its_backend_with_flags_of_xla_on_the_cpu(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize("option", ["--folder", "--output"])
+def test_where_nothing_can_be_written_is_told_before_anything_is_measured(tmp_path, option):
+    (tmp_path / "file").write_text("kept")
+    script = {"--folder": "run.py", "--output": "vmf.py"}[option]
+    command = [sys.executable, str(FOLDER / script), option, str(tmp_path / "file" / "below")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot be written into" in done.stderr
+    assert (tmp_path / "file").read_text() == "kept"
+
+
 def test_a_summary_replaces_what_is_between_its_marks(tmp_path):
     import report
 
