@@ -12,7 +12,7 @@ from keras_gcnn.distributions.bessel import Ratio, one_minus_mean
 
 # The rule of Gauss and Legendre for the interval from 0 to 1.
 _NODES, _WEIGHTS = ((np.polynomial.legendre.leggauss(12) + np.array([[1], [0]])) / 2).copy()
-_REACH = 6.0  # spreads of the angle beyond which the density adds nothing
+_REACH = 6.25  # spreads of the angle beyond which the density adds nothing
 _MOST_MULTIPLIED = 64  # dimensions up to which no power leaves the range of float32
 _SMALLEST = 1e-30  # instead of a sine of zero, at the pole
 _LEAST_STRETCH = -0.9999999  # keeps rounding from taking the logarithm of zero
@@ -35,7 +35,8 @@ def angle_slope(cosine, sine, rest, kappa, dim: int, ratio: Ratio):
         ratio: of `kappa`.
 
     Returns:
-        Tensor of the shape of `cosine`, with a relative error of 3e-5 at most.
+        Tensor of the shape of `cosine`, with a relative error of 3e-5 at most beside rounding, of
+        which float32 has 4e-4 where the density is nearly flat (m = 2, kappa = 0.1).
 
     References:
         Figurnov, Mohamed & Mnih 2018, "Implicit Reparameterization Gradients", equation 7.

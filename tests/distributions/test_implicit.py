@@ -1,0 +1,38 @@
+"""The motion of a quantile with the concentration, against the integral that it is."""
+
+import numpy as np
+import pytest
+from keras import ops
+from scipy import special
+
+from keras_gcnn.distributions.bessel import ratio
+from keras_gcnn.distributions.implicit import angle_slope
+
+
+@pytest.mark.parametrize(
+    ("dim", "kappa"),
+    [(2, 3.0), (3, 0.0), (4, 10.0), (5, 10.0), (10, 1e3), (64, 40.0), (128, 100.0)],
+)
+def test_it_is_as_exact_as_it_says(dim, kappa):
+    """Five spreads to both sides, in 400 nodes; the last two are a product and a logarithm."""
+    mean = special.ive(dim / 2, kappa) / special.ive(dim / 2 - 1, kappa)
+    spread = 1 / np.sqrt((dim - 2) / (1 - mean * mean) + kappa * mean)
+    angle = np.arccos(mean) + np.linspace(-5, 5, 101) * spread
+    angle = angle[(angle > 0.01 * spread) & (angle < np.pi - 0.01 * spread)]
+    nodes, weights = np.polynomial.legendre.leggauss(400)
+    # The integral over all angles is zero: of the two parts the one on the sample's side is taken.
+    start = np.where(np.cos(angle) > mean, 0, np.pi)
+    inside = start + (angle - start) * (nodes[:, None] + 1) / 2
+    with np.errstate(divide="ignore"):
+        density = np.exp(
+            (dim - 2) * np.log(np.sin(inside) / np.sin(angle))
+            + kappa * (np.cos(inside) - np.cos(angle))
+        )
+    values = (np.cos(inside) - mean) * density
+    expected = -(weights @ values) * (angle - start) / 2
+
+    given = (np.cos(angle), np.sin(angle), 2 * np.sin(angle / 2) ** 2, np.full_like(angle, kappa))
+    cosine, sine, rest, concentration = (ops.convert_to_tensor(one, "float64") for one in given)
+    found = ratio(concentration, dim, slope=False, divergence=False)
+    slope = angle_slope(cosine, sine, rest, concentration, dim, found)
+    np.testing.assert_allclose(ops.convert_to_numpy(slope), expected, rtol=3e-5)
