@@ -62,10 +62,12 @@ def places(backends: list[str], wanted: list[str], data_format: str) -> list[Pla
     chosen("data format", [data_format], FORMATS)
     there = devices()
     return [
-        Place(VARIANTS.get(name, [name])[0], device, data_format, variant=variant)
+        Place(VARIANTS[name][0], device, data_format, variant=name)
+        if name in VARIANTS
+        else Place(name, device, data_format)
         for device in chosen("device here", wanted, there) or there
         for name in backends
-        if (variant := name if name in VARIANTS else None) is None or device == "cpu"
+        if name in BACKENDS or device == "cpu"
     ]
 
 
