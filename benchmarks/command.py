@@ -11,6 +11,8 @@ import report
 import typer
 from places import BACKENDS, VARIANTS, Place, devices
 
+MARK = "measured"  # on pages that take some of the rows
+
 
 def _writable(folder: Path) -> Path:
     """The folder, made if need be, or ends the command before anything is measured."""
@@ -24,13 +26,29 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
+def _writable_if_given(folder: Path | None) -> Path | None:
+    return folder and _writable(folder)
+
+
 def _in_writable(path: Path | None) -> Path | None:
     return path and _writable(path.parent) / path.name
 
 
+def _with_marks(page: Path | None) -> Path | None:
+    """The page, or ends the command if rows could not be put between its marks."""
+    if page:
+        report.around(page, MARK)
+    return _in_writable(page)
+
+
+def page_option(text: str) -> typer.models.OptionInfo:
+    """An option for a page with marks, between which rows are put."""
+    return typer.Option(callback=_with_marks, help=text)
+
+
+EVERY = [*BACKENDS, *VARIANTS]
 Backends = Annotated[
-    list[str],
-    typer.Option("--backend", help=f"Backends to measure: {', '.join([*BACKENDS, *VARIANTS])}."),
+    list[str], typer.Option("--backend", help=f"Backends to measure: {', '.join(EVERY)}.")
 ]
 Devices = Annotated[
     list[str], typer.Option("--device", help="cpu, gpu or both; default all that there are.")
@@ -42,6 +60,13 @@ Output = Annotated[
     Path | None, typer.Option(callback=_in_writable, help="JSON file to write the rows to.")
 ]
 Folder = Annotated[Path, typer.Option(callback=_writable, help="Folder to write into.")]
+FolderOrDocs = Annotated[
+    Path | None,
+    typer.Option(
+        callback=_writable_if_given,
+        help="Folder to write into; default docs, and nowhere if only a part is measured.",
+    ),
+]
 
 FORMATS = ("channels_last", "channels_first")
 Compare = Callable[[Place], Iterable[report.Row]]
@@ -58,7 +83,7 @@ def chosen(kind: str, names: Iterable[str], allowed: Iterable[str]) -> list[str]
 
 def places(backends: list[str], wanted: list[str], data_format: str) -> list[Place]:
     """Every backend on every device; one that was told something on the CPU, if that is wanted."""
-    backends = chosen("backend", backends, [*BACKENDS, *VARIANTS])
+    backends = chosen("backend", backends, EVERY)
     chosen("data format", [data_format], FORMATS)
     there = devices()
     return [
@@ -69,6 +94,18 @@ def places(backends: list[str], wanted: list[str], data_format: str) -> list[Pla
         for name in backends
         if name in BACKENDS or device == "cpu"
     ]
+
+
+def destination(folder: Path | None, whole: bool) -> Path | None:
+    """The folder to write into, which is told: the one given, else docs for the whole of a page.
+
+    A part of it would replace the page, and goes nowhere.
+    """
+    if folder is None and whole:
+        folder = _writable(Path("docs"))
+    part = "A part of the page is only printed; --folder has it written."
+    print(f"Writes into {folder}." if folder else part)
+    return folder
 
 
 def rows(name: str, compare: Compare, where: Iterable[Place]) -> Iterator[report.Row]:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -31,6 +32,11 @@ PAUSE = 0.2  # seconds in which the threads of the process that was measured bef
 
 class Failed(SystemExit):
     """What was to be measured failed; ends the command, with the reason, unless it is caught."""
+
+    @property
+    def reason(self) -> str:
+        """Its last line, which says what was raised."""
+        return str(self).splitlines()[-1].rstrip(".")
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Place:
             process = self._start(function, arguments, errors)
             answer, _ = process.communicate()
             if process.returncode:
-                raise self._failure(function, errors)
+                raise self._failure(process, function, errors)
         return json.loads(answer)
 
     def serve(self, function: Callable[..., Any], *arguments: object) -> Server:
@@ -74,7 +80,7 @@ class Place:
             first = process.stdout.readline()
             if not first:
                 process.communicate()
-                raise self._failure(function, errors)
+                raise self._failure(process, function, errors)
         return Server(process, json.loads(first))
 
     def _start(self, function, arguments, errors, serve: bool = False) -> subprocess.Popen:
@@ -116,9 +122,11 @@ class Place:
         # JAX has a thread for every core it may use, and no setting.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: self.threads])
 
-    def _failure(self, function, errors: IO[str]) -> Failed:
+    def _failure(self, process: subprocess.Popen, function, errors: IO[str]) -> Failed:
         errors.seek(0)
         reason = errors.read().strip()[-2000:]
+        if process.returncode < 0:  # for want of memory, for one, of which it says nothing itself
+            reason += f"\nended by signal {-process.returncode}"
         return Failed(f"{self.backend or self.python}: {function.__name__} failed:\n{reason}")
 
 
@@ -131,15 +139,19 @@ class Server:
 
     def seconds(self, calls: int) -> list[float]:
         """Seconds of that many calls."""
-        print(calls, file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
+        try:
+            print(calls, file=self._process.stdin, flush=True)
+            answer = self._process.stdout.readline()
+        except BrokenPipeError:  # it ended while others were measured
+            answer = ""
         if not answer:
             raise Failed(f"a process that was measured ended with {self._process.wait()}")
         return json.loads(answer)
 
     def close(self) -> None:
         """Ends the process."""
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait()
 
 

@@ -129,19 +129,54 @@ class Table:
             content = {"measured with": header, "rows": self.rows}
             _write(path, json.dumps(content, indent=2) + "\n")
 
+    def write(
+        self,
+        folder: Path | None,
+        name: str,
+        title: str,
+        header: str,
+        notes: Iterable[str],
+        left: Iterable[str] = (),
+    ) -> None:
+        """Writes the rows as JSON and as a page, if there are any and a folder is given.
+
+        Args:
+            folder: to write into.
+            name: of both files, without what follows the dot.
+            title: of the page.
+            header: machine, versions and date.
+            notes: paragraphs of the page.
+            left: what is still to be measured; the page says so, in case that it never is.
+        """
+        if folder is None or not self.rows:
+            return
+        unfinished = ", ".join(left)
+        told = [f"Not measured yet: {unfinished}."] if unfinished else []
+        self.write_json(folder / f"{name}.json", header)
+        self.write_markdown(folder / f"{name}.md", title, [f"{header}.", *notes, *told])
+
     def write_markdown(self, path: Path, title: str, notes: Iterable[str]) -> None:
         """Writes a page of the rows."""
         _write(path, "\n".join([f"# {title}", "", *_with_notes(notes, self.rows), ""]))
 
 
-def write_between(path: Path, mark: str, notes: Iterable[str], rows: Iterable[Row]) -> None:
-    """Puts rows between the marks of that name on a page."""
-    before, mark_found, rest = path.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
+def around(path: Path, mark: str) -> tuple[str, str]:
+    """What is before and after the marks of that name, with them; ends the command without them."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SystemExit(f"{path} cannot be read ({error.strerror}): name another page.") from None
+    before, mark_found, rest = text.partition(f"<!-- {mark} -->\n")
     _, end_found, after = rest.partition(f"<!-- end of {mark} -->\n")
     if not end_found:
         raise SystemExit(f"{path} has no <!-- {mark} --> and <!-- end of {mark} --> to fill.")
-    between = "\n".join([*_with_notes(notes, rows), ""])
-    _write(path, "".join([before, mark_found, between, end_found, after]))
+    return before + mark_found, end_found + after
+
+
+def write_between(path: Path, mark: str, notes: Iterable[str], rows: Iterable[Row]) -> None:
+    """Puts rows between the marks of that name on a page."""
+    before, after = around(path, mark)
+    _write(path, "\n".join([before + "\n".join(_with_notes(notes, rows)), after]))
 
 
 def _with_notes(notes: Iterable[str], rows: Iterable[Row]) -> list[str]:

@@ -1,15 +1,20 @@
 """The suite: every benchmark by its name, in every place, as one table.
 
-It writes `measured.json` and `measured.md` into the folder given, `docs` by default. The ratios of
-a row were taken in turn in one process; those of peak memory in a process each.
+The whole suite is written into `docs` as `measured.json` and `measured.md`, after every benchmark;
+a part of it, which would replace the pages, only into a folder that is given. What fails is told,
+and the others go on. The ratios of a row were taken in turn in one process; those of peak memory in
+a process each.
 
     python benchmarks/run.py
     python benchmarks/run.py layers steerable --backend jax --steps 50
-    python benchmarks/run.py --smallest --folder /tmp
+    python benchmarks/run.py --smallest
 """
 
 from __future__ import annotations
 
+import sys
+import tempfile
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -27,7 +32,7 @@ import start
 import steerable
 import typer
 import vmf
-from places import BACKENDS, TOLD, VARIANTS
+from places import TOLD, VARIANTS, Failed, Place
 
 import zoo
 
@@ -46,7 +51,8 @@ BENCHMARKS: dict[str, ModuleType] = {
         start,
     )
 }
-SUMMARY = ("layers", "steerable", "less")
+SUMMARY = ("layers", "steerable", "less")  # rows of the README
+SERVING = ("export",)
 OF_VARIANTS = (*SUMMARY, "vmf", "zoo")  # measured of backends that were told something
 COLUMNS = ("benchmark", "backend", "what", "ratio", "quartiles", "target", "met")  # of a summary
 NOTES = (
@@ -57,39 +63,78 @@ NOTES = (
 )
 
 
+def measure(
+    name: str, where: Iterable[Place], given: dict[str, Any], table: report.Table
+) -> list[str]:
+    """Adds the rows of a benchmark to a table; lines that tell where it failed."""
+    failures = []
+    for place in where:
+        try:
+            for row in command.rows(name, partial(BENCHMARKS[name].compare, **given), [place]):
+                table.add(row)
+        except Failed as failure:
+            print(failure, file=sys.stderr)
+            failures.append(f"{name} failed on {place.name}, {place.device}: {failure.reason}.")
+    return failures
+
+
+def summarise(page: Path, benchmarks: Iterable[str], header: str, found: list[report.Row]) -> None:
+    """Puts the rows of some benchmarks on a page: those with a target, if there are such."""
+    chosen = [row for row in found if row["benchmark"] in benchmarks]
+    rows = [row for row in chosen if row["target"] != ""] or chosen
+    told = [TOLD] if any(row["backend"] in VARIANTS for row in rows) else []
+    summary = [{name: row[name] for name in COLUMNS} for row in rows]
+    report.write_between(page, command.MARK, [f"{header}.", *told], summary)
+
+
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="Benchmarks; default all.")] = None,
-    backend: command.Backends = [*BACKENDS, *VARIANTS],  # noqa: B006
+    backend: command.Backends = command.EVERY,
     device: command.Devices = [],  # noqa: B006
     data_format: command.DataFormat = "channels_last",
     steps: Annotated[int | None, typer.Option(min=2, help="Timed calls of each.")] = None,
-    smallest: Annotated[bool, typer.Option(help="To see that all runs, not how fast.")] = False,
-    folder: command.Folder = Path("docs"),
-    readme: Annotated[Path | None, typer.Option(help="Page with marks for a summary.")] = None,
-    serving: Annotated[Path | None, typer.Option(help="And for the rows of export.")] = None,
+    smallest: Annotated[
+        bool,
+        typer.Option(help="To see that all runs, not how fast; default folder a temporary one."),
+    ] = False,
+    folder: command.FolderOrDocs = None,
+    readme: Annotated[Path | None, command.page_option("Page with marks for a summary.")] = None,
+    serving: Annotated[Path | None, command.page_option("And for the rows of export.")] = None,
 ) -> None:
     """Runs benchmarks, prints their table, and writes it as JSON and Markdown."""
     names = command.chosen("benchmark", names or BENCHMARKS, BENCHMARKS)
     where = command.places(backend, device, data_format)
+    everywhere = set(where) == set(command.places(command.EVERY, [], "channels_last"))
+    pages = [(page, needed) for page, needed in ((readme, SUMMARY), (serving, SERVING)) if page]
+    for page, needed in pages:
+        if smallest or not everywhere or not set(needed) <= set(names):
+            raise SystemExit(
+                f"{page} takes all rows of {', '.join(needed)}, in full size: leave out the page, "
+                "or what selects less."
+            )
     header = report.describe(place.backend for place in where)
     print(header)
-    table = report.Table()
-    for name in names:
+    if smallest and folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="measured-"))
+    folder = command.destination(folder, everywhere and set(names) == set(BENCHMARKS))
+    table, failures = report.Table(), {}
+    for number, name in enumerate(names, start=1):
         given: dict[str, Any] = dict(BENCHMARKS[name].SMALLEST) if smallest else {}
         if steps:
             given["steps"] = steps
         here = [one for one in where if one.variant is None or name in OF_VARIANTS]
-        for row in command.rows(name, partial(BENCHMARKS[name].compare, **given), here):
-            table.add(row)
-    table.write_json(folder / "measured.json", header)
-    table.write_markdown(folder / "measured.md", "Measured", [f"{header}.", *NOTES])
-    for page, benchmarks in ((readme, SUMMARY), (serving, ("export",))):
-        chosen = [row for row in table.rows if row["benchmark"] in benchmarks]
-        rows = [row for row in chosen if row["target"] != ""] or chosen
-        if page and rows:
-            summary = [{name: row[name] for name in COLUMNS} for row in rows]
-            told = [TOLD] if any(row["backend"] in VARIANTS for row in rows) else []
-            report.write_between(page, "measured", [f"{header}.", *told], summary)
+        failures[name] = measure(name, here, given, table)
+        told = [line for lines in failures.values() for line in lines]
+        table.write(folder, "measured", "Measured", header, [*NOTES, *told], left=names[number:])
+    if not table.rows:
+        told.append("Nothing was measured; nothing is written.")
+    for page, needed in pages:
+        if any(failures[name] for name in needed):
+            told.append(f"{page} is left as it was.")
+        else:
+            summarise(page, needed, header, table.rows)
+    if told:
+        raise SystemExit("\n".join(told))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 The processes of a comparison are alive at the same time, and one at a time works: a few calls of
 the first, of the second, and so on, round after round. All have the same cores and threads, on the
 CPU. `make peers` makes the environments; a library that is not there is skipped, and said to be.
+All comparisons on all backends are written into `docs`, fewer are only printed, unless `--folder`
+is given.
 
     python benchmarks/run_peers.py
     python benchmarks/run_peers.py so2 --backend torch --rounds 20
@@ -25,7 +27,7 @@ import places
 import report
 import typer
 from peers import escnn_nets, our_nets, spheres
-from places import BACKENDS, TOLD, VARIANTS, Failed, Place
+from places import TOLD, Failed, Place
 
 ENVIRONMENTS = Path(__file__).resolve().parents[1] / ".venv-peers"
 # Each measured once with all numbers in float32, and once with maps and products in bfloat16: in
@@ -153,14 +155,14 @@ def slopes(where: list[Place], threads: int) -> Iterator[str]:
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(COMPARISONS)}.")] = None,
-    backend: command.Backends = [*BACKENDS, *VARIANTS],  # noqa: B006
+    backend: command.Backends = command.EVERY,
     threads: Annotated[
         int, typer.Option(min=1, max=os.cpu_count(), help="Cores that each process may use.")
     ] = (os.cpu_count() or 1),
     batch_size: command.BatchSize = 64,
     rounds: Annotated[int, typer.Option(min=2, help="Turns of each process.")] = 8,
     calls: Annotated[int, typer.Option(min=1, help="Timed calls in a turn.")] = 2,
-    folder: command.Folder = Path("docs"),
+    folder: command.FolderOrDocs = None,
 ) -> None:
     """Compares with other libraries, prints the table, and writes it as JSON and Markdown."""
     names = command.chosen("comparison", names or COMPARISONS, COMPARISONS)
@@ -170,8 +172,10 @@ def main(
     machine = report.describe(place.backend for place in where)
     header = f"{machine}, {threads} threads, batch {batch_size}"
     print(header)
+    whole = set(names) == set(COMPARISONS) and set(backend) == set(command.EVERY)
+    folder = command.destination(folder, whole)
     table, notes = report.Table(), []
-    for name in names:
+    for number, name in enumerate(names, start=1):
         try:
             if name in NETS:
                 found = compare_nets(name, where, threads, batch_size, rounds, calls)
@@ -181,15 +185,15 @@ def main(
                 table.add(row)
             if name == "tfp":
                 notes += slopes(where, threads)
-        except Failed as reason:
-            notes.append(f"{name} skipped: {str(reason).splitlines()[-1]}.")
+        except Failed as failure:
+            notes.append(f"{name} skipped: {failure.reason}.")
+        told = [*NOTES, *notes]
+        table.write(
+            folder, "measured_peers", "Measured beside others", header, told, left=names[number:]
+        )
     print("\n".join(notes))
     if not table.rows:
         raise SystemExit("No peer could be measured; nothing is written.")
-    table.write_json(folder / "measured_peers.json", header)
-    table.write_markdown(
-        folder / "measured_peers.md", "Measured beside others", [f"{header}.", *NOTES, *notes]
-    )
 
 
 if __name__ == "__main__":
