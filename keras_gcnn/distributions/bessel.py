@@ -32,7 +32,7 @@ class _Accuracy:
     steps: int
 
 
-_ACCURACY = {"float32": _Accuracy(10, 4, 4), "float64": _Accuracy(24, 8, 8)}
+_ACCURACY = {"float32": _Accuracy(10, 3, 2), "float64": _Accuracy(24, 8, 8)}
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,16 @@ class Ratio:
 
     Attributes:
         mean: A = I_(m/2)(k) / I_(m/2-1)(k), the mean of the cosine to the mean direction.
+        rest: 1 - A, without the cancellation.
         slope: dA/dk, its variance.
-        distance: k (1 - A), without the cancellation.
         divergence: k A - log 0F1(; m/2; k^2/4), from the uniform distribution.
 
     Slope or divergence are None where they were not asked for.
     """
 
     mean: Any
+    rest: Any
     slope: Any
-    distance: Any
     divergence: Any
 
 
@@ -75,24 +75,21 @@ def ratio(kappa, dim: int, *, slope: bool = True, divergence: bool = True) -> Ra
     lowest = dim / 2 - 1
     steps = max(0, math.ceil(accuracy.order - lowest)) + accuracy.steps
     found = _debye(kappa, lowest + steps, accuracy.terms, slope, divergence)
-    mean, variance, distance, excess = found.mean, found.slope, found.distance, found.divergence
+    mean, rest, variance, excess = found.mean, found.rest, found.slope, found.divergence
     for number in range(steps):
         order = 2 * (lowest + steps - number)  # I_(v-1) = I_(v+1) + 2 (v / k) I_v
-        below = order + kappa * mean
-        lower = kappa / below
+        part = order - kappa * rest
+        below = part + kappa  # order + k A
         if divergence:
-            change = lower * (distance * (1 + mean) - order * mean)
+            lower = kappa / below
+            change = lower * (kappa * rest * (1 + mean) - order * mean)
             excess = excess + change - ops.log1p(kappa * mean / order)
+            mean = lower
         if slope:
             variance = (order - kappa * kappa * variance) / (below * below)
-        distance = kappa * (order - distance) / below
-        mean = lower
-    return Ratio(ops.clip(mean, 0.0, 1.0), variance, distance, excess)  # rounding may exceed 1
-
-
-def one_minus_mean(found: Ratio, kappa):
-    """1 - A, from whichever of its two forms does not cancel."""
-    return ops.where(kappa > 1, found.distance / ops.clip(kappa, 1.0, np.inf), 1 - found.mean)
+        rest = part / below
+    mean = ops.clip(kappa / below, 0.0, 1.0)  # rounding may exceed 1
+    return Ratio(mean, rest, variance, excess)
 
 
 def _debye(kappa, order: float, terms: int, slope: bool, divergence: bool) -> Ratio:
@@ -103,36 +100,44 @@ def _debye(kappa, order: float, terms: int, slope: bool, divergence: bool) -> Ra
     sine = kappa / root  # 1 - p^2 is its square
     weights = powers @ debye.coefficients(debye.polynomials(terms))
     weights_below = powers[1:] @ debye.coefficients(debye.numerators(terms))
-    series, bottom = _polynomial(weights, p), _polynomial(weights_below, p)
+    wanted = {"series": weights, "bottom": weights_below}
+    if slope:
+        wanted |= {"series'": np.polyder(weights), "bottom'": np.polyder(weights_below)}
+    if divergence:
+        wanted["drop"] = powers[1:] @ debye.coefficients(debye.differences(terms))
+    at_p = _polynomials(wanted, p)
+    series, bottom = at_p["series"], at_p["bottom"]
     fraction = bottom / series
     correction = sine * fraction
     mean = kappa / (root + order) - correction
-    distance = 2 * kappa * order / (kappa + order + root) + kappa * correction
+    rest = 2 * order / (kappa + order + root) + correction
 
     variance = excess = None
     if slope:
-        series_slope = _polynomial(np.polyder(weights), p)
-        bottom_slope = _polynomial(np.polyder(weights_below), p)
-        fraction_slope = (bottom_slope * series - bottom * series_slope) / (series * series)
-        correction_slope = p * p * fraction - p * sine * sine * fraction_slope
-        variance = p / (root + order) - correction_slope / root
+        slope_of_fraction = (at_p["bottom'"] * series - bottom * at_p["series'"]) / (
+            series * series
+        )
+        slope_of_correction = p * p * fraction - p * sine * sine * slope_of_fraction
+        variance = p / (root + order) - slope_of_correction / root
     if divergence:
         further = kappa * sine / (1 + p)  # s - v
-        drop = _polynomial(powers[1:] @ debye.coefficients(debye.differences(terms)), p)
-        drop = drop * sine * sine / (1 + p) / float(weights.sum())
+        drop = at_p["drop"] * sine * sine / (1 + p) / float(weights.sum())
         excess = (
             order * ops.log1p(further / (2 * order))
             + ops.log1p(further / order) / 2
             - ops.log1p(-drop)
             - kappa * correction
         )
-    return Ratio(mean, variance, distance, excess)
+    return Ratio(mean, rest, variance, excess)
 
 
-def _polynomial(weights: np.ndarray, p):
-    """Value at p of a polynomial, highest power first, by Horner's rule."""
-    first, *others = map(float, weights)
-    value = ops.full_like(p, first)
+def _polynomials(weights: dict[str, np.ndarray], p) -> dict[str, Any]:
+    """Values at p of polynomials, highest power first, all at once by Horner's rule."""
+    size = max(map(len, weights.values()))
+    table = np.stack([np.pad(one, (size - len(one), 0)) for one in weights.values()], axis=1)
+    table = ops.convert_to_tensor(table.reshape(*table.shape, *(1 for _ in p.shape)), p.dtype)
+    first, *others = ops.unstack(table, axis=0)
+    value = first + ops.zeros_like(p)
     for weight in others:
         value = value * p + weight
-    return value
+    return dict(zip(weights, ops.unstack(value, axis=0), strict=True))

@@ -1,4 +1,7 @@
-"""Rejection sampling of the cosine to the mean direction, without a loop."""
+"""Rejection sampling of the angle to the mean direction, without a loop.
+
+On small tensors most backends spend their time on the number of operations: there are few here.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,32 @@ from keras import ops
 PROPOSALS = 26
 # So many are drawn for every sample, and the others for the few that they leave over.
 FIRST = 4
+_NONE = 1e35  # in the place of a proposal, if none is accepted; above every proposal
+_SMALLEST = 1e-30  # keeps a proposal opposite to the mean direction finite
 
 
-class Cosine(NamedTuple):
-    """A cosine with what would cancel if it were computed from it."""
+class Angle(NamedTuple):
+    """An angle, and what would cancel if it were computed from its cosine."""
 
-    value: object
-    rest: object  # 1 - cosine
+    angle: object
+    cosine: object
     sine: object
+    rest: object  # 1 - cosine
 
 
-def sample_cosine(kappa, dim: int, shape: tuple, seeds) -> Cosine:
-    """Draws cosines w with density `(1 - w^2)^((m-3)/2) exp(k w)`.
+class _Proposals(NamedTuple):
+    """Angles p between points of the uniform distribution and an axis, and uniform numbers."""
 
-    Proposals are the first coordinate x of uniform points, carried by the conformal map
-    `w = (x + x0) / (1 + x0 x)`; the first accepted one is taken. It is the method of Wood 1994
+    near: object  # cos^2(p / 2)
+    far: object  # sin^2(p / 2)
+    height: object  # logarithms of the uniform numbers
+
+
+def sample_angle(kappa, dim: int, shape: tuple, seeds) -> Angle:
+    """Draws angles t with density `sin(t)^(m-2) exp(k cos t)`.
+
+    Proposals are the angles p of uniform points, carried to the mean direction by the conformal map
+    `tan(t / 2)^2 = c tan(p / 2)^2`; the first accepted one is taken. It is the method of Wood 1994
     with other proposals, in a form that cancels nowhere.
 
     Args:
@@ -37,37 +51,32 @@ def sample_cosine(kappa, dim: int, shape: tuple, seeds) -> Cosine:
         seeds: two, as of `keras.random.uniform`.
 
     Returns:
-        `Cosine`, of tensors of that shape; passes on no gradient.
+        `Angle`, of tensors of that shape; passes on no gradient.
 
     References:
         Ulrich 1984; Wood 1994, "Simulation of the von Mises Fisher distribution".
     """
     kappa = ops.stop_gradient(kappa)
     rank = dim - 1
-    root = ops.sqrt(4 * kappa * kappa + rank * rank)
-    tilt = ops.stack(
-        [
-            2 * kappa / (root + rank),  # x0
-            rank * (1 + rank / (root + 2 * kappa)) / (root + rank),  # 1 - x0
-        ],
-        axis=-1,
-    )
-    tilt = ops.reshape(ops.broadcast_to(tilt, (*shape, 2)), (-1, 2))
-    drawn, found = _draw(tilt, dim, FIRST, seeds[0])
-    left = ops.top_k(1 - ops.cast(found, "float32"), k=second_draws(ops.shape(tilt)[0]))[1]
-    again, _ = _draw(ops.take(tilt, left, axis=0), dim, PROPOSALS - FIRST, seeds[1])
-    kept = ops.take(found, left, axis=0)[:, None]  # the table is larger than what is left over
-    again = ops.where(kept, ops.take(drawn, left, axis=0), again)
+    carried = rank / (2 * kappa + ops.sqrt(4 * kappa * kappa + rank * rank))  # c
+    carried = ops.reshape(ops.broadcast_to(carried, shape), (-1,))
+    drawn = _draw(carried, dim, FIRST, seeds[0])
+    most, left = ops.top_k(drawn, k=second_draws(ops.shape(carried)[0]))
+    again = _draw(ops.take(carried, left, axis=0), dim, PROPOSALS - FIRST, seeds[1])
+    again = ops.where(most < _NONE, most, again)  # there is room for more than is left over
     drawn = ops.scatter_update(drawn, left[:, None], again)
-    rest, sine = (ops.reshape(one, shape) for one in ops.unstack(drawn, axis=-1))
-    return Cosine(1 - rest, rest, sine)
+    squared = ops.reshape(carried * drawn, shape)
+    tangent, whole = ops.sqrt(squared), 1 + squared
+    rest = 2 * squared / whole
+    return Angle(2 * ops.arctan(tangent), 1 - rest, 2 * tangent / whole, rest)
 
 
 def second_draws(number):
     """How many of that many samples may be left over by the first draw.
 
     At most 0.3423^4 = 1.4 % are expected to be; that they are more than this many has, for any
-    number of samples, a probability below 1e-12, with which the others keep a rejected proposal.
+    number of samples, a probability below 1e-12, with which the others get the mean direction's
+    opposite.
     """
     most = number // 32 + 24
     if isinstance(number, int):
@@ -75,48 +84,36 @@ def second_draws(number):
     return ops.minimum(number, most)
 
 
-def _draw(tilt, dim: int, proposals: int, seed):
-    """The first accepted of several proposals.
-
-    Args:
-        tilt: x0 and 1 - x0, of shape `(samples, 2)`.
-        dim: int from 2, m.
-        proposals: int, for each sample.
-        seed: as of `keras.random.uniform`.
-
-    Returns:
-        1 - w and `sqrt(1 - w^2)`, of shape `(samples, 2)`, and whether a proposal was accepted,
-        of shape `(samples,)`: a concentration that is NaN accepts all.
-    """
-    centre, rest_of_centre = tilt[:, :1], tilt[:, 1:]
-    shape = (ops.shape(tilt)[0], proposals)
-    rim, length, half, threshold = _propose(dim, shape, tilt.dtype, seed)
-    other = rim + length * (2 - 2 * half)
-    scale = rest_of_centre + centre * other  # 1 + x0 x
-    rejected = threshold > (dim - 1) * (1 - 1 / scale - ops.log(scale))
-    first = ops.argmin(ops.cast(rejected, "int32"), axis=-1, keepdims=True)
-    rim, length, half, scale = (
-        ops.take_along_axis(one, first, axis=-1) for one in (rim, length, half, scale)
-    )
-    rest, other = (rim + length * part for part in (2 * half, 2 - 2 * half))
-    rest = rest_of_centre * rest / scale
-    sine = ops.sqrt(rest * (1 + centre) * other / scale)
-    return ops.concatenate([rest, sine], axis=-1), ops.logical_not(ops.all(rejected, axis=-1))
+def _draw(carried, dim: int, proposals: int, seed):
+    """`tan(p / 2)^2` of the first accepted of several proposals for each c, or `_NONE`."""
+    drawn = _propose(dim, (proposals, ops.shape(carried)[0]), carried.dtype, seed)
+    place = ops.arange(proposals, dtype=carried.dtype)[:, None]
+    place = ops.where(_rejected(drawn, carried, dim), proposals, place)
+    first = ops.min(place, axis=0)
+    squared = drawn.far / (drawn.near + _SMALLEST)
+    # A sum instead of an index: gathering takes longer.
+    found = ops.sum(ops.where(place == first, squared, 0), axis=0)
+    return ops.where(first < proposals, found, _NONE)
 
 
-def _propose(dim: int, shape: tuple, dtype: str, seed):
-    """First coordinates x of uniform points, and logarithms of uniform numbers.
+def _propose(dim: int, shape: tuple, dtype: str, seed) -> _Proposals:
+    """Half of the angles come from two uniform numbers, by the first coordinate of the points.
 
-    Returns:
-        `rim`, `length`, `half` with `1 - x = rim + 2 length half` and
-        `1 + x = rim + 2 length (1 - half)`, and the logarithms.
+    It is `sqrt(1 - u^(2/(m-2))) cos(pi v)`.
     """
     uniform = keras.random.uniform((3, *shape), dtype=dtype, seed=seed)
-    angle, radius, height = ops.unstack(uniform, axis=0)
-    half = ops.square(ops.sin(math.pi / 2 * angle))
+    turn, radius, height = ops.unstack(uniform, axis=0)
+    half, height = ops.square(ops.sin(math.pi / 2 * turn)), ops.log(height)
     if dim == 2:
-        length = ops.ones_like(half)
-        return ops.zeros_like(half), length, half, ops.log(height)
-    outside = radius ** (2 / (dim - 2))  # x = sqrt(1 - outside) cos
+        return _Proposals(1 - half, half, height)
+    outside = ops.exp(2 / (dim - 2) * ops.log(radius))  # sooner than a power
     length = ops.sqrt(1 - outside)
-    return outside / (1 + length), length, half, ops.log(height)
+    rim = outside / (2 + 2 * length)  # (1 - length) / 2
+    part = length * half
+    return _Proposals(rim + (length - part), rim + part, height)
+
+
+def _rejected(proposals: _Proposals, carried, dim: int):
+    """Whether they are; where c is NaN none is, so that the sample is NaN."""
+    scale = (1 + carried) / 2 / (proposals.near + carried * proposals.far)
+    return proposals.height > (dim - 1) * (1 - scale + ops.log(scale))

@@ -20,9 +20,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.distributions.bessel import one_minus_mean, ratio
+from keras_gcnn.distributions.bessel import ratio
 from keras_gcnn.distributions.implicit import angle_slope
-from keras_gcnn.distributions.rejection import sample_cosine
+from keras_gcnn.distributions.rejection import sample_angle
 
 _LARGEST = 1e15  # a concentration whose square float32 still holds
 _SMALLEST = 1e-30  # squared length below which a vector has no direction
@@ -60,21 +60,27 @@ def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
     """
     mu, kappa, result = _as_tensors(mu, kappa)
     dim = mu.shape[-1]
-    mu = unit(mu)
-    *seeds_of_cosines, seed_of_tangents = _seeds(seed, 3)
-    batch = ops.shape(mu[..., :1] + kappa)[:-1]
-    concentration = ops.broadcast_to(kappa[..., 0], batch)
+    *seeds_of_angles, seed_of_tangents = _seeds(seed, 3)
+    fixed_mu, fixed = ops.stop_gradient(mu), ops.stop_gradient(kappa)
+    per_length = _per_length(fixed_mu)
+    axis = fixed_mu * per_length
+    batch = ops.shape(axis[..., :1] + fixed)[:-1]
     full = (*shape, *batch)
-    cosine = sample_cosine(concentration, dim, full, seeds_of_cosines)
-    fixed = ops.stop_gradient(kappa[..., 0])  # not repeated: its ratio is costly
-    found = ratio(fixed, dim, slope=False, divergence=False)
-    slope = angle_slope(cosine.value, cosine.sine, cosine.rest, fixed, dim, found)
-    change = ops.stop_gradient(slope) * (concentration - fixed)
-    along = cosine.value - ops.stop_gradient(cosine.sine) * change
-    across = cosine.sine + ops.stop_gradient(cosine.value) * change
+    angle = sample_angle(fixed[..., 0], dim, full, seeds_of_angles)
     normal = keras.random.normal((*full, dim), dtype=mu.dtype, seed=seed_of_tangents)
-    tangent = unit(normal - ops.sum(normal * mu, -1, keepdims=True) * mu)
-    return ops.cast(unit(along[..., None] * mu + across[..., None] * tangent), result)
+    tangent = normal - ops.sum(normal * axis, -1, keepdims=True) * axis
+    tangent = tangent * _per_length(tangent)
+    cosine, sine = angle.cosine[..., None], angle.sine[..., None]
+    drawn = cosine * axis + sine * tangent
+    drawn = drawn * _per_length(drawn)
+    # Concentrations are not repeated for this, since their ratio is costly.
+    found = ratio(fixed[..., 0], dim, slope=False, divergence=False)
+    slope = angle_slope(angle, fixed[..., 0], dim, found)[..., None]
+    # What is added is zero and has the gradients. With mu a sample moves as the rotation has it that
+    # carries mu along: by w d - (z.d) mu, for a change d of mu.
+    swing, turn = slope * (kappa - fixed), (mu - fixed_mu) * per_length
+    back = ops.sum(drawn * turn, -1, keepdims=True) + swing * sine
+    return ops.cast(drawn + (cosine * (turn + swing * tangent) - back * axis), result)
 
 
 def log_prob(z, mu, kappa):
@@ -105,7 +111,7 @@ def log_prob(z, mu, kappa):
     found = ratio(kappa, dim, slope=False)
     # kappa (mu.z - 1) and what is left of the normaliser: nothing large is subtracted.
     apart = ops.sum(ops.square(z - unit(mu)), -1) / 2
-    peak = _with_slope(found.distance + found.divergence, one_minus_mean(found, kappa), kappa)
+    peak = _with_slope(ops.stop_gradient(kappa) * found.rest + found.divergence, found.rest, kappa)
     return ops.cast(peak[..., 0] - kappa[..., 0] * apart - _log_area(dim), result)
 
 
@@ -223,6 +229,11 @@ def unit(vectors):
     """Vectors scaled to length one; zero stays zero. Half precision cannot hold their squares."""
     squares = ops.sum(ops.square(vectors), -1, keepdims=True)
     return vectors / ops.sqrt(ops.clip(squares, _SMALLEST, np.inf))
+
+
+def _per_length(vectors):
+    """What scales vectors to length one, in fewer operations; its gradient is not finite at zero."""
+    return ops.rsqrt(ops.sum(ops.square(vectors), -1, keepdims=True) + _SMALLEST)
 
 
 def _log_area(dim: int) -> float:
