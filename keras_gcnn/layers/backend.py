@@ -88,9 +88,8 @@ def convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
 
         if tuple(kernel.shape[:2]) == strides == (1, 1):
             return ops.matmul(inputs, kernel[0, 0])  # on a CPU in a third of the time, both ways
-        if jax_convolution.is_faster(kernel) and _on_cpu():
-            window = jax_convolution.Window(tuple(strides), padding, tuple(dilation_rate))
-            return jax_convolution.convolve(inputs, kernel, window)
+        if _on_cpu() and jax_convolution.is_faster(inputs, kernel, strides, padding, dilation_rate):
+            return jax_convolution.convolve(inputs, kernel, padding, dilation_rate)
     return _in_a_format_it_has(
         ops.conv,
         inputs,
