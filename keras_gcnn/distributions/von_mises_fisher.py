@@ -76,8 +76,8 @@ def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
     # Concentrations are not repeated for this, since their ratio is costly.
     found = ratio(fixed[..., 0], dim, slope=False, divergence=False)
     slope = angle_slope(angle, fixed[..., 0], dim, found)[..., None]
-    # What is added is zero and has the gradients. A sample moves with mu by the rotation that carries
-    # mu along: by w d - (z.d) mu, for a change d of mu.
+    # What is added is zero and has the gradients. The rotation that carries mu along moves a sample
+    # by w d - (z.d) mu, for a change d of mu.
     swing, turn = slope * (kappa - fixed), (mu - fixed_mu) * per_length
     back = ops.sum(drawn * turn, -1, keepdims=True) + swing * sine
     return ops.cast(drawn + (cosine * (turn + swing * tangent) - back * axis), result)

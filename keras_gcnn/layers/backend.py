@@ -87,7 +87,9 @@ def convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
         from keras_gcnn.layers import jax_convolution
 
         if tuple(kernel.shape[:2]) == strides == (1, 1):
-            return ops.matmul(inputs, kernel[0, 0])  # on a CPU in a third of the time, both ways
+            # On a CPU in a third of the time, both ways; in more axes the gradient takes longer.
+            flat = ops.matmul(ops.reshape(inputs, (-1, kernel.shape[2])), kernel[0, 0])
+            return ops.reshape(flat, (*inputs.shape[:3], kernel.shape[3]))
         if _on_cpu() and jax_convolution.is_faster(inputs, kernel, strides, padding, dilation_rate):
             return jax_convolution.convolve(inputs, kernel, padding, dilation_rate)
     return _in_a_format_it_has(

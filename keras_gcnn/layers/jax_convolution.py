@@ -1,10 +1,10 @@
 """Convolution on JAX that XLA leaves to Eigen on a CPU.
 
-By default XLA gives convolutions in float32 on a CPU to YNNPACK, which takes longer, most of all for
-the gradient of a kernel, and rounds more. It does not where the output is larger than the input, or
-what acts as the kernel in a gradient is. So here the output has more rows than the input, and those
-that are too many are dropped: the same then holds for both gradients of the convolution, and for
-theirs.
+By default XLA gives convolutions in float32 on a CPU to YNNPACK, which takes longer, most of all
+for the gradient of a kernel, and rounds more. It does not where the output is larger than the
+input, or what acts as the kernel in a gradient is. So here the output has more rows than the input,
+and those that are too many are dropped: the same then holds for both gradients of the convolution,
+and for theirs.
 """
 
 from __future__ import annotations
