@@ -89,7 +89,7 @@ def _draw(carried, dim: int, proposals: int, seed):
     drawn = _propose(dim, (proposals, ops.shape(carried)[0]), carried.dtype, seed)
     place = ops.arange(proposals, dtype=carried.dtype)[:, None]
     place = ops.where(_rejected(drawn, carried, dim), proposals, place)
-    first = ops.min(place, axis=0)
+    first = ops.min(place, axis=0, initial=proposals)
     squared = drawn.far / (drawn.near + _SMALLEST)
     # A sum instead of an index: gathering takes longer.
     found = ops.sum(ops.where(place == first, squared, 0), axis=0)

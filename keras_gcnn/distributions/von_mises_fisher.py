@@ -32,7 +32,8 @@ def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
     """Draws unit vectors.
 
     Gradients flow along the samples: into mu by the rotation that carries them, into kappa by
-    holding their quantiles fixed. Monte-Carlo estimates made with them are unbiased.
+    holding their quantiles fixed. Monte-Carlo estimates made with them are unbiased. They count as
+    constants where they are differentiated again: second derivatives are not to be had.
 
     Args:
         mu: mean directions, of shape `(..., m)`.

@@ -42,14 +42,18 @@ def is_faster(inputs, kernel, strides: Sequence[int], padding: str, dilation_rat
     """Whether this convolution is to be taken on a CPU, for tensors of these shapes."""
     if _WITHOUT_YNNPACK in os.environ.get("XLA_FLAGS", "").split():
         return False
-    if inputs.dtype != jnp.float32 or tuple(strides) != (1, 1) or min(kernel.shape[:2]) == 1:
+    if not inputs.dtype == kernel.dtype == jnp.float32:
+        return False
+    if tuple(strides) != (1, 1) or min(kernel.shape[:2]) == 1:
         return False
     if not all(isinstance(size, int) for size in inputs.shape):  # for any, in an export
         return False
     if min(kernel.shape[2:]) < _FEWEST_CHANNELS or math.prod(inputs.shape[:3]) < _FEWEST_PIXELS:
         return False
-    longer = max(_sides(inputs, kernel, padding, dilation_rate))
-    return longer.size + 1 <= _MOST_WORK * longer.output
+    sides = _sides(inputs, kernel, padding, dilation_rate)
+    if min(side.output for side in sides) < 1:  # of which XLA tells the user
+        return False
+    return max(sides).size + 1 <= _MOST_WORK * max(sides).output
 
 
 def convolve(inputs, kernel, padding: str, dilation_rate):

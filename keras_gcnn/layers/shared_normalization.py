@@ -12,13 +12,16 @@ from keras_gcnn.layers.base import as_numbers
 _RENORM = ("renorm_clipping", "renorm_momentum")
 
 
-def _fused(inputs):
+def _fused(inputs, axis: int):
     """A module with moments and normalisation in fewer passes, where there is one."""
-    if keras.backend.backend() != "torch":
-        return None
-    from keras_gcnn.layers import torch_normalization
-
-    return torch_normalization if torch_normalization.can_fuse(inputs) else None
+    match keras.backend.backend():
+        case "tensorflow":
+            from keras_gcnn.layers import tensorflow_normalization as own
+        case "torch":
+            from keras_gcnn.layers import torch_normalization as own
+        case _:
+            return None
+    return own if own.can_fuse(inputs, axis) else None
 
 
 class SharedBatchNormalization(keras.layers.BatchNormalization):
@@ -89,7 +92,7 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
 
     def _moments_per_channel(self, inputs, mask):
         if mask is None:
-            if not self.synchronized and (fused := _fused(inputs)):
+            if not self.synchronized and (fused := _fused(inputs, self.axis)):
                 return fused.moments(inputs, self.axis % len(inputs.shape))
             return ops.moments(inputs, axes=self._reduction_axes, synchronized=self.synchronized)
         if len(mask.shape) != len(inputs.shape) - 1:
@@ -131,7 +134,7 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
 
         variance = laid_out(self._scales_of, variance)
         mean = laid_out(self._means_of, mean)
-        outputs = (_fused(inputs) or ops).batch_normalization(
+        outputs = (_fused(inputs, self.axis) or ops).batch_normalization(
             inputs,
             ops.zeros_like(variance) if mean is None else mean,
             variance,

@@ -200,6 +200,13 @@ def test_one_that_is_no_concentration_takes_no_room_of_others():
     assert found[::2, 0].min() > 0.999
 
 
+@pytest.mark.parametrize(
+    ("number", "shape", "expected"), [(0, (), (0, 3)), (0, (5,), (5, 0, 3)), (2, (0,), (0, 2, 3))]
+)
+def test_nothing_is_drawn_of_nothing(number, shape, expected):
+    assert draw(np.ones((number, 3)), np.ones((number, 1)), shape).shape == expected
+
+
 def test_draws_are_independent():
     """Of each other, and the cosine of the direction."""
     mu = np.eye(1, 3)[0]

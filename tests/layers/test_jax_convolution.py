@@ -102,6 +102,8 @@ def test_it_is_taken_where_it_is_faster(monkeypatch):
     assert not convolve(32, 14, 14, kernel=(1, 3))
     assert not convolve(32, 14, 14, strides=(2, 2))
     assert not convolve(32, 14, 14, dtype="bfloat16")
+    with pytest.raises(ValueError, match="empty output"):
+        convolve(1, 5000, 1, padding="valid")
     monkeypatch.setenv("XLA_FLAGS", "--other --xla_cpu_experimental_ynn_fusion_type=")
     assert not convolve(32, 14, 14)
 
