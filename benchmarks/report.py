@@ -111,10 +111,15 @@ def describe(backends: Iterable[str]) -> str:
 
 
 class Table:
-    """Rows of a Markdown table, printed as they come."""
+    """Rows of a Markdown table, printed as they come, and others that are only written.
 
-    def __init__(self) -> None:
+    Args:
+        kept: those others.
+    """
+
+    def __init__(self, kept: Iterable[Row] = ()) -> None:
         self.rows: list[Row] = []
+        self.kept = list(kept)
 
     def add(self, row: Row) -> None:
         """Prints a row, and the head before the first."""
@@ -126,7 +131,7 @@ class Table:
     def write_json(self, path: Path | None, header: str) -> None:
         """Writes the rows as JSON, if a path is given."""
         if path is not None:
-            content = {"measured with": header, "rows": self.rows}
+            content = {"measured with": header, "rows": [*self.kept, *self.rows]}
             _write(path, json.dumps(content, indent=2) + "\n")
 
     def write(
@@ -157,7 +162,23 @@ class Table:
 
     def write_markdown(self, path: Path, title: str, notes: Iterable[str]) -> None:
         """Writes a page of the rows."""
-        _write(path, "\n".join([f"# {title}", "", *_with_notes(notes, self.rows), ""]))
+        _write(
+            path, "\n".join([f"# {title}", "", *_with_notes(notes, [*self.kept, *self.rows]), ""])
+        )
+
+
+def read_rows(path: Path, header: str) -> list[Row]:
+    """The rows of a JSON file; ends the command if they were measured otherwise."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SystemExit(f"{path} cannot be read ({error.strerror}): measure all.") from None
+    if content["measured with"] != header:
+        raise SystemExit(
+            f"{path} was measured with {content['measured with']}, and this is {header}: rows of "
+            "both are not put into one table. Measure all."
+        )
+    return content["rows"]
 
 
 def around(path: Path, mark: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ a process each.
     python benchmarks/run.py
     python benchmarks/run.py layers steerable --backend jax --steps 50
     python benchmarks/run.py --smallest
+    python benchmarks/run.py export --backend jax --again
 """
 
 from __future__ import annotations
@@ -78,6 +79,15 @@ def measure(
     return failures
 
 
+def others(rows: Iterable[report.Row], names: Iterable[str], where: Iterable[Place]) -> list:
+    """The rows but for those of these benchmarks in these places."""
+    measured = {
+        (name, place.name, place.device, place.data_format) for name in names for place in where
+    }
+    labels = ("benchmark", "backend", "device", "format")
+    return [row for row in rows if tuple(row[one] for one in labels) not in measured]
+
+
 def summarise(page: Path, benchmarks: Iterable[str], header: str, found: list[report.Row]) -> None:
     """Puts the rows of some benchmarks on a page: those with a target, if there are such."""
     chosen = [row for row in found if row["benchmark"] in benchmarks]
@@ -100,24 +110,31 @@ def main(
     folder: command.FolderOrDocs = None,
     readme: Annotated[Path | None, command.page_option("Page with marks for a summary.")] = None,
     serving: Annotated[Path | None, command.page_option("And for the rows of export.")] = None,
+    again: Annotated[
+        bool,
+        typer.Option(help="Replace these rows in the folder's, of the same machine and day."),
+    ] = False,
 ) -> None:
     """Runs benchmarks, prints their table, and writes it as JSON and Markdown."""
     names = command.chosen("benchmark", names or BENCHMARKS, BENCHMARKS)
     where = command.places(backend, device, data_format)
-    everywhere = set(where) == set(command.places(command.EVERY, [], "channels_last"))
+    every = command.places(command.EVERY, [], "channels_last")
+    everywhere = set(where) == set(every)
     pages = [(page, needed) for page, needed in ((readme, SUMMARY), (serving, SERVING)) if page]
     for page, needed in pages:
-        if smallest or not everywhere or not set(needed) <= set(names):
+        if smallest or not (again or (everywhere and set(needed) <= set(names))):
             raise SystemExit(
                 f"{page} takes all rows of {', '.join(needed)}, in full size: leave out the page, "
                 "or what selects less."
             )
-    header = report.describe(place.backend for place in where)
+    header = report.describe(place.backend for place in (every if again else where))
     print(header)
     if smallest and folder is None:
         folder = Path(tempfile.mkdtemp(prefix="measured-"))
-    folder = command.destination(folder, everywhere and set(names) == set(BENCHMARKS))
-    table, failures = report.Table(), {}
+    whole = everywhere and set(names) == set(BENCHMARKS)
+    folder = command.destination(folder, again or whole)
+    kept = others(report.read_rows(folder / "measured.json", header), names, where) if again else []
+    table, failures = report.Table(kept), {}
     for number, name in enumerate(names, start=1):
         given: dict[str, Any] = dict(BENCHMARKS[name].SMALLEST) if smallest else {}
         if steps:
@@ -129,10 +146,10 @@ def main(
     if not table.rows:
         told.append("Nothing was measured; nothing is written.")
     for page, needed in pages:
-        if any(failures[name] for name in needed):
+        if any(failures.get(name) for name in needed):
             told.append(f"{page} is left as it was.")
         else:
-            summarise(page, needed, header, table.rows)
+            summarise(page, needed, header, [*table.kept, *table.rows])
     if told:
         raise SystemExit("\n".join(told))
 

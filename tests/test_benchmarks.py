@@ -297,6 +297,29 @@ def test_a_benchmark_that_fails_is_told_and_the_others_go_on(suite, tmp_path):
     assert pages[1].read_text().count("row of export") == 3
 
 
+def test_rows_are_measured_again(suite, tmp_path, monkeypatch):
+    path = tmp_path / "docs" / "measured.json"
+    code, output = suite.run("export", "--again")
+    assert (code, suite.found) == (1, {})
+    assert "measure all" in output
+    suite.run()
+    before = json.loads(path.read_text())["rows"]
+    suite.found.clear()
+    (tmp_path / "page.md").write_text(MARKED)
+    code, _ = suite.run("export", "--backend", "jax", "--again", "--serving", "page.md")
+    assert (code, list(suite.found)) == (0, ["export"])
+    after = json.loads(path.read_text())["rows"]
+    assert len(after) == len(before)
+    assert {str(row) for row in after} == {str(row) for row in before}
+    assert (tmp_path / "page.md").read_text().count("row of export") == 3
+    import run
+
+    monkeypatch.setattr(run.report, "describe", lambda backends: "another day")
+    code, output = suite.run("export", "--again")
+    assert code == 1
+    assert "measured with a machine, and this is another day" in output
+
+
 def test_where_everything_fails_nothing_is_written(suite, tmp_path):
     suite.fails.add("vmf")
     code, output = suite.run("vmf", "--backend", "jax", "--folder", "here")

@@ -95,18 +95,31 @@ def test_the_layer_takes_it(rng, monkeypatch, jit_compile):
         tensorflow_normalization, "moments", lambda *given: taken.append(given) or own(*given)
     )
     layer = GBatchNormalization("p4")
-    layer.build((None, 6, 6, 8))
-    maps = tf.constant(rng.normal(size=(5, 6, 6, 8)), "float32")
+    layer.build((None, 6, 6, 12))
+    maps = tf.constant(rng.normal(size=(5, 6, 6, 12)), "float32")
 
-    @tf.function(jit_compile=jit_compile, input_signature=[tf.TensorSpec((None, 6, 6, 8))])
+    @tf.function(jit_compile=jit_compile, input_signature=[tf.TensorSpec((None, 6, 6, 12))])
     def train(maps):
         return layer(maps, training=True)
 
     found = np.reshape(train(maps), (-1, 4))
     assert taken
-    by_field = np.moveaxis(np.reshape(maps, (5, 36, 2, 4)), 2, 0).reshape(2, -1)
+    by_field = np.moveaxis(np.reshape(maps, (5, 36, 3, 4)), 2, 0).reshape(3, -1)
     wanted = (by_field - by_field.mean(1, keepdims=True)) / np.sqrt(
         by_field.var(1, keepdims=True) + layer.epsilon
     )
-    wanted = np.moveaxis(wanted.reshape(2, 5, 36, 4), 0, 2).reshape(-1, 4)
+    wanted = np.moveaxis(wanted.reshape(3, 5, 36, 4), 0, 2).reshape(-1, 4)
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="on a CPU only")
+def test_it_is_taken_where_it_is_faster():
+    def taken(*shape, axis=-1, dtype="float32"):
+        return tensorflow_normalization.can_fuse(tf.zeros(shape, dtype), axis)
+
+    assert taken(2, 6, 6, 12)
+    assert taken(2, 6, 6, 12, axis=3)
+    assert not taken(2, 6, 6, 40)
+    assert not taken(2, 12, 6, 6, axis=1)
+    assert not taken(2, 12)
+    assert not taken(2, 6, 6, 12, dtype="float64")
