@@ -120,6 +120,7 @@ def test_it_is_taken_where_it_is_faster():
     assert taken(2, 6, 6, 12)
     assert taken(2, 6, 6, 12, axis=3)
     assert not taken(2, 6, 6, 40)
+    assert not taken(2, 6, 6, 21)
     assert not taken(2, 12, 6, 6, axis=1)
     assert not taken(2, 12)
     assert not taken(2, 6, 6, 12, dtype="float64")
