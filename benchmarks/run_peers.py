@@ -13,6 +13,7 @@ is given.
 from __future__ import annotations
 
 import os
+import re
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -99,11 +100,18 @@ def in_turn(
 
 
 def compare_nets(
-    name: str, where: list[Place], threads: int, batch_size: int, rounds: int, calls: int
+    name: str,
+    where: list[Place],
+    threads: int,
+    batch_size: int,
+    rounds: int,
+    calls: int,
+    precisions: list[str],
 ) -> Iterator[report.Row]:
     """The rows of a network, this library over escnn."""
     other = peer("escnn", threads)
-    for precision, label in PRECISIONS.items():
+    for precision in precisions:
+        label = PRECISIONS[precision]
         for kind in ("step", "inference"):
             work = (name, NETS[name], batch_size)
             targets = {"torch": round(TARGETS[name, kind], 3), "best": BEST_TARGET}
@@ -162,23 +170,36 @@ def main(
     batch_size: command.BatchSize = 64,
     rounds: Annotated[int, typer.Option(min=2, help="Turns of each process.")] = 8,
     calls: Annotated[int, typer.Option(min=1, help="Timed calls in a turn.")] = 2,
+    precision: Annotated[
+        list[str], typer.Option(help="Of networks; default float32 and bfloat16.")
+    ] = [*PRECISIONS],  # noqa: B006
     folder: command.FolderOrDocs = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            help="Replace these comparisons in the folder's, of the same machine and day."
+        ),
+    ] = False,
 ) -> None:
     """Compares with other libraries, prints the table, and writes it as JSON and Markdown."""
     names = command.chosen("comparison", names or COMPARISONS, COMPARISONS)
+    precision = command.chosen("precision", precision, PRECISIONS)
     where = [
         replace(one, threads=threads) for one in command.places(backend, ["cpu"], "channels_last")
     ]
     machine = report.describe(place.backend for place in where)
     header = f"{machine}, {threads} threads, batch {batch_size}"
     print(header)
-    whole = set(names) == set(COMPARISONS) and set(backend) == set(command.EVERY)
-    folder = command.destination(folder, whole)
-    table, notes = report.Table(), []
+    chosen = (set(names), set(backend), set(precision))
+    whole = chosen == (set(COMPARISONS), set(command.EVERY), set(PRECISIONS))
+    folder = command.destination(folder, again or whole)
+    kept = report.read_rows(folder / "measured_peers.json", header) if again else []
+    kept = [row for row in kept if not set(names) & set(re.findall(r"\w+", row["what"]))]
+    table, notes = report.Table(kept), []
     for number, name in enumerate(names, start=1):
         try:
             if name in NETS:
-                found = compare_nets(name, where, threads, batch_size, rounds, calls)
+                found = compare_nets(name, where, threads, batch_size, rounds, calls, precision)
             else:
                 found = compare_spheres(name, where, threads, rounds, 20 * calls)
             for row in found:
