@@ -1,0 +1,225 @@
+"""The suite of benchmarks and the comparisons with others: what is written where, and when."""
+
+import json
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+MARKED = "before\n<!-- measured -->\nold\n<!-- end of measured -->\nafter\n"
+
+
+@pytest.fixture(autouse=True)
+def _neighbours(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+
+def called(main, *arguments):
+    """Exit code and output of a command."""
+    application = typer.Typer()
+    application.command()(main)
+    done = CliRunner().invoke(application, arguments)
+    return done.exit_code, done.output
+
+
+def failing():
+    """Fails in a process of its own."""
+    import harness
+    from places import Place
+
+    Place().run(harness.median, {}, "nowhere")
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch):
+    """The suite in an empty folder, its benchmarks of one row each.
+
+    `run` calls it; `fails` is a set of benchmarks that fail on JAX; `found` is what each benchmark
+    found written in `docs` when it was called last.
+    """
+    import run
+
+    fails, found = set(), {}
+
+    def benchmark(name):
+        def compare(place):
+            page = tmp_path / "docs" / "measured.md"
+            found[name] = page.read_text() if page.exists() else ""
+            if name in fails and place.name == "jax":
+                failing()
+            yield run.report.comparison(f"row of {name}", 2.0, 1.0, target=1.0)
+
+        return SimpleNamespace(compare=compare, SMALLEST={})
+
+    monkeypatch.setattr(run, "BENCHMARKS", {name: benchmark(name) for name in run.BENCHMARKS})
+    monkeypatch.setattr(run.command, "devices", lambda: ["cpu"])
+    monkeypatch.setattr(run.report, "describe", lambda backends: "a machine")
+    monkeypatch.chdir(tmp_path)
+    return SimpleNamespace(run=partial(called, run.main), fails=fails, found=found)
+
+
+@pytest.fixture
+def peers(tmp_path, monkeypatch):
+    """The comparisons with other libraries in an empty folder, of one row each; `so2` fails.
+
+    `run` calls them; `found` is what each found written in `docs`.
+    """
+    import run_peers
+
+    found = {}
+
+    def compare(name, where, *_):
+        page = tmp_path / "docs" / "measured_peers.md"
+        found[name] = page.read_text() if page.exists() else ""
+        yield {"backend": "torch", **run_peers.report.comparison(f"row of {name}", 2.0, 1.0)}
+        if name == "so2":
+            failing()
+
+    monkeypatch.setattr(run_peers, "compare_nets", compare)
+    monkeypatch.setattr(run_peers, "compare_spheres", compare)
+    monkeypatch.setattr(run_peers, "slopes", lambda where, threads: ["A slope."])
+    monkeypatch.setattr(run_peers.report, "describe", lambda backends: "a machine")
+    monkeypatch.chdir(tmp_path)
+    return SimpleNamespace(run=partial(called, run_peers.main), found=found)
+
+
+def test_rows_are_written_after_every_benchmark(suite, tmp_path):
+    code, output = suite.run()
+    assert (code, output.count("| row of ")) == (0, 35)  # a variant has half of the benchmarks
+    assert "Writes into docs." in output
+    assert suite.found["layers"] == ""
+    assert suite.found["start"].count("| row of ") == 32
+    assert "Not measured yet: pipeline, start." in suite.found["pipeline"]
+    page = (tmp_path / "docs" / "measured.md").read_text()
+    assert page.count("| row of ") == 35
+    assert "Not measured yet" not in page
+    assert len(json.loads((tmp_path / "docs" / "measured.json").read_text())["rows"]) == 35
+
+
+def test_a_benchmark_that_fails_is_told_and_the_others_go_on(suite, tmp_path):
+    suite.fails.add("steerable")
+    pages = [tmp_path / "README.md", tmp_path / "serving.md"]
+    for page in pages:
+        page.write_text(MARKED)
+    code, output = suite.run("--readme", "README.md", "--serving", "serving.md")
+    reason = "steerable failed on jax, cpu: KeyError: 'nowhere'."
+    assert code == 1
+    assert f"{reason}\nREADME.md is left as it was." in output
+    page = (tmp_path / "docs" / "measured.md").read_text()
+    assert page.count("| row of ") == 34
+    assert f"\n{reason}\n" in page
+    assert pages[0].read_text() == MARKED
+    assert pages[1].read_text().count("row of export") == 3
+
+
+def test_rows_are_measured_again(suite, tmp_path, monkeypatch):
+    path = tmp_path / "docs" / "measured.json"
+    code, output = suite.run("export", "--again")
+    assert (code, suite.found) == (1, {})
+    assert "measure all" in output
+    suite.run()
+    before = json.loads(path.read_text())["rows"]
+    suite.found.clear()
+    (tmp_path / "page.md").write_text(MARKED)
+    code, _ = suite.run("export", "--backend", "jax", "--again", "--serving", "page.md")
+    assert (code, list(suite.found)) == (0, ["export"])
+    after = json.loads(path.read_text())["rows"]
+    assert len(after) == len(before)
+    assert {str(row) for row in after} == {str(row) for row in before}
+    assert (tmp_path / "page.md").read_text().count("row of export") == 3
+    import run
+
+    monkeypatch.setattr(run.report, "describe", lambda backends: "another day")
+    code, output = suite.run("export", "--again")
+    assert code == 1
+    assert "measured with a machine, and this is another day" in output
+
+
+def test_where_everything_fails_nothing_is_written(suite, tmp_path):
+    suite.fails.add("vmf")
+    code, output = suite.run("vmf", "--backend", "jax", "--folder", "here")
+    assert code == 1
+    assert "Nothing was measured" in output
+    assert not list((tmp_path / "here").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [("no marks", "has no <!-- measured -->"), (None, "cannot be read")]
+)
+@pytest.mark.parametrize("option", ["--readme", "--serving"])
+def test_a_page_without_marks_is_told_before_anything_is_measured(
+    suite, tmp_path, option, content, told
+):
+    if content:
+        (tmp_path / "page.md").write_text(content)
+    code, output = suite.run(option, "page.md")
+    assert (code, suite.found) == (1, {})
+    assert told in output
+
+
+@pytest.mark.parametrize(
+    "less",
+    [["--smallest"], ["vmf", "layers"], ["--backend", "jax"], ["--data-format", "channels_first"]],
+)
+def test_a_page_is_refused_where_not_all_of_its_rows_are_measured(suite, tmp_path, less):
+    (tmp_path / "page.md").write_text(MARKED)
+    code, output = suite.run(*less, "--readme", "page.md")
+    assert (code, suite.found) == (1, {})
+    assert "page.md takes all rows of layers, steerable, less" in output
+
+
+def test_the_smallest_setting_is_written_into_a_temporary_folder(suite, tmp_path, monkeypatch):
+    import tempfile
+
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    code, output = suite.run("--smallest")
+    (folder,) = (tmp_path / "temporary").iterdir()
+    assert code == 0
+    assert f"Writes into {folder}." in output
+    assert {one.name for one in folder.iterdir()} == {"measured.md", "measured.json"}
+    assert not (tmp_path / "docs").exists()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [["vmf"], ["--backend", "jax"], ["--device", "cpu"], ["--data-format", "channels_first"]],
+)
+def test_a_part_of_the_suite_is_written_only_where_it_is_said(suite, tmp_path, monkeypatch, part):
+    import command
+
+    monkeypatch.setattr(command, "devices", lambda: ["cpu", "gpu"])
+    code, output = suite.run(*part)
+    assert code == 0
+    assert "only printed" in output
+    assert "| row of vmf |" in output
+    assert not list(tmp_path.iterdir())
+    assert suite.run(*part, "--folder", "docs")[0] == 0
+    assert "| row of vmf |" in (tmp_path / "docs" / "measured.md").read_text()
+
+
+def test_peers_are_written_after_every_comparison_and_one_that_fails_is_skipped(peers, tmp_path):
+    code, output = peers.run()
+    skipped = "so2 skipped: KeyError: 'nowhere'."
+    assert code == 0
+    assert skipped in output
+    assert "Not measured yet: so2, tfp, power_spherical." in peers.found["so2"]
+    page = (tmp_path / "docs" / "measured_peers.md").read_text()
+    assert page.count("| row of ") == 4
+    assert f"\n{skipped}\n" in page
+    assert "Not measured yet" not in page
+    assert len(json.loads((tmp_path / "docs" / "measured_peers.json").read_text())["rows"]) == 4
+
+
+@pytest.mark.parametrize("part", [["c4"], ["--backend", "torch"]])
+def test_a_part_of_the_peers_is_written_only_where_it_is_said(peers, tmp_path, part):
+    code, output = peers.run(*part)
+    assert code == 0
+    assert "only printed" in output
+    assert not list(tmp_path.iterdir())
+    assert peers.run(*part, "--folder", "docs")[0] == 0
+    assert "| row of c4 |" in (tmp_path / "docs" / "measured_peers.md").read_text()
