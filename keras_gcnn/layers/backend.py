@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -58,12 +59,18 @@ def product(left, right):
     return ops.matmul(left, right)
 
 
-def mean(tensor, axis, keepdims=False):
-    """Mean in the tensor's own precision: `ops.mean` goes through float32 on JAX and PyTorch."""
-    if keras.backend.standardize_dtype(tensor.dtype) != "float64":
+def mean(tensor, axis: int | tuple[int, ...], keepdims: bool = False):
+    """Mean in the tensor's own precision: `ops.mean` goes through float32 on JAX and PyTorch.
+
+    On PyTorch its gradient is also a map of its own, of which that of a sum is a view.
+    """
+    dtype, backend = keras.backend.standardize_dtype(tensor.dtype), keras.backend.backend()
+    if dtype != "float64" and (dtype, backend) != ("float32", "torch"):
         return ops.mean(tensor, axis=axis, keepdims=keepdims)
+    sizes = ops.shape(tensor)
+    number = math.prod(sizes[one] for one in (axis if isinstance(axis, tuple) else (axis,)))
     total = ops.sum(tensor, axis=axis, keepdims=keepdims)
-    return total / ops.cast(ops.size(tensor) // ops.size(total), tensor.dtype)
+    return total / (ops.cast(number, dtype) if backend == "tensorflow" else number)
 
 
 def replicas() -> int:

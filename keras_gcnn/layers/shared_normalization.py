@@ -91,10 +91,12 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
         )
 
     def _moments_per_channel(self, inputs, mask):
+        """The map to normalise, and every channel's mean and variance."""
         if mask is None:
             if not self.synchronized and (fused := _fused(inputs, self.axis)):
                 return fused.moments(inputs, self.axis % len(inputs.shape))
-            return ops.moments(inputs, axes=self._reduction_axes, synchronized=self.synchronized)
+            axes = self._reduction_axes
+            return inputs, *ops.moments(inputs, axes=axes, synchronized=self.synchronized)
         if len(mask.shape) != len(inputs.shape) - 1:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} received a mask of shape "
@@ -114,14 +116,15 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
         total = total + ops.sum(kept(ops.ones_like(inputs)), self._reduction_axes, keepdims=True)
         centre = mean(kept(inputs))
         variance = mean(ops.square(kept(inputs - centre)))
-        return ops.reshape(centre, (-1,)), ops.reshape(variance, (-1,))
+        return inputs, ops.reshape(centre, (-1,)), ops.reshape(variance, (-1,))
 
     def call(self, inputs, training=None, mask=None):
         inputs = widened(
             as_numbers(inputs, self.compute_dtype)
         )  # half precision cannot hold the statistics
         if training and self.trainable:
-            mean, variance = self._pooled_moments(*self._moments_per_channel(inputs, mask))
+            inputs, *moments = self._moments_per_channel(inputs, mask)
+            mean, variance = self._pooled_moments(*moments)
             for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 if moving is not None:
                     kept = ops.cast(moving, batch.dtype) * self.momentum

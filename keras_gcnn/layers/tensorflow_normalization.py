@@ -20,8 +20,8 @@ def can_fuse(inputs: tf.Tensor, axis: int) -> bool:
     return fast and not tf.config.list_physical_devices("GPU")
 
 
-def moments(inputs: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance of every channel, over all axes but the channels', which are the last."""
+def moments(inputs: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The map to normalise, and every channel's mean and variance; channels are the last axis."""
     del axis
     outputs = []
 
@@ -46,7 +46,7 @@ def moments(inputs: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
 
     mean, variance = found(inputs)
     outputs.append(mean)
-    return mean, variance
+    return inputs, mean, variance
 
 
 def batch_normalization(inputs, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):

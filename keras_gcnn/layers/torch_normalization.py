@@ -20,7 +20,11 @@ def can_fuse(inputs: torch.Tensor, axis: int) -> bool:
 
 
 class _Moments(torch.autograd.Function):
-    """Mean and variance per channel, with one pass over the map each way."""
+    """Mean and variance per channel, and the map itself, whose gradient comes back this way.
+
+    What it and the moments contribute to the gradient is then one map from the start, instead of
+    two of which the sum is a third.
+    """
 
     @staticmethod
     def forward(ctx: Any, inputs: torch.Tensor, axis: int):
@@ -29,21 +33,25 @@ class _Moments(torch.autograd.Function):
         )
         ctx.save_for_backward(inputs, mean)
         ctx.axis = axis
-        return mean, variance
+        return inputs.view_as(inputs), mean, variance
 
     @staticmethod
-    def backward(ctx: Any, mean_gradient: torch.Tensor, variance_gradient: torch.Tensor):
+    def backward(ctx: Any, gradient: torch.Tensor, of_mean: torch.Tensor, of_variance):
         inputs, mean = ctx.saved_tensors
         number = inputs.numel() // mean.numel()
         shape = [1] * inputs.ndim
         shape[ctx.axis] = -1
-        slope = 2 / number * variance_gradient
-        offset = mean_gradient / number - slope * mean
-        return torch.addcmul(offset.reshape(shape), inputs, slope.reshape(shape)), None
+        slope = 2 / number * of_variance
+        offset = (of_mean / number - slope * mean).reshape(shape)
+        slope = slope.reshape(shape)
+        if torch.is_grad_enabled():  # it has a gradient itself
+            return torch.addcmul(gradient, inputs, slope) + offset, None
+        # Nothing else reads it: the normalisation's own, the only reader of the map, has made it.
+        return gradient.addcmul_(inputs, slope).add_(offset), None
 
 
-def moments(inputs: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and variance of every channel, over all axes but the channels'."""
+def moments(inputs: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The map to normalise, and every channel's mean and variance, over all axes but theirs."""
     return _Moments.apply(inputs, axis)
 
 
