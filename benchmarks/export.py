@@ -27,6 +27,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "resnet20 p4": {"builder": "resnet20", "group": "p4", "order": 4, "target": 1.05},
     "so2cnn": {"builder": "so2cnn", "target": 1.2},
 }
+FORMS = {"plain": "in plain layers", "fast": "by `for_inference`"}
 SMALLEST = {"batch_size": 2, "steps": 2, "networks": ("cohen_cnn p4",)}
 
 
@@ -89,14 +90,17 @@ def in_onnx(name: str, batch_size: int, steps: int) -> harness.Timed:
 
 
 def in_keras(name: str, batch_size: int, steps: int) -> harness.Timed:
-    """Times calls of a network and its plain form in Keras in turn."""
+    """Times calls of a network and its forms in Keras in turn."""
     from keras_gcnn import export
 
     network, _ = _networks(name)
     inputs, _ = harness.batch(batch_size, network.input_shape[1:])
-    plain = export.to_plain(network)
-    actions = {"network": network, "plain": plain}
-    calls = {kind: partial(model.predict_on_batch, inputs) for kind, model in actions.items()}
+    forms = {
+        "network": network,
+        "plain": export.to_plain(network),
+        "fast": export.for_inference(network),
+    }
+    calls = {kind: partial(model.predict_on_batch, inputs) for kind, model in forms.items()}
     return harness.alternate(calls, steps)
 
 
@@ -111,8 +115,9 @@ def compare(
             what = f"{name}, ONNX Runtime, inference against an ordinary network"
             yield report.times(what, timed, "equivariant", "ordinary", target)
         timed = place.run(in_keras, name, batch_size, steps)
-        what = f"{name}, inference in plain layers against the network itself"
-        yield report.times(what, timed, "plain", "network", 1.0)
+        for kind, form in FORMS.items():
+            what = f"{name}, inference {form} against the network itself"
+            yield report.times(what, timed, kind, "network", 1.0)
 
 
 def main(

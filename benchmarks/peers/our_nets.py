@@ -20,14 +20,10 @@ def step(name: str, settings: dict, batch_size: int, precision: str) -> Callable
 
 
 def inference(name: str, settings: dict, batch_size: int, precision: str) -> Callable[[], object]:
-    """A call of the network in the form that is the faster one."""
-    import keras
-
+    """A call of the network in the form that is for it."""
     from keras_gcnn import export
 
-    network = _network(name, settings, precision)
-    if keras.backend.backend() == "tensorflow":  # elsewhere the library's own are the faster ones
-        network = export.to_plain(network)
+    network = export.for_inference(_network(name, settings, precision))
     return partial(network.predict_on_batch, _batch(batch_size)[0])
 
 

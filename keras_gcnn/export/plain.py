@@ -56,26 +56,40 @@ def to_plain(
     >>> plain.get_layer("conv1").__class__ is keras.layers.Conv2D
     True
     """
+    return converted(model, fold, flatten).model(scale)
+
+
+def converted(
+    model: keras.Model, fold: bool, flatten: bool, keep: tuple[type[keras.Layer], ...] = ()
+) -> Conversion:
+    """The conversion of a model or autoencoder, in which layers of some classes are kept."""
     if isinstance(model, VariationalAutoencoder):
         model = _reconstruction(model)
-    return _Conversion(model, fold, flatten).model(scale)
+    return Conversion(model, fold, flatten, keep)
 
 
-class _Conversion:
+class Conversion:
     """One graph on its way; the models inside it have conversions of their own.
 
     Args:
         model: functional or sequential model.
         fold: bool, as in `to_plain`.
         flatten: bool, likewise.
+        keep: classes of layers that stay as they are.
         outer: the conversion of the model around this one, of which the layers become its own.
     """
 
     def __init__(
-        self, model: keras.Model, fold: bool, flatten: bool, outer: _Conversion | None = None
+        self,
+        model: keras.Model,
+        fold: bool,
+        flatten: bool,
+        keep: tuple[type[keras.Layer], ...],
+        outer: Conversion | None = None,
     ):
         self._fold = fold
         self._flatten = flatten
+        self._keep = keep
         self._folded: dict[int, Affine] = {}
         self._gone: set[int] = set()
         self._twins: dict[int, object] = {}
@@ -113,7 +127,8 @@ class _Conversion:
         if not isinstance(operation, keras.Layer):
             check_stock(operation)
             return operation
-        if (rule := find_rule(operation)) is not None:
+        kept = isinstance(operation, self._keep)
+        if not kept and (rule := find_rule(operation)) is not None:
             # Of what else a call may have, masks and training, nothing matters at inference.
             return lambda inputs, **rest: self._translated(operation, rule, inputs)
         if id(operation) not in self._twins:
@@ -135,11 +150,12 @@ class _Conversion:
             operation = _reconstruction(operation)
         if is_graph(operation):
             outer = self if self._flatten else None
-            inner = _Conversion(operation, self._fold, self._flatten, outer)
+            inner = Conversion(operation, self._fold, self._flatten, self._keep, outer)
             if self._flatten:
                 return lambda inputs, **rest: inner.follow(inputs)
             return inner.model()
-        check_stock(operation)
+        if not isinstance(operation, self._keep):
+            check_stock(operation)
         change = self._folded.get(id(operation))
         config = {**operation.get_config(), "name": self._names[id(operation)]}
         if change is not None:

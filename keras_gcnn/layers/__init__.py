@@ -1,6 +1,7 @@
 """Keras layers for feature maps on groups, and for fields that turn by any angle."""
 
 from keras_gcnn.groups.fields import Fields
+from keras_gcnn.layers import inference_convolution  # noqa: F401 - registers its layer
 from keras_gcnn.layers.base import EquivarianceWarning
 from keras_gcnn.layers.convolution import GConv2D, LiftingConv2D
 from keras_gcnn.layers.dropout import GDropout

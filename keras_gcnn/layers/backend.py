@@ -82,8 +82,8 @@ def replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
-    """The backend's own convolution."""
+def convolve(inputs, kernel, strides, padding, data_format, dilation_rate, trained: bool = True):
+    """The backend's own convolution, chosen for its gradients too if it is `trained`."""
     if keras.backend.backend() == "torch":
         from keras_gcnn.layers import torch_convolution
 
@@ -97,7 +97,8 @@ def convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
             # On a CPU in a third of the time, both ways; in more axes the gradient takes longer.
             flat = ops.matmul(ops.reshape(inputs, (-1, kernel.shape[2])), kernel[0, 0])
             return ops.reshape(flat, (*inputs.shape[:3], kernel.shape[3]))
-        if _on_cpu() and jax_convolution.is_faster(inputs, kernel, strides, padding, dilation_rate):
+        window = (strides, padding, dilation_rate)
+        if _on_cpu() and jax_convolution.is_faster(inputs, kernel, *window, trained):
             return jax_convolution.convolve(inputs, kernel, padding, dilation_rate)
     return _in_a_format_it_has(
         ops.conv,

@@ -6,11 +6,18 @@ that PyTorch calls channels_last from the start.
 
 from __future__ import annotations
 
+import keras
 import torch
 from torch.nn import functional
 
+_IN_PLACE = {
+    keras.activations.relu: torch.relu_,
+    keras.activations.elu: functional.elu_,
+    keras.activations.silu: lambda maps: functional.silu(maps, inplace=True),
+}
 
-def convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
+
+def convolve(inputs, kernel, strides, padding, data_format, dilation_rate, bias=None):
     """Convolution with a kernel of shape `(rows, columns, c_in or 1, c_out)`.
 
     With 1 instead of c_in every channel has a filter of its own.
@@ -23,8 +30,15 @@ def convolve(inputs, kernel, strides, padding, data_format, dilation_rate):
     if padding == "same":
         inputs, around = _same(inputs, kernel.shape[:2], strides, dilation_rate)
     groups = inputs.shape[1] // kernel.shape[2]
-    outputs = functional.conv2d(inputs, weights, None, strides, around, dilation_rate, groups)
+    outputs = functional.conv2d(inputs, weights, bias, strides, around, dilation_rate, groups)
     return outputs.permute(0, 2, 3, 1) if data_format == "channels_last" else outputs
+
+
+def activate(maps, activation):
+    """What an activation makes of maps that nothing else reads."""
+    if activation in _IN_PLACE and not torch.is_grad_enabled():  # new memory takes longer
+        return _IN_PLACE[activation](maps)
+    return maps if activation is None else activation(maps)
 
 
 def _same(inputs, sizes, strides, dilation_rate):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import export, layers, zoo
-from tests.export.plain import TOLERANCE, check
+from tests.export.plain import TOLERANCE, check, model_of_ones_own
 from tests.helpers.contract import predict, randomized
 from tests.helpers.layers import DATA_FORMATS, relative_error
 from tests.zoo.networks import build, every_network, images
@@ -55,31 +55,6 @@ def test_an_autoencoder_that_turns_says_what_to_convert():
     found = {name: one for name, one in vae.encoder.output.items() if name != "orientation"}
     found["pose"] = vae.encoder.get_layer("pose").output
     check(keras.Model(vae.encoder.input, found), images((28, 28, 1)))
-
-
-def model_of_ones_own(data_format="channels_last"):
-    """Ours and stock layers, a model in the model, a layer that is called twice, two outputs."""
-    first = data_format == "channels_first"
-    axis = 1 if first else -1
-    form = {"data_format": data_format}
-    inner = keras.Sequential(
-        [
-            keras.Input((8, 12, 12) if first else (12, 12, 8)),
-            layers.GConv2D(2, 3, "p4", padding="same", name="inside", **form),
-            layers.GBatchNormalization("p4", axis),
-            keras.layers.ReLU(),
-        ],
-        name="inner",
-    )
-    image = keras.Input((2, 12, 12) if first else (12, 12, 2), name="picture")
-    x = keras.layers.Conv2D(3, 3, padding="same", use_bias=False, name="stock", **form)(image)
-    x = keras.layers.BatchNormalization(axis, name="stock_norm")(x)
-    x = layers.LiftingConv2D(2, 3, "p4", padding="same", activation="relu", name="lift", **form)(x)
-    shared = layers.GConv2D(2, 3, "p4", padding="same", name="shared", **form)
-    y = keras.layers.Add()([shared(inner(shared(x))), x])
-    pooled = layers.GGlobalPooling("max", "p4", **form)(layers.GDropout(0.5, "p4", **form)(y))
-    outputs = {"scores": keras.layers.Dense(3, name="scores")(pooled), "map": y}
-    return keras.Model(image, outputs, name="own")
 
 
 @pytest.mark.parametrize("data_format", DATA_FORMATS)

@@ -88,14 +88,18 @@ def test_it_is_taken_where_it_is_faster(monkeypatch):
         jax_convolution, "convolve", lambda *given: taken.append(given[0].shape) or own(*given)
     )
 
-    def convolve(*shape, channels=24, kernel=(3, 3), padding="same", strides=(1, 1), dtype=None):
+    def convolve(
+        *shape, channels=24, kernel=(3, 3), padding="same", strides=(1, 1), dtype=None, trained=True
+    ):
         inputs = jnp.zeros((*shape, channels), dtype or "float32")
         weights = jnp.zeros((*kernel, channels, 24), inputs.dtype)
-        backend.convolve(inputs, weights, strides, padding, "channels_last", (1, 1))
+        backend.convolve(inputs, weights, strides, padding, "channels_last", (1, 1), trained)
         return bool(taken and taken.pop())
 
     assert convolve(32, 14, 14)
     assert convolve(32, 14, 14, padding="valid")
+    assert convolve(32, 14, 14, trained=False)
+    assert not convolve(32, 14, 14, padding="valid", trained=False)
     assert not convolve(1, 14, 14)
     assert not convolve(320, 4, 4, padding="valid")
     assert not convolve(32, 14, 14, channels=3)

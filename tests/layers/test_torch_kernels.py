@@ -108,6 +108,21 @@ def test_convolution(rng, channels, data_format, padding):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["relu", "elu", "silu", "tanh", None])
+def test_activation_of_what_nothing_else_reads(rng, name):
+    activation = keras.activations.get(name) if name else None
+    maps = numbers(rng, 3, 4)
+    expected = maps if activation is None else activation(maps)
+    found = torch_convolution.activate(maps, activation)
+    torch.testing.assert_close(found, expected)
+    slopes = [torch.autograd.grad(one.sum(), maps)[0] for one in (found, expected)]
+    torch.testing.assert_close(*slopes)  # with a gradient they are left as they are
+    with torch.no_grad():
+        again = torch_convolution.activate(maps, activation)
+    torch.testing.assert_close(again, expected.detach())
+    assert (again.data_ptr() == maps.data_ptr()) == (name != "tanh")
+
+
 @pytest.mark.parametrize("last", [True, False])
 class TestFourierActivation:
     @pytest.fixture(autouse=True)
