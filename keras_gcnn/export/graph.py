@@ -18,10 +18,17 @@ class Graph:
         model: functional or sequential model that is built.
 
     Raises:
+        TypeError: if it is no model.
         ValueError: if it is no such model.
     """
 
     def __init__(self, model: keras.Model):
+        if not isinstance(model, keras.Model):
+            raise TypeError(
+                f"Expected a keras.Model, got {model!r} of type {type(model).__name__}. Read a "
+                "file with keras_gcnn.export.load first; put a layer into keras.Model(inputs, "
+                "outputs)."
+            )
         if isinstance(model, keras.Sequential) and is_graph(model) and model.built:
             model = keras.Model(model.inputs, model.outputs, name=model.name)
         if not is_graph(model) or not hasattr(model, "_run_through_graph"):

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_gcnn import layers
 from keras_gcnn.export.rules import Writer, rule
+from keras_gcnn.layers.inference_convolution import InferenceConv2D
 
 _POOLING = {
     "max": (keras.layers.GlobalMaxPooling2D, keras.layers.GlobalMaxPooling1D),
@@ -67,6 +68,22 @@ def separable(writer: Writer, inputs):
         kernel=depthwise,
         bias=layer.expanded_bias(),
         channels=(-2, -1),
+    )
+
+
+@rule(InferenceConv2D)
+def inference_convolution(writer: Writer, inputs):
+    """The stock layer that it is a form of."""
+    layer = writer.layer
+    bias = None if layer.bias is None else keras.ops.convert_to_numpy(layer.bias)
+    return writer.linear(
+        keras.layers.Conv2D,
+        inputs,
+        layer.filters,
+        layer.kernel_size,
+        **_window(layer),
+        kernel=keras.ops.convert_to_numpy(layer.kernel),
+        bias=bias,
     )
 
 

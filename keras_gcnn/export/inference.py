@@ -36,7 +36,7 @@ def for_inference(model: keras.Model, *, scale: float | None = None) -> keras.Mo
         as any, and is not meant to be trained.
 
     Raises:
-        ValueError: as `to_plain`.
+        TypeError, ValueError: as `to_plain`.
 
     Example:
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
+from numbers import Real
 
 import keras
 
@@ -45,8 +47,9 @@ def to_plain(
         A functional `keras.Model` that shares no weights with the given one.
 
     Raises:
+        TypeError: if it is no model.
         ValueError: if the model is no graph of layers, or a layer, which is named, cannot be said
-            in stock ones.
+            in stock ones, or the scale is no finite number.
 
     Example:
 
@@ -114,6 +117,8 @@ class Conversion:
 
     def model(self, scale: float | None = None) -> keras.Model:
         """The new model, for inputs to be multiplied by a scale first."""
+        if scale is not None and not (_is_number(scale) and math.isfinite(scale)):
+            raise ValueError(f"scale={scale!r} has to be a finite number, e.g. 1/255, or None.")
         return self._graph.rebuilt(self._follow, scale, self._allowed)
 
     def follow(self, inputs):
@@ -168,6 +173,10 @@ class Conversion:
             return outputs
 
         return call
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _copy_weights(layer: keras.Layer, twin: keras.Layer, change: Affine | None) -> None:

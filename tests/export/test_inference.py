@@ -111,6 +111,27 @@ def test_weights_are_not_shared_and_pixels_may_have_eight_bits():
     np.testing.assert_array_equal(predict(network, pixels / 255), expected)
 
 
+def test_the_result_is_converted_like_the_network():
+    network, x = build("lenet", "p4"), images((28, 28, 1))
+    fast = export.for_inference(network)
+    again = check(fast, x)
+    assert kinds(again) == kinds(fast)
+    plain = export.to_plain(fast)
+    assert_same_outputs(plain, network, x)
+    assert InferenceConv2D not in kinds(plain)
+
+
+@pytest.mark.parametrize("convert", [export.for_inference, export.to_plain])
+def test_what_is_no_model_or_no_scale(convert):
+    for wrong in (None, "model.keras", keras.Model, keras.layers.Dense(3)):
+        with pytest.raises(TypeError, match=r"Expected a keras\.Model.*export\.load"):
+            convert(wrong)
+    network = build("lenet", "p4")
+    for wrong in ("1/255", [1, 2], float("nan"), True):
+        with pytest.raises(ValueError, match="has to be a finite number"):
+            convert(network, scale=wrong)
+
+
 def test_what_it_cannot_say():
     class Odd(keras.layers.Layer):
         def call(self, inputs):

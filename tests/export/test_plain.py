@@ -190,7 +190,6 @@ def of_one_layer(layer):
             "Conv2D 'odd' .* holds mine",
         ),
         (lambda: keras.Sequential([layers.GConv2D(2, 3)], name="odd"), "'odd' is not a graph"),
-        (lambda: layers.GConv2D(2, 3, name="odd"), "'odd' is not a graph"),
         (
             lambda: of_one_layer(keras.layers.TimeDistributed(layers.GPooling(), name="odd")),
             "'odd' .* holds GPooling",
