@@ -19,7 +19,8 @@ def gradient(function, argument):
         case "jax":
             import jax
 
-            return np.asarray(jax.grad(lambda value: ops.sum(function(value)))(value))
+            # Compiled as one: each operation by itself takes longer to compile than all at once.
+            return np.asarray(jax.jit(jax.grad(lambda value: ops.sum(function(value))))(value))
         case "torch":
             value = value.detach().clone().requires_grad_(True)
             ops.sum(function(value)).backward()
