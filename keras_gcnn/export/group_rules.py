@@ -21,6 +21,7 @@ _POOLING = {
     layers.GConv2DTranspose,
     layers.SteerableConv2D,
     layers.SteerableConv2DTranspose,
+    InferenceConv2D,
 )
 def convolution(writer: Writer, inputs):
     """The stock convolution with the expanded kernel."""
@@ -68,22 +69,6 @@ def separable(writer: Writer, inputs):
         kernel=depthwise,
         bias=layer.expanded_bias(),
         channels=(-2, -1),
-    )
-
-
-@rule(InferenceConv2D)
-def inference_convolution(writer: Writer, inputs):
-    """The stock layer that it is a form of."""
-    layer = writer.layer
-    bias = None if layer.bias is None else keras.ops.convert_to_numpy(layer.bias)
-    return writer.linear(
-        keras.layers.Conv2D,
-        inputs,
-        layer.filters,
-        layer.kernel_size,
-        **_window(layer),
-        kernel=keras.ops.convert_to_numpy(layer.kernel),
-        bias=bias,
     )
 
 

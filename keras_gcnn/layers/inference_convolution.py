@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 from keras_gcnn.layers.backend import convolve
 
@@ -14,6 +15,14 @@ class InferenceConv2D(keras.layers.Conv2D):
     `keras_gcnn.export.for_inference` puts it into networks. Arguments, weights, shapes and outputs
     are those of the stock layer, of which it is a subclass.
     """
+
+    def expanded_kernel(self) -> np.ndarray:
+        """The kernel, by the name that it has of the layers of this library."""
+        return keras.ops.convert_to_numpy(self.kernel)
+
+    def expanded_bias(self) -> np.ndarray | None:
+        """Likewise the bias; None without one."""
+        return None if self.bias is None else keras.ops.convert_to_numpy(self.bias)
 
     def convolution_op(self, inputs, kernel):
         return convolve(
