@@ -151,6 +151,16 @@ class SteerableConv2D(WindowConvolution):
         return groups.get("p4")
 
     @property
+    def map_in(self) -> Fields:
+        """What the input consists of."""
+        return self.fields_in
+
+    @property
+    def map_out(self) -> Fields:
+        """What the output consists of."""
+        return self.fields_out
+
+    @property
     def _exact_pooling(self) -> str:
         return (
             f"SteerableAveragePooling2D(strides={max(self.strides)}), which is exact at every size"
