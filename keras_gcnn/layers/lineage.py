@@ -52,6 +52,8 @@ class Lineage:
         maker: the layer that made the map, in words.
         suspects: layers since then that can break its equivariance.
         laid_out: shape and lineage of the map whose numbers this tensor holds in another shape.
+        drawn: whether the map was made from numbers without positions, as a decoder does. It then
+            turns with no image.
     """
 
     channels: Channels | None = None
@@ -59,6 +61,7 @@ class Lineage:
     maker: str = ""
     suspects: tuple[Suspect, ...] = ()
     laid_out: tuple[tuple, Lineage] | None = None
+    drawn: bool = False
 
     @property
     def type(self) -> MapType | None:
@@ -171,10 +174,12 @@ def _after(op, index: int, sources: Sequence, before: list[Lineage], shape: tupl
     layer = getattr(op, "layer", op) if isinstance(op, keras.layers.Wrapper) else op
     if getattr(layer, "map_out", None) is not None:
         return Lineage(ordinary(layer.map_out), layer.channel_axis, name_of(layer))
-    drawn = len(shape) > 2 and all(len(one.shape) <= 2 for one in sources)
-    if not before or (drawn and stock_layers.positions(shape, before[0].axis) != 1):
-        return Lineage()  # unknown, or images drawn from numbers
+    if not before:
+        return Lineage()
     first = before[0]
+    placed = len(shape) > 2 and all(len(one.shape) <= 2 for one in sources)
+    if placed and first.laid_out is None and stock_layers.positions(shape, first.axis) != 1:
+        return Lineage(drawn=True)
     if hasattr(op, "map_out"):  # it has warned of what is certain
         return replace(first, suspects=tuple(one for one in first.suspects if not one.found))
     if _is_open(op):
@@ -199,13 +204,13 @@ def _past(op, rules, shape: tuple, first: Lineage, after: tuple) -> Lineage:
     rule = rules[type(op).__name__]
     found = rule(op, shape, first.axis, first.type) if first.type else None
     suspects = first.suspects
-    if first.type is None or found:
+    if found or (first.type is None and not first.drawn):
         suspects += (Suspect(op, shape, rule, found),)
     if rules is stock_layers.KEEPING:
         return replace(first, suspects=suspects)
     if len(after) <= 2 and first.type is None:
         return Lineage()
-    return Lineage(None, first.axis, first.maker, suspects)
+    return Lineage(None, first.axis, first.maker, suspects, drawn=first.drawn)
 
 
 def _reshaped(op, rules, shape: tuple, first: Lineage, after: tuple) -> Lineage:

@@ -69,7 +69,8 @@ def _broken(layer, wanted: MapType | None, given: Lineage) -> str | None:
     others = ""
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        others = f" So do {', '.join(names[:3])}{more}."
+        verb = "does" if len(names) == 1 else "do"
+        others = f" So {verb} {', '.join(names[:3])}{more}."
     return (
         f"{name_of(op)}, before {name_of(layer)}, breaks the equivariance: it {problem}. "
         f"To fix: {fix}.{others}"
