@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_gcnn.distributions import gaussian, von_mises_fisher
 from keras_gcnn.layers import GaussianSampling, VonMisesFisherHead, VonMisesFisherSampling
+from keras_gcnn.layers.drawing import call_new
 
 
 class Posterior(ABC):
@@ -91,7 +92,8 @@ class Gaussian(Posterior):
 
     def head(self, features, dim, dtype):
         return tuple(
-            keras.layers.Dense(dim, dtype=dtype, name=name)(features) for name in self.outputs
+            call_new(keras.layers.Dense(dim, dtype=dtype, name=name), features)
+            for name in self.outputs
         )
 
     def head_parameters(self, features, dim):

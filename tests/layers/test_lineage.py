@@ -209,7 +209,7 @@ HARMLESS = {
     "a map that is given": lambda: sequential(K.ReLU(), GConv2D(2, 3, "p4m")),
     "a normal image": lambda: sequential(K.BatchNormalization(), K.Conv2D(3, 1), lift()),
     "an ordinary network": lambda: sequential(
-        K.Conv2D(8, 3), K.MaxPooling2D(2), GMaxPooling2D(3), LiftingConv2D(8, 1, "z2"), K.Flatten()
+        K.Conv2D(8, 3), K.MaxPooling2D(2), GMaxPooling2D(), LiftingConv2D(8, 1, "z2"), K.Flatten()
     ),
     "ordinary channels": lambda: sequential(steer(), layers.NormPooling(SOME), lift("p4")),
     "shared alike": lambda: sequential(
