@@ -30,19 +30,26 @@ def drawn_once(initializer: Callable | None) -> Callable | None:
 
 
 def call_new(layer: keras.Layer, inputs):
-    """Calls a layer of Keras for the first time, its weights drawn by `drawn_once`."""
-    kept = {
-        name: value
-        for name, value in vars(layer).items()
+    """Calls a layer of stock layers' weights for the first time, drawn by `drawn_once`.
+
+    Args:
+        layer: the layer; it and the layers that are its attributes keep their initializers.
+        inputs: what it is called with.
+    """
+    parts = [layer, *(value for value in vars(layer).values() if isinstance(value, keras.Layer))]
+    kept = [
+        (part, name, value)
+        for part in parts
+        for name, value in vars(part).items()
         if isinstance(value, keras.initializers.Initializer)
-    }
+    ]
     try:
-        for name, initializer in kept.items():
-            setattr(layer, name, drawn_once(initializer))
+        for part, name, initializer in kept:
+            setattr(part, name, drawn_once(initializer))
         return layer(inputs)
     finally:
-        for name, initializer in kept.items():
-            setattr(layer, name, initializer)
+        for part, name, initializer in kept:
+            setattr(part, name, initializer)
 
 
 def _draw(initializer, shape, dtype=None):

@@ -61,7 +61,7 @@ class VonMisesFisher(Posterior):
     least = 2
 
     def head(self, features, dim, dtype):
-        return VonMisesFisherHead(dim, dtype=dtype, name="posterior")(features)
+        return call_new(VonMisesFisherHead(dim, dtype=dtype, name="posterior"), features)
 
     def head_parameters(self, features, dim):
         return (features + 1) * (dim + 1)
