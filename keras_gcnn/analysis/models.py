@@ -9,6 +9,16 @@ import keras
 from keras_gcnn import groups
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
+from keras_gcnn.layers.lineage import is_graph
+
+__all__ = [
+    "all_layers",
+    "find_data_format",
+    "fitting_group",
+    "is_graph",
+    "largest_group",
+    "own_group",
+]
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.Layer]:
@@ -17,18 +27,6 @@ def all_layers(model: keras.Model) -> Iterator[keras.Layer]:
         yield layer
         if isinstance(layer, keras.Model):
             yield from all_layers(layer)
-
-
-def is_graph(model: object) -> bool:
-    """Whether a model is no more than the graph of its layers: functional or sequential.
-
-    A subclass with a `call` of its own may do anything there.
-    """
-    if not isinstance(model, keras.Model):
-        return False
-    graph = isinstance(model, keras.Sequential) or hasattr(model, "_run_through_graph")
-    caller = next(one for one in type(model).__mro__ if "call" in vars(one))
-    return graph and caller.__module__.startswith("keras.")
 
 
 def find_data_format(target: object) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import keras
 import numpy as np
 
@@ -92,10 +90,11 @@ class Trial:
     def _prepare(self) -> None:
         args, kwargs = keras.tree.pack_sequence_as(self.structure, self.drawn)
         try:
-            twin = type(self.op).from_config({**self.op.get_config(), "dtype": "float32"})
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                twin(*args, **kwargs)
+            config = {**self.op.get_config(), "dtype": "float32"}
+            if "equivariance" in config:
+                config["equivariance"] = "ignore"
+            twin = type(self.op).from_config(config)
+            twin(*args, **kwargs)
             self.op = twin
         except (TypeError, ValueError, NotImplementedError):
             variables = self.op.variables

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import keras
 import numpy as np
 
 from keras_gcnn.analysis.compiled import without_trace
+from keras_gcnn.layers.quiet import without_warnings
 
 METADATA = "keras_gcnn.json"
 Outputs = list[list[np.ndarray]]
@@ -97,8 +97,7 @@ def _write_onnx(model: keras.Model, path: Path, samples, metadata: dict) -> Outp
     import onnx
 
     model(samples[0])  # what was never called is not exported
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of tracing; what was traced wrongly is found below
+    with without_warnings():  # of tracing; what was traced wrongly is found below
         model.export(str(path), format="onnx", verbose=False)
     written = onnx.load(path)
     _rename(written.graph, [one.name for one in model.inputs], sorted(model.output))

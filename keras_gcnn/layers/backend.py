@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -22,27 +20,6 @@ def constant(array: np.ndarray):
     import torch
 
     return torch.from_numpy(array)
-
-
-@contextmanager
-def once_only() -> Iterator[None]:
-    """In here JAX compiles without optimizing, for what runs once; other backends do not compile.
-
-    JAX compiles the random numbers of an initializer anew for every shape of a weight, and spends
-    ten times as long on optimizing that program as on all else. The numbers differ in their last
-    bits. What other threads compile meanwhile is not optimized either.
-    """
-    if keras.backend.backend() != "jax":
-        yield
-        return
-    import jax
-
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_disable_most_optimizations", before)
 
 
 def widened(tensor):

@@ -9,6 +9,8 @@ import keras
 
 from keras_gcnn import groups
 from keras_gcnn.layers.arguments import check_choice
+from keras_gcnn.layers.map_checks import find_problems
+from keras_gcnn.layers.stock_layers import Channels
 
 
 class EquivarianceWarning(UserWarning):
@@ -28,6 +30,11 @@ def report_broken(layer: keras.Layer, problem: str, fix: str, equivariance: str)
         ValueError: if `equivariance` is `"strict"`.
     """
     message = f"{type(layer).__name__} {layer.name!r} is not equivariant: {problem}. To fix: {fix}."
+    warn_or_raise(message, equivariance)
+
+
+def warn_or_raise(message: str, equivariance: str) -> None:
+    """Warns, or raises a `ValueError`, or does nothing, as `equivariance` says."""
     if equivariance == "strict":
         raise ValueError(message)
     if equivariance == "warn":
@@ -94,7 +101,53 @@ class SizeDependent:
         self._checked_sizes = sizes
 
 
-class MapLayer(keras.Layer):
+class ReadsMaps:
+    """Mixin of the layers that know what map they read, and what map they make.
+
+    Where a layer is called on a symbolic tensor of Keras, the layers before it are known. A map on
+    another group or of other fields than it reads is refused, and a layer of Keras between the two
+    that breaks equivariance is warned of.
+    """
+
+    symmetry: groups.Group  # under which the image turns; needed beside `map_in`
+    _restored = False
+    _warned: tuple[str, ...] = ()
+
+    @property
+    def map_in(self) -> Channels | None:
+        """What the channels of the input have to be; None if the layer takes any."""
+        return None
+
+    @property
+    def map_out(self) -> Channels | None:
+        """What the channels of the output are; None if they are those of the input."""
+        return None
+
+    @classmethod
+    def from_config(cls, config):
+        layer = super().from_config(config)
+        layer._restored = True  # a file of an earlier version has to load: it only warns
+        return layer
+
+    def symbolic_call(self, *args, **kwargs):
+        outputs = super().symbolic_call(*args, **kwargs)
+        equivariance = getattr(self, "equivariance", "warn")
+        if equivariance != "ignore":
+            for tensor in keras.tree.flatten(args[:1]):
+                if isinstance(tensor, keras.KerasTensor):
+                    self._check_map(tensor, equivariance)
+        return outputs
+
+    def _check_map(self, tensor: keras.KerasTensor, equivariance: str) -> None:
+        messages = find_problems(self, tensor)
+        for message, action in zip(messages, ("strict", equivariance), strict=True):
+            # Keras calls the layers of a Sequential anew with each that is added.
+            if message and message not in self._warned:
+                warn_or_raise(message, "warn" if self._restored else action)
+                self._warned = (*self._warned, message)
+
+
+class MapLayer(ReadsMaps, keras.Layer):
     """Base of the layers that know where the channels of a feature map are.
 
     Args:
@@ -131,6 +184,21 @@ class GroupLayer(MapLayer):
     def __init__(self, group: str | groups.Group = "p4", **kwargs):
         super().__init__(**kwargs)
         self.group = groups.get(group)
+
+    @property
+    def symmetry(self) -> groups.Group:
+        """The group under which the image turns."""
+        return self.group
+
+    @property
+    def map_in(self) -> groups.Group:
+        """The group whose orientations the channels of the input hold."""
+        return self.group
+
+    @property
+    def map_out(self) -> groups.Group:
+        """The group whose orientations the channels of the output hold."""
+        return self.group
 
     def fields(self, input_shape: tuple[int | None, ...]) -> int:
         """Number of feature fields, channels over `|G|`, of an input on the group.

@@ -71,6 +71,11 @@ class GroupConvolution(WindowConvolution, GroupLayer):
         return self.group
 
     @property
+    def map_in(self) -> groups.Group:
+        """The group whose orientations the channels of the input hold; Z2 for images."""
+        return groups.get("z2") if self.lifting else self.group
+
+    @property
     def input_orders(self) -> int:
         """Orientations of the input, `|G_in|`: 1 for a plane."""
         return 1 if self.lifting else self.group.order

@@ -68,6 +68,21 @@ class GBatchNormalization(SharedBatchNormalization):
         super().__init__(axis, synchronized=synchronized, **kwargs)
         self.group = groups.get(group)
 
+    @property
+    def symmetry(self) -> groups.Group:
+        """The group under which the image turns."""
+        return self.group
+
+    @property
+    def map_in(self) -> groups.Group:
+        """The group whose orientations the channels hold."""
+        return self.group
+
+    @property
+    def map_out(self) -> groups.Group:
+        """Likewise of the output."""
+        return self.group
+
     def _sizes(self, input_shape) -> tuple[int, int]:
         fields = count_fields(self, input_shape, self.group, self.axis)
         return fields, fields

@@ -50,6 +50,11 @@ class GOrientation(GroupLayer):
         turned = self.group.matrices[:, :, 1]
         self.directions = np.stack([turned[:, 1], -turned[:, 0]], axis=-1).astype("float64")
 
+    @property
+    def map_out(self) -> groups.Group:
+        """No orientations are left."""
+        return groups.get("z2")
+
     def build(self, input_shape):
         self.fields(input_shape)
         self.built = True

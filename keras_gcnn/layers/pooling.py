@@ -48,6 +48,11 @@ class GPooling(GroupLayer):
         super().__init__(group, **kwargs)
         self.mode = check_choice("mode", mode, tuple(_REDUCE))
 
+    @property
+    def map_out(self) -> groups.Group:
+        """No orientations are left."""
+        return groups.get("z2")
+
     def build(self, input_shape):
         self.fields(input_shape)
         self.built = True

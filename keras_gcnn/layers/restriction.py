@@ -57,6 +57,11 @@ class Restriction(GroupLayer):
         # Numbers of Python: torch.compile takes an array for a part of the computation.
         self.order = tuple(self.group.restriction(self.subgroup).tolist())
 
+    @property
+    def map_out(self) -> groups.Group:
+        """The group whose orientations the channels of the output hold."""
+        return self.subgroup
+
     def build(self, input_shape):
         self.fields(input_shape)
         self.built = True

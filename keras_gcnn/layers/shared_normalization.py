@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn.layers.backend import widened
-from keras_gcnn.layers.base import as_numbers
+from keras_gcnn.layers.base import ReadsMaps, as_numbers
 
 _RENORM = ("renorm_clipping", "renorm_momentum")
 
@@ -24,7 +24,7 @@ def _fused(inputs, axis: int):
     return own if own.can_fuse(inputs, axis) else None
 
 
-class SharedBatchNormalization(keras.layers.BatchNormalization):
+class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
     """Base of the layers whose statistics, scale and offset several channels share.
 
     A subclass says in `_sizes` how many of each there are, in `_pooled_moments` how those of the
@@ -40,6 +40,11 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
         for unused in _RENORM:  # the parent's config names them
             kwargs.pop(unused, None)
         super().__init__(axis=axis, synchronized=synchronized, **kwargs)
+
+    @property
+    def channel_axis(self) -> int:
+        """Axis of the channels."""
+        return self.axis
 
     def _sizes(self, input_shape) -> tuple[int, int]:
         """Number of means and offsets, and of variances and scales; checks the channels."""

@@ -10,6 +10,7 @@ from keras_gcnn import groups
 from keras_gcnn.layers.arguments import check_choice, check_pair
 from keras_gcnn.layers.backend import convolve
 from keras_gcnn.layers.base import MapLayer, SizeDependent, as_numbers, fresh, known_channels
+from keras_gcnn.layers.drawing import drawn_once
 
 # What Keras lets one say about a weight, and the module that reads it.
 _SETTINGS = {
@@ -73,7 +74,9 @@ class WindowConvolution(SizeDependent, MapLayer):
         if part in self._drawn:  # an initializer gives the same numbers whenever it is asked
             settings["initializer"] = fresh(settings["initializer"])
         self._drawn.add(part)
-        return self.add_weight(name=name or part, shape=shape, **{**settings, **other})
+        settings = {**settings, **other}
+        settings["initializer"] = drawn_once(settings["initializer"])
+        return self.add_weight(name=name or part, shape=shape, **settings)
 
     @property
     def symmetry(self) -> groups.Group:

@@ -21,6 +21,7 @@ from keras_gcnn.layers import (
     LiftingConv2D,
     Restriction,
 )
+from keras_gcnn.layers.drawing import call_new
 
 # Keras's own 0.99 needs hundreds of steps until inference sees the statistics of training.
 MOMENTUM = 0.9
@@ -80,7 +81,7 @@ class Assembly:
 
     def _put(self, x: Maps, make: Callable[[], keras.Layer], parameters: int = 0, **new) -> Maps:
         self.parameters += parameters
-        tensor = None if x.tensor is None else make()(x.tensor)
+        tensor = None if x.tensor is None else call_new(make(), x.tensor)
         return replace(x, tensor=tensor, **new)
 
     def convolution(

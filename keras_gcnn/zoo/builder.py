@@ -9,7 +9,6 @@ from textwrap import indent
 
 import keras
 
-from keras_gcnn.layers.backend import once_only
 from keras_gcnn.zoo import published
 
 ARGUMENTS = """\
@@ -62,10 +61,7 @@ def _given(signature: inspect.Signature, args: tuple, kwargs: dict) -> dict | No
 
 
 def with_default_shape(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
-    """Has the default of `input_shape` follow the data format, which may be Keras's own.
-
-    And builds without optimizing what is compiled on the way: most of it runs only now.
-    """
+    """Has the default of `input_shape` follow the data format, which may be Keras's own."""
     signature = inspect.signature(function)
     rows, columns, channels = signature.parameters["input_shape"].default
 
@@ -76,8 +72,7 @@ def with_default_shape(function: Callable[..., keras.Model]) -> Callable[..., ke
             form = given.get("data_format") or keras.config.image_data_format()
             if form == "channels_first":
                 kwargs["input_shape"] = (channels, rows, columns)
-        with once_only():
-            return function(*args, **kwargs)
+        return function(*args, **kwargs)
 
     return build
 

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_gcnn.distributions import gaussian, von_mises_fisher
 from keras_gcnn.layers import GaussianSampling, VonMisesFisherHead, VonMisesFisherSampling
+from keras_gcnn.layers.drawing import call_new
 
 
 class Posterior(ABC):
@@ -60,7 +61,7 @@ class VonMisesFisher(Posterior):
     least = 2
 
     def head(self, features, dim, dtype):
-        return VonMisesFisherHead(dim, dtype=dtype, name="posterior")(features)
+        return call_new(VonMisesFisherHead(dim, dtype=dtype, name="posterior"), features)
 
     def head_parameters(self, features, dim):
         return (features + 1) * (dim + 1)
@@ -91,7 +92,8 @@ class Gaussian(Posterior):
 
     def head(self, features, dim, dtype):
         return tuple(
-            keras.layers.Dense(dim, dtype=dtype, name=name)(features) for name in self.outputs
+            call_new(keras.layers.Dense(dim, dtype=dtype, name=name), features)
+            for name in self.outputs
         )
 
     def head_parameters(self, features, dim):

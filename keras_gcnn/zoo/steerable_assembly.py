@@ -20,6 +20,7 @@ from keras_gcnn.layers import (
     SteerableConv2D,
     SteerableDropout,
 )
+from keras_gcnn.layers.drawing import call_new
 from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM
 
 POOLED = 2  # after so many of the first convolutions the maps are halved
@@ -63,7 +64,7 @@ class SteerableAssembly:
         self, x: FieldMaps, make: Callable[[], keras.Layer], parameters: int = 0, **new: Any
     ) -> FieldMaps:
         self.parameters += parameters
-        tensor = None if x.tensor is None else make()(x.tensor)
+        tensor = None if x.tensor is None else call_new(make(), x.tensor)
         return replace(x, tensor=tensor, **new)
 
     def convolution(

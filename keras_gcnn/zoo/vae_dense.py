@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import keras
 
+from keras_gcnn.layers.drawing import call_new
 from keras_gcnn.zoo.vae_parts import Found
 
 
@@ -42,12 +43,14 @@ class DenseLayers:
         z = keras.Input((latent_dim,), name="z")
         precision = keras.config.dtype_policy().variable_dtype
         pixels = keras.layers.Dense(math.prod(self.shape), dtype=precision, name="pixels")
-        logits = keras.layers.Reshape(self.shape, name="logits")(pixels(self._hidden(z, widths)))
+        logits = keras.layers.Reshape(self.shape, name="logits")(
+            call_new(pixels, self._hidden(z, widths))
+        )
         return keras.Model(z, logits, name="decoder")
 
     def _hidden(self, x: keras.KerasTensor, widths: Sequence[int]) -> keras.KerasTensor:
         for stage, width in enumerate(widths, start=1):
-            x = keras.layers.Dense(width, activation="relu", name=f"dense{stage}")(x)
+            x = call_new(keras.layers.Dense(width, activation="relu", name=f"dense{stage}"), x)
             if self.dropout:
                 x = keras.layers.Dropout(self.dropout, name=f"dropout{stage}")(x)
         return x

@@ -9,6 +9,7 @@ import keras
 
 from keras_gcnn import groups
 from keras_gcnn.layers import Fields, GOrientation
+from keras_gcnn.layers.drawing import call_new
 from keras_gcnn.zoo import steerable_assembly as steerable
 from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM, Assembly, Maps
 from keras_gcnn.zoo.steerable_assembly import FieldMaps, SteerableAssembly
@@ -148,10 +149,11 @@ def _decoder(form: Convolutions, latent_dim: int, widths: Sequence[int]) -> kera
             data_format=form.data_format,
             name=f"conv{stage}",
         )
-        return activated(layer(x), stage)
+        return activated(call_new(layer, x), stage)
 
     z = keras.Input((latent_dim,), name="z")
-    x = keras.layers.Dense(small[0] * small[1] * widths[0], **weights, name="dense")(z)
+    dense = keras.layers.Dense(small[0] * small[1] * widths[0], **weights, name="dense")
+    x = call_new(dense, z)
     x = activated(keras.layers.Reshape(shape, name="maps")(x), 0)
     strides = (1, *(2,) * steerable.POOLED)
     for stage, (width, stride) in enumerate(zip(widths, strides, strict=True), start=1):
@@ -169,4 +171,4 @@ def _decoder(form: Convolutions, latent_dim: int, widths: Sequence[int]) -> kera
         dtype=precision,
         name="logits",
     )
-    return keras.Model(z, logits(x), name="decoder")
+    return keras.Model(z, call_new(logits, x), name="decoder")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from pathlib import Path
 
 import keras
 
 from keras_gcnn import groups
+from keras_gcnn.layers.quiet import without_warnings
 
 _REMEDY = "Build the network with the arguments of the one that was saved, or give another file."
 
@@ -41,8 +41,7 @@ def load_weights(model: keras.Model, weights: str | os.PathLike | None) -> keras
         if path.suffix == ".keras":
             stored = keras.saving.load_model(path, compile=False)
         if stored is None or not _differing_groups(stored, model):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what Keras misses is in its error too
+            with without_warnings():  # what Keras misses is in its error too
                 model.load_weights(path)
             return model
     except Exception as caught:  # Keras, HDF5 and zip each have errors of their own

@@ -57,8 +57,10 @@ BROKEN = {
     ),
     "a fresh layer that cannot be copied": lambda: after_lifting(PerChannel(8)),
     "a normalisation of one's own": lambda: after_lifting(OwnNormalization()),
-    "a restriction of another group": lambda: chain(
-        LiftingConv2D(2, 3, "p4"), Restriction("p4m", "p4"), GConv2D(2, 3, "p4")
+    "a restriction of another group": lambda: chain(  # from a file, since a new one is refused
+        LiftingConv2D(2, 3, "p4"),
+        Restriction.from_config(Restriction("p4m", "p4").get_config()),
+        GConv2D(2, 3, "p4"),
     ),
     "volumes": lambda: chain(
         K.Reshape((3, 12, 12, 1)), K.Conv3D(2, 3, padding="same"), K.Flatten()

@@ -41,7 +41,8 @@ def test_the_audit_names_what_breaks_fields():
     x = layers.SteerableConv2D(Fields.trivial(1), FIELDS, 3, padding="same")(image)
     x = keras.layers.BatchNormalization(name="stock")(x)
     x = keras.layers.ReLU(name="relu")(x)
-    x = layers.InvariantMap(FIELDS, 3, name="map")(x)
+    with pytest.warns(layers.EquivarianceWarning, match="stock.* So does ReLU 'relu'"):
+        x = layers.InvariantMap(FIELDS, 3, name="map")(x)
     audit = analysis.audit(keras.Model(image, keras.layers.GlobalAveragePooling2D()(x)))
     assert {finding.layer for finding in audit.problems} >= {"stock", "relu"}
     assert "Steerable" in audit.problems[0].fix
@@ -76,7 +77,8 @@ def test_layers_for_groups_do_not_fit_fields():
     image = keras.Input((9, 9, 1))
     fields = Fields({0: 4, 1: 2, 2: 2})
     x = layers.SteerableConv2D(Fields.trivial(1), fields, 5)(image)
-    model = keras.Model(image, layers.GConv2D(4, 3, group="p4")(x))
+    wrong = layers.GConv2D(4, 3, group="p4", equivariance="ignore")
+    model = keras.Model(image, wrong(x))
     (problem,) = analysis.audit(model).problems
     assert "SteerableConv2D" in problem.fix
     assert "Restriction" not in problem.fix

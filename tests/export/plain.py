@@ -55,7 +55,9 @@ def model_of_ones_own(data_format="channels_last"):
     image = keras.Input((2, 12, 12) if first else (12, 12, 2), name="picture")
     x = keras.layers.Conv2D(3, 3, padding="same", use_bias=False, name="stock", **form)(image)
     x = keras.layers.BatchNormalization(axis, name="stock_norm")(x)
-    x = layers.LiftingConv2D(2, 3, "p4", padding="same", activation="relu", name="lift", **form)(x)
+    x = layers.LiftingConv2D(
+        2, 3, "p4", padding="same", activation="relu", name="lift", equivariance="ignore", **form
+    )(x)
     shared = layers.GConv2D(2, 3, "p4", padding="same", name="shared", **form)
     y = keras.layers.Add()([shared(inner(shared(x))), x])
     pooled = layers.GGlobalPooling("max", "p4", **form)(layers.GDropout(0.5, "p4", **form)(y))

@@ -168,8 +168,9 @@ def trainable_model(layer, data_format):
     """A model that can only be fitted if gradients go through the layer."""
     tensor = keras.Input((SIZE, SIZE, CHANNELS))
     outputs = keras.layers.Dense(CHANNELS)(tensor)
-    if data_format == "channels_first":
-        outputs = keras.layers.Permute((3, 1, 2))(outputs)
+    # The layer does not look back beyond this one, else it would warn of Dense.
+    order = (3, 1, 2) if data_format == "channels_first" else (1, 2, 3)
+    outputs = keras.layers.Permute(order)(outputs)
     outputs = keras.layers.Flatten()(layer(outputs))
     return keras.Model(tensor, keras.layers.Dense(1)(outputs))
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gcnn import groups
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.backend import constant, product, widened
 from keras_gcnn.layers.base import MapLayer, known_channels
@@ -42,6 +43,21 @@ class KeepsFields:
     def fields_out(self) -> Fields:
         """What the output consists of."""
         return self.fields
+
+    @property
+    def symmetry(self) -> groups.Group:
+        """The rotations that the pixel grid has."""
+        return groups.get("p4")
+
+    @property
+    def map_in(self) -> Fields | None:
+        """What the input consists of; None if the layer takes any map."""
+        return self.fields_in
+
+    @property
+    def map_out(self) -> Fields | None:
+        """What the output consists of; None if that is what the input consists of."""
+        return self.fields_out
 
 
 class SteerableLayer(KeepsFields, MapLayer):

@@ -14,6 +14,7 @@ from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.radial import check_band_limit
 from keras_gcnn.groups.steerable import block_basis, kernel_basis
 from keras_gcnn.layers.backend import constant, product
+from keras_gcnn.layers.drawing import drawn_once
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     check_channels,
@@ -151,6 +152,16 @@ class SteerableConv2D(WindowConvolution):
         return groups.get("p4")
 
     @property
+    def map_in(self) -> Fields:
+        """What the input consists of."""
+        return self.fields_in
+
+    @property
+    def map_out(self) -> Fields:
+        """What the output consists of."""
+        return self.fields_out
+
+    @property
     def _exact_pooling(self) -> str:
         return (
             f"SteerableAveragePooling2D(strides={max(self.strides)}), which is exact at every size"
@@ -238,7 +249,7 @@ def _scaled_normal(scale: np.ndarray):
     """Initialiser of normal numbers, of a standard deviation for every basis element."""
 
     def initialize(shape, dtype=None):
-        numbers = keras.initializers.RandomNormal(stddev=1.0)(shape, dtype)
+        numbers = drawn_once(keras.initializers.RandomNormal(stddev=1.0))(shape, dtype)
         return numbers * ops.cast(scale[:, None, None], numbers.dtype)
 
     return initialize

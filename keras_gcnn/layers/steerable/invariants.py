@@ -8,6 +8,7 @@ from keras import ops
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.arguments import check_above_zero, check_count, is_joint
 from keras_gcnn.layers.base import as_numbers
+from keras_gcnn.layers.drawing import drawn_once
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
@@ -112,7 +113,7 @@ class InvariantMap(_Invariant):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.fields.multiplicities[0], self.filters),
-            initializer=self.kernel_initializer,
+            initializer=drawn_once(self.kernel_initializer),
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )

@@ -1,0 +1,311 @@
+"""Which of Keras's layers break the equivariance of a feature map, and what to use instead."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keras_gcnn.groups import Group, window_problem
+from keras_gcnn.groups.fields import Fields
+
+Channels = Group | Fields
+Problem = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class MapType:
+    """What the channels of a map are, and how the map moves.
+
+    Args:
+        channels: the `Group` whose orientations they hold, or the `Fields` that they consist of.
+            A group of one element, and fields of frequency 0 only, are ordinary channels.
+        symmetry: the group under which the image turns; for fields, the quarter turns.
+    """
+
+    channels: Channels
+    symmetry: Group
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether the values of the channels stay the same when the image is turned."""
+        return is_ordinary(self.channels)
+
+    @property
+    def steerable(self) -> bool:
+        """Whether the channels are fields."""
+        return isinstance(self.channels, Fields)
+
+    def __str__(self) -> str:
+        return describe(self.channels)
+
+
+def is_ordinary(channels: Channels) -> bool:
+    """Whether these are ordinary channels, which do not change when the image is turned."""
+    if isinstance(channels, Fields):
+        return channels.frequencies == (0,)
+    return channels.order == 1
+
+
+def describe(channels: Channels) -> str:
+    """A map with these channels, in words."""
+    if is_ordinary(channels):
+        return "a map of ordinary channels"
+    if isinstance(channels, Fields):
+        return f"a map of {channels!r}"
+    return f"a map on {channels.name}"
+
+
+def _instead(met: MapType, on_group: str, on_fields: str) -> str:
+    if met.steerable:
+        return f"use {on_fields}"
+    return f"use {on_group}(..., group={met.symmetry.name!r})"
+
+
+def _convolution(on_group: str, on_fields: str = "SteerableConv2D"):
+    def rule(op, shape, axis, met: MapType) -> Problem | None:
+        if not met.ordinary:
+            fix = _instead(met, on_group, on_fields)
+            if on_group == "GConv2D" and not met.steerable:
+                fix += ", or LiftingConv2D on images"
+            return f"mixes the channels of {met} without regard to how they turn", fix
+        size = getattr(op, "kernel_size", (1,))
+        if met.symmetry.order == 1 or max(size) == 1:
+            return None
+        lifting = "LiftingConv2D" if on_group == "GConv2D" else on_group
+        return (
+            "has a kernel that does not turn with the image",
+            _instead(met, lifting, on_fields),
+        )
+
+    return rule
+
+
+def _dense(op, shape, axis, met: MapType) -> Problem | None:
+    if met.ordinary:
+        return None
+    if met.steerable:
+        fix = "put InvariantMap or NormPooling before it"
+    else:
+        fix = (
+            f"put GGlobalPooling(group={met.symmetry.name!r}) before it, or use "
+            f"GConv2D(units, 1, group={met.symmetry.name!r}) on maps"
+        )
+    return f"mixes the channels of {met} without regard to how they turn", fix
+
+
+def _normalization(op, shape, axis, met: MapType) -> Problem | None:
+    if met.ordinary:
+        return None
+    return (
+        f"normalizes or scales every channel of {met} by itself",
+        _instead(met, "GBatchNormalization", "SteerableBatchNormalization"),
+    )
+
+
+def _layer_normalization(op, shape, axis, met: MapType) -> Problem | None:
+    # Without weights it treats all channels alike, but subtracts a mean, which fields do not have.
+    broken = op.center or op.scale or met.steerable
+    return _normalization(op, shape, axis, met) if broken else None
+
+
+def _group_normalization(op, shape, axis, met: MapType) -> Problem | None:
+    size = shape[axis] // op.groups if op.groups > 0 else 1
+    if not met.steerable and size > 1 and size % met.symmetry.order:
+        return _normalization(op, shape, axis, met)
+    return _layer_normalization(op, shape, axis, met)
+
+
+def _prelu(op, shape, axis, met: MapType) -> Problem | None:
+    shared = {one % len(shape) for one in op.shared_axes or ()}
+    apart = {at for at in range(1, len(shape)) if at not in shared and shape[at] != 1}
+    fix = "use ReLU or LeakyReLU, or PReLU(shared_axes=[1, 2, 3])"
+    if met.steerable and not met.ordinary:
+        return _activation(op, shape, axis, met)
+    if not met.ordinary and axis % len(shape) in apart:
+        return f"has a slope for every channel of {met} by itself", fix
+    if met.symmetry.order > 1 and apart - {axis % len(shape)}:
+        return "has a slope for every position", fix
+    return None
+
+
+def _activation(op, shape, axis, met: MapType) -> Problem | None:
+    activation = getattr(op, "activation", None)
+    linear = getattr(activation, "__name__", "") == "linear"
+    if met.ordinary or not met.steerable or linear:
+        return None
+    return (
+        f"acts on every channel of {met} by itself",
+        "use FourierActivation, NormActivation or GatedActivation",
+    )
+
+
+def _rescaling(op, shape, axis, met: MapType) -> Problem | None:
+    plain = all(isinstance(one, int | float) for one in (op.scale, op.offset))
+    if met.ordinary or (plain and not (met.steerable and op.offset)):
+        return None
+    return f"treats the channels of {met} differently", "use one scale and no offset"
+
+
+def _positions(op, shape, axis) -> tuple[int | None, int | None]:
+    last = getattr(op, "data_format", "channels_last" if axis == -1 else "") == "channels_last"
+    return shape[1:3] if last else shape[2:4]
+
+
+def _pooling(on_fields: bool):
+    def rule(op, shape, axis, met: MapType) -> Problem | None:
+        steered = met.steerable and not met.ordinary
+        if steered and not on_fields:
+            return f"takes maxima of the channels of {met}", "use SteerableAveragePooling2D"
+        window, strides, sizes = op.pool_size, op.strides, _positions(op, shape, axis)
+        problem = window_problem(met.symmetry, sizes, window, strides, op.padding)
+        if problem is None or (None in sizes and "unknown" in problem):
+            return None
+        kind = "Max" if type(op).__name__.startswith("Max") else "Average"
+        fix = f"use G{kind}Pooling2D, which is exact at every size"
+        return f"visits other places when the image is turned: {problem}", fix
+
+    return rule
+
+
+def _global_maximum(op, shape, axis, met: MapType) -> Problem | None:
+    if met.ordinary or not met.steerable:
+        return None
+    return f"takes maxima of the channels of {met}", "put InvariantMap or NormPooling before it"
+
+
+def _border(name: str):
+    def rule(op, shape, axis, met: MapType) -> Problem | None:
+        rows, columns = pairs = tuple(map(tuple, getattr(op, name)))
+        turned = any(
+            pair[0] != pair[1] and reverses
+            for pair, reverses in zip(pairs, met.symmetry.reverses_axis, strict=True)
+        )
+        if not turned and (rows == columns or not met.symmetry.swaps_axes):
+            return None
+        return (
+            f"has {name}={pairs}, which does not turn with the image",
+            "use the same number on all sides",
+        )
+
+    return rule
+
+
+def _flattening(op, shape, axis, met: MapType) -> Problem | None:
+    if met.ordinary or positions(shape, axis) == 1:
+        return None
+    before = "InvariantMap or NormPooling"
+    if not met.steerable:
+        before = f"GPooling or GGlobalPooling(group={met.symmetry.name!r})"
+    return f"puts positions and channels of {met} along one axis", f"put {before} before it"
+
+
+def positions(shape: tuple[int | None, ...], axis: int) -> int | None:
+    """How many positions a map has; None if that is unknown."""
+    sizes = [size for at, size in enumerate(shape) if at not in (0, axis % len(shape))]
+    return None if None in sizes else math.prod(sizes)
+
+
+Rule = Callable[[object, tuple, int, MapType], Problem | None]
+
+# Layers after which the channels are others.
+MIXING: dict[str, Rule] = {
+    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), _convolution("GConv2D")),
+    **dict.fromkeys(
+        ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
+        _convolution("GConv2DTranspose", "SteerableConv2DTranspose"),
+    ),
+    **dict.fromkeys(
+        ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
+        _convolution("GSeparableConv2D"),
+    ),
+    "Dense": _dense,
+    "EinsumDense": _dense,
+    "Flatten": _flattening,
+    "Reshape": _flattening,
+}
+
+# Layers after which the channels are the same, once what is broken is mended.
+KEEPING: dict[str, Rule] = {
+    "AveragePooling2D": _pooling(on_fields=True),
+    "BatchNormalization": _normalization,
+    "Cropping2D": _border("cropping"),
+    "GlobalMaxPooling2D": _global_maximum,
+    "GroupNormalization": _group_normalization,
+    "LayerNormalization": _layer_normalization,
+    "MaxPooling2D": _pooling(on_fields=False),
+    "Normalization": _normalization,
+    "PReLU": _prelu,
+    "RMSNormalization": _normalization,
+    "Rescaling": _rescaling,
+    "ZeroPadding2D": _border("padding"),
+    # Layers, and operations of `keras.ops`, that act on every number.
+    **dict.fromkeys(
+        [
+            "Activation",
+            "ReLU",
+            "LeakyReLU",
+            "ELU",
+            "Softmax",
+            "Relu",
+            "Relu6",
+            "Sigmoid",
+            "Softplus",
+            "Softsign",
+            "Silu",
+            "LogSigmoid",
+            "LeakyRelu",
+            "HardSigmoid",
+            "HardSilu",
+            "Elu",
+            "Selu",
+            "Gelu",
+            "Celu",
+            "HardTanh",
+            "Tanh",
+            "Absolute",
+            "Abs",
+            "Exp",
+            "Square",
+            "Sqrt",
+            "Clip",
+        ],
+        _activation,
+    ),
+}
+
+# Layers that treat all channels and positions alike. What draws random numbers is among them:
+# on the average it is equivariant.
+HARMLESS = frozenset(
+    [
+        "ActivityRegularization",
+        "AlphaDropout",
+        "Cast",
+        "Dropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "GlobalAveragePooling2D",
+        "Identity",
+        "Masking",
+        "Negative",
+        "SpatialDropout2D",
+        "UnitNormalization",
+        "UpSampling2D",
+    ]
+)
+
+MERGING = frozenset(
+    [
+        "Add",
+        "Average",
+        "Divide",
+        "Maximum",
+        "Minimum",
+        "Multiply",
+        "Subtract",
+        "TrueDivide",
+        "Where",
+    ]
+)
+# Of two maps of fields these make no map of fields.
+NOT_OF_FIELDS = frozenset(["Divide", "Maximum", "Minimum", "Multiply", "TrueDivide"])
