@@ -111,6 +111,7 @@ def test_a_batch_in_which_nothing_counts_changes_nothing(make, case, rng):
     def scaled(gamma):
         weights = [gamma, layer.beta.value]
         statistics = [weight.value for weight in layer.non_trainable_variables]
-        return layer.stateless_call(weights, statistics, maps, training=True, mask=mask)[0]
+        inputs = keras.ops.convert_to_tensor(maps)
+        return layer.stateless_call(weights, statistics, inputs, training=True, mask=mask)[0]
 
     assert np.isfinite(gradient(scaled, before[0])).all()
