@@ -174,7 +174,8 @@ def test_an_image_without_a_direction_does_no_harm(group, arguments):
         loss_with, step_with = moved(batch)
         assert loss / 10 < loss_with < 10 * loss
         assert step_with < 10 * step
-    model.optimizer.learning_rate = 1e-4
+    model.set_weights(weights)
+    model.optimizer.learning_rate = 1e-5
     for _ in range(20):
         assert np.isfinite(model.train_on_batch(batches[2], return_dict=True)["loss"])
 
