@@ -66,7 +66,8 @@ def plot_turning_fields(
     x, y = np.meshgrid(positions, -positions)
     shown = np.hypot(x, y) < size / 2 - 0.5
     extent = (-size / 2, size / 2, -size / 2, size / 2)
-    scale = 0.9 / np.hypot(*np.moveaxis(arrows, -1, 0))[:, shown].max() * max(1, size / 14)
+    longest = np.hypot(*np.moveaxis(arrows, -1, 0))[:, shown].max() or 1.0  # of a blank image 0
+    scale = 0.9 / longest * max(1, size / 14)
     for column, angle in enumerate(angles):
         radians = np.deg2rad(angle)
         back = np.array([[np.cos(radians), np.sin(radians)], [-np.sin(radians), np.cos(radians)]])

@@ -8,7 +8,8 @@ precision is computed in float32. Gradients are unbiased.
 
 What is wrong is seen in the result, since looking for it in a tensor would cost a pass over it: a
 concentration that is negative or NaN gives NaN, one that is infinite counts as 1e15. Mean
-directions are scaled to length one, and all samples have it.
+directions are scaled to length one, and all samples have it; one of zeros counts as the first axis.
+Its gradient is bounded: see `keras_gcnn.distributions.direction`.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn.distributions.bessel import ratio
+from keras_gcnn.distributions.direction import unit, with_slope
 from keras_gcnn.distributions.implicit import angle_slope
 from keras_gcnn.distributions.rejection import sample_angle
 
 _LARGEST = 1e15  # a concentration whose square float32 still holds
-_SMALLEST = 1e-30  # squared length below which a vector has no direction
+_SMALLEST = 1e-30  # instead of a squared length of zero
 
 
 def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
@@ -63,8 +65,7 @@ def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
     dim = mu.shape[-1]
     *seeds_of_angles, seed_of_tangents = _seeds(seed, 3)
     fixed_mu, fixed = ops.stop_gradient(mu), ops.stop_gradient(kappa)
-    per_length = _per_length(fixed_mu)
-    axis = fixed_mu * per_length
+    axis, slope_of_axis = with_slope(fixed_mu)
     batch = ops.shape(axis[..., :1] + fixed)[:-1]
     full = (*shape, *batch)
     angle = sample_angle(fixed[..., 0], dim, full, seeds_of_angles)
@@ -79,7 +80,7 @@ def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
     slope = angle_slope(angle, fixed[..., 0], dim, found)[..., None]
     # What is added is zero and has the gradients. The rotation that carries mu along moves a sample
     # by w d - (z.d) mu, for a change d of mu.
-    swing, turn = slope * (kappa - fixed), (mu - fixed_mu) * per_length
+    swing, turn = slope * (kappa - fixed), (mu - fixed_mu) * slope_of_axis
     back = ops.sum(drawn * turn, -1, keepdims=True) + swing * sine
     return ops.cast(drawn + (cosine * (turn + swing * tangent) - back * axis), result)
 
@@ -226,12 +227,6 @@ def _with_slope(value, slope, kappa):
     return value + ops.stop_gradient(slope) * (kappa - ops.stop_gradient(kappa))
 
 
-def unit(vectors):
-    """Vectors scaled to length one; zero stays zero. Half precision cannot hold their squares."""
-    squares = ops.sum(ops.square(vectors), -1, keepdims=True)
-    return vectors / ops.sqrt(ops.clip(squares, _SMALLEST, np.inf))
-
-
 def _normal(shape: tuple, dim: int, dtype: str, seed):
     """Vectors of independent normal numbers, but for their scale."""
     if keras.backend.backend() == "torch":
@@ -244,7 +239,7 @@ def _normal(shape: tuple, dim: int, dtype: str, seed):
 
 
 def _per_length(vectors):
-    """What scales vectors to length one, in fewer operations; without a gradient at zero."""
+    """What scales vectors that have no gradient to length one; zero stays zero."""
     return ops.rsqrt(ops.sum(ops.square(vectors), -1, keepdims=True) + _SMALLEST)
 
 

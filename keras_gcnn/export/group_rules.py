@@ -178,6 +178,12 @@ def orientation(writer: Writer, inputs):
     return writer.add(keras.layers.Dense, x, 2, use_bias=False, weights=[layer.directions])
 
 
+@rule(layers.UnitDirection)
+def direction(writer: Writer, inputs):
+    """The stock layer, which differs in its gradients alone."""
+    return writer.add(keras.layers.UnitNormalization, inputs, axis=-1)
+
+
 @rule(layers.GDropout, layers.SteerableDropout, layers.KLToUniform)
 def nothing(writer: Writer, inputs):
     """What happens in training only."""

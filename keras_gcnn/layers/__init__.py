@@ -4,6 +4,7 @@ from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers import inference_convolution  # noqa: F401 - registers its layer
 from keras_gcnn.layers.base import EquivarianceWarning
 from keras_gcnn.layers.convolution import GConv2D, LiftingConv2D
+from keras_gcnn.layers.direction import UnitDirection
 from keras_gcnn.layers.dropout import GDropout
 from keras_gcnn.layers.normalization import GBatchNormalization
 from keras_gcnn.layers.orientation import GOrientation, TurnByVector
@@ -61,6 +62,7 @@ __all__ = [
     "SteerableConv2DTranspose",
     "SteerableDropout",
     "TurnByVector",
+    "UnitDirection",
     "VonMisesFisherHead",
     "VonMisesFisherSampling",
 ]

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_gcnn import groups
+from keras_gcnn.layers.backend import mean
 from keras_gcnn.layers.base import count_fields
 from keras_gcnn.layers.shared_normalization import SharedBatchNormalization
 
@@ -95,8 +96,10 @@ class GBatchNormalization(SharedBatchNormalization):
         """
         means = ops.reshape(means, (-1, self.group.order))
         variances = ops.reshape(variances, (-1, self.group.order))
-        mean, between = ops.moments(means, axes=[-1])
-        return mean, ops.moments(variances, axes=[-1])[0] + between
+        centre = mean(means, -1, keepdims=True)
+        # Of differences: a difference of squares may be negative where the map is constant.
+        spread = variances + ops.square(means - centre)
+        return ops.squeeze(centre, -1), mean(spread, -1)
 
     def _means_of(self, values):
         return ops.repeat(values, self.group.order)

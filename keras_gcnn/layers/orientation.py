@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
-from keras_gcnn.distributions.von_mises_fisher import unit
+from keras_gcnn.distributions.direction import unit
 from keras_gcnn.layers.arguments import as_count
 from keras_gcnn.layers.backend import constant, mean, product, widened
 from keras_gcnn.layers.base import GroupLayer, MapLayer, split_fibre
@@ -75,7 +75,8 @@ class TurnByVector(MapLayer):
     A vector to the right, x, turns by nothing, and one up, y, by a quarter. Values are interpolated
     bilinearly; what comes from outside is taken from the nearest pixel of the border. Gradients
     flow into the maps and into the vectors, whose lengths do not matter. Square maps are turned
-    exactly by quarter turns.
+    exactly by quarter turns. A vector of zeros has no angle: its map stays as it is, and it gets no
+    gradient; that of a vector shorter than 1e-3 is bounded.
 
     Args:
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.

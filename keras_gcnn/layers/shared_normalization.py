@@ -24,6 +24,20 @@ def _fused(inputs, axis: int):
     return own if own.can_fuse(inputs, axis) else None
 
 
+def _anything_counts(inputs, mask):
+    """Whether a batch has statistics: a bool, or a tensor where only the graph will know.
+
+    They would be NaN for a batch without images, such as the share of a replica may be.
+    """
+    if mask is not None:
+        return ops.any(ops.cast(mask, "bool"))
+    sizes = ops.shape(inputs)
+    unknown = [size for size in sizes if ops.is_tensor(size)]
+    if 0 in [size for size in sizes if not ops.is_tensor(size)]:
+        return False
+    return ops.all(ops.stack(unknown) > 0) if unknown else True
+
+
 class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
     """Base of the layers whose statistics, scale and offset several channels share.
 
@@ -101,7 +115,9 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
             if not self.synchronized and (fused := _fused(inputs, self.axis)):
                 return fused.moments(inputs, self.axis % len(inputs.shape))
             axes = self._reduction_axes
-            return inputs, *ops.moments(inputs, axes=axes, synchronized=self.synchronized)
+            mean, variance = ops.moments(inputs, axes=axes, synchronized=self.synchronized)
+            # On PyTorch it is a difference of squares, negative by rounding if the map is constant.
+            return inputs, mean, ops.clip(variance, 0.0, np.inf)
         if len(mask.shape) != len(inputs.shape) - 1:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} received a mask of shape "
@@ -113,29 +129,40 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         def kept(values):  # chosen, not multiplied by zero: what is masked may be NaN
             return ops.where(counts, values, 0)
 
-        def mean(values):
+        def mean_of(values):
             return ops.sum(values, self._reduction_axes, keepdims=True) / total
 
         # Keras's small number keeps a batch in which nothing counts from dividing by zero.
         total = keras.config.epsilon()
         total = total + ops.sum(kept(ops.ones_like(inputs)), self._reduction_axes, keepdims=True)
-        centre = mean(kept(inputs))
-        variance = mean(ops.square(kept(inputs - centre)))
+        centre = mean_of(kept(inputs))
+        variance = mean_of(ops.square(kept(inputs - centre)))
         return inputs, ops.reshape(centre, (-1,)), ops.reshape(variance, (-1,))
+
+    def _add_to_moving(self, moving, batch, counts):
+        """Updates a moving statistic by that of the batch, and returns the one to normalise by."""
+        if moving is None:
+            return batch
+        before = ops.cast(moving, batch.dtype)
+        after = before * self.momentum + batch * (1.0 - self.momentum)
+        if counts is not True:
+            batch, after = (ops.where(counts, one, before) for one in (batch, after))
+        moving.assign(after)
+        return batch
 
     def call(self, inputs, training=None, mask=None):
         inputs = widened(
             as_numbers(inputs, self.compute_dtype)
         )  # half precision cannot hold the statistics
-        if training and self.trainable:
+        mean, variance = self.moving_mean, self.moving_variance
+        counts = False
+        if training and self.trainable:  # those of all replicas are Keras's, which are finite
+            counts = (self.synchronized and mask is None) or _anything_counts(inputs, mask)
+        if counts is not False:
             inputs, *moments = self._moments_per_channel(inputs, mask)
-            mean, variance = self._pooled_moments(*moments)
-            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                if moving is not None:
-                    kept = ops.cast(moving, batch.dtype) * self.momentum
-                    moving.assign(kept + batch * (1.0 - self.momentum))
-        else:
-            mean, variance = self.moving_mean, self.moving_variance
+            batch = self._pooled_moments(*moments)
+            mean = self._add_to_moving(mean, batch[0], counts)
+            variance = self._add_to_moving(variance, batch[1], counts)
 
         def laid_out(layout, values):
             return None if values is None else layout(ops.cast(values, inputs.dtype))

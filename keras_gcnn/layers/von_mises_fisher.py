@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_gcnn.distributions import von_mises_fisher
+from keras_gcnn.distributions.direction import unit
 from keras_gcnn.layers.backend import widened
 from keras_gcnn.layers.sampling import SamplingLayer
 
@@ -17,7 +18,9 @@ class VonMisesFisherHead(keras.layers.Layer):
     The mean direction is a dense layer's output, scaled to length one. The concentration is another
     one's softplus plus `least`: it grows linearly, so that large ones do not make the gradient
     explode as an exponential would, and never comes close to zero, where the mean direction has no
-    gradient any more and stays lost (posterior collapse).
+    gradient any more and stays lost (posterior collapse). Where the dense layer returns zeros, the
+    mean direction is the first axis, without a gradient; below a length of 1e-3 the gradient is
+    bounded, so that an image without a direction does no harm in training.
 
     Args:
         dim: int from 2, number of coordinates; the sphere has one dimension less.
@@ -86,7 +89,7 @@ class VonMisesFisherHead(keras.layers.Layer):
         return self._direction, self._concentration
 
     def call(self, inputs):
-        mu = von_mises_fisher.unit(widened(self._direction(inputs)))
+        mu = unit(widened(self._direction(inputs)))
         return ops.cast(mu, self.compute_dtype), ops.softplus(
             self._concentration(inputs)
         ) + self.least

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from numbers import Real
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.layers import TurnByVector
+from keras_gcnn.layers import TurnByVector, UnitDirection
 from keras_gcnn.layers.arguments import check_choice, check_count
 from keras_gcnn.layers.backend import mean, replicas, widened
 from keras_gcnn.zoo.posteriors import POSTERIORS
@@ -31,9 +32,13 @@ class VariationalAutoencoder(keras.Model):
     image), the posterior's `mean` and `concentration` or `log_variance`, and the `orientation`, if
     there is one.
 
+    Keras writes no states of seed generators to its files. A training that
+    `keras.callbacks.BackupAndRestore` resumes therefore draws other latent vectors than one that
+    was not interrupted; `keras-gcnn train` keeps the states and goes on exactly.
+
     Args:
         encoder: model from images to a dict of the pair of the posterior and, for a decoder whose
-            images are turned, unit vectors `orientation` of shape `(batch, 2)`.
+            images are turned, unit vectors `orientation` of shape `(batch, 2)`; zeros turn nothing.
         decoder: model from latent vectors `(batch, latent_dim)` to logits of images.
         posterior: `"vmf"` (von Mises-Fisher) or `"gaussian"`.
         beta: float from 0, or a `keras.optimizers.schedules.LearningRateSchedule` of the training
@@ -217,12 +222,27 @@ class VariationalAutoencoder(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        config = dict(config)
+        config = {**config, "encoder": _with_bounded_direction(config["encoder"])}
         for key in ("encoder", "decoder", "beta"):
             config[key] = keras.saving.deserialize_keras_object(
                 config[key], custom_objects=custom_objects
             )
         return cls(**config)
+
+
+def _with_bounded_direction(encoder: dict) -> dict:
+    """The configuration of an encoder whose orientation has a bounded gradient.
+
+    Files of version 0.1 have a stock layer there, which computes the same, but has the gradient NaN
+    for a vector of zeros.
+    """
+    encoder = copy.deepcopy(encoder)
+    for layer in encoder.get("config", {}).get("layers", []):
+        old = layer["config"]
+        if (layer["class_name"], old.get("name")) == ("UnitNormalization", "orientation"):
+            new = UnitDirection(name=old["name"], dtype=old.get("dtype"))
+            layer.update(keras.saving.serialize_keras_object(new))
+    return encoder
 
 
 def _check_pixels(images: object) -> None:

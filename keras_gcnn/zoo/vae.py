@@ -83,7 +83,13 @@ def vae(
 
     With `orientation=True` the encoder has a second head: a direction in the plane that turns with
     the image, by which what the decoder draws is turned. Content is then in the latent vector and
-    pose in the direction, without labels for either.
+    pose in the direction, without labels for either. A blank image has no direction, and zeros in
+    its place; that of a symmetric image, e.g. a disc, comes of rounding. Both are harmless in
+    training.
+
+    A training that `keras.callbacks.BackupAndRestore` resumes draws other latent vectors than one
+    that was not interrupted, since Keras does not keep the states of seed generators; `keras-gcnn
+    train` keeps them.
 
     Args:
         group: `"so2"`, or str or `keras_gcnn.groups.Group` of the encoder's group convolutions:

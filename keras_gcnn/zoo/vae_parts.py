@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_gcnn import groups
-from keras_gcnn.layers import Fields, GOrientation
+from keras_gcnn.layers import Fields, GOrientation, UnitDirection
 from keras_gcnn.layers.drawing import call_new
 from keras_gcnn.zoo import steerable_assembly as steerable
 from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM, Assembly, Maps
@@ -69,8 +69,7 @@ class Convolutions:
         direction = None
         if pose is not None and pose.tensor is not None:
             precision = keras.config.dtype_policy().variable_dtype
-            unit = keras.layers.UnitNormalization(dtype=precision, name="orientation")
-            direction = unit(pose.tensor)
+            direction = UnitDirection(dtype=precision, name="orientation")(pose.tensor)
         return Found(net.parameters, self.features, features.tensor, direction)
 
     def decoder(self, latent_dim: int, widths: Sequence[int]) -> keras.Model:

@@ -165,8 +165,20 @@ def test_mean_directions_of_any_length(rng):
     found = draw(5 * mu, kappas)
     assert np.abs(np.linalg.norm(found, axis=-1) - 1).max() <= 1e-6
     np.testing.assert_allclose(found, mu / np.linalg.norm(mu, axis=-1, keepdims=True), atol=1e-2)
-    none = draw(np.zeros((1, 4)), np.ones((1, 1)))
-    assert np.linalg.norm(none) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("length", [0, 1e-20, 1e-8, 1e-3])
+def test_mean_directions_of_next_to_no_length(length):
+    """Zero stands for the first axis; gradients are bounded."""
+    mu, kappas = length * np.eye(4, dtype="float32"), np.full((4, 1), 1e6, "float32")
+    expected = np.eye(4) if length > 1e-15 else np.eye(1, 4).repeat(4, axis=0)
+    np.testing.assert_allclose(draw(mu, kappas), expected, atol=1e-2)
+    kappas = np.ones((4, 1), "float32")
+    slopes = gradient(lambda mu: von_mises_fisher.sample(mu, kappas, seed=0), mu)
+    assert np.abs(slopes).max() <= 2000
+    z = np.full((4, 4), 0.5, "float32")
+    slopes = gradient(lambda mu: von_mises_fisher.log_prob(z, mu, kappas), mu)
+    assert np.abs(slopes).max() <= 2000
 
 
 def test_shapes_and_seeds():

@@ -28,6 +28,7 @@ def test_no_layer_is_left_out():
         layers.GaussianSampling,
         layers.KLToUniform,
         layers.TurnByVector,
+        layers.UnitDirection,
         layers.VonMisesFisherHead,
         layers.VonMisesFisherSampling,
     }

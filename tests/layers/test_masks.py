@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gcnn.layers import GBatchNormalization
+from keras_gcnn.layers import GBatchNormalization, SteerableBatchNormalization
 from tests.helpers import reference
+from tests.helpers.gradients import gradient
 from tests.helpers.layers import DATA_FORMATS, relative_error, run
 
 EPSILON = 1e-3
@@ -39,10 +40,10 @@ def test_statistics_are_of_what_is_left(group, data_format, rng):
         assert relative_error(keras.ops.convert_to_numpy(found), wanted) < 1e-6
 
 
-@pytest.mark.parametrize("masked", ["some", "all", "whole images"])
+@pytest.mark.parametrize("masked", ["some", "whole images"])
 def test_on_z2_it_is_the_stock_layer(masked, rng):
     maps, mask = maps_and_mask(rng, 3)
-    mask = {"some": mask, "all": np.zeros_like(mask), "whole images": mask[:, :1, :1]}[masked]
+    mask = {"some": mask, "whole images": mask[:, :1, :1]}[masked]
     maps = maps.astype("float32")
     layer, stock = GBatchNormalization("z2"), keras.layers.BatchNormalization()
     for _ in range(2):
@@ -75,3 +76,42 @@ def test_a_mask_that_a_layer_before_it_made(rng):
     np.testing.assert_allclose(
         mean, steps[:, :3].reshape(3, 3, 2, 4).mean(axis=(0, 1, 3)), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("case", ["no images", "no rows", "all masked", "no images, masked"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: GBatchNormalization("p4"),
+        lambda: GBatchNormalization("p4", axis=1),
+        lambda: SteerableBatchNormalization({0: 2, 1: 1}),
+    ],
+    ids=["group", "channels first", "fields"],
+)
+def test_a_batch_in_which_nothing_counts_changes_nothing(make, case, rng):
+    """Neither the moving statistics nor, by its gradients, the scale."""
+    layer = make()
+    maps = rng.normal(size=(2, 5, 5, 4)).astype("float32")
+    if case == "no rows":
+        maps = maps[:, :0]
+    elif case != "all masked":
+        maps = maps[:0]
+    mask = keras.ops.zeros(maps.shape[:3], "bool") if "masked" in case else None
+    maps = np.moveaxis(maps, -1, layer.axis)
+    layer.build(maps.shape)
+    for number, weight in enumerate(layer.weights):
+        weight.assign(keras.ops.ones_like(weight) * (number + 0.7))
+    before = layer.get_weights()
+    outputs = run(layer, maps, "channels_last", training=True, mask=mask)
+    assert outputs.shape == maps.shape
+    assert np.isfinite(outputs).all()
+    for one, other in zip(layer.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+    def scaled(gamma):
+        weights = [gamma, layer.beta.value]
+        statistics = [weight.value for weight in layer.non_trainable_variables]
+        inputs = keras.ops.convert_to_tensor(maps)
+        return layer.stateless_call(weights, statistics, inputs, training=True, mask=mask)[0]
+
+    assert np.isfinite(gradient(scaled, before[0])).all()

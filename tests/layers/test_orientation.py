@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_gcnn import data, groups
-from keras_gcnn.layers import GConv2D, GOrientation, LiftingConv2D, TurnByVector
+from keras_gcnn.layers import GConv2D, GOrientation, LiftingConv2D, TurnByVector, UnitDirection
 from tests.helpers.gradients import gradient
 from tests.helpers.layers import DATA_FORMATS, randomize, to_format
 
@@ -108,6 +109,41 @@ def test_gradients_flow_into_maps_and_vectors(rng):
         assert slopes[index] == pytest.approx((change * weights).sum() / (2 * step), rel=1e-4)
     into_maps = gradient(lambda m: layer([m, vectors]), maps)
     assert into_maps.sum() == pytest.approx(2 * 25)  # each result is a mean of the pixels
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "mixed_float16", "mixed_bfloat16"])
+def test_a_vector_of_next_to_no_length_does_no_harm(dtype, rng):
+    """Zero keeps the map as it is; the others turn it, with gradients that stay bounded."""
+    maps = rng.normal(size=(4, 6, 5, 1)).astype("float16")
+    vectors = np.array([[0, 0], [0, 1e-7], [3e-4, 4e-4], [0.6, 0.8]])
+    layer = TurnByVector(dtype=dtype)
+    turned = layer([maps, vectors])
+    if dtype != "mixed_bfloat16":
+        np.testing.assert_array_equal(numpy(turned)[0], maps[0])
+    slopes = gradient(lambda v: ops.cast(layer([maps, v]), "float32"), vectors.astype("float32"))
+    np.testing.assert_array_equal(slopes[0], 0)
+    ordinary = np.abs(slopes[3]).max()
+    assert 0.1 < ordinary < 100
+    assert np.abs(slopes[1]).max() < ordinary
+    assert np.abs(slopes[2]).max() < 1000 * 100
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "mixed_float16"])
+def test_unit_directions_are_the_stock_layers(dtype, rng):
+    vectors = rng.normal(size=(5, 3, 2)) * 10.0 ** rng.uniform(-4, 4, size=(5, 3, 1))
+    vectors[0] = 0
+    layer, stock = UnitDirection(dtype=dtype), keras.layers.UnitNormalization(dtype="float64")
+    vectors = vectors.astype("float64" if dtype == "float64" else "float32")
+    if dtype == "mixed_float16":
+        vectors = np.clip(vectors, -6e4, 6e4).astype("float16")
+    found = numpy(layer(vectors))
+    tolerance = {"float32": 1e-6, "float64": 1e-12, "mixed_float16": 1e-3}[dtype]
+    np.testing.assert_allclose(found, numpy(stock(vectors.astype("float64"))), atol=tolerance)
+    np.testing.assert_array_equal(found[0], 0)
+    assert layer.compute_output_shape((None, 3, 2)) == (None, 3, 2)
+    assert UnitDirection.from_config(layer.get_config()).get_config() == layer.get_config()
+    with pytest.raises(ValueError, match="needs to know the last axis"):
+        UnitDirection().build((2, None))
 
 
 def test_one_pixel_and_one_row():

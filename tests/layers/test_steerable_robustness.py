@@ -39,6 +39,10 @@ def test_lengths_of_zero_have_a_gradient_in_half_precision(activation, bias):
     slopes = gradient(layer, maps)
     assert np.isfinite(slopes).all()
     assert np.isfinite(numpy(layer(np.full((1, 2, 2, 6), 6e4, "float16")))).all()
+    # The scale of a pair, bias over length, is beyond float16.
+    large = keras.initializers.Constant(100.0)
+    layer = layers.NormActivation(FIELDS, activation, bias_initializer=large, dtype="float16")
+    assert np.isfinite(numpy(layer(maps))).all()
 
 
 @pytest.mark.parametrize("dtype", ["int64", "uint8", "bool"])

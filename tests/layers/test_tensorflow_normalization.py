@@ -113,6 +113,29 @@ def test_the_layer_takes_it(rng, monkeypatch, jit_compile):
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="on a CPU only")
+@pytest.mark.parametrize("channels", [12, 8], ids=["fused", "composed"])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_batch_that_turns_out_to_be_empty(channels, jit_compile):
+    layer = GBatchNormalization("p4")
+    layer.build((None, 6, 6, channels))
+    before = layer.get_weights()
+    signature = [tf.TensorSpec((None, 6, 6, channels))]
+
+    @tf.function(jit_compile=jit_compile, input_signature=signature)
+    def train(maps):
+        with tf.GradientTape() as tape:
+            outputs = layer(maps, training=True)
+        return outputs, tape.gradient(outputs, layer.gamma.value)
+
+    outputs, slope = train(tf.zeros((0, 6, 6, channels)))
+    assert outputs.shape == (0, 6, 6, channels)
+    np.testing.assert_array_equal(slope, 0)
+    for one, other in zip(layer.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    train(tf.ones((2, 6, 6, channels)))
+    assert (layer.get_weights()[2] > 0).all()
+
+
 def test_it_is_taken_where_it_is_faster():
     def taken(*shape, axis=-1, dtype="float32"):
         return tensorflow_normalization.can_fuse(tf.zeros(shape, dtype), axis)

@@ -32,13 +32,13 @@ def autoencoder():
 @pytest.mark.parametrize("scale", [0.0, 1e-20, 1.0, 1e4])
 def test_the_head_gives_directions_and_concentrations(scale, rng):
     head = VonMisesFisherHead(3, least=0.5)
-    mu, kappa = map(numpy, head(scale * rng.normal(size=(50, 8))))
-    if scale >= 1:
-        np.testing.assert_allclose(np.linalg.norm(mu, axis=-1), 1, atol=1e-6)
-    assert np.isfinite(mu).all()
+    features = scale * rng.normal(size=(50, 8)).astype("float32")
+    mu, kappa = map(numpy, head(features))
+    np.testing.assert_allclose(np.linalg.norm(mu, axis=-1), 1, atol=1e-6)
+    assert scale > 0 or (mu == [1, 0, 0]).all()
     assert kappa.min() >= 0.5
-    slopes = gradient(lambda x: ops.sum(head(x)[0]) + ops.sum(head(x)[1]), np.zeros((2, 8)))
-    assert np.isfinite(slopes).all()
+    slopes = gradient(lambda x: ops.sum(head(x)[0]) + ops.sum(head(x)[1]), features)
+    assert np.abs(slopes).max() < 20
 
 
 def test_the_head_by_hand(rng):

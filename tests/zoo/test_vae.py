@@ -10,6 +10,7 @@ from scipy import special
 
 from keras_gcnn import zoo
 from keras_gcnn.distributions import von_mises_fisher
+from keras_gcnn.layers import UnitDirection
 from tests.zoo.networks import build, compiled, count, images
 from tests.zoo.test_equivariance import policy
 
@@ -127,6 +128,76 @@ def test_it_learns_saves_loads_and_learns_on(posterior, tmp_path):
         np.testing.assert_allclose(again.embed(x), model.embed(x), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("group", "arguments"),
+    [
+        ("p4", {"orientation": True}),
+        ("so2", {"orientation": True, "posterior": "gaussian"}),
+        ("z2", {"variant": "mlp", "widths": (16, 8), "decoder_widths": (8, 16)}),
+    ],
+)
+def test_an_image_without_a_direction_does_no_harm(group, arguments):
+    """A step with one moves weights at most ten times as far as one without, and so do others."""
+    model = small(group, **arguments)
+    for weight in model.weights:  # as they are in the beginning, with which a blank image is zero
+        if weight.name in ("bias", "beta"):
+            weight.assign(keras.ops.zeros_like(weight))
+    model.compile(keras.optimizers.SGD(1.0))
+    weights = model.get_weights()
+    trained = {weight.path for weight in model.trainable_weights}
+
+    def moved(x):
+        model.set_weights(weights)
+        loss = model.train_on_batch(x, return_dict=True)["loss"]
+        differences = [
+            np.abs(after - before).max()
+            for after, before, weight in zip(
+                model.get_weights(), weights, model.weights, strict=True
+            )
+            if weight.path in trained
+        ]
+        return loss, max(differences)
+
+    ordinary = images((28, 28, 1), n=4) ** 3
+    distance = np.abs(np.indices((28, 28)) - 13.5)
+    without = {
+        "blank": np.zeros((28, 28)),
+        "disc": np.hypot(*distance) < 8,
+        "cross": (distance.min(axis=0) < 2) & (distance.max(axis=0) < 10),
+    }
+    loss, step = moved(ordinary)
+    batches = [ordinary * 0]
+    for image in without.values():
+        batches.append(ordinary.copy())
+        batches[-1][1, ..., 0] = image
+    for batch in batches:
+        loss_with, step_with = moved(batch)
+        assert loss / 10 < loss_with < 10 * loss
+        assert step_with < 10 * step
+    model.set_weights(weights)
+    model.optimizer.learning_rate = 1e-5
+    for _ in range(20):
+        assert np.isfinite(model.train_on_batch(batches[2], return_dict=True)["loss"])
+
+
+def test_files_of_version_0_1():
+    """Their orientation is a stock layer, whose gradient is NaN for a blank image."""
+    model = small(orientation=True)
+    config = model.get_config()
+    (layer,) = (
+        one for one in config["encoder"]["config"]["layers"] if one["name"] == "orientation"
+    )
+    stock = keras.layers.UnitNormalization(name="orientation", dtype="float32")
+    layer.update(keras.saving.serialize_keras_object(stock))
+    loaded = zoo.VariationalAutoencoder.from_config(config)
+    loaded.set_weights(model.get_weights())
+    assert isinstance(loaded.encoder.get_layer("orientation"), UnitDirection)
+    assert layer["class_name"] == "UnitNormalization"  # the given configuration stays as it is
+    x = images((28, 28, 1))
+    for name, found in outputs(loaded, x).items():
+        np.testing.assert_array_equal(found, outputs(model, x)[name])
+
+
 def test_what_it_offers():
     model = small()
     x = images((28, 28, 1))
@@ -222,7 +293,11 @@ def test_mixed_precision(posterior):
     with policy("mixed_float16"):
         model = small(posterior=posterior, orientation=True)
         model.compile("sgd")
-        assert np.isfinite(model.fit(images((28, 28, 1)), verbose=0).history["loss"]).all()
+        x = images((28, 28, 1))
+        x[0] = 0  # without a direction
+        assert np.isfinite(model.fit(x, verbose=0).history["loss"]).all()
+    for weight in model.get_weights():
+        assert np.isfinite(weight).all()
     for value in compiled(model)(images((28, 28, 1))).values():
         assert keras.backend.standardize_dtype(value.dtype) == "float32"
 

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_gcnn.groups.fields import Block
 from keras_gcnn.layers.arguments import check_above_zero, check_count, pointwise
-from keras_gcnn.layers.backend import constant, product
+from keras_gcnn.layers.backend import constant, product, widened
 from keras_gcnn.layers.base import as_numbers, fresh
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
@@ -157,7 +157,8 @@ class NormActivation(SteerableLayer):
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
         activation: name of an activation of one value at a time, or such a callable.
-        epsilon: float above 0, added to squared lengths, so that they have a gradient at zero.
+        epsilon: float above 0, added to squared lengths, so that they have a gradient at zero. It
+            is at most `activation(b) / sqrt(epsilon)` there: 1000 for the default and a bias of 1.
         bias_initializer: initializer.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
@@ -219,8 +220,10 @@ class NormActivation(SteerableLayer):
         if self.pair_bias is not None:
             lengths = pair_lengths(inputs, self.fields, self.epsilon, axis)
             bias = ops.cast(along(self.pair_bias, axis, rank), lengths.dtype)
-            scales = ops.cast(self.activation(lengths + bias) / lengths, inputs.dtype)
-            found.append(inputs * mix_channels(scales, pair_channels(self.fields), axis))
+            scales = self.activation(lengths + bias) / lengths
+            # Multiplied before they are rounded: of short pairs float16 cannot hold the scale.
+            pairs = widened(inputs) * mix_channels(scales, pair_channels(self.fields), axis)
+            found.append(ops.cast(pairs, inputs.dtype))
         return sum(found[1:], found[0])
 
     def get_config(self) -> dict:

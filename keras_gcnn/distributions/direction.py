@@ -1,0 +1,62 @@
+"""Unit vectors, with a gradient that stays bounded where a vector has next to no direction.
+
+The derivative of `v / |v|` grows like `1 / |v|`, so that a single image without a direction, such
+as a blank or a symmetric one, would destroy a training. Here the values are those of `v / |v|` at
+any length, and so are all derivatives for vectors that are longer than `SHORTEST`. For shorter ones
+the derivative is `|v|^2 / SHORTEST^2` of the true one: it still points the right way, is
+`1 / SHORTEST` at most, and vanishes together with the vector.
+"""
+
+from __future__ import annotations
+
+from keras import ops
+
+# Vectors that a network computes of images have lengths from .01 to 10, and where the direction
+# cancels, 1e-6 is left by rounding.
+SHORTEST = 1e-3
+_NONE = 1e-30  # squared length below which a vector has no direction
+
+
+def unit(vectors):
+    """Vectors scaled to length one.
+
+    A vector of zeros has no direction and becomes the first axis, `(1, 0, ..., 0)`, which has no
+    gradient.
+
+    Args:
+        vectors: tensor of shape `(..., m)`; float32 or float64, since half precision cannot hold
+            the squares.
+
+    Returns:
+        Tensor of the same shape.
+    """
+    fixed = ops.stop_gradient(vectors)
+    direction, slope = with_slope(fixed)
+    # For longer vectors this is `slope * vectors`, whose direction has the derivatives of
+    # `v / |v|`, second ones too, although the slope counts as a constant.
+    scaled = direction + slope * (vectors - fixed)
+    return scaled * ops.rsqrt(ops.sum(ops.square(scaled), -1, keepdims=True))
+
+
+def unit_or_zero(vectors):
+    """The same, but that a vector of zeros stays zero."""
+    squares = ops.sum(ops.square(ops.stop_gradient(vectors)), -1, keepdims=True)
+    return ops.where(squares < _NONE, ops.zeros_like(vectors), unit(vectors))
+
+
+def with_slope(vectors):
+    """Directions of vectors that have no gradient, and how fast these move with the vectors.
+
+    Args:
+        vectors: tensor of shape `(..., m)`.
+
+    Returns:
+        Unit vectors of the same shape, and factors of shape `(..., 1)`: a small change d of a
+        vector, across it, moves its direction by the factor times d.
+    """
+    squares = ops.sum(ops.square(vectors), -1, keepdims=True)
+    missing = squares < _NONE
+    per_length = ops.rsqrt(ops.where(missing, ops.ones_like(squares), squares))
+    axis = ops.cast(ops.arange(vectors.shape[-1]) == 0, vectors.dtype)
+    slope = per_length * ops.clip(squares / SHORTEST**2, 0.0, 1.0)
+    return ops.where(missing, axis, vectors * per_length), slope
