@@ -66,7 +66,12 @@ def nearest_exact_sizes(
     """Names the sizes nearest to the given ones on which a sliding window is equivariant.
 
     Args:
-        group, sizes, window, strides, padding, dilation: as for `window_problem`.
+        group: `Group`.
+        sizes: rows and columns of the input; None where unknown.
+        window: rows and columns of the kernel or pool, without dilation.
+        strides: along rows and columns.
+        padding: `"valid"` or `"same"`, as Keras understands them.
+        dilation: along rows and columns.
 
     Returns:
         A phrase such as `"97 or 95 rows and columns"`, which leaves out what fits already, or None

@@ -92,7 +92,7 @@ def _selected(index, values: np.ndarray):
     ones = ops.ones_like(index)  # of its precision, in which the values are to be
     chosen = ones * float(values[0])
     for number, value in enumerate(values[1:], 1):
-        chosen = ops.where(index == number, ones * float(value), chosen)
+        chosen = ops.where(ops.equal(index, number), ones * float(value), chosen)
     return chosen
 
 
@@ -105,7 +105,8 @@ def disc(maps, first_axis: int, margin: float):
         centred = (positions - ops.flip(positions, axis)) / 2.0
         squares.append(ops.square(centred))
         sizes.append(_length(maps, axis))
-    distance = ops.sqrt(squares[0] + squares[1])
+    # A sum of both could be taken for a map and its bias by `ops.add` of Keras 3.15 on TensorFlow.
+    distance = ops.sqrt(squares[0] - (-squares[1]))
     radius = ops.where(sizes[0] < sizes[1], sizes[0], sizes[1]) / 2.0
     return ops.clip((radius - distance) / margin + 0.5, 0.0, 1.0)
 
