@@ -45,13 +45,8 @@ def window_problem(
     Returns:
         A clause such as `"a window of 3 with stride 2 leaves 1 of 28 rows ..."`, or None.
     """
-    # A window of one place has no gaps.
-    dilation = [1 if one == 1 else gap for one, gap in zip(window, dilation, strict=True)]
-    axes = [
-        _Axis(*values, padding, name)
-        for *values, name in zip(window, strides, dilation, _AXES, strict=True)
-    ]
-    problem = _problem(group, axes, sizes, pooling)
+    axes = _axes(window, strides, padding, dilation, pooling)
+    problem = _problem(group, axes, sizes)
     return None if problem and _read_nothing(axes, sizes, group.swaps_axes) else problem
 
 
@@ -62,6 +57,8 @@ def nearest_exact_sizes(
     strides: Sequence[int],
     padding: str,
     dilation: Sequence[int] = (1, 1),
+    *,
+    pooling: bool = False,
 ) -> str | None:
     """Names the sizes nearest to the given ones on which a sliding window is equivariant.
 
@@ -72,14 +69,14 @@ def nearest_exact_sizes(
         strides: along rows and columns.
         padding: `"valid"` or `"same"`, as Keras understands them.
         dilation: along rows and columns.
+        pooling: bool, whether all places of a window count alike.
 
     Returns:
         A phrase such as `"97 or 95 rows and columns"`, which leaves out what fits already, or None
         if no size near the given one fits or all do.
     """
-    found = []
-    for axis, (size, reverses) in enumerate(zip(sizes, group.reverses_axis, strict=True)):
-        one = _Axis(window[axis], strides[axis], dilation[axis], padding, _AXES[axis])
+    axes, found = _axes(window, strides, padding, dilation, pooling), []
+    for one, size, reverses in zip(axes, sizes, group.reverses_axis, strict=True):
         if size is None or not reverses or one.problem(size) is None:
             continue
         # What fits repeats with the stride. The larger size comes first: it loses nothing.
@@ -107,6 +104,7 @@ class _Axis:
     stride: int
     dilation: int
     padding: str
+    pooling: bool
     name: str
 
     @property
@@ -155,27 +153,33 @@ class _Axis:
     def visits(self, size: int) -> np.ndarray:
         """The place that each part of the window reads at each visit, of shape (visits, window).
 
-        It is -1 where that is padding.
+        It is -1 where that is padding. Of a pooling, which does not tell the parts of its window
+        apart, it is whether a visit reads a place, of shape (visits, size).
         """
         before, number = 0, max(0, (size - self.extent) // self.stride + 1)
         if self.padding == "same":
             before, number = max(self._total(size), 0) // 2, -(-size // self.stride)
         first = np.arange(number)[:, None] * self.stride - before
         places = first + np.arange(self.window) * self.dilation
-        return np.where((places >= 0) & (places < size), places, -1)
+        places = np.where((places >= 0) & (places < size), places, -1)
+        if not self.pooling:
+            return places
+        reads = np.zeros((number, size + 1), bool)
+        reads[np.arange(number)[:, None], places] = True
+        return reads[:, :-1]
 
     def _is_symmetric(self, size: int) -> bool:
-        places = self.visits(size)
-        reversed_places = np.where(places < 0, -1, size - 1 - places)[::-1, ::-1]
-        return np.array_equal(places, reversed_places)
+        visits = self.visits(size)
+        moved = visits if self.pooling else np.where(visits < 0, -1, size - 1 - visits)
+        return np.array_equal(visits, moved[::-1, ::-1])
 
 
-def _problem(group: Group, axes: Sequence[_Axis], sizes, pooling: bool) -> str | None:
+def _problem(group: Group, axes: Sequence[_Axis], sizes: Sequence[int | None]) -> str | None:
     """Why one window after the other changes its visits when the grid is turned, or None."""
     if group.swaps_axes:
         for name in ("window", "stride", "dilation"):
             pair = tuple(getattr(axis, name) for axis in axes)
-            if pair[0] != pair[1] and not _visit_the_same(axes, sizes, pooling):
+            if pair[0] != pair[1] and not _visit_the_same(axes, sizes):
                 return f"{_ARGUMENTS.get(name, name)}={pair} treats rows and columns differently"
     for axis, size, reverses in zip(axes, sizes, group.reverses_axis, strict=True):
         if reverses and (problem := axis.problem(size)):
@@ -183,20 +187,20 @@ def _problem(group: Group, axes: Sequence[_Axis], sizes, pooling: bool) -> str |
     return None
 
 
-def _visit_the_same(axes: Sequence[_Axis], sizes: Sequence[int | None], pooling: bool) -> bool:
+def _axes(window, strides, padding: str, dilation, pooling: bool) -> list[_Axis]:
+    axes = []
+    for name, length, stride, gap in zip(_AXES, window, strides, dilation, strict=True):
+        gap = 1 if length == 1 else gap  # a window of one place has none
+        axes.append(_Axis(length, stride, gap, padding, pooling, name))
+    return axes
+
+
+def _visit_the_same(axes: Sequence[_Axis], sizes: Sequence[int | None]) -> bool:
     """Whether both windows visit the same places, on axes of either size."""
-    if None in sizes:
-        return False
-    for size in sizes:
-        one, other = (axis.visits(size) for axis in axes)
-        if pooling:
-            if len(one) != len(other) or any(
-                set(a[a >= 0]) != set(b[b >= 0]) for a, b in zip(one, other, strict=True)
-            ):
-                return False
-        elif not np.array_equal(one, other):
-            return False
-    return True
+    rows, columns = axes
+    return None not in sizes and all(
+        np.array_equal(rows.visits(size), columns.visits(size)) for size in sizes
+    )
 
 
 def _read_nothing(axes: Sequence[_Axis], sizes: Sequence[int | None], swaps: bool) -> bool:

@@ -52,7 +52,7 @@ class GroupPooling2D(SizeDependent, MapLayer):
         if problem is None:
             return None
         fix = "leave pool_size out, so that the window fits every size"
-        if nearest := groups.nearest_exact_sizes(*case):
+        if nearest := groups.nearest_exact_sizes(*case, pooling=True):
             fix = f"give it {nearest}, or {fix}"
         return problem, fix
 
