@@ -107,7 +107,7 @@ def random_cases(number):
 
 def test_silent_if_and_only_if_exact_on_small_images():
     answers, wrong = set(), []
-    for group, case in random_cases(1000):
+    for group, case in random_cases(600):
         problem, truth = groups.window_problem(groups.get(group), *case), commutes(group, *case)
         answers.add((group, truth))
         if (problem is None) != truth:
@@ -134,7 +134,7 @@ def test_pools_of_different_sizes_that_cover_the_same_places():
     p4, case = groups.get("p4"), ((2, 2), (2, 3), (2, 3), "same")
     assert groups.window_problem(p4, *case, pooling=True) is None
     assert groups.window_problem(p4, *case)  # the weights of a kernel tell rows from columns
-    assert groups.window_problem(p4, (4, 4), *case[1:], pooling=True)
+    assert groups.window_problem(p4, (5, 5), *case[1:], pooling=True)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
@@ -151,12 +151,12 @@ def test_what_depends_on_an_unknown_size_is_no_problem_yet(padding):
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize(("window", "stride"), [(7, 2), (3, 4), (2, 3)])
 def test_the_nearest_sizes_are_exact_and_none_is_nearer(window, stride, padding):
-    for size in range(window, 30):
-        case = ((window,) * 2, (stride,) * 2, padding, (1, 1))
-        found = groups.nearest_exact_sizes(groups.get("p4m"), (size, size), *case)
-        fits = [n for n in range(window, 40) if commutes("p4m", (n, n), *case)]
+    case = ((window,) * 2, (stride,) * 2, padding, (1, 1))
+    fits = [n for n in range(window, 20) if commutes("pm", (n, window), *case)]
+    for size in range(window, 20 - stride):
         above, below = [n for n in fits if n > size], [n for n in fits if n < size]
         names = " or ".join(str(n) for n in [*above[:1], *below[-1:]])
+        found = groups.nearest_exact_sizes(groups.get("p4m"), (size, size), *case)
         assert found == (None if size in fits else f"{names} rows and columns")
 
 
