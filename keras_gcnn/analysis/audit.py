@@ -65,7 +65,13 @@ class Audit:
         return "\n".join([f"{self.model} under {self.asked}: {verdict}", *lines])
 
 
-def audit(model: keras.Model, group: str | Group | None = None, *, seed: int = 0) -> Audit:
+def audit(
+    model: keras.Model,
+    group: str | Group | None = None,
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    seed: int = 0,
+) -> Audit:
     """Names every layer of a model, ours or Keras's, that breaks equivariance, with the fix.
 
     Each layer is measured by itself, with random weights and random input of the shape it has in
@@ -75,9 +81,11 @@ def audit(model: keras.Model, group: str | Group | None = None, *, seed: int = 0
     it were mended, so that one walk names them all.
 
     Args:
-        model: a functional or sequential model with known, positive input sizes. It is not changed.
+        model: a functional or sequential model. It is not changed.
         group: str or `keras_gcnn.groups.Group` under which the images may turn; default the largest
             group of the model's layers, or `"p4m"` if they name none.
+        input_shape: shape of one input, without the batch, of a model that leaves sizes open, such
+            as `(64, 64, 1)` for `keras.Input((None, None, 1))`.
         seed: int, for the random weights and inputs.
 
     Returns:
@@ -85,8 +93,8 @@ def audit(model: keras.Model, group: str | Group | None = None, *, seed: int = 0
         layers, and `print(audit)` shows a table with the group and type of every tensor.
 
     Raises:
-        ValueError: if the model is not a functional or sequential one, is not built, or its sizes
-            are unknown.
+        ValueError: if the model is not a functional or sequential one, is not built, or leaves
+            sizes open that `input_shape` does not give.
 
     Example:
 
@@ -108,18 +116,39 @@ def audit(model: keras.Model, group: str | Group | None = None, *, seed: int = 0
             "keras.Input((28, 28, 1)), or call it once."
         )
     asked = groups.get(group if group is not None else largest_group(model) or "p4m")
-    for tensor in model.inputs:
-        if None in tensor.shape[1:]:
-            raise ValueError(
-                f"The input {tensor.name!r} has unknown sizes: {tensor.shape}. Build the model "
-                "with the sizes it will be used with, e.g. keras.Input((28, 28, 1))."
-            )
-        if len(tensor.shape) not in RANKS:
-            raise ValueError(
-                f"The input {tensor.name!r} has shape {tensor.shape}. The audit knows images, "
-                "(batch, rows, columns, channels), and features, (batch, channels)."
-            )
-        asked = fitting_group(asked, tensor.shape, find_data_format(model))
+    shapes = [_known_shape(tensor, input_shape) for tensor in model.inputs]
+    for shape in shapes:
+        asked = fitting_group(asked, (None, *shape), find_data_format(model))
     walk = Walk(model, np.random.default_rng(seed))
-    reached = walk.start(model, asked)
+    reached = walk.start(model, asked, shapes)
     return Audit(model.name, asked.name, reached.name, tuple(walk.findings))
+
+
+def _known_shape(tensor, input_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The shape of an input without the batch, with open sizes from `input_shape`."""
+    if len(tensor.shape) not in RANKS:
+        raise ValueError(
+            f"The input {tensor.name!r} has shape {tensor.shape}. The audit knows images, "
+            "(batch, rows, columns, channels), and features, (batch, channels)."
+        )
+    shape = tuple(tensor.shape[1:])
+    if input_shape is None:
+        if None in shape:
+            example = tuple(size or 64 for size in shape)
+            raise ValueError(
+                f"The input {tensor.name!r} has unknown sizes: {tensor.shape}. Give sizes to try "
+                f"it with, e.g. audit(model, input_shape={example})."
+            )
+        return shape
+    given = tuple(input_shape)
+    fits = len(given) == len(shape) and all(
+        isinstance(one, int) and one > 0 and size in (None, one)
+        for one, size in zip(given, shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"input_shape={input_shape} does not fit the input {tensor.name!r}, whose shape "
+            f"without the batch is {shape}. Give positive integers, and those that are known as "
+            "they are."
+        )
+    return given

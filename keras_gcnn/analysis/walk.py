@@ -52,10 +52,16 @@ class Walk:
         self.generator = generator
         self.findings: list[Finding] = []
 
-    def start(self, model: keras.Model, group: Group) -> Group:
-        """Walks through the whole model; returns the group that its outputs obey."""
+    def start(self, model: keras.Model, group: Group, shapes: list[tuple[int, ...]]) -> Group:
+        """Walks through the whole model; returns the group that its outputs obey.
+
+        Args:
+            model: the model.
+            group: under which its inputs may turn.
+            shapes: of its inputs, without the batch.
+        """
         field = Field("trivial", group)
-        inputs = [Traced((BATCH, *x.shape[1:]), (field,), group) for x in model.inputs]
+        inputs = [Traced((BATCH, *shape), (field,), group) for shape in shapes]
         outputs = keras.tree.flatten(self._model(model, inputs, ""))
         return _smallest(outputs).group
 

@@ -90,7 +90,7 @@ _CONVERTERS = {"tensorflow": "tf2onnx", "torch": "onnxscript", "jax": "jax2onnx"
 def _write_onnx(model: keras.Model, path: Path, samples, metadata: dict) -> Outputs:
     _require("onnx", "onnxruntime")
     backend = keras.backend.backend()
-    if not find_spec(_CONVERTERS[backend]):
+    if not find_spec(_CONVERTERS[backend]) or (backend == "torch" and _has_open_size(model)):
         if backend == "tensorflow":
             _require("tf2onnx")
         return _elsewhere(model, path, samples, metadata, "onnx")
@@ -107,6 +107,11 @@ def _write_onnx(model: keras.Model, path: Path, samples, metadata: dict) -> Outp
     onnx.checker.check_model(written)
     onnx.save(written, path)
     return _run_onnx(path, samples)
+
+
+def _has_open_size(model: keras.Model) -> bool:
+    """Whether images may have any size; Keras traces PyTorch on images of one pixel then."""
+    return any(None in one.shape[1:] for one in model.inputs)
 
 
 def _rename(graph: Any, inputs: list[str], outputs: list[str]) -> None:

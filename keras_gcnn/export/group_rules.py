@@ -105,17 +105,18 @@ def normalization(writer: Writer, inputs):
 
 @rule(layers.GMaxPooling2D, layers.GAveragePooling2D)
 def spatial_pooling(writer: Writer, inputs):
-    """The stock layer with the window that fits the size."""
+    """The stock layer with the window that fits the size, or several that fit any size."""
     layer = writer.layer
     maximum = isinstance(layer, layers.GMaxPooling2D)
-    return writer.add(
-        keras.layers.MaxPooling2D if maximum else keras.layers.AveragePooling2D,
-        inputs,
-        layer.window(inputs.shape),
-        layer.strides,
-        layer.padding,
-        layer.data_format,
-    )
+    kind = keras.layers.MaxPooling2D if maximum else keras.layers.AveragePooling2D
+    window = layer.window(inputs.shape)
+    if window is not None:
+        return writer.add(kind, inputs, window, layer.strides, layer.padding, layer.data_format)
+
+    def pool(maps, window: tuple[int, int]):
+        return writer.add(kind, maps, window, window, data_format=layer.data_format, part="window")
+
+    return writer.named(layer.pool_open_size(inputs, pool))
 
 
 @rule(layers.GGlobalPooling)
@@ -138,15 +139,20 @@ def global_pooling(writer: Writer, inputs):
 
 @rule(layers.GPooling)
 def pooling(writer: Writer, inputs):
-    """Orientations brought to the end and pooled; their mean is a product with a matrix."""
+    """Orientations brought to the end and pooled; their mean is a product with a matrix.
+
+    Of maps of an unknown size, which cannot be reshaped, the maps of the orientations are compared.
+    """
     layer, order = writer.layer, writer.layer.group.order
     if order == 1:
         return inputs
     if layer.mode == "mean":
         fields = inputs.shape[layer.channel_axis] // order
         return writer.mix(inputs, np.repeat(np.eye(fields), order, axis=0) / order)
+    if None in inputs.shape[1:]:
+        return writer.add(keras.layers.Maximum, writer.every(inputs, order))
     last = writer.channels_last(inputs, "last")
-    *positions, channels = writer.known(last)
+    *positions, channels = last.shape[1:]
     numbers = int(np.prod(positions)) * (channels // order)
     x = writer.add(keras.layers.Reshape, last, (numbers, order), part="orientations")
     x = writer.add(_POOLING["max"][1], x, data_format="channels_first", part="largest")

@@ -166,13 +166,12 @@ class Writer:
             return tensor
         return self.add(keras.layers.Permute, tensor, (rank - 1, *range(1, rank - 1)), part=part)
 
-    def known(self, tensor) -> tuple[int, ...]:
-        """The shape of a tensor without the batch; raises a `ValueError` if it is not known."""
-        shape = tuple(tensor.shape[1:])
-        if None in shape:
-            raise ValueError(
-                f"{type(self.layer).__name__} {self.layer.name!r} cannot be said in stock layers "
-                f"for inputs of unknown size, {tuple(tensor.shape)}. State the size of the images "
-                "in keras.Input."
-            )
-        return shape
+    def every(self, tensor, step: int) -> list:
+        """The channels that begin at 0, at 1, ... below the step, each with those every step on."""
+        axis = self.layer.channel_axis % len(tensor.shape)
+        before = (slice(None),) * axis
+        return [tensor[(*before, slice(start, None, step))] for start in range(step)]
+
+    def named(self, tensor):
+        """The tensor, as the output of a layer that has the name."""
+        return self.add(keras.layers.Activation, tensor, "linear")

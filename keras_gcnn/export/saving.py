@@ -19,15 +19,13 @@ from keras_gcnn.export.checks import (
     check_path,
     check_scale,
     check_tolerance,
-    inputs_of,
 )
 from keras_gcnn.export.plain import to_plain
+from keras_gcnn.export.samples import samples_of
 
-_BATCHES = (1, 3)  # on which what was written is compared, so that a fixed batch is noticed
 # Where a network makes this many times less of a change in the last bit of its input than the file
 # differs by, it is rounding that differs: directions found from small vectors are such outputs.
 _ROUNDINGS = 10
-_SIZE = 32  # rows and columns of these images where the model leaves them open
 
 
 def save(
@@ -113,7 +111,7 @@ def save_and_compare(
         # In Keras a lone output is called by nobody, and stays the tensor it is.
         lone = format == "plain_keras" and len(names) == 1 and not isinstance(plain.output, dict)
         written = plain if lone else formats.named(plain, names)
-    samples = [_sample(model, batch) for batch in _BATCHES]
+    samples = samples_of(model)
     expected = _outputs(model, samples, scale, order)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
@@ -165,17 +163,6 @@ def _nudge(sample: np.ndarray) -> np.ndarray:
         return sample
     up = np.random.default_rng(0).random(sample.shape) < 0.5
     return np.nextafter(sample, np.where(up, 2, -1).astype(sample.dtype))
-
-
-def _sample(model: keras.Model, batch: int) -> np.ndarray:
-    """Random images, as large as the model takes them."""
-    inputs = inputs_of(model)[0]
-    shape = [batch, *(size or _SIZE for size in inputs.shape[1:])]
-    dtype = keras.backend.standardize_dtype(inputs.dtype)
-    generator = np.random.default_rng(batch)
-    if keras.backend.is_int_dtype(dtype):
-        return generator.integers(0, 128 if dtype == "int8" else 256, shape).astype(dtype)
-    return generator.random(shape).astype(dtype)
 
 
 def _difference(expected, found) -> float:

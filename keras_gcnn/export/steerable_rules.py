@@ -8,6 +8,7 @@ import numpy as np
 from keras_gcnn import layers
 from keras_gcnn.export.rules import Writer, rule
 from keras_gcnn.groups.fields import Block
+from keras_gcnn.layers.base import map_sizes
 from keras_gcnn.layers.steerable.activations import sampling_matrix
 from keras_gcnn.layers.steerable.base import (
     field_of_channel,
@@ -39,8 +40,9 @@ def fourier_activation(writer: Writer, inputs):
 
 def _activate(writer: Writer, inputs, block: Block, prefix: str):
     layer = writer.layer
-    last = writer.channels_last(inputs, f"{prefix}last")
-    shape = writer.known(last)
+    open_size = None in inputs.shape[1:]
+    last = inputs if open_size else writer.channels_last(inputs, f"{prefix}last")
+    shape = tuple(last.shape[1:])
     to_samples = sampling_matrix(block, layer.samples)
     to_field = to_samples.T * (block.size / layer.samples)
 
@@ -55,9 +57,18 @@ def _activate(writer: Writer, inputs, block: Block, prefix: str):
             weights=[matrix.T],
         )
 
-    x = writer.add(keras.layers.Reshape, last, (-1, block.size), part=f"{prefix}fields")
+    if open_size:  # no reshape brings it back, so the fields get an axis of their own
+        x = keras.ops.stack(writer.every(inputs, block.size), axis=-1)
+    else:
+        x = writer.add(keras.layers.Reshape, last, (-1, block.size), part=f"{prefix}fields")
     x = dense(x, to_samples, "samples", layer.activation)
     x = dense(x, to_field, "frequencies")
+    if open_size:
+        parts = [x[..., number] for number in range(block.size)]
+        axis, part = layer.channel_axis, f"{prefix}joined"
+        x = writer.add(keras.layers.Concatenate, parts, axis=axis, part=part)
+        order = np.arange(block.channels).reshape(block.fields, block.size).T.reshape(-1)
+        return writer.mix(x, np.eye(block.channels)[order], f"{prefix}maps" if prefix else "")
     turned = writer.first and len(shape) > 1
     x = writer.add(keras.layers.Reshape, x, shape, part=f"{prefix}maps" if prefix or turned else "")
     return writer.channels_back(x, f"{prefix}first" if prefix else "")
@@ -130,7 +141,9 @@ def invariant_map(writer: Writer, inputs):
 @rule(layers.SteerableAveragePooling2D)
 def blurred_pooling(writer: Writer, inputs):
     """In the form that is faster on the backend in use; every backend computes either."""
-    sizes = writer.known(inputs)[1:] if writer.first else writer.known(inputs)[:2]
+    sizes = map_sizes(inputs.shape, writer.layer.channel_axis)
+    if None in sizes:
+        return writer.named(writer.layer.blur_open_size(inputs))
     if keras.backend.backend() == "tensorflow":
         return _blur_by_filter(writer, inputs, sizes)
     return _blur_by_matrices(writer, inputs, sizes)
@@ -184,9 +197,11 @@ def _blur_by_filter(writer: Writer, inputs, sizes):
 
 @rule(layers.DiscMask)
 def disc_mask(writer: Writer, inputs):
-    """A product with a constant map."""
-    shape = writer.known(inputs)
-    mask = disc(*(shape[1:] if writer.first else shape[:2]), writer.layer.margin)
+    """A product with a constant map, or with one that is made for the size."""
+    sizes = map_sizes(inputs.shape, writer.layer.channel_axis)
+    if None in sizes:
+        return writer.named(writer.layer.mask_open_size(inputs))
+    mask = disc(*sizes, writer.layer.margin)
     return _times(writer, inputs, mask)
 
 

@@ -1,6 +1,6 @@
 """The mathematics of the groups, in NumPy: elements, products, and actions on arrays."""
 
-from keras_gcnn.groups.exactness import exact_window, window_problem
+from keras_gcnn.groups.exactness import exact_window, nearest_exact_sizes, window_problem
 from keras_gcnn.groups.group import Group
 from keras_gcnn.groups.kernels import expansion_index
 from keras_gcnn.groups.planar import get, names, register, subgroups
@@ -11,6 +11,7 @@ __all__ = [
     "expansion_index",
     "get",
     "names",
+    "nearest_exact_sizes",
     "register",
     "subgroups",
     "window_problem",

@@ -6,6 +6,7 @@ import sys
 import warnings
 
 import keras
+import numpy as np
 
 from keras_gcnn import groups
 from keras_gcnn.layers.arguments import check_choice
@@ -62,9 +63,7 @@ class SizeDependent:
 
     def sizes(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int | None]:
         """Rows and columns of an input shape; None where unknown."""
-        sizes = input_shape[1:3] if self.data_format == "channels_last" else input_shape[2:4]
-        # While PyTorch traces a model for export, a size is a tensor; the window is a constant.
-        return tuple(None if size is None else int(size) for size in sizes)
+        return map_sizes(input_shape, -1 if self.data_format == "channels_last" else 1)
 
     def check_fits(self, input_shape: tuple[int | None, ...]) -> None:
         """Raises a `ValueError` if the input is smaller than the window.
@@ -87,8 +86,8 @@ class SizeDependent:
     def check_sizes(self, input_shape: tuple[int | None, ...]) -> None:
         """Raises if the window does not fit; warns or raises if the layer is not equivariant.
 
-        Layers call it when they are built and on every call, since a layer that was built for one
-        size can be called on another.
+        Layers call it when they are built, and on every call by `check_call`, since a layer that
+        was built for one size, or for any, can be called on another.
         """
         self.check_fits(input_shape)
         sizes = self.sizes(input_shape)
@@ -99,6 +98,18 @@ class SizeDependent:
         if found:
             report_broken(self, *found, self.equivariance)
         self._checked_sizes = sizes
+
+    def check_call(self, inputs) -> None:
+        """Does what `check_sizes` does for the inputs of a call.
+
+        Where TensorFlow traces a graph for any size, it is the graph that checks when it runs.
+        """
+        if keras.backend.backend() == "tensorflow" and None in self.sizes(inputs.shape):
+            from keras_gcnn.layers import tensorflow_sizes
+
+            tensorflow_sizes.check(self, inputs)
+        else:
+            self.check_sizes(inputs.shape)
 
 
 class ReadsMaps:
@@ -245,6 +256,18 @@ def split_fibre(tensor, group: groups.Group, axis: int):
     axis %= len(shape)
     shape[axis : axis + 1] = [tensor.shape[axis] // group.order, group.order]
     return keras.ops.reshape(tensor, shape), axis + 1
+
+
+def map_sizes(
+    input_shape: tuple[int | None, ...], channel_axis: int
+) -> tuple[int | None, int | None]:
+    """Rows and columns of the shape of a map; None where unknown."""
+    first = 1 if channel_axis == -1 else 2
+    # In an export a size may be a symbol or a tensor, which `int` would fix for ever.
+    return tuple(
+        int(size) if isinstance(size, int | np.integer) else None
+        for size in input_shape[first : first + 2]
+    )
 
 
 def fresh(initializer):

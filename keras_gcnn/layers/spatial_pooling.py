@@ -8,6 +8,7 @@ from keras import ops
 from keras_gcnn import groups
 from keras_gcnn.layers.arguments import check_choice, check_pair
 from keras_gcnn.layers.base import MapLayer, SizeDependent, as_numbers
+from keras_gcnn.layers.open_sizes import Pool, pool_exactly
 
 
 class GroupPooling2D(SizeDependent, MapLayer):
@@ -42,31 +43,35 @@ class GroupPooling2D(SizeDependent, MapLayer):
 
     def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
         """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
-        if self.pool_size is None and self.strides[0] == self.strides[1]:
-            return None
         sizes = self.sizes(input_shape)
-        window = self.pool_size or self.window(input_shape)
+        if self.pool_size is None:
+            return self._problem_of_strides(sizes)
         # Pooling does not know the group of its input, so it answers for the largest one.
-        problem = groups.window_problem(
-            groups.get("p4m"), sizes, window, self.strides, self.padding
-        )
-        return problem and (problem, "leave pool_size out, so that the window fits the size")
+        case = (groups.get("p4m"), sizes, self.pool_size, self.strides, self.padding)
+        problem = groups.window_problem(*case, pooling=True)
+        if problem is None:
+            return None
+        fix = "leave pool_size out, so that the window fits every size"
+        if nearest := groups.nearest_exact_sizes(*case, pooling=True):
+            fix = f"give it {nearest}, or {fix}"
+        return problem, fix
 
-    def window(self, input_shape: tuple[int | None, ...]) -> tuple[int, int]:
-        """Rows and columns of the pool on this input shape.
+    def _problem_of_strides(self, sizes) -> tuple[str, str] | None:
+        """What is wrong with exact windows that have another stride along rows than columns."""
+        if self.strides[0] == self.strides[1]:
+            return None
+        if None not in sizes and all(n // stride == 1 for n in sizes for stride in self.strides):
+            return None  # one window covers all, however the image is turned
+        problem = f"strides={self.strides} treats rows and columns differently"
+        return problem, "use the same value for rows and columns"
 
-        Raises:
-            ValueError: if the window depends on a size that is unknown.
-        """
+    def window(self, input_shape: tuple[int | None, ...]) -> tuple[int, int] | None:
+        """Rows and columns of the pool on this input shape, or None if an unknown size matters."""
         if self.pool_size is not None:
             return self.pool_size
         sizes = self.sizes(input_shape)
         if None in sizes:
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} chooses its window by the size of its "
-                f"input, which is unknown here: {tuple(input_shape)}. State the size, e.g. "
-                "keras.Input((28, 28, 1)), or give pool_size."
-            )
+            return None
         return tuple(
             groups.exact_window(size, stride)
             for size, stride in zip(sizes, self.strides, strict=True)
@@ -77,17 +82,27 @@ class GroupPooling2D(SizeDependent, MapLayer):
         self.built = True
 
     def call(self, inputs):
-        self.check_sizes(inputs.shape)
-        return self._pool(
-            as_numbers(inputs, self.compute_dtype),
-            self.window(inputs.shape),
-            strides=self.strides,
-            padding=self.padding,
-            data_format=self.data_format,
-        )
+        self.check_call(inputs)
+        inputs, window = as_numbers(inputs, self.compute_dtype), self.window(inputs.shape)
+        form = {"data_format": self.data_format}
+        if window is None:
+            return self.pool_open_size(inputs, lambda maps, pair: self._pool(maps, pair, **form))
+        return self._pool(inputs, window, strides=self.strides, padding=self.padding, **form)
+
+    def pool_open_size(self, inputs, pool: Pool):
+        """Pools with the exact window on maps of an unknown size.
+
+        Args:
+            inputs: tensor, also one of Keras's graphs.
+            pool: function of maps and a window that is a stock pooling with that window and stride,
+                without padding.
+        """
+        first_axis = 1 if self.channel_axis == -1 else 2
+        return pool_exactly(inputs, self.strides, first_axis, pool, self._is_maximum)
 
     def compute_output_shape(self, input_shape):
         self.check_fits(input_shape)
+        window = self.window(input_shape)
         spatial = []
         for axis, (size, stride) in enumerate(
             zip(self.sizes(input_shape), self.strides, strict=True)
@@ -97,7 +112,8 @@ class GroupPooling2D(SizeDependent, MapLayer):
             elif self.padding == "same":
                 spatial.append(-(-size // stride))
             else:
-                spatial.append((size - self.window(input_shape)[axis]) // stride + 1)
+                length = groups.exact_window(size, stride) if window is None else window[axis]
+                spatial.append((size - length) // stride + 1)
         if self.data_format == "channels_last":
             return (input_shape[0], *spatial, input_shape[3])
         return (input_shape[0], input_shape[1], *spatial)
@@ -123,8 +139,8 @@ _ARGUMENTS = """
         strides: int or pair of ints; `pool_size` if that is given, else 2.
         padding: `"valid"`, or `"same"` together with a `pool_size`.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
-        equivariance: what to do when the layer is built in a configuration that is not equivariant:
-            `"warn"`, `"strict"` (raise) or `"ignore"`.
+        equivariance: what to do when the layer is built in a configuration that is not equivariant,
+            or called on a size that makes it so: `"warn"`, `"strict"` (raise) or `"ignore"`.
         **kwargs: arguments of `keras.Layer`.
 
     Input shape:
@@ -133,8 +149,11 @@ _ARGUMENTS = """
     Output shape:
         `(batch, rows // strides, columns // strides, channels)` with the exact window.
 
+    The size may be unknown when the layer is built, as in `keras.Input((None, None, 1))`.
+
     Raises:
-        ValueError: if the exact window is asked for on an unknown size.
+        ValueError: if the input is smaller than the window, or, with `equivariance="strict"`, for a
+            window that is not exact on its size.
 """
 
 
@@ -150,6 +169,7 @@ class GMaxPooling2D(GroupPooling2D):
     14
     """
     _pool = staticmethod(ops.max_pool)
+    _is_maximum = True
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -164,3 +184,4 @@ class GAveragePooling2D(GroupPooling2D):
     14
     """
     _pool = staticmethod(ops.average_pool)
+    _is_maximum = False

@@ -60,7 +60,12 @@ class TransposedWindow(WindowConvolution):
         return before, total - before
 
     def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
-        """Why the layer would not be equivariant, whatever the shape, and the fix; or None."""
+        """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
+        found = self._problem_of_arguments()
+        return None if found and self._is_exact_on(self.sizes(input_shape)) else found
+
+    def _problem_of_arguments(self) -> tuple[str, str] | None:
+        """Why the layer is not equivariant, but for the smallest sizes, and the fix; or None."""
         if self.symmetry.swaps_axes:
             for name in ("strides", "dilation_rate", "output_padding"):
                 pair = getattr(self, name)
@@ -79,6 +84,40 @@ class TransposedWindow(WindowConvolution):
                 )
                 return problem, self._remedy()
         return None
+
+    def _is_exact_on(self, sizes: tuple[int | None, int | None]) -> bool:
+        """Whether it writes to the same places however an input of these sizes is turned.
+
+        With a kernel or an input of one place it may, whatever the arguments are.
+        """
+        if None in sizes:
+            return False
+        rows, columns = ([self._places(axis, size) for size in sizes] for axis in (0, 1))
+        for (places, number), reverses in zip(
+            (rows[0], columns[1]), self.symmetry.reverses_axis, strict=True
+        ):
+            mirrored = np.where(places < 0, -1, number - 1 - places)[::-1, ::-1]
+            if reverses and not np.array_equal(places, mirrored):
+                return False
+        return not self.symmetry.swaps_axes or all(
+            one[1] == other[1] and np.array_equal(one[0], other[0])
+            for one, other in zip(rows, columns, strict=True)
+        )
+
+    def _places(self, axis: int, size: int) -> tuple[np.ndarray, int]:
+        """Where each place of the input adds each of the kernel, and the size of the output.
+
+        It is -1 where that is cut off.
+        """
+        before, _ = self._cut_off(axis)
+        first = np.arange(size)[:, None] * self.strides[axis] - before
+        places = first + np.arange(self.kernel_size[axis]) * self.dilation_rate[axis]
+        number = self._output_size(axis, size)
+        return np.where((places >= 0) & (places < number), places, -1), number
+
+    def _output_size(self, axis: int, size: int) -> int:
+        extent = (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
+        return (size - 1) * self.strides[axis] + extent - sum(self._cut_off(axis))
 
     def _remedy(self) -> str:
         """Arguments with which equally many rows would be cut off at both borders."""
@@ -110,12 +149,10 @@ class TransposedWindow(WindowConvolution):
 
     def compute_output_shape(self, input_shape):
         self.check_fits(input_shape)
-        sizes = []
-        for axis, size in enumerate(self.sizes(input_shape)):
-            if size is not None:
-                extent = (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
-                size = (size - 1) * self.strides[axis] + extent - sum(self._cut_off(axis))
-            sizes.append(size)
+        sizes = [
+            None if size is None else self._output_size(axis, size)
+            for axis, size in enumerate(self.sizes(input_shape))
+        ]
         channels = self._channels(input_shape)[1]
         if self.data_format == "channels_last":
             return (input_shape[0], *sizes, channels)

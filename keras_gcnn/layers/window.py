@@ -106,7 +106,7 @@ class WindowConvolution(SizeDependent, MapLayer):
 
     def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
         """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
-        problem = groups.window_problem(
+        case = (
             self.symmetry,
             self.sizes(input_shape),
             self.kernel_size,
@@ -114,6 +114,7 @@ class WindowConvolution(SizeDependent, MapLayer):
             self.padding,
             self.dilation_rate,
         )
+        problem = groups.window_problem(*case)
         if problem is None:
             return None
         fixes = []
@@ -121,7 +122,10 @@ class WindowConvolution(SizeDependent, MapLayer):
             fixes.append(f"use strides=1 followed by {self._exact_pooling}")
         if self.padding == "same" and any(size % 2 == 0 for size in self.kernel_size):
             fixes.append('use an odd kernel_size, or padding="valid"')
-        return problem, " and ".join(fixes) or "use the same value for rows and columns"
+        fix = " and ".join(fixes) or "use the same value for rows and columns"
+        if nearest := groups.nearest_exact_sizes(*case):
+            fix = f"give it {nearest}, or, for several times the work, {fix}"
+        return problem, fix
 
     @property
     def _exact_pooling(self) -> str:
@@ -149,7 +153,7 @@ class WindowConvolution(SizeDependent, MapLayer):
         )
 
     def call(self, inputs):
-        self.check_sizes(inputs.shape)
+        self.check_call(inputs)
         outputs = self._convolve(as_numbers(inputs, self.compute_dtype))
         if self.bias is not None:
             shape = (1, 1, 1, -1) if self.channel_axis == -1 else (1, -1, 1, 1)

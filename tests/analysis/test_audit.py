@@ -164,5 +164,17 @@ def test_what_cannot_be_walked_is_refused():
 
     with pytest.raises(ValueError, match="equivariance_error"):
         analysis.audit(Own())
-    with pytest.raises(ValueError, match="unknown sizes"):
-        analysis.audit(keras.Sequential([keras.Input((None, None, 1)), layers.LiftingConv2D(2, 3)]))
+
+
+def test_a_model_of_open_size_is_audited_at_the_size_that_is_given():
+    lifting = layers.LiftingConv2D(2, 3, strides=2)
+    model = keras.Sequential([keras.Input((None, None, 1)), lifting, layers.GMaxPooling2D()])
+    with pytest.raises(ValueError, match=r"unknown sizes.*input_shape=\(64, 64, 1\)"):
+        analysis.audit(model)
+    assert analysis.audit(model, input_shape=(13, 13, 1))
+    (broken,) = analysis.audit(model, input_shape=(14, 14, 1)).problems
+    assert broken.layer == lifting.name
+    assert "15 or 13 rows and columns" in broken.fix
+    for wrong in ((13, 13, 2), (13, 13), (0, 13, 1)):
+        with pytest.raises(ValueError, match=r"does not fit the input .*\(None, None, 1\)"):
+            analysis.audit(model, input_shape=wrong)

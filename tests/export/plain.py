@@ -63,3 +63,41 @@ def model_of_ones_own(data_format="channels_last"):
     pooled = layers.GGlobalPooling("max", "p4", **form)(layers.GDropout(0.5, "p4", **form)(y))
     outputs = {"scores": keras.layers.Dense(3, name="scores")(pooled), "map": y}
     return keras.Model(image, outputs, name="own")
+
+
+def _open(data_format):
+    return keras.Input((1, None, None) if data_format == "channels_first" else (None, None, 1))
+
+
+def of_open_size(data_format="channels_last"):
+    """Every layer on a group that looks at positions, for images of any size."""
+    form, axis = {"data_format": data_format}, 1 if data_format == "channels_first" else -1
+    image = _open(data_format)
+    x = layers.LiftingConv2D(2, 3, "p4m", **form)(image)
+    x = layers.GMaxPooling2D(**form)(layers.GBatchNormalization("p4m", axis)(x))
+    x = layers.GDropout(0.5, "p4", **form)(layers.Restriction("p4m", "p4", **form)(x))
+    x = layers.GSeparableConv2D(3, 3, "p4", padding="same", **form)(x)
+    x = layers.GConv2DTranspose(2, 2, "p4", strides=2, **form)(
+        layers.GAveragePooling2D(strides=3, **form)(x)
+    )
+    poolings = [layers.GPooling("max", "p4", **form), layers.GPooling("mean", "p4", **form)]
+    poolings.append(layers.GGlobalPooling("max", "p4", **form))
+    return keras.Model(image, [pool(x) for pool in poolings], name="open")
+
+
+def steerable_of_open_size(data_format="channels_last"):
+    """Likewise of the steerable layers."""
+    form, axis = {"data_format": data_format}, 1 if data_format == "channels_first" else -1
+    fields, uneven = layers.Fields.regular(3, max_frequency=2), layers.Fields({0: 3, 1: 2, 2: 1})
+    image = _open(data_format)
+    x = layers.SteerableConv2D({0: 1}, fields, 3, **form)(layers.DiscMask(**form)(image))
+    x = layers.FourierActivation(fields, **form)(
+        layers.SteerableBatchNormalization(fields, axis)(x)
+    )
+    x = layers.SteerableAveragePooling2D(**form)(x)
+    x = layers.SteerableConv2D(fields, uneven, 3, padding="same", **form)(x)
+    x = layers.FourierActivation(uneven, **form)(x)
+    x = layers.NormActivation(uneven, **form)(layers.SteerableDropout(uneven, 0.5, **form)(x))
+    outputs = [layers.NormPooling(uneven, **form)(x), layers.InvariantMap(uneven, 2, **form)(x)]
+    pooled = layers.SteerableAveragePooling2D(strides=3, **form)(x)
+    return keras.Model(image, [*outputs, pooled], name="open_steerable")

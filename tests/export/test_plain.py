@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from keras_gcnn import export, layers, zoo
-from tests.export.plain import TOLERANCE, check, model_of_ones_own
+from tests.export.plain import (
+    TOLERANCE,
+    assert_same_outputs,
+    check,
+    model_of_ones_own,
+    of_open_size,
+    steerable_of_open_size,
+)
 from tests.helpers.contract import predict, randomized
 from tests.helpers.layers import DATA_FORMATS, relative_error
 from tests.zoo.networks import build, every_network, images
@@ -136,9 +143,25 @@ def test_networks_without_a_size():
     x = layers.LiftingConv2D(2, 3, "p4", equivariance="ignore")(image)
     model = keras.Model(image, layers.GGlobalPooling("max", "p4")(x))
     check(randomized(model), images((11, 9, 1)))
-    needy = keras.Model(image, layers.GPooling("max", "p4", name="needy")(x))
-    with pytest.raises(ValueError, match=r"'needy' .* unknown size.* State the size"):
-        export.to_plain(needy)
+
+
+def of_size(rows, columns, data_format):
+    return images((1, rows, columns) if data_format == "channels_first" else (rows, columns, 1), 2)
+
+
+@pytest.mark.parametrize("data_format", DATA_FORMATS)
+@pytest.mark.parametrize("make", [of_open_size, steerable_of_open_size])
+def test_networks_of_open_size(make, data_format, tmp_path):
+    """What needs the size is written by operations that do not, and takes any."""
+    model = randomized(make(data_format))
+    shapes = [(13, 14), (15, 15)]
+    plain = check(model, of_size(*shapes[0], data_format))
+    assert plain.output_names == model.output_names
+    plain.save(tmp_path / "plain.keras")
+    read = keras.saving.load_model(tmp_path / "plain.keras")
+    for form in (read, export.for_inference(model)):
+        for shape in shapes:
+            assert_same_outputs(form, model, of_size(*shape, data_format))
 
 
 @keras.saving.register_keras_serializable(package="tests")

@@ -219,7 +219,8 @@ def test_what_the_network_makes_of_the_last_bit_is_no_mismatch(tmp_path, monkeyp
     kernel[0], kernel[1] = 1e6, -1e6
     model.get_layer("a").set_weights([kernel, np.ones(3, "float32")])
     close = np.tile(np.float32(0.3), (1, 4, 4, 1))
-    monkeypatch.setattr(saving, "_sample", lambda model, batch: np.repeat(close, batch, axis=0))
+    batches = [np.repeat(close, batch, axis=0) for batch in (1, 3)]
+    monkeypatch.setattr(saving, "samples_of", lambda model: batches)
     x = keras.ops.convert_to_numpy(model(close))
     assert np.abs(x).max() < 2
     fake(monkeypatch, "plain_keras", error=1e-3)

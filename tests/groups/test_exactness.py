@@ -87,14 +87,98 @@ def test_the_plane_cases_tell_the_groups_apart():
     assert len(set(answers)) >= 4
 
 
+def random_cases(number):
+    """Small windows of every kind on small images, many of which visit one place or none."""
+    rng = np.random.default_rng(0)
+    while number:
+        sizes, window = rng.integers(1, 8, 2), rng.integers(1, 5, 2)
+        sizes[1] = rng.choice(sizes)
+        window[1] = rng.choice(window)
+        steps = [rng.integers(1, 5, 2), np.ones(2, int)]
+        strides, dilation = steps if rng.random() < 0.5 else steps[::-1]
+        padding = rng.choice(["valid", "same"])
+        fits = ((window - 1) * dilation < min(sizes)).all()
+        if padding == "same" or fits:  # which it does after a quarter turn too
+            number -= 1
+            pairs = (tuple(one.tolist()) for one in (sizes, window, strides, dilation))
+            sizes, window, strides, dilation = pairs
+            yield rng.choice(list(ELEMENTS)), (sizes, window, strides, str(padding), dilation)
+
+
+def test_silent_if_and_only_if_exact_on_small_images():
+    answers, wrong = set(), []
+    for group, case in random_cases(600):
+        problem, truth = groups.window_problem(groups.get(group), *case), commutes(group, *case)
+        answers.add((group, truth))
+        if (problem is None) != truth:
+            wrong.append((group, case, truth, problem))
+    assert not wrong
+    assert answers == {*itertools.product(ELEMENTS, (True, False))} - {("z2", False)}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ((7, 7), (1, 1), (1, 1), "same", (2, 1)),  # a kernel of one place has no gaps
+        ((3, 3), (3, 3), (2, 3), "valid"),  # one visit, whatever the stride
+        ((1, 1), (1, 1), (1, 2), "same"),
+    ],
+    ids=str,
+)
+def test_a_window_that_visits_one_place_is_exact(case):
+    for group in ELEMENTS:
+        assert groups.window_problem(groups.get(group), *case) is None
+
+
+def test_pools_of_different_sizes_that_cover_the_same_places():
+    p4, case = groups.get("p4"), ((2, 2), (2, 3), (2, 3), "same")
+    assert groups.window_problem(p4, *case, pooling=True) is None
+    assert groups.window_problem(p4, *case)  # the weights of a kernel tell rows from columns
+    assert groups.window_problem(p4, (5, 5), *case[1:], pooling=True)
+
+
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_unknown_sizes_matter_only_with_a_stride(padding):
-    p4, square = groups.get("p4"), ((3, 3), (1, 1))
-    assert groups.window_problem(p4, (None, None), *square, padding) is None
-    for sizes, axis in (((None, 7), "rows"), ((7, None), "columns")):
-        problem = groups.window_problem(p4, sizes, (3, 3), (2, 2), padding)
-        assert f"number of {axis}, which is unknown" in problem
-    assert groups.window_problem(groups.get("z2"), (None, None), (3, 3), (2, 2), padding) is None
+def test_what_depends_on_an_unknown_size_is_no_problem_yet(padding):
+    p4 = groups.get("p4")
+    for sizes in ((None, None), (None, 7), (7, None)):
+        assert groups.window_problem(p4, sizes, (3, 3), (2, 2), padding) is None
+        assert groups.window_problem(p4, sizes, (3, 3), (1, 2), padding)
+    assert groups.window_problem(p4, (None, 8), (3, 3), (2, 2), padding)
+    problem = groups.window_problem(p4, (None, None), (2, 2), (1, 1), padding)
+    assert (problem is None) == (padding == "valid")
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(("window", "stride"), [(7, 2), (3, 4), (2, 3)])
+def test_the_nearest_sizes_are_exact_and_none_is_nearer(window, stride, padding):
+    case = ((window,) * 2, (stride,) * 2, padding, (1, 1))
+    fits = [n for n in range(window, 20) if commutes("pm", (n, window), *case)]
+    for size in range(window, 20 - stride):
+        above, below = [n for n in fits if n > size], [n for n in fits if n < size]
+        names = " or ".join(str(n) for n in [*above[:1], *below[-1:]])
+        found = groups.nearest_exact_sizes(groups.get("p4m"), (size, size), *case)
+        assert found == (None if size in fits else f"{names} rows and columns")
+
+
+@pytest.mark.parametrize(
+    ("group", "sizes", "phrase"),
+    [
+        ("p4m", (96, 97), "97 or 95 rows"),
+        ("p4m", (97, 98), "99 or 97 columns"),
+        ("p2", (96, 64), "97 or 95 rows and 65 or 63 columns"),
+        ("pm", (96, 64), "97 or 95 rows"),  # columns are never reversed
+        ("p4", (97, 97), None),
+        ("p4", (None, None), None),
+    ],
+)
+def test_only_what_does_not_fit_is_named(group, sizes, phrase):
+    case = ((7, 7), (2, 2), "valid")
+    assert groups.nearest_exact_sizes(groups.get(group), sizes, *case) == phrase
+
+
+def test_no_smaller_size_than_the_window_is_named():
+    sizes = groups.nearest_exact_sizes(groups.get("p2"), (8, 7), (7, 7), (4, 4), "valid")
+    assert sizes == "11 or 7 rows"
 
 
 @pytest.mark.parametrize(

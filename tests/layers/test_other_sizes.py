@@ -2,6 +2,7 @@
 
 import warnings
 
+import keras
 import numpy as np
 import pytest
 
@@ -36,3 +37,58 @@ def test_strictly_it_refuses(make):
     for _ in range(2):  # a second try is no better
         with pytest.raises(ValueError, match="not equivariant"):
             layer(images(8))
+
+
+def predictor(layer, sizes=(9, 11)):
+    """`predict` of a model that has seen several sizes; TensorFlow then leaves them open."""
+    model = keras.Sequential([layer])
+    for size in sizes:
+        model.predict(images(size), verbose=0)
+    return lambda size: model.predict(images(size), verbose=0)
+
+
+@pytest.mark.parametrize("make", SIZE_DEPENDENT)
+def test_a_compiled_model_says_so_once_for_a_size(make):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", EquivarianceWarning)
+        predict = predictor(make())
+    for size in (10, 8):
+        with pytest.warns(EquivarianceWarning, match=f"{size} rows.*{size + 1} or {size - 1} rows"):
+            predict(size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", EquivarianceWarning)
+        predict(8)
+        predict(9)
+
+
+@pytest.mark.parametrize("make", SIZE_DEPENDENT)
+def test_a_compiled_model_refuses_if_it_is_strict(make):
+    predict = predictor(make(equivariance="strict"))
+    for _ in range(2):
+        with pytest.raises(Exception, match=r"not equivariant.*8 rows"):  # of the backend's kind
+            predict(8)
+    predict(9)
+
+
+def test_a_compiled_model_refuses_what_is_smaller_than_the_window():
+    predict = predictor(LiftingConv2D(2, 5, "p4", strides=2))
+    with pytest.raises(Exception, match="needs at least 5 rows and 5 columns"):
+        predict(3)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="graphs of TensorFlow")
+def test_where_nothing_can_be_checked_it_says_so_and_files_stay_without_the_check(tmp_path):
+    import tensorflow as tf
+
+    model = keras.Sequential([keras.Input((None, None, 1)), LiftingConv2D(2, 3, "p4", strides=2)])
+    model.export(str(tmp_path), verbose=False)
+    signature = tf.saved_model.load(str(tmp_path)).signatures["serving_default"]
+    functions = signature.graph.as_graph_def().library.function
+    nodes = [*signature.graph.as_graph_def().node, *(n for f in functions for n in f.node_def)]
+    assert "Conv2D" in {node.op for node in nodes}
+    assert not [node.op for node in nodes if "PyFunc" in node.op]
+
+    spec = [tf.TensorSpec((1, None, None, 1))]
+    compiled = tf.function(model, input_signature=spec, jit_compile=True)
+    with pytest.warns(EquivarianceWarning, match="XLA compiles it for any.*jit_compile=False"):
+        compiled(images(9))

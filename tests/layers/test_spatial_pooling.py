@@ -1,5 +1,7 @@
 """Pooling over positions: the window fits the size."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -117,12 +119,53 @@ def test_ignore_is_silent(layer_class, recwarn):
 
 
 @BOTH
-def test_unknown_sizes(layer_class):
-    with pytest.raises(ValueError, match=r"size of its input, which is unknown.*keras\.Input"):
-        layer_class()(keras.Input((None, 8, 2)))
-    with pytest.warns(EquivarianceWarning, match="rows, which is unknown"):
-        outputs = layer_class(2)(keras.Input((None, None, 2)))
-    assert outputs.shape == (None, None, None, 2)
+@pytest.mark.parametrize("data_format", DATA_FORMATS)
+@pytest.mark.parametrize("stride", [2, 3])
+def test_sizes_that_are_known_at_call_time_only(layer_class, stride, data_format, rng):
+    """By operations that need no sizes, as a graph of TensorFlow or an exported one has them."""
+    layer = layer_class(strides=stride, data_format=data_format, dtype="float64")
+    first = data_format == "channels_first"
+    inputs = keras.Input((2, None, 8) if first else (None, 8, 2))
+    assert layer(inputs).shape == (
+        (None, 2, None, 8 // stride) if first else (None, None, 8 // stride, 2)
+    )
+    for sizes in ((6, 7), (8, 5), (4, 3)):
+        images = rng.normal(size=(2, *sizes, 2))
+        window = tuple(stride + size % stride for size in sizes)
+        expected = reference.window_pool(images, REDUCE[layer_class], window, (stride,) * 2)
+
+        def open_size(maps):
+            maps = keras.ops.convert_to_tensor(maps)
+
+            def pool(part, pair):
+                return layer._pool(part, pair, data_format=data_format)
+
+            return layer.pool_open_size(maps, pool)
+
+        assert relative_error(run(open_size, images, data_format), expected) < 1e-12
+
+
+@BOTH
+def test_at_an_open_size_nothing_has_to_be_given_and_nothing_is_wrong_yet(layer_class):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for layer in (layer_class(), layer_class(2), layer_class(3, 2)):
+            layer(keras.Input((None, None, 2)))
+    with pytest.warns(EquivarianceWarning, match="4 or 2 rows and columns, or leave pool_size out"):
+        layer_class(2)(np.ones((1, 3, 3, 2), "float32"))
+    with pytest.warns(EquivarianceWarning, match="differently.*same value for rows and columns"):
+        layer_class(strides=(2, 3))(keras.Input((None, None, 2)))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("size", "arguments"),
+    [(3, {"strides": (2, 3)}), (2, {"pool_size": (2, 3), "padding": "same"})],
+    ids=str,
+)
+def test_one_window_that_covers_all_is_exact(layer_class, size, arguments, rng):
+    layer = layer_class(**arguments, equivariance="strict", dtype="float64")
+    assert error_of(layer, size, rng) < 1e-10
 
 
 @BOTH

@@ -84,9 +84,25 @@ def test_a_layer_is_called_on_another_size(layer_class):
         np.testing.assert_array_equal(run(layer, inputs), run(layer_class(dtype="float64"), inputs))
 
 
-@pytest.mark.parametrize("layer_class", [DiscMask, SteerableAveragePooling2D])
-def test_unknown_sizes(layer_class):
-    says = r"needs to know the size of its input, which is unknown.*keras\.Input"
-    for shape in ((None, 8, 2), (8, None, 2)):
-        with pytest.raises(ValueError, match=says):
-            layer_class()(keras.Input(shape))
+@BOTH_FORMATS
+@pytest.mark.parametrize(
+    "arguments", [{}, {"strides": 3, "sigma": 0.2}, {"strides": 4}, {"strides": 1, "sigma": 1.5}]
+)
+def test_pooling_of_sizes_that_are_known_at_call_time_only(arguments, data_format, rng):
+    """By operations that need no sizes, against the ways of known sizes, which are tested above."""
+    layer = SteerableAveragePooling2D(**arguments, data_format=data_format, dtype="float64")
+    check_open_size(layer, layer.blur_open_size, data_format, rng)
+
+
+@BOTH_FORMATS
+@pytest.mark.parametrize("margin", [1.0, 2.0])
+def test_mask_of_sizes_that_are_known_at_call_time_only(margin, data_format, rng):
+    layer = DiscMask(margin=margin, data_format=data_format, dtype="float64")
+    check_open_size(layer, layer.mask_open_size, data_format, rng)
+
+
+def check_open_size(layer, function, data_format, rng):
+    for sizes in ((7, 8), (6, 9), (5, 5), (4, 11)):
+        maps = rng.normal(size=(2, *sizes, 3))
+        found = run(lambda x: function(keras.ops.convert_to_tensor(x)), maps, data_format)
+        assert relative_error(found, run(layer, maps)) < 1e-12

@@ -9,9 +9,10 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn.groups.fields import Fields
+from keras_gcnn.layers import open_sizes
 from keras_gcnn.layers.arguments import check_above_zero, check_count
 from keras_gcnn.layers.backend import constant, product
-from keras_gcnn.layers.base import MapLayer, as_numbers
+from keras_gcnn.layers.base import MapLayer, as_numbers, map_sizes
 from keras_gcnn.layers.steerable.base import FieldsLike, KeepsFields, check_channels
 
 _BLUR = 0.33  # pixels per stride: half of what a grid of that stride can show
@@ -30,18 +31,16 @@ class _Positions(KeepsFields, MapLayer):
         self._sizes(input_shape)
         self.built = True
 
-    def _sizes(self, input_shape) -> tuple[int, int]:
-        """Rows and columns, which have to be known."""
+    def _sizes(self, input_shape) -> tuple[int | None, int | None]:
+        """Rows and columns; None where unknown."""
         if self.fields is not None:
             check_channels(self, self.fields, input_shape, self.channel_axis)
-        first = 1 if self.channel_axis == -1 else 2
-        sizes = input_shape[first : first + 2]
-        if None in sizes:
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} needs to know the size of its input, which "
-                f"is unknown here: {tuple(input_shape)}. State it, e.g. keras.Input((28, 28, 1))."
-            )
-        return int(sizes[0]), int(sizes[1])
+        return map_sizes(input_shape, self.channel_axis)
+
+    @property
+    def _first_axis(self) -> int:
+        """The axis of the rows."""
+        return 1 if self.channel_axis == -1 else 2
 
     def get_config(self) -> dict:
         fields = None if self.fields is None else self.fields.as_json()
@@ -105,6 +104,26 @@ def windows_inside(size: int, stride: int, sigma: float) -> np.ndarray:
     return matrix
 
 
+def blurring_filters(stride: int, sigma: float) -> tuple[np.ndarray, tuple[int, int]]:
+    """The weights of `blurring_window` for every remainder of `size - 1` by the stride.
+
+    Args:
+        stride: int.
+        sigma: float, of the Gaussian, in positions.
+
+    Returns:
+        Weights of shape `(stride, before + 1 + after)` around every stride-th position, and how
+        many positions lie before and after it.
+    """
+    windows = [blurring_window(size, stride, sigma) for size in range(1, stride + 1)]
+    before = max(0, *(-start for _, start in windows))
+    after = max(0, *(start + len(weights) - 1 for weights, start in windows))
+    filters = np.zeros((stride, before + 1 + after))
+    for row, (weights, start) in zip(filters, windows, strict=True):
+        row[before + start : before + start + len(weights)] = weights
+    return filters, (before, after)
+
+
 def disc(rows: int, columns: int, margin: float) -> np.ndarray:
     """One inside the largest disc of an image and zero outside, of shape `(rows, columns)`.
 
@@ -139,7 +158,7 @@ class SteerableAveragePooling2D(_Positions):
         `(batch, ceil(rows / strides), ceil(columns / strides), channels)`.
 
     Raises:
-        ValueError: if the size of the input is unknown, or it has other channels.
+        ValueError: if the input has other channels than `fields`.
 
     Example:
 
@@ -166,8 +185,10 @@ class SteerableAveragePooling2D(_Positions):
         self.sigma = check_above_zero("sigma", sigma, example=0.66)
 
     def call(self, inputs):
-        inputs = as_numbers(inputs, self.compute_dtype)
-        rows, columns = (self._matrix(size, inputs) for size in self._sizes(inputs.shape))
+        inputs, sizes = as_numbers(inputs, self.compute_dtype), self._sizes(inputs.shape)
+        if None in sizes:
+            return self.blur_open_size(inputs)
+        rows, columns = (self._matrix(size, inputs) for size in sizes)
         if self.channel_axis == 1:
             return product(product(rows, inputs), ops.transpose(columns))
         _, height, width, channels = inputs.shape
@@ -175,11 +196,20 @@ class SteerableAveragePooling2D(_Positions):
         maps = ops.reshape(product(rows, maps), (-1, rows.shape[0], width, channels))
         return product(columns, maps)
 
+    def blur_open_size(self, inputs):
+        """What `call` computes, of a tensor of unknown size, also one of Keras's graphs."""
+        for axis in (self._first_axis, self._first_axis + 1):
+            filters, reach = blurring_filters(self.strides, self.sigma)
+            inputs = open_sizes.blur(inputs, self.strides, axis, filters, reach)
+        return inputs
+
     def _matrix(self, size: int, inputs):
         return ops.cast(constant(blurring_matrix(size, self.strides, self.sigma)), inputs.dtype)
 
     def compute_output_shape(self, input_shape):
-        sizes = [-(-size // self.strides) for size in self._sizes(input_shape)]
+        sizes = [
+            None if size is None else -(-size // self.strides) for size in self._sizes(input_shape)
+        ]
         if self.channel_axis == -1:
             return (input_shape[0], *sizes, input_shape[3])
         return (input_shape[0], input_shape[1], *sizes)
@@ -207,7 +237,7 @@ class DiscMask(_Positions):
         Same as the input.
 
     Raises:
-        ValueError: if the size of the input is unknown, or it has other channels.
+        ValueError: if the input has other channels than `fields`.
 
     Example:
 
@@ -222,12 +252,19 @@ class DiscMask(_Positions):
         self.margin = check_above_zero("margin", margin, example=1.0)
 
     def call(self, inputs):
-        rows, columns = self._sizes(inputs.shape)
-        mask = disc(rows, columns, self.margin)
+        inputs, sizes = as_numbers(inputs, self.compute_dtype), self._sizes(inputs.shape)
+        if None in sizes:
+            return self.mask_open_size(inputs)
+        mask = disc(*sizes, self.margin)
         mask = mask[:, :, None] if self.channel_axis == -1 else mask
-        inputs = as_numbers(inputs, self.compute_dtype)
         masked = inputs * ops.cast(constant(mask), inputs.dtype)
         return ops.where(constant(mask > 0), masked, 0)  # NaN outside is not let through
+
+    def mask_open_size(self, inputs):
+        """What `call` computes, of a tensor of unknown size, also one of Keras's graphs."""
+        mask = open_sizes.disc(inputs, self._first_axis, self.margin)
+        masked = inputs * ops.cast(mask, inputs.dtype)
+        return ops.where(mask > 0, masked, ops.zeros_like(masked))
 
     def compute_output_shape(self, input_shape):
         self._sizes(input_shape)

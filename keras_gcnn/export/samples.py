@@ -1,0 +1,71 @@
+"""Random images on which a file is compared with the network."""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+import numpy as np
+
+from keras_gcnn.analysis.compiled import without_trace
+from keras_gcnn.export.checks import inputs_of
+from keras_gcnn.layers.base import EquivarianceWarning
+
+_BATCHES = (1, 3)  # two, so that a fixed batch is noticed
+# Rows and columns to try where the model leaves them open: of each, this one and the next ones.
+_SIZES = (32, 64, 128, 256, 512)
+_NEXT = 8
+
+
+def samples_of(model: keras.Model) -> list[np.ndarray]:
+    """Batches of random images, as large as the model takes them.
+
+    Where it leaves the size open, one batch has an even number of rows and one an odd number, so
+    that a fixed size is noticed, if the model takes both.
+
+    Args:
+        model: Keras model of one input, or an autoencoder.
+
+    Raises:
+        Exception: whatever the model raises on images of every size that was tried.
+    """
+    if None not in inputs_of(model)[0].shape[1:]:
+        return [_sample(model, batch) for batch in _BATCHES]
+    sizes = _fitting_sizes(model)
+    return [_sample(model, batch, size) for batch, size in zip(_BATCHES, sizes, strict=True)]
+
+
+def _fitting_sizes(model: keras.Model) -> tuple[int, int]:
+    """Two sizes that the model takes, if it can be those on which it is equivariant."""
+    failure: Exception | None = None
+    for action in ("error", "ignore"):
+        for smallest in _SIZES:
+            fitting: list[int] = []
+            for size in range(smallest, smallest + _NEXT):
+                try:
+                    _try(model, size, action)
+                except Exception as error:  # of a backend, which may be of any kind
+                    failure = error
+                    continue
+                fitting.append(size)
+                if (size - fitting[0]) % 2:
+                    return fitting[0], size
+            if len(fitting) > 1:
+                return fitting[0], fitting[1]
+    raise failure or ValueError(f"{model.name!r} takes images of one size only.")
+
+
+def _try(model: keras.Model, size: int, action: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter(action, EquivarianceWarning)
+        without_trace(model)(_sample(model, 1, size))
+
+
+def _sample(model: keras.Model, batch: int, open_size: int | None = None) -> np.ndarray:
+    inputs = inputs_of(model)[0]
+    shape = [batch, *(size or open_size for size in inputs.shape[1:])]
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
+    generator = np.random.default_rng(batch)
+    if keras.backend.is_int_dtype(dtype):
+        return generator.integers(0, 128 if dtype == "int8" else 256, shape).astype(dtype)
+    return generator.random(shape).astype(dtype)

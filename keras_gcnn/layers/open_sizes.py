@@ -1,0 +1,135 @@
+"""Operations on maps whose sizes are not known before they run.
+
+They consist of `keras.ops` that need no sizes, so that a graph can hold them and every format can
+store them. Where sizes are known there are faster ways to the same results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import ops
+
+# Called with maps and a window, which is also the stride: a stock pooling without padding.
+Pool = Callable[[object, tuple[int, int]], object]
+
+
+def pool_exactly(maps, strides: tuple[int, int], first_axis: int, pool: Pool, maximum: bool):
+    """Pools with the exact window: along an axis of size n it is `stride + n % stride` long.
+
+    Args:
+        maps: tensor of four axes.
+        strides: along rows and columns.
+        first_axis: int, the axis of the rows; that of the columns is the next.
+        pool: function of maps and a window that pools, by the maximum or the mean.
+        maximum: bool, whether that is the maximum.
+    """
+    for number, stride in enumerate(strides):
+        if stride > 1:
+            window = (stride, 1) if number == 0 else (1, stride)
+            axis = first_axis + number
+            join = _joined_maximum if maximum else _joined_mean
+            maps = join(maps, stride, axis, lambda part, window=window: pool(part, window))
+    return maps
+
+
+def _joined_maximum(maps, stride: int, axis: int, pool):
+    # The exact window is what a window of the stride's length covers when it is counted from the
+    # front, together with what it covers when it is counted from the back.
+    backwards = ops.flip(pool(ops.flip(maps, axis)), axis)
+    forwards = pool(maps)
+    if _dtype(maps) == "float64":  # which `ops.maximum` rounds to float32 on PyTorch
+        return ops.where(forwards > backwards, forwards, backwards)
+    return ops.maximum(forwards, backwards)
+
+
+def _joined_mean(maps, stride: int, axis: int, pool):
+    size = _length(maps, axis)
+    remainder = size - stride * _length(maps, axis, stride - 1, stride)
+    total = stride * pool(maps)
+    backwards = ops.flip(maps, axis)
+    for place in range(stride - 1):
+        # Counted from the back, every window has `remainder` places that the front's lacks.
+        part = _cut(backwards, axis, place, -(stride - 1 - place) or None, stride)
+        part = ops.flip(part, axis)
+        total = total + ops.where(remainder > place, part, ops.zeros_like(part))
+    return total / ops.cast(stride + remainder, _dtype(maps))
+
+
+def blur(maps, stride: int, axis: int, filters: np.ndarray, reach: tuple[int, int]):
+    """Averages with weights around every stride-th position, over what is inside.
+
+    Args:
+        maps: tensor of four axes.
+        stride: int.
+        axis: int, of the positions.
+        filters: array of shape `(stride, before + 1 + after)`: the weights of the positions around
+            `stride * i` for each remainder of `size - 1` by the stride.
+        reach: positions before and after `stride * i`.
+    """
+    ones = _ones(maps, axis)
+    remainder = _length(maps, axis) - 1 - stride * (_length(maps, axis, 0, stride) - 1)
+    weights = [_selected(remainder, column) for column in filters.T]
+    total = _correlate(maps, weights, stride, axis, reach)
+    return total / ops.cast(_correlate(ones, weights, stride, axis, reach), _dtype(maps))
+
+
+def _correlate(maps, weights: list, stride: int, axis: int, reach: tuple[int, int]):
+    padding = [(0, 0)] * 4
+    padding[axis] = reach
+    padded, total = ops.pad(maps, padding), None
+    for start, weight in enumerate(weights):
+        part = _cut(padded, axis, start, -(len(weights) - 1 - start) or None, stride)
+        part = part * ops.cast(weight, _dtype(maps))
+        total = part if total is None else total + part
+    return total
+
+
+def _selected(index, values: np.ndarray):
+    """The value at an index, which is a tensor."""
+    ones = ops.ones_like(index)  # of its precision, in which the values are to be
+    chosen = ones * float(values[0])
+    for number, value in enumerate(values[1:], 1):
+        chosen = ops.where(ops.equal(index, number), ones * float(value), chosen)
+    return chosen
+
+
+def disc(maps, first_axis: int, margin: float):
+    """One inside the largest disc of a map and zero outside, over `margin` pixels between."""
+    squares, sizes = [], []
+    for axis in (first_axis, first_axis + 1):
+        ones = _ones(maps, axis)
+        positions = ops.cast(ops.cumsum(ones, axis=axis), _dtype(ones))
+        centred = (positions - ops.flip(positions, axis)) / 2.0
+        squares.append(ops.square(centred))
+        sizes.append(_length(maps, axis))
+    # A sum of both could be taken for a map and its bias by `ops.add` of Keras 3.15 on TensorFlow.
+    distance = ops.sqrt(squares[0] - (-squares[1]))
+    radius = ops.where(sizes[0] < sizes[1], sizes[0], sizes[1]) / 2.0
+    return ops.clip((radius - distance) / margin + 0.5, 0.0, 1.0)
+
+
+def _dtype(maps) -> str:
+    return keras.backend.standardize_dtype(maps.dtype)
+
+
+def _ones(maps, axis: int):
+    """Ones along one axis, in at least single precision, in which positions are exact."""
+    index = [slice(0, 1)] * 4
+    index[axis] = slice(None)
+    dtype = "float64" if _dtype(maps) == "float64" else "float32"
+    return ops.ones_like(maps[tuple(index)], dtype=dtype)
+
+
+def _length(maps, axis: int, start: int = 0, step: int = 1):
+    """Number of positions along an axis from a start on, every step-th, as a tensor."""
+    part = _cut(_ones(maps, axis), axis, start, None, step)
+    return ops.sum(part, axis=axis, keepdims=True)
+
+
+def _cut(maps, axis: int, start: int, stop: int | None, step: int):
+    index = [slice(None)] * 4
+    index[axis] = slice(start, stop, step)
+    return maps[tuple(index)]
