@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from keras_gcnn.training import user_files
+
 _PARTIAL = ".partial-"
 
 
@@ -67,11 +69,13 @@ def read_json(path: Path, valid: Callable[[Any], bool], remedy: str) -> Any:
         ValueError: if the file is damaged.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(user_files.read_text(path, user_files.MOST_DATA))
+        user_files.check_depth(content)
         if valid(content):
             return content
-    except (AttributeError, LookupError, TypeError, ValueError):
-        pass  # no text, no JSON, or not of the expected shape
+    # It is too large, no text, no JSON, nested too deep, or not of the expected shape.
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        pass
     raise ValueError(f"{path} is damaged. {remedy}")
 
 
