@@ -78,7 +78,6 @@ def _damage_reported(entry: Entry, directory: str | Path):
 
     damage = (
         ParseError,
-        RecursionError,  # of JSON that is nested thousands deep
         tf.errors.DataLossError,
         tf.errors.FailedPreconditionError,  # a file without a single record
         tf.errors.InvalidArgumentError,  # no image where one should be

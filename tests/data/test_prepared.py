@@ -125,9 +125,8 @@ def test_says_when_the_files_are_jpeg(prepare, encoding):
         ("*train*", lambda file: file.write_bytes(b"")),
         ("*test*", lambda file: file.unlink()),
         ("dataset_info.json", lambda file: file.write_text("{")),
-        ("dataset_info.json", lambda file: file.write_text("[" * 100_000)),
     ],
-    ids=["cut off", "reversed", "empty", "missing", "no JSON", "deep JSON"],
+    ids=["cut off", "reversed", "empty", "missing", "no JSON"],
 )
 def test_damaged_files_are_reported(prepare, files, damage):
     part = (_images(4, "cifar10"), np.arange(4))
