@@ -10,21 +10,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from keras_gcnn.full_disk import explain_full_disk
 from keras_gcnn.training import user_files
 
 _PARTIAL = ".partial-"
 
 
 def write(path: Path, writer: Callable[[Path], Any]) -> None:
-    """Calls `writer` on a temporary name with the same endings, then moves the file to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Calls `writer` on a temporary name with the same endings, then moves the file to `path`.
+
+    Raises:
+        FullDiskError: if there is no space for it. What was at `path` before is still there.
+    """
     # The name is nobody else's, and keeps the endings, since Keras and Matplotlib go by them.
     temporary = path.with_name(f"{_PARTIAL}{uuid.uuid4().hex[:8]}-{path.name}")
-    try:
-        writer(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with explain_full_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            writer(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def is_partial(path: Path) -> bool:
