@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 
 from keras_gcnn import zoo
-from keras_gcnn.analysis.field_pictures import plot_turning_fields
+from keras_gcnn.analysis import plot_turning_fields
 from keras_gcnn.data import load, rotate
 from keras_gcnn.layers import Fields
 

@@ -1,8 +1,8 @@
 """Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
 
 Importing the package registers its layers and models, so that `keras.saving.load_model` finds them.
-The other parts (`data`, `analysis`, `export`, `interop`, `training`) are imported when they are
-first used.
+The other parts (`data`, `analysis`, `export`, `interop`, `training`, `tuning`) are imported when
+they are first used.
 """
 
 import importlib
@@ -19,14 +19,25 @@ __all__ = [
     "interop",
     "layers",
     "training",
+    "tuning",
     "zoo",
 ]
+_EXTRAS = {"training": "train", "tuning": "tune"}  # parts that need more than Keras and NumPy
 
 
 def __getattr__(name: str):
-    if name in __all__:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    except ModuleNotFoundError as error:
+        if name not in _EXTRAS or str(error.name).partition(".")[0] == __name__:
+            raise
+        extra = _EXTRAS[name]
+        raise ImportError(
+            f"{error}. keras_gcnn.{name} needs further packages: "
+            f"pip install 'keras-gcnn[{extra}]', or from a clone pip install -e '.[{extra}]'."
+        ) from None
 
 
 def __dir__() -> list[str]:

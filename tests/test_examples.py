@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_gcnn.analysis.field_pictures import plot_turning_fields
+from keras_gcnn.analysis import plot_turning_fields
 from keras_gcnn.layers import Fields
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

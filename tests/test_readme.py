@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 import keras
+import pytest
+
+import keras_gcnn
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -30,3 +33,18 @@ def test_the_files_it_names_exist():
     assert len(folders) >= 8
     for path in links + folders:
         assert (README.parent / path).exists(), path
+
+
+@pytest.mark.parametrize(
+    "page", [README, *sorted((README.parent / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_the_names_it_uses_exist(page):
+    names = re.findall(r"\bkeras_gcnn((?:\.[A-Za-z_]\w*)+)(?![\w/])", page.read_text("utf-8"))
+    # "keras_gcnn.json" is a file.
+    parts = [name.split(".")[1:] for name in names if not name.endswith(".json")]
+    for first, *rest in parts:
+        assert first in keras_gcnn.__all__  # reachable without an import by its full name
+        found = getattr(keras_gcnn, first)
+        for name in rest:
+            found = getattr(found, name)
+    assert parts or page != README

@@ -1,8 +1,18 @@
-"""Measures of equivariance and of embeddings that users run on their own layers and models."""
+"""Measures of equivariance and of embeddings that users run on their own models, and pictures.
+
+The pictures, `plot_...`, need Matplotlib, which is imported when the first is drawn.
+"""
 
 from keras_gcnn.analysis.audit import Audit, audit
 from keras_gcnn.analysis.equivariance import assert_equivariant, equivariance_error
 from keras_gcnn.analysis.evidence import Evidence, evidence
+from keras_gcnn.analysis.field_pictures import plot_turning_fields
+from keras_gcnn.analysis.figures import (
+    plot_accuracy_by_angle,
+    plot_confusion,
+    plot_errors,
+    plot_trials,
+)
 from keras_gcnn.analysis.latent import (
     RotationLeakage,
     angle_probe,
@@ -10,6 +20,7 @@ from keras_gcnn.analysis.latent import (
     knn_accuracy,
     rotation_leakage,
 )
+from keras_gcnn.analysis.latent_pictures import plot_latent_vectors, plot_reconstructions
 from keras_gcnn.analysis.walk import Finding
 
 __all__ = [
@@ -24,5 +35,12 @@ __all__ = [
     "equivariance_error",
     "evidence",
     "knn_accuracy",
+    "plot_accuracy_by_angle",
+    "plot_confusion",
+    "plot_errors",
+    "plot_latent_vectors",
+    "plot_reconstructions",
+    "plot_trials",
+    "plot_turning_fields",
     "rotation_leakage",
 ]

@@ -13,10 +13,15 @@ from keras_gcnn.analysis.models import find_data_format, fitting_group, is_graph
 from keras_gcnn.analysis.walk import Finding, Walk
 from keras_gcnn.groups import Group
 
+_MOST_ROWS = 40  # that are printed without being asked for
+_MOST_NAMES = 4  # of layers on a line
+
 
 @dataclass(frozen=True)
 class Audit:
-    """Result of `audit`: a finding per layer. Print it for a table; it is true if all is well.
+    """Result of `audit`: a finding per layer. It is true if all is well.
+
+    Printed, it is `table()` for small models and `summary()` for large ones.
 
     Args:
         model: name of the model.
@@ -39,7 +44,34 @@ class Audit:
     def __bool__(self) -> bool:
         return not self.problems
 
+    @property
+    def _verdict(self) -> str:
+        verdict = "equivariant"
+        if self.group != self.asked:
+            verdict = f"equivariant under {self.group} in the end, where the model restricts it"
+        if not self:
+            verdict = f"{len(self.problems)} layer(s) break equivariance"
+        return f"{self.model} under {self.asked}: {verdict}"
+
     def __str__(self) -> str:
+        return self.table() if len(self.findings) <= _MOST_ROWS else self.summary()
+
+    def summary(self) -> str:
+        """The verdict, and the broken layers by class and remedy: a line or two for each."""
+        kinds: dict[tuple[str, str], list[str]] = {}
+        for one in self.problems:
+            kinds.setdefault((one.kind, str(one.fix)), []).append(one.layer)
+        lines = [self._verdict]
+        for (kind, fix), names in kinds.items():
+            rest = len(names) - _MOST_NAMES
+            more = f" and {rest} more" if rest > 0 else ""
+            lines += [f"{len(names)} {kind}: {fix}", f"    {', '.join(names[:_MOST_NAMES])}{more}"]
+        if len(self.findings) > _MOST_ROWS:
+            lines.append(f"All {len(self.findings)} layers are in table().")
+        return "\n".join(lines)
+
+    def table(self) -> str:
+        """The verdict, a row for every layer, and what is wrong with every broken one."""
         rows = [("layer", "class", "output", "channels", "equivariant under")]
         rows += [
             (
@@ -57,12 +89,7 @@ class Audit:
             for row in rows
         ]
         lines += [f"{f.layer}: {f.problem}. To fix: {f.fix}." for f in self.problems]
-        verdict = "equivariant"
-        if self.group != self.asked:
-            verdict = f"equivariant under {self.group} in the end, where the model restricts it"
-        if not self:
-            verdict = f"{len(self.problems)} layer(s) break equivariance"
-        return "\n".join([f"{self.model} under {self.asked}: {verdict}", *lines])
+        return "\n".join([self._verdict, *lines])
 
 
 def audit(
@@ -80,6 +107,12 @@ def audit(
     for layers with batch statistics in training too. After a broken layer the walk goes on as if
     it were mended, so that one walk names them all.
 
+    Tokens, `(batch, tokens, channels)`, are followed as long as they are all positions of a map, as
+    `Reshape((rows * columns, channels))` makes them: turning permutes them, which attention without
+    a position embedding commutes with. Where others come up, such as a class token among them or
+    windows of a map, the audit says that it cannot judge what follows. A model's input of three
+    axes is taken for images without channels.
+
     Args:
         model: a functional or sequential model. It is not changed.
         group: str or `keras_gcnn.groups.Group` under which the images may turn; default the largest
@@ -90,7 +123,8 @@ def audit(
 
     Returns:
         An `Audit`. `bool(audit)` is true if nothing is broken, `audit.problems` lists the broken
-        layers, and `print(audit)` shows a table with the group and type of every tensor.
+        layers, `print(audit.table())` shows the group and type of every tensor, and
+        `print(audit.summary())` the problems by their kinds.
 
     Raises:
         ValueError: if the model is not a functional or sequential one, is not built, or leaves

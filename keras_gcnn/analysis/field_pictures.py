@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_gcnn.analysis.figures import empty_figure
+from keras_gcnn.analysis.figures import empty_figure, finish
 from keras_gcnn.groups.fields import Fields
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def plot_turning_fields(
@@ -16,12 +20,12 @@ def plot_turning_fields(
     maps: np.ndarray,
     fields: Fields,
     angles: Sequence[float],
-    path: str | Path,
+    path: str | Path | None = None,
     *,
     field: int = 0,
-    title: str = "",
+    title: str = "A field of a turning image",
     note: str = "",
-) -> None:
+) -> Figure:
     """Draws one field of every map beside its image: arrows for frequency 1, over frequency 0.
 
     The images are one image at several angles. Above are the images, in the middle the field as it
@@ -33,13 +37,26 @@ def plot_turning_fields(
         maps: feature maps of the images, of shape `(n, rows, columns, fields.channels)`, square.
         fields: what the maps consist of.
         angles: in degrees, counter-clockwise, one an image.
-        path: file to write; its ending chooses the format.
+        path: file to write, whose ending chooses the format; None to write none.
         field: int, which field, of those that have the frequencies 0 and 1.
         title: what is shown.
         note: how it was made, in small print below.
 
+    Returns:
+        The `matplotlib.figure.Figure`, which a notebook shows.
+
     Raises:
         ValueError: if there is no such field with the frequencies 0 and 1, or shapes do not fit.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn import analysis
+    >>> from keras_gcnn.layers import Fields
+    >>> fields = Fields.regular(1, max_frequency=1)
+    >>> figure = analysis.plot_turning_fields(
+    ...     np.ones((2, 8, 8, 1)), np.ones((2, 8, 8, 3)), fields, (0, 90)
+    ... )
     """
     number = min(fields.multiplicities.get(frequency, 0) for frequency in (0, 1))
     if not 0 <= field < number:
@@ -89,4 +106,4 @@ def plot_turning_fields(
     for axes, label in zip(panels[:, 0], ("image", "field", "turned back"), strict=True):
         axes.set_ylabel(label, fontsize=9)
     figure.suptitle(title, fontsize=10, parse_math=False)
-    figure.savefig(path, dpi=130)
+    return finish(figure, path, dpi=130)

@@ -22,7 +22,8 @@ class Field:
 
     Args:
         type: `"trivial"` (a channel is a picture, or an invariant number: its value moves but does
-            not change) or `"regular"` (channels `c * |G| + g` are orientations, which permute).
+            not change), `"regular"` (channels `c * |G| + g` are orientations, which permute) or
+            `"invariant"` (an array of no known axes, which stays as it is when the image turns).
         group: the group whose orientations a regular field carries.
     """
 
@@ -36,11 +37,13 @@ class Field:
         """Whether an array of this shape, batch included, can hold such channels."""
         if self.type == "trivial":
             return len(shape) in RANKS
+        if self.type == "invariant":  # of 2 axes, it is trivial
+            return len(shape) not in (2, 4)
         return len(shape) in (2, 4) and shape[_channel_axis(data_format)] % self.group.order == 0
 
     def permute(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
         """What element `g` of `acting`, a subgroup of the field's group, does to the channels."""
-        if self.type == "trivial":
+        if self.type in ("trivial", "invariant"):
             return array
         element = self.group.embed(acting)[g]
         return self.group.act_on_fibre(array, element, _channel_axis(data_format))
@@ -58,7 +61,7 @@ class Field:
         Returns:
             The moved array; rows and columns may be exchanged.
         """
-        if array.ndim > 2:
+        if array.ndim > 2 and self.type != "invariant":
             rows = 2 if array.ndim == 4 and data_format == "channels_first" else 1
             array = acting.act_on_plane(array, g, (rows, rows + 1))
         return np.ascontiguousarray(self.permute(array, acting, g, data_format))

@@ -15,15 +15,30 @@ if TYPE_CHECKING:
 
 
 def empty_figure(width: float, height: float, note: str) -> Figure:
-    """An empty figure, with small print below."""
-    # The object-oriented interface needs no screen and leaves the user's pyplot state alone.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    """An empty figure, with small print below.
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    try:
+        from keras_gcnn.analysis.notebook_figure import NotebookFigure
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] != "matplotlib":
+            raise
+        raise ImportError(
+            f"{error}. Pictures need matplotlib: pip install 'keras-gcnn[train]', or from a clone "
+            "pip install -e '.[train]'."
+        ) from None
+    figure = NotebookFigure(figsize=(width, height), layout="constrained")
     if note:
         figure.supxlabel(note, fontsize=7, color="0.35", parse_math=False)
+    return figure
+
+
+def finish(figure: Figure, path: str | Path | None, dpi: int = 150) -> Figure:
+    """Writes a figure, unless the path is None, and returns it."""
+    if path is not None:
+        figure.savefig(path, dpi=dpi)
     return figure
 
 
@@ -35,18 +50,27 @@ def _mean_and_deviation(values: Sequence) -> tuple[np.ndarray, np.ndarray]:
 
 def plot_accuracy_by_angle(
     curves: Mapping[str, Sequence[Mapping[float, float]]],
-    path: str | Path,
-    title: str = "",
+    path: str | Path | None = None,
+    title: str = "Accuracy by the angle of the images",
     note: str = "",
-) -> None:
+) -> Figure:
     """Draws accuracy against the angle by which the images are turned.
 
     Args:
         curves: from the name of a network to its curves, one a seed: accuracies in percent by angle
             in degrees. Of several, the mean is drawn, with a band of one standard deviation.
-        path: file to write; its ending chooses the format.
+        path: file to write, whose ending chooses the format; None to write none.
         title: what was measured.
         note: how, in small print below.
+
+    Returns:
+        The `matplotlib.figure.Figure`, which a notebook shows.
+
+    Example:
+
+    >>> from keras_gcnn import analysis
+    >>> curves = {"plain": [{0: 98.0, 90: 41.0}], "turning": [{0: 98.0, 90: 98.0}]}
+    >>> figure = analysis.plot_accuracy_by_angle(curves)
     """
     figure = empty_figure(7, 4, note)
     axes = figure.add_subplot()
@@ -68,27 +92,35 @@ def plot_accuracy_by_angle(
     axes.set_title(title, parse_math=False)  # a title may hold a $ and mean it
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper")
-    figure.savefig(path, dpi=150)
+    return finish(figure, path)
 
 
 def plot_errors(
     errors: Mapping[str, Sequence[float]],
-    path: str | Path,
+    path: str | Path | None = None,
     parameters: Mapping[str, int] | None = None,
-    title: str = "",
+    title: str = "Mean, standard deviation and every seed",
     note: str = "",
     *,
     axis: str = "test error (%)",
-) -> None:
+) -> Figure:
     """Draws the errors of networks: mean and standard deviation over the seeds, seeds as dots.
 
     Args:
         errors: from the name of a network to its errors in percent, one a seed.
-        path: file to write; its ending chooses the format.
+        path: file to write, whose ending chooses the format; None to write none.
         parameters: from the name of a network to the number of its parameters, or None.
         title: what was measured.
         note: how, in small print below.
         axis: what the numbers are.
+
+    Returns:
+        The `matplotlib.figure.Figure`, which a notebook shows.
+
+    Example:
+
+    >>> from keras_gcnn import analysis
+    >>> figure = analysis.plot_errors({"plain": [5.1, 4.9], "turning": [2.2, 2.3]})
     """
     figure = empty_figure(7, 1.4 + 0.45 * len(errors), note)
     axes = figure.add_subplot()
@@ -105,25 +137,33 @@ def plot_errors(
     axes.set_xlabel(axis)
     axes.set_title(title, parse_math=False)
     axes.grid(axis="x", alpha=0.3)
-    figure.savefig(path, dpi=150)
+    return finish(figure, path)
 
 
 def plot_confusion(
     matrices: Mapping[str, Sequence[Sequence[int]]],
     classes: Sequence[str],
-    path: str | Path,
-    title: str = "",
+    path: str | Path | None = None,
+    title: str = "Which class is taken for which",
     note: str = "",
-) -> None:
+) -> Figure:
     """Draws which class networks take for which, a panel each, in percent of the true class.
 
     Args:
         matrices: from the name of a network to its counts of images, a row for each true class, a
             column for each class that they are taken for. The diagonal is left blank.
         classes: names of the classes.
-        path: file to write; its ending chooses the format.
+        path: file to write, whose ending chooses the format; None to write none.
         title: what was measured.
         note: how, in small print below.
+
+    Returns:
+        The `matplotlib.figure.Figure`, which a notebook shows.
+
+    Example:
+
+    >>> from keras_gcnn import analysis
+    >>> figure = analysis.plot_confusion({"network": [[9, 1], [2, 8]]}, ["cat", "dog"])
     """
     from matplotlib import colormaps
 
@@ -149,7 +189,7 @@ def plot_confusion(
         axes.set_axis_off()
     figure.colorbar(image, ax=figure.axes, label="% of the class", shrink=0.6)
     figure.suptitle(title, parse_math=False)
-    figure.savefig(path, dpi=150)
+    return finish(figure, path)
 
 
 def _off_diagonal_percent(matrix: Sequence[Sequence[int]]) -> np.ndarray:
@@ -162,20 +202,28 @@ def _off_diagonal_percent(matrix: Sequence[Sequence[int]]) -> np.ndarray:
 
 def plot_trials(
     trials: Mapping[str, Sequence[tuple[float, float]]],
-    path: str | Path,
-    title: str = "",
+    path: str | Path | None = None,
+    title: str = "What the trials reach, and what they cost",
     note: str = "",
     *,
     axis: str = "validation error (%)",
-) -> None:
+) -> Figure:
     """Draws what the trials of a search reach against what they cost.
 
     Args:
         trials: from the name of a group to its trials: seconds an epoch, and the value on the axis.
-        path: file to write; its ending chooses the format.
+        path: file to write, whose ending chooses the format; None to write none.
         title: what was searched.
         note: how, in small print below.
         axis: what the values are, of which small ones are good.
+
+    Returns:
+        The `matplotlib.figure.Figure`, which a notebook shows.
+
+    Example:
+
+    >>> from keras_gcnn import analysis
+    >>> figure = analysis.plot_trials({"p4": [(1.5, 4.0), (3.0, 2.5)]})
     """
     figure = empty_figure(7, 4.5, note)
     axes = figure.add_subplot()
@@ -194,4 +242,4 @@ def plot_trials(
     axes.set_title(title, parse_math=False)
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=150)
+    return finish(figure, path)

@@ -22,11 +22,21 @@ __all__ = [
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.Layer]:
-    """The layers of a model and of the models inside it."""
+    """The layers of a model, of the models inside it, and in wrappers."""
     for layer in model.layers:
         yield layer
+        if isinstance(layer, keras.layers.Wrapper):
+            layer = unwrap(layer)
+            yield layer
         if isinstance(layer, keras.Model):
             yield from all_layers(layer)
+
+
+def unwrap(layer: object) -> object:
+    """The layer inside wrappers, such as `SpectralNormalization`."""
+    while isinstance(layer, keras.layers.Wrapper):
+        layer = layer.layer
+    return layer
 
 
 def find_data_format(target: object) -> str:
@@ -39,6 +49,7 @@ def find_data_format(target: object) -> str:
 
 def own_group(layer: object) -> Group | None:
     """The group that one of our layers names, or None; of a steerable one, the quarter turns."""
+    layer = unwrap(layer)
     group = getattr(layer, "group", None)
     if isinstance(getattr(layer, "fields_out", None), Fields):
         return groups.get("p4")

@@ -14,12 +14,23 @@ from keras_gcnn.analysis.fields import (
     move_each,
     relative_error,
 )
-from keras_gcnn.analysis.models import own_group
+from keras_gcnn.analysis.models import own_group, unwrap
+from keras_gcnn.analysis.tokens import token_fields
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
 
 BATCH = 4
 _TOLERANCE = 1e-4  # of the largest value, in float32; what is broken is off by far more
+
+
+def _values(variables: list[keras.Variable]) -> list[tuple[keras.Variable, np.ndarray]]:
+    """Variables with copies of their values."""
+    return [(one, np.array(keras.ops.convert_to_numpy(one))) for one in variables]
+
+
+def _assign(values: list[tuple[keras.Variable, np.ndarray]]) -> None:
+    for variable, value in values:
+        variable.assign(value)
 
 
 def _steers(field: Field) -> bool:
@@ -34,10 +45,18 @@ class Traced:
         fields: the fields as which it turns. More than one only if all its orientations are equal:
             then it is trivial and regular at once.
         group: the group under which it turns so.
+        pooled_by: name of the layer that pooled a map and left its orientations, or None.
     """
 
-    def __init__(self, shape: tuple[int, ...], fields: tuple[Field, ...], group: Group):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        fields: tuple[Field, ...],
+        group: Group,
+        pooled_by: str | None = None,
+    ):
         self.shape = shape
+        self.pooled_by = pooled_by
         self.fields = fields
         self.group = group
 
@@ -84,8 +103,7 @@ class Trial:
         return self
 
     def __exit__(self, *exception) -> None:
-        for variable, value in self._kept:
-            variable.assign(value)
+        _assign(self._kept)
 
     def _prepare(self) -> None:
         args, kwargs = keras.tree.pack_sequence_as(self.structure, self.drawn)
@@ -96,9 +114,8 @@ class Trial:
             twin = type(self.op).from_config(config)
             twin(*args, **kwargs)
             self.op = twin
-        except (TypeError, ValueError, NotImplementedError):
-            variables = self.op.variables
-            self._kept = [(one, keras.ops.convert_to_numpy(one)) for one in variables]
+        except Exception:  # of any kind: then the layer itself is tried
+            self._kept = _values(self.op.variables)
         for variable in self.op.variables:
             if "float" in str(variable.dtype):
                 drawn = self.generator.standard_normal(variable.shape)
@@ -107,10 +124,17 @@ class Trial:
 
     def _run(self, leaves, training: bool) -> list[np.ndarray]:
         args, kwargs = keras.tree.pack_sequence_as(self.structure, leaves)
+        kept = []
         if isinstance(self.op, keras.Layer):
             # Said always: the layers that augment images do so unless they are told not to.
             kwargs = {**kwargs, "training": training}
-        outputs = self.op(*args, **kwargs)
+            variables = self.op.variables if training else self.op.non_trainable_variables
+            kept = _values(variables)
+        try:
+            outputs = self.op(*args, **kwargs)
+        finally:
+            # Some layers change their weights in a call, and all runs have to begin with the same.
+            _assign(kept)
         self.output_structure = outputs
         return [keras.ops.convert_to_numpy(one) for one in keras.tree.flatten(outputs)]
 
@@ -134,33 +158,51 @@ class Trial:
         """For each output, the fields as which it turns under a group; none if there is none."""
         found = [self._candidates(held, output) for output in self.outputs]
         if held.order == 1:
-            return [(Field("trivial", held),) for _ in self.outputs]
+            return [tuple(fields[:1]) or (Field("invariant", held),) for fields in found]
         for elements, training in self._choices(held):
-            try:
-                turned = self._run(self._moved(held, elements), training)
-                base = self._run(self.drawn, True) if training else self.outputs
-            except (TypeError, ValueError, RuntimeError):
-                return [()]  # the operation insists on the shape that a turn changes
+            turned = self._try_turned(held, elements, training)
+            if turned is None:
+                return [()]
+            base = self._run(self.drawn, True) if training else self.outputs
             found = [
                 [field for field in fields if self._turns(field, held, elements, *pair)]
                 for fields, *pair in zip(found, base, turned, strict=True)
             ]
         # Trivial and regular at once means equal orientations; two regular fields are a chance.
         return [
-            tuple(fields[:2]) if fields and fields[0].type == "trivial" else tuple(fields[:1])
-            for fields in found
+            tuple(fields[:2])
+            if fields and fields[0].type == "trivial" and output.ndim in (2, 4)
+            else tuple(fields[:1])
+            for fields, output in zip(found, self.outputs, strict=True)
         ]
+
+    def _try_turned(self, held: Group, elements: list[int], training: bool):
+        """What the operation makes of turned inputs, or None if it insists on another shape."""
+        try:
+            moved = self._moved(held, elements)
+        except ValueError:  # turned images of different shapes make no batch
+            return None
+        try:
+            return self._run(moved, training)
+        except Exception:  # each backend has errors of its own
+            # On inputs of the shapes that it was made for, an error is none of the turn's.
+            if [np.shape(one) for one in moved] == [np.shape(one) for one in self.drawn]:
+                raise
+            return None
 
     def _candidates(self, held: Group, output: np.ndarray) -> list[Field]:
         fibres = [field.group for one in self.traced for field in one.fields if not _steers(field)]
         fibres = dict.fromkeys([own_group(self.op) or held, *fibres, held])
+        shapes = [one.shape for one in self.traced]
         fields = [Field("trivial", held), *(Field("regular", one) for one in fibres)]
         if ROTATIONS.contains(held):
             met = [field.fields for one in self.traced for field in one.fields if _steers(field)]
-            own = getattr(self.op, "fields_out", None)
+            own = getattr(unwrap(self.op), "fields_out", None)
             joined = self._joined() if met else []
             kinds = dict.fromkeys([*([own] if isinstance(own, Fields) else []), *met, *joined])
             fields += [field_of(kind, ROTATIONS) for kind in kinds if kind.frequencies[-1] > 0]
+        fields += [*token_fields([one.fields[0] for one in self.traced], shapes, fields)]
+        fields.append(Field("invariant", held))
         return [
             field
             for field in fields
@@ -168,6 +210,19 @@ class Trial:
             and output.shape[:1] == (BATCH,)
             and field.fits(output.shape, self.data_format)
         ]
+
+    def knows_the_axes(self) -> bool:
+        """Whether all outputs are of shapes of which it is known how they turn with the image."""
+        pictures = {one.shape[1:] for one in self.traced if len(one.shape) == 3}
+        for one in self.traced:
+            if len(one.shape) == 4:
+                pictures |= {one.shape[1:3], one.shape[2:4]}  # of channels last, and first
+        return all(
+            output.ndim in (2, 4)
+            or output.shape[1:] in pictures
+            or any(one.type == "tokens" for one in self._candidates(groups.get("z2"), output))
+            for output in self.outputs
+        )
 
     def _joined(self) -> list[Fields]:
         """What all inputs, concatenated, consist of, if they do of fields."""

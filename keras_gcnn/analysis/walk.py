@@ -11,6 +11,7 @@ from keras_gcnn import groups
 from keras_gcnn.analysis.fields import Field
 from keras_gcnn.analysis.models import find_data_format, is_graph, own_group
 from keras_gcnn.analysis.remedies import remedy
+from keras_gcnn.analysis.tokens import token_fields
 from keras_gcnn.analysis.trial import BATCH, Traced, Trial
 from keras_gcnn.groups import Group
 from keras_gcnn.layers import Restriction
@@ -88,6 +89,9 @@ class Walk:
             judge = self._judge_restriction if isinstance(op, Restriction) else self._judge
             held, after, fields, trouble = judge(op, before, trial)
         shapes = [output.shape for output in trial.outputs]
+        pooled_by = next((one.pooled_by for one in trial.traced if one.pooled_by), None)
+        if before.fields[0].type == "regular" and len(before.shape) == 4 and len(shapes[0]) == 2:
+            pooled_by = op.name
         self.findings.append(
             Finding(
                 prefix + op.name,
@@ -98,7 +102,10 @@ class Walk:
                 *(trouble or ()),
             )
         )
-        outputs = [Traced(shape, one, after) for shape, one in zip(shapes, fields, strict=True)]
+        outputs = [
+            Traced(shape, one, after, pooled_by if one[0].type == "regular" else None)
+            for shape, one in zip(shapes, fields, strict=True)
+        ]
         return keras.tree.pack_sequence_as(trial.output_structure, outputs)
 
     def _judge(self, op, before: Traced, trial: Trial):
@@ -106,7 +113,7 @@ class Walk:
         held, fields = trial.explain(before.group)
         if held == before.group:
             return held, held, fields, None
-        trouble = remedy(op, before.shape, before.fields[0], before.group, held)
+        trouble = remedy(op, before, held, trial.knows_the_axes())
         # A layer on a smaller group keeps that group; any other is taken as if mended.
         own = own_group(op)
         if own is not None and not own.contains(before.group):
@@ -130,15 +137,22 @@ class Walk:
     def _mended(self, op, shape: tuple[int, ...], before: Traced) -> Field:
         """What the output of a broken layer would be, were it mended."""
         first = before.fields[0]
-        if first.type == "steerable":
-            return first if first.fits(shape, self.data_format) else Field("trivial", before.group)
+        trivial = Field("trivial", before.group)
+        if first.type in ("steerable", "tokens") and first.fits(shape, self.data_format):
+            return first
+        if len(shape) not in (2, 4):
+            tokens = token_fields([first], [before.shape], [trivial])
+            fitting = (one for one in tokens if one.fits(shape, self.data_format))
+            return next(fitting, Field("invariant", before.group))
+        if first.type in ("steerable", "tokens"):
+            return trivial
         regular = Field("regular", before.fields[0].group)
         if before.fields[0].type == "trivial":
             regular = Field("regular", own_group(op) or before.group)
         oriented = before.fields[0].type == "regular" or "Conv" in type(op).__name__
         if len(shape) == 4 and oriented and regular.fits(shape, self.data_format):
             return regular
-        return Field("trivial", before.group)
+        return trivial
 
 
 def _smallest(traced: list[Traced]) -> Traced:

@@ -22,6 +22,7 @@ from keras_gcnn.export.checks import (
 )
 from keras_gcnn.export.plain import to_plain
 from keras_gcnn.export.samples import samples_of
+from keras_gcnn.full_disk import explain_full_disk
 
 # Where a network makes this many times less of a change in the last bit of its input than the file
 # differs by, it is rounding that differs: directions found from small vectors are such outputs.
@@ -117,7 +118,8 @@ def save_and_compare(
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
         temporary = Path(folder, path.name)
         try:
-            found = kind.write(written, temporary, samples, metadata)
+            with explain_full_disk(path):
+                found = kind.write(written, temporary, samples, metadata)
         except (ImportError, OSError, ValueError):
             raise
         except Exception as error:  # of a converter, which may fail in any way

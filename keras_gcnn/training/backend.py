@@ -36,8 +36,10 @@ def _configured_backend() -> str:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # which Keras ignores too
         return "tensorflow"
+    except RecursionError:  # on which Keras fails
+        content = None
     if not isinstance(content, dict):
-        raise ValueError(f"{path} is no configuration of Keras: {content!r}. Mend or delete it.")
+        raise ValueError(f"{path} is no configuration of Keras. Mend or delete it.")
     return _known_backend(content.get("backend", "tensorflow"), f"{path} names the backend")
 
 
@@ -85,7 +87,7 @@ def choose_backend(wanted: str | None) -> str:
     os.environ["KERAS_BACKEND"] = backend
     try:
         import keras
-    except (AssertionError, AttributeError, TypeError, ValueError) as error:
+    except (AssertionError, AttributeError, RecursionError, TypeError, ValueError) as error:
         # What Keras raises on values in its configuration that it did not write itself.
         raise ValueError(f"Keras fails to start; is its keras.json damaged? ({error})") from error
     if keras.backend.backend() != backend:

@@ -8,6 +8,7 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from keras_gcnn.full_disk import explain_full_disk
 from keras_gcnn.training import files
 from keras_gcnn.training.batches import ShuffledBatches
 from keras_gcnn.training.checkpoint import Checkpoint
@@ -44,15 +45,17 @@ class Logs(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         from tensorboard.summary import Writer
 
-        self._writer = Writer(str(self.tensorboard))
+        with explain_full_disk(self.tensorboard):
+            self._writer = Writer(str(self.tensorboard))
 
     def on_epoch_end(self, epoch, logs=None):
         row = self.checkpoint.history[-1]
         files.write_csv(self.csv, self.checkpoint.history)
-        for name, value in row.items():
-            if name != "epoch":
-                self._writer.add_scalar(name, value, step=row["epoch"])
-        self._writer.flush()
+        with explain_full_disk(self.tensorboard):
+            for name, value in row.items():
+                if name != "epoch":
+                    self._writer.add_scalar(name, value, step=row["epoch"])
+            self._writer.flush()
 
     def on_train_end(self, logs=None):
         self._writer.close()

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 import time
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_gcnn.training import files
+from keras_gcnn.training import files, weights_file
+
+_DAMAGE = (
+    *(AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError),
+    *(NotImplementedError, zipfile.BadZipFile, zlib.error),
+)
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -83,11 +90,16 @@ class Checkpoint(keras.callbacks.Callback):
         )
 
     def _load(self, model: keras.Model, name: str) -> None:
+        path = self.folder / name
         try:
-            model.load_weights(self.folder / name)
-        # What h5py and Keras raise on a file that is missing, cut off or another network's.
-        except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-            raise ValueError(f"{self.folder / name} is damaged. {self._remedy}") from error
+            if path.suffix == ".h5":  # of version 0.1
+                model.load_weights(path)
+            else:
+                weights_file.load(model, path)
+        # What h5py, Keras, NumPy and zipfile raise on a file that is missing, cut off, damaged or
+        # another network's.
+        except (*_DAMAGE, OSError) as error:
+            raise ValueError(f"{path} is damaged. {self._remedy}") from error
 
     def on_train_begin(self, logs=None):
         # Early stopping forgets everything when training begins; this runs after it.
@@ -105,8 +117,8 @@ class Checkpoint(keras.callbacks.Callback):
                 f"The loss became {values['loss']} in epoch {epoch + 1}. Lower the learning rate."
             )
         self.history.append({"epoch": epoch + 1, **values, "seconds": round(seconds, 3)})
-        latest = f"epoch{epoch + 1:04d}.weights.h5"
-        files.write(self.folder / latest, self.model.save_weights)
+        latest = f"epoch{epoch + 1:04d}.weights.npz"
+        files.write(self.folder / latest, lambda path: weights_file.save(self.model, path))
         if self.early_stopping.best_epoch == epoch:
             self._best = latest
         state = {
@@ -123,7 +135,7 @@ class Checkpoint(keras.callbacks.Callback):
             "history": self.history,
         }
         files.write_json(self._state, state)
-        for path in self.folder.glob("*.weights.h5"):
+        for path in self.folder.glob("epoch*.weights.*"):
             if path.name not in (latest, self._best):
                 path.unlink()
 

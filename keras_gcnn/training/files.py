@@ -10,19 +10,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from keras_gcnn.full_disk import explain_full_disk
+from keras_gcnn.training import user_files
+
 _PARTIAL = ".partial-"
 
 
 def write(path: Path, writer: Callable[[Path], Any]) -> None:
-    """Calls `writer` on a temporary name with the same endings, then moves the file to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Calls `writer` on a temporary name with the same endings, then moves the file to `path`.
+
+    Raises:
+        FullDiskError: if there is no space for it. What was at `path` before is still there.
+    """
     # The name is nobody else's, and keeps the endings, since Keras and Matplotlib go by them.
     temporary = path.with_name(f"{_PARTIAL}{uuid.uuid4().hex[:8]}-{path.name}")
-    try:
-        writer(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with explain_full_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            writer(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def is_partial(path: Path) -> bool:
@@ -67,11 +75,13 @@ def read_json(path: Path, valid: Callable[[Any], bool], remedy: str) -> Any:
         ValueError: if the file is damaged.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(user_files.read_text(path, user_files.MOST_DATA))
+        user_files.check_depth(content)
         if valid(content):
             return content
-    except (AttributeError, LookupError, TypeError, ValueError):
-        pass  # no text, no JSON, or not of the expected shape
+    # It is too large, no text, no JSON, nested too deep, or not of the expected shape.
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        pass
     raise ValueError(f"{path} is damaged. {remedy}")
 
 

@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from keras_gcnn.training import user_files
 from keras_gcnn.training.tables import Table
 
+_MOST_PROBLEMS = 30  # that a message names
 _Kind = TypeVar("_Kind", bound=Table)
 
 
@@ -65,11 +67,13 @@ def read(path: Path, overrides: dict[str, Any]) -> dict[str, Any]:
             dot; None leaves the file's.
 
     Raises:
-        ValueError: if the file is no TOML.
+        ValueError: if the file is no TOML, is too large, or is nested too deep.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = user_files.read_text(path, user_files.MOST_TOML)
+        user_files.check_toml_depth(text)
+        content = tomllib.loads(text)
+    except ValueError as error:  # of TOML, of UTF-8, or of a number with thousands of digits
         raise ValueError(f"{path} is no TOML file: {error}") from None
     for key, value in overrides.items():
         if value is not None:
@@ -110,7 +114,10 @@ def _as_written(value: Any) -> str:
     """A value as it stands in a TOML file."""
     if isinstance(value, float):
         return repr(value)
-    return _short(json.dumps(value, ensure_ascii=False, default=str))
+    try:
+        return _short(json.dumps(value, ensure_ascii=False, default=str))
+    except ValueError:  # Python refuses to write thousands of digits
+        return "a number with thousands of digits"
 
 
 def _table_at(kind: type[Table], keys: tuple[str | int, ...]) -> type[Table]:
@@ -145,4 +152,6 @@ def _explain(error: ValidationError, kind: type[Table], path: Path) -> str:
             lines.append(
                 f"{key}: {message}" + (f" (given: {_as_written(one['input'])})" if given else "")
             )
+    if len(lines) > _MOST_PROBLEMS:
+        lines = [*lines[:_MOST_PROBLEMS], f"and {len(lines) - _MOST_PROBLEMS:,} more"]
     return f"{path} is no valid recipe:\n  " + "\n  ".join(lines)

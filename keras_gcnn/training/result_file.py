@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from keras_gcnn.training import files
+from keras_gcnn.training import files, user_files
 
 _NUMBERS = ("parameters", "epochs", "seconds", "seconds_per_epoch")
 
@@ -58,9 +59,10 @@ def read(path: Path, classes: int, is_measured: Callable[[dict, int], bool]) -> 
 
 def _times_of_history(path: Path) -> dict[str, int | float]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return times([float(row["seconds"]) for row in csv.DictReader(file)])
-    except (OSError, LookupError, TypeError, ValueError):  # no such file, column, row or number
+        text = user_files.read_text(path, user_files.MOST_DATA)
+        return times([float(row["seconds"]) for row in csv.DictReader(io.StringIO(text, ""))])
+    # There is no such file, column, row or number, or the file is no text or too large.
+    except (OSError, LookupError, TypeError, ValueError, csv.Error):
         return {}
 
 

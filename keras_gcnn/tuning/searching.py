@@ -15,7 +15,7 @@ from rich.console import Console
 
 from keras_gcnn import data
 from keras_gcnn.analysis.figures import plot_trials
-from keras_gcnn.training import environment
+from keras_gcnn.training import environment, files
 from keras_gcnn.training.autoencoding import Autoencoding
 from keras_gcnn.training.backend import check_backend
 from keras_gcnn.training.classification import Classification
@@ -276,10 +276,8 @@ def _draw(board: Leaderboard, rows: list[dict[str, Any]]) -> None:
     if trials:
         what = environment.describe()
         note = f"{what['backend']}, {what['processor']}, {what['cores']} cores, {what['date'][:10]}"
-        plot_trials(
-            trials,
+        axis = "validation error (%)" if accuracy else board.objective.replace("_", " ")
+        files.write(
             board.own.path / "error_by_cost.png",
-            board.recipe.title,
-            note,
-            axis="validation error (%)" if accuracy else board.objective.replace("_", " "),
+            lambda path: plot_trials(trials, path, board.recipe.title, note, axis=axis),
         )

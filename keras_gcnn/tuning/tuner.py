@@ -11,10 +11,12 @@ import keras
 import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial
+from keras_tuner.errors import FatalError, FatalRuntimeError
 from keras_tuner.src import config
 from rich.console import Console
 
 from keras_gcnn.data import Dataset
+from keras_gcnn.full_disk import FullDiskError, explain_full_disk
 from keras_gcnn.training import files
 from keras_gcnn.training.fitting import fit
 from keras_gcnn.training.task import Task
@@ -68,6 +70,10 @@ class SearchTuner(keras_tuner.Tuner):
         before, config.DEBUG = config.DEBUG, False  # which prints the traceback of a failed trial
         try:
             super().search()
+        except FatalError as error:
+            if isinstance(error.__cause__, FullDiskError):
+                raise error.__cause__ from None
+            raise
         finally:
             config.DEBUG = before
 
@@ -92,11 +98,15 @@ class SearchTuner(keras_tuner.Tuner):
     def run_trial(self, trial: Trial) -> dict[str, float]:
         """Trains the network of a trial, or goes on where it was interrupted."""
         folder = self.own.trial(trial.trial_id)
-        starts = _count_start(folder)
         try:
-            return self._train(trial, folder)
-        finally:  # which a process that is killed does not reach
-            starts.unlink()
+            starts = _count_start(folder)
+            try:
+                return self._train(trial, folder)
+            finally:  # which a process that is killed does not reach
+                starts.unlink()
+        except FullDiskError as error:
+            # It is no fault of the trial. KerasTuner takes every other error for one.
+            raise FatalRuntimeError(str(error)) from error
 
     def _train(self, trial: Trial, folder: Path) -> dict[str, float]:
         values = trial.hyperparameters.values
@@ -190,8 +200,11 @@ def _continue(earlier: Path, folder: Path) -> None:
     if source.is_dir() and not target.exists():
         partial = folder / ".partial-checkpoint"
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source, partial)
-        partial.replace(target)
+        with explain_full_disk(target):
+            partial.mkdir(parents=True)
+            for one in source.iterdir():
+                shutil.copyfile(one, partial / one.name)
+            partial.replace(target)
 
 
 def _reason(trace: str) -> str:

@@ -45,8 +45,11 @@ def test_the_zoo_is_found_sound(group, size):
         (lambda: K.MaxPooling2D(3, 2), "GMaxPooling2D"),
         (lambda: K.AveragePooling2D(2, 2, padding="same"), "GAveragePooling2D"),
         (lambda: K.Flatten(), "GGlobalPooling"),
-        (lambda: K.Dense(4), "GGlobalPooling"),
-        (lambda: K.ZeroPadding2D(((0, 1), (0, 1))), "Restriction"),
+        (lambda: K.Dense(4), "GConv2D(units, 1)"),
+        (lambda: K.LayerNormalization(), "leave out center and scale"),
+        (lambda: K.PReLU(), "shared_axes"),
+        (lambda: K.ZeroPadding2D(((0, 1), (0, 1))), "all four sides"),
+        (lambda: K.Lambda(lambda x: x[..., 1:5]), "Restriction"),
         (lambda: GConv2D(2, 3, "p4", strides=2, equivariance="ignore"), "strides=1"),
         (lambda: GConv2D(2, 2, "p4", padding="same", equivariance="ignore"), "odd kernel_size"),
         (lambda: GMaxPooling2D(3, 2, equivariance="ignore"), "pool_size"),
@@ -178,3 +181,29 @@ def test_a_model_of_open_size_is_audited_at_the_size_that_is_given():
     for wrong in ((13, 13, 2), (13, 13), (0, 13, 1)):
         with pytest.raises(ValueError, match=r"does not fit the input .*\(None, None, 1\)"):
             analysis.audit(model, input_shape=wrong)
+
+
+def test_a_large_model_is_summed_up():
+    problems = [
+        analysis.Finding(f"{kind}{one}", kind, "trivial", "z2", (8,), "broken", f"use G{kind}")
+        for kind, number in (("Conv2D", 2), ("BatchNormalization", 53))
+        for one in range(number)
+    ]
+    audit = analysis.Audit("large", "p4", "p4", tuple(problems))
+    assert str(audit).splitlines() == [
+        "large under p4: 55 layer(s) break equivariance",
+        "2 Conv2D: use GConv2D",
+        "    Conv2D0, Conv2D1",
+        "53 BatchNormalization: use GBatchNormalization",
+        "    BatchNormalization0, BatchNormalization1, BatchNormalization2, BatchNormalization3 "
+        "and 49 more",
+        "All 55 layers are in table().",
+    ]
+    assert len(audit.table().splitlines()) == 2 + 55 + 55  # as it was for models of any size
+
+
+def test_a_small_model_is_shown_whole():
+    audit = analysis.audit(chain(LiftingConv2D(2, 3, "p4"), K.BatchNormalization(name="bn")))
+    assert str(audit) == audit.table()
+    assert "regular (p4)  z2  <-- broken" in str(audit)
+    assert audit.summary().splitlines()[1].startswith("1 BatchNormalization: use GBatch")

@@ -42,6 +42,55 @@ class OwnNormalization(K.BatchNormalization):
         super().__init__()
 
 
+class Position(K.Layer):
+    """Adds a vector of its own to every token, as a position embedding does."""
+
+    def build(self, shape):
+        self.positions = self.add_weight(shape=shape[1:], initializer="ones")
+
+    def call(self, inputs):
+        return inputs + self.positions
+
+
+class Drifting(K.Layer):
+    """Scales by a number that grows with every call."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = self.add_weight(shape=(), trainable=False)
+
+    def call(self, inputs):
+        self.scale.assign(self.scale + 1.0)
+        return inputs * self.scale
+
+
+class ClassToken(K.Layer):
+    def build(self, shape):
+        self.token = self.add_weight(shape=(1, 1, shape[-1]))
+
+    def call(self, inputs):
+        token = ops.broadcast_to(self.token, (ops.shape(inputs)[0], 1, inputs.shape[-1]))
+        return ops.concatenate([token, inputs], axis=1)
+
+
+def attention(*before, pool=True, size=(6, 6), data_format="channels_last"):
+    """Attention between the positions of a map, channels last or first."""
+    first = data_format == "channels_first"
+    x = inputs = keras.Input((3, *size) if first else (*size, 3))
+    x = LiftingConv2D(4, 3, "p4", padding="same", data_format=data_format)(x)
+    if pool:
+        x = GPooling(group="p4", data_format=data_format)(x)
+    tokens, channels = size[0] * size[1], x.shape[1 if first else -1]
+    x = K.Reshape((channels, tokens) if first else (tokens, channels))(x)
+    x = K.Permute((2, 1))(x) if first else x
+    for layer in before:
+        x = layer(x)
+    x = K.LayerNormalization()(x) if pool else x
+    x = x + K.MultiHeadAttention(2, 3, name="attention")(x, x)
+    x = K.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, x)
+
+
 class Ramp(keras.Sequential):
     def call(self, inputs, training=None, mask=None):
         return super().call(inputs * ops.arange(12.0)[:, None, None])
@@ -61,6 +110,16 @@ BROKEN = {
         LiftingConv2D(2, 3, "p4"),
         Restriction.from_config(Restriction("p4m", "p4").get_config()),
         GConv2D(2, 3, "p4"),
+    ),
+    "attention with a position embedding": lambda: attention(Position()),
+    "attention between oriented channels": lambda: attention(pool=False),
+    "attention with a class token": lambda: attention(ClassToken()),
+    "attention on an input that counts as images": lambda: keras.Model(
+        tokens := keras.Input((6, 6)), K.MultiHeadAttention(2, 3)(tokens, tokens)
+    ),
+    "a wrapped convolution": lambda: after_lifting(K.SpectralNormalization(K.Conv2D(8, 3))),
+    "one that insists on its shape": lambda: keras.Sequential(
+        [keras.Input((8, 8, 1)), K.Reshape((16, 4, 1)), K.Reshape((8, 8, 1))]
     ),
     "volumes": lambda: chain(
         K.Reshape((3, 12, 12, 1)), K.Conv3D(2, 3, padding="same"), K.Flatten()
@@ -102,6 +161,18 @@ SOUND = {
             GGlobalPooling(group="p4"),
         ]
     ),
+    "attention between the positions of a map": attention,
+    "attention in an oblong image": lambda: attention(size=(4, 6)),
+    "attention, channels first": lambda: attention(data_format="channels_first"),
+    "a wrapper whose state moves in training": lambda: chain(
+        K.SpectralNormalization(LiftingConv2D(2, 3, "p4")),
+        K.SpectralNormalization(GConv2D(2, 3, "p4")),
+        GGlobalPooling(group="p4"),
+    ),
+    "a layer whose weights move in every call": lambda: after_lifting(Drifting()),
+    "a mean over the channels": lambda: after_lifting(
+        K.Lambda(lambda x: ops.mean(x, axis=-1)), K.Reshape((10, 10, 1)), LiftingConv2D(2, 3, "p4")
+    ),
     "a logarithm of what may be negative": lambda: after_lifting(K.Lambda(ops.log)),
     "a group of one's own": lambda: after_lifting(
         K.ReLU(),
@@ -115,6 +186,60 @@ SOUND = {
 def test_sound(make):
     audit = analysis.audit(make())
     assert audit, audit
+
+
+def problem_of(model, layer):
+    (found,) = [one for one in analysis.audit(model).problems if one.layer == layer]
+    return found
+
+
+def test_what_the_audit_cannot_judge_is_said():
+    token = ClassToken(name="token")
+    (found,) = analysis.audit(attention(token)).problems
+    assert found.layer == "token"
+    assert "cannot judge this layer and what follows" in found.problem
+    assert "equivariance_error" in found.fix
+    found = problem_of(attention(Position(name="position")), "position")
+    assert "place of a token" in found.fix
+    assert "6 x 6 tokens, trivial" in found.problem
+    assert "GPooling" in problem_of(attention(pool=False), "attention").fix
+    tokens = keras.Input((6, 6))
+    outputs = K.MultiHeadAttention(2, 3, name="attention")(tokens, tokens)
+    found = problem_of(keras.Model(tokens, outputs), "attention")
+    assert "takes for images without channels" in found.problem
+
+
+def test_the_pooling_that_left_orientations_is_named():
+    pooling = K.GlobalAveragePooling2D(name="pooling")
+    model = chain(
+        LiftingConv2D(2, 3, "p4"), pooling, K.ReLU(), K.LayerNormalization(name="normalization")
+    )
+    found = problem_of(model, "normalization")
+    assert "which pooling left oriented" in found.problem
+    assert found.fix == "use GGlobalPooling in the place of pooling"
+
+
+def test_a_wrapped_layer_is_audited_under_its_group():
+    model = chain(K.SpectralNormalization(LiftingConv2D(2, 3, "p4m")), GPooling(group="p4m"))
+    assert analysis.audit(model).asked == "p4m"
+    assert analysis.audit(model, "p4")  # by its field on p4m, which nothing else names
+
+
+def test_an_error_that_is_not_of_the_turn_is_shown():
+    class Failing(K.Layer):
+        calls = 0
+
+        def call(self, inputs):
+            if not isinstance(inputs, keras.KerasTensor):
+                Failing.calls += 1
+                if Failing.calls > 2:
+                    raise ValueError("a fault of its own")
+            return inputs
+
+    model = after_lifting(Failing())
+    Failing.calls = 0  # the audit calls it on its own input twice, and then on the turned one
+    with pytest.raises(ValueError, match="a fault of its own"):
+        analysis.audit(model)
 
 
 @pytest.mark.parametrize(

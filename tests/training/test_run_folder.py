@@ -207,11 +207,11 @@ def test_a_damaged_state_is_named(load, tmp_path):
     (tmp_path / "history.csv").unlink()  # as if killed before it was written
     assert train() == history
     assert (tmp_path / "history.csv").is_file()
-    (weights,) = (tmp_path / "checkpoint").glob("*.h5")
+    (weights,) = (tmp_path / "checkpoint").glob("*.npz")
     whole = weights.read_bytes()
     for damaged in (whole[: len(whole) // 2], b"", None):
         weights.unlink() if damaged is None else weights.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"weights\.h5 is damaged\. Delete the folder"):
+        with pytest.raises(ValueError, match=r"weights\.npz is damaged\. Delete the folder"):
             train()
     weights.write_bytes(whole)
     state = tmp_path / "checkpoint" / "state.json"

@@ -1,13 +1,15 @@
 """Searches in one process."""
 
 import csv
+import errno
 import io
 import json
 
 import keras
 import pytest
 
-from keras_gcnn.training import load_recipe
+from keras_gcnn.full_disk import FullDiskError
+from keras_gcnn.training import load_recipe, weights_file
 from keras_gcnn.tuning import load_search, search, tuner
 
 
@@ -161,6 +163,19 @@ def test_a_damaged_note_of_starts_loses_no_trial(search_file, tmp_path, damaged)
     starts.write_text(damaged)
     tuner._count_start(folder)
     assert json.loads(starts.read_text())["starts"] == 1
+
+
+def test_a_full_disk_is_no_fault_of_a_trial(search_file, tmp_path, monkeypatch):
+    def fill(model, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    recipe = load_search(search_file, search__trials=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(weights_file, "save", fill)
+        with pytest.raises(FullDiskError, match="No space left on device"):
+            search(recipe, tmp_path / "run")
+    (row,) = search(recipe, tmp_path / "run")
+    assert (row["trial"], row["status"]) == ("0", "completed")
 
 
 def test_a_worker_of_another_search_is_refused(search_file, change, tmp_path, monkeypatch):

@@ -1,0 +1,32 @@
+"""A full disk, or a limit on the sizes of files, as an error that says what to do."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class FullDiskError(OSError):
+    """A file could not be written for lack of space."""
+
+
+@contextmanager
+def explain_full_disk(path: Path) -> Iterator[None]:
+    """Turns the errors of a full disk, while `path` is written, into a sentence.
+
+    Raises:
+        FullDiskError: if there is no space for the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _ERRORS or isinstance(error, FullDiskError):
+            raise
+        raise FullDiskError(
+            f"{path} could not be written ({error.strerror}). All that was finished before is "
+            "kept. Free some space and run the same again to go on."
+        ) from error

@@ -1,0 +1,48 @@
+"""The weights of a network and the state of its optimizer in one file of arrays.
+
+Keras writes weights by HDF5, whose library crashes the process when the disk is full. These files
+are made in memory and written at once.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import keras
+import numpy as np
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    return [*model.weights, *model.optimizer.variables]
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Writes the weights of a compiled model and the variables of its optimizer, in their order.
+
+    Raises:
+        OSError: if there is no space.
+    """
+    arrays = [keras.ops.convert_to_numpy(one) for one in _variables(model)]
+    # NumPy's files have no bfloat16, of which every value is a float32 too.
+    arrays = [one.astype("float32") if one.dtype.kind == "V" else one for one in arrays]
+    content = io.BytesIO()
+    np.savez(content, *arrays)
+    path.write_bytes(content.getbuffer())
+
+
+def load(model: keras.Model, path: Path) -> None:
+    """Loads what `save` wrote into a compiled model whose optimizer is built.
+
+    Raises:
+        EOFError, OSError, ValueError, zipfile.BadZipFile: if the file is missing, damaged, or of
+            another network.
+    """
+    variables = _variables(model)
+    with np.load(path) as stored:
+        arrays = [stored[name] for name in stored.files]
+    shapes = [tuple(one.shape) for one in variables]
+    if [one.shape for one in arrays] != shapes:
+        raise ValueError(f"{path} holds arrays of other shapes than the network has.")
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
