@@ -14,7 +14,7 @@ ALONE := tests/groups tests/data $(wildcard tests/analysis/test_latent*.py) \
   $(addprefix tests/training/test_,growth.py interrupt.py recipe.py recipes.py report.py \
     run_folder.py) \
   $(addprefix tests/tuning/test_,guide.py hypermodel.py kill.py search.py space.py) \
-  $(addprefix tests/zoo/test_,budget.py counts.py publish.py) \
+  tests/untrusted/test_files.py $(addprefix tests/zoo/test_,budget.py counts.py publish.py) \
   $(addprefix tests/test_,benchmark_pages.py benchmarks.py cli.py examples.py profile_steps.py readme.py serving.py) \
   tests/export/test_layers.py
 THREADS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_gcnn import untrusted
 from keras_gcnn.training import files
 
 
@@ -83,11 +84,13 @@ class Checkpoint(keras.callbacks.Callback):
         )
 
     def _load(self, model: keras.Model, name: str) -> None:
+        path = self.folder / name
         try:
-            model.load_weights(self.folder / name)
+            untrusted.count_elements(path, path.stat().st_size)
+            model.load_weights(path)
         # What h5py and Keras raise on a file that is missing, cut off or another network's.
         except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-            raise ValueError(f"{self.folder / name} is damaged. {self._remedy}") from error
+            raise ValueError(f"{path} is damaged. {self._remedy}") from error
 
     def on_train_begin(self, logs=None):
         # Early stopping forgets everything when training begins; this runs after it.
