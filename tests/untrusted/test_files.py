@@ -1,4 +1,4 @@
-"""Archives, JSON and HDF5 that ask for far more than they are: each is refused before it gets it."""
+"""Archives, JSON and HDF5 that ask for far more than they are, which are refused first."""
 
 import json
 import zipfile
