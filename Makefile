@@ -32,7 +32,8 @@ lint: .venv/test
 # A trained P4 network and a plain one that costs as much, on 127.0.0.1:8000; see docs/serving.md.
 serve: .venv/serve
 	cd examples/serve_ray && ../../$(BIN)/python export_models.py && \
-	  RAY_USAGE_STATS_ENABLED=0 ../../$(BIN)/serve run serve.yaml
+	  RAY_USAGE_STATS_ENABLED=0 RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 PYTHONPATH=. \
+	  RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=retry:middlewares ../../$(BIN)/serve run serve.yaml
 
 export-matrix: .venv/test
 	$(BIN)/python benchmarks/export_matrix.py

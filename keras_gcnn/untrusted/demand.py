@@ -11,7 +11,7 @@ import keras
 
 # Weights beyond twice those that the file holds, e.g. of a model that was saved without some.
 _ALWAYS_ALLOWED = 2**18
-_LARGEST_IMAGE = 2**26  # numbers: a quarter of a gigabyte in float32
+_LARGEST_IMAGE = 2**27  # numbers: half a gigabyte in float32
 _LARGEST_TABLES = 2**31  # bytes of all tables of steerable layers, by an estimate from above
 _LARGEST_OPTION = {"samples": 2**12, "sigma": 2**10}
 _BYTES = 8  # of a number in float64
