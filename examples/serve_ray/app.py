@@ -6,25 +6,27 @@ where to listen.
 
     GET  /health   "ok"
     GET  /         the classes and the size of the images
-    POST /predict  {"images": [image, ...]}, an image as nested lists (rows, columns[, channels])
+    POST /predict  {"images": [image, ...]}, an image as nested lists (rows, columns[, channels]),
+                   or an array (images, rows, columns[, channels]) as numpy.save writes it
 """
 
 import asyncio
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from fastapi import FastAPI, HTTPException, Request
 from ray import serve
+from reading import ClientError, read_images
 
 # Ray sends the class to its processes as it is here: annotations are not postponed, and what it
 # uses comes before it.
 
 LARGEST_BODY = 4_000_000  # bytes
 LONGEST_WAIT = 10  # seconds for a body
-MOST_IMAGES = 256  # in one request
 api = FastAPI(title="Image classifier")
 
 
@@ -65,7 +67,9 @@ class Classifier:
         self.session = onnxruntime.InferenceSession(path, options)
         entry = self.session.get_inputs()[0]
         self.name, self.shape = entry.name, tuple(entry.shape[1:])
-        self.lowest, self.highest = pixels
+        self.pixels = pixels
+        # Bodies are read one after the other, beside the loop that answers.
+        self.reader = ThreadPoolExecutor(1)
         if entry.type != "tensor(float)" or not all(isinstance(one, int) for one in self.shape):
             raise ValueError(f"{path} takes {entry.type} of shape {self.shape}, not float images.")
         stored = self.session.get_modelmeta().custom_metadata_map
@@ -101,53 +105,21 @@ class Classifier:
     @api.get("/")
     async def about(self) -> dict:
         """What is served."""
-        pixels = (self.lowest, self.highest)
-        return {"classes": self.classes, "image": self.shape, "pixels": pixels}
+        return {"classes": self.classes, "image": self.shape, "pixels": self.pixels}
 
     @api.post("/predict")
     async def predict(self, request: Request) -> dict:
         """Classifies images."""
-        images = self._read(await _body(request))
+        body = await _body(request)
+        loop = asyncio.get_running_loop()
+        try:
+            images = await loop.run_in_executor(
+                self.reader, read_images, body, self.shape, self.pixels
+            )
+        except ClientError as error:
+            raise HTTPException(error.status, error.reason) from error
         found = await asyncio.gather(*(self.classify(image) for image in images))
         return {"predictions": found}
-
-    def _read(self, body: bytes) -> list[np.ndarray]:
-        """The images of a request, or an error of the client's that says what is wrong."""
-        try:
-            content = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise HTTPException(400, f"The body is no JSON: {error}.") from error
-        images = content.get("images") if isinstance(content, dict) else None
-        if not isinstance(images, list) or not images:
-            raise HTTPException(422, 'Send {"images": [image, ...]}, with one image or more.')
-        if len(images) > MOST_IMAGES:
-            raise HTTPException(413, f"{len(images)} images; send at most {MOST_IMAGES} at once.")
-        return [self._image(image, number) for number, image in enumerate(images)]
-
-    def _image(self, image: object, number: int) -> np.ndarray:
-        try:
-            array = np.array(image)
-        except ValueError as error:
-            raise HTTPException(422, f"Image {number} has rows of different lengths.") from error
-        if array.dtype.kind not in "iuf":
-            raise HTTPException(422, f"Image {number} is no nested list of numbers.")
-        with np.errstate(over="ignore"):
-            array = array.astype("float32")
-        if array.shape == self.shape[:-1] and self.shape[-1] == 1:
-            array = array[..., None]
-        if array.shape != self.shape:
-            raise HTTPException(
-                422, f"Image {number} has the shape {array.shape}; the model takes {self.shape}."
-            )
-        if not np.isfinite(array).all():
-            raise HTTPException(422, f"Image {number} holds NaN, infinity or too large a number.")
-        if array.min() < self.lowest or array.max() > self.highest:
-            raise HTTPException(
-                422,
-                f"Image {number} has pixels from {array.min():g} to {array.max():g}; the model "
-                f"takes {self.lowest:g} to {self.highest:g}.",
-            )
-        return array
 
 
 def build(arguments: dict) -> serve.Application:

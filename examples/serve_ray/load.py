@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import io
 import json
 import statistics
 import threading
 import time
 from urllib.parse import urlsplit
+
+import numpy as np
 
 
 def digit(rows: int, columns: int) -> list[list[float]]:
@@ -19,7 +22,16 @@ def digit(rows: int, columns: int) -> list[list[float]]:
     return [[float(abs(x - columns // 2) < 2) for x in range(columns)] for _ in range(rows)]
 
 
-def send(url: str, until: float, body: str, times: list[float]) -> None:
+def body_of(image: list[list[float]], images: int, npy: bool) -> bytes:
+    """The same image several times, as JSON or as .npy of 8-bit pixels."""
+    if not npy:
+        return json.dumps({"images": [image] * images}).encode()
+    file = io.BytesIO()
+    np.save(file, np.array([image] * images, "uint8"))
+    return file.getvalue()
+
+
+def send(url: str, until: float, body: bytes, times: list[float]) -> None:
     """Sends requests one after the other and notes the seconds of each."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=30)
@@ -33,13 +45,15 @@ def send(url: str, until: float, body: str, times: list[float]) -> None:
         times.append(time.perf_counter() - start)
 
 
-def measure(url: str, seconds: float, clients: int, images: int) -> dict[str, float]:
+def measure(
+    url: str, seconds: float, clients: int, images: int, npy: bool = False
+) -> dict[str, float]:
     """Requests a second, and the median and 99th percentile of their milliseconds."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=30)
     connection.request("GET", parts.path + "/")
     rows, columns, _ = json.loads(connection.getresponse().read())["image"]
-    body = json.dumps({"images": [digit(rows, columns)] * images})
+    body = body_of(digit(rows, columns), images, npy)
     times: list[float] = []
     send(url, time.perf_counter() + 1, body, [])  # to warm up
     until = time.perf_counter() + seconds
@@ -68,10 +82,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--clients", type=int, default=8, help="at the same time")
     parser.add_argument("--images", type=int, default=1, help="in each request")
+    parser.add_argument("--npy", action="store_true", help="send .npy instead of JSON")
     options = parser.parse_args()
     for number, url in enumerate(options.urls):
         try:
-            found = measure(url, options.seconds, options.clients, options.images)
+            found = measure(url, options.seconds, options.clients, options.images, options.npy)
         except (OSError, http.client.HTTPException, KeyError, ValueError) as error:
             raise SystemExit(f"No classifier answers at {url} ({error}). Is it served?") from None
         if not number:

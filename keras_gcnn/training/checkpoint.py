@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_gcnn import untrusted
 from keras_gcnn.training import files, weights_file
 
 _DAMAGE = (
@@ -93,6 +94,7 @@ class Checkpoint(keras.callbacks.Callback):
         path = self.folder / name
         try:
             if path.suffix == ".h5":  # of version 0.1
+                untrusted.count_elements(path, path.stat().st_size)
                 model.load_weights(path)
             else:
                 weights_file.load(model, path)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import keras
 
-from keras_gcnn import groups
+from keras_gcnn import groups, untrusted
 from keras_gcnn.layers.quiet import without_warnings
 
+_SUFFIXES = (".keras", ".h5", ".hdf5")
 _REMEDY = "Build the network with the arguments of the one that was saved, or give another file."
 
 
@@ -21,7 +22,8 @@ def load_weights(model: keras.Model, weights: str | os.PathLike | None) -> keras
     are compared with the network's; a weights file does not.
 
     Raises:
-        ValueError: if there is no such file, or if it is of another network.
+        ValueError: if there is no such file, if it is of another network, or if `export.load` or
+            its check of weights would refuse it.
     """
     if weights is None:
         return model
@@ -30,16 +32,19 @@ def load_weights(model: keras.Model, weights: str | os.PathLike | None) -> keras
             f"weights={weights!r} has to be the name of published weights (see zoo.available()), "
             "the path of a .weights.h5 or .keras file, or None."
         )
-    path = Path(weights).expanduser()
-    if not path.is_file():
+    path = Path(os.path.expanduser(weights))
+    if not os.path.isfile(path) or path.suffix not in _SUFFIXES:  # also of a name that is too long
         raise ValueError(
-            f"weights={str(weights)!r} is no file. Give the path of a .weights.h5 or .keras file "
-            "of this network, the name of published weights (see zoo.available()), or None."
+            f"weights={str(weights)[:200]!r} is no file of weights. Give the path of a .weights.h5 "
+            "or .keras file of this network, the name of published weights (see zoo.available()), "
+            "or None."
         )
     stored = error = None
     try:
         if path.suffix == ".keras":
-            stored = keras.saving.load_model(path, compile=False)
+            stored = untrusted.load_model(path)
+        else:
+            untrusted.count_elements(path, path.stat().st_size)
         if stored is None or not _differing_groups(stored, model):
             with without_warnings():  # what Keras misses is in its error too
                 model.load_weights(path)
