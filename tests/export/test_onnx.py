@@ -3,11 +3,12 @@
 import re
 
 import keras
+import numpy as np
 import pytest
 
 from keras_gcnn import export, layers
 from keras_gcnn.export.failures import ConversionError, explain
-from tests.helpers.layers import randomize
+from tests.helpers.layers import randomize, relative_error
 
 FIELDS = {0: 4, 1: 2}
 # Of those that a layer takes by name: glu halves the channels, threshold needs arguments.
@@ -58,6 +59,27 @@ def test_transposed_convolutions_with_gaps_between_their_kernels(tmp_path):
         )(image),
     ]
     export.save(keras.Model(image, x), tmp_path / "net.onnx")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="what PyTorch's kernels replace")
+@pytest.mark.filterwarnings("ignore")  # of tracing
+def test_keras_writes_our_normalisations_and_activations_by_itself(tmp_path, rng):
+    import onnxruntime
+
+    image = keras.Input((4, 4, 8), name="image")
+    outputs = [
+        layers.GBatchNormalization("p4")(image),
+        layers.SteerableBatchNormalization(FIELDS)(image),
+        layers.FourierActivation(FIELDS)(image),
+    ]
+    model = randomize(keras.Model(image, outputs), rng)
+    model(np.zeros((1, 4, 4, 8)))
+    model.export(tmp_path / "net.onnx", format="onnx", verbose=False)
+    x = rng.normal(size=(3, 4, 4, 8)).astype("float32")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    (entry,) = session.get_inputs()
+    for found, wanted in zip(session.run(None, {entry.name: x}), model(x), strict=True):
+        assert relative_error(found, keras.ops.convert_to_numpy(wanted)) < 1e-5
 
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch's converter has it")
