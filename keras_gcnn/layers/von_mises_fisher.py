@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_gcnn.distributions import von_mises_fisher
+from keras_gcnn.layers import dense_parts
 from keras_gcnn.layers.backend import widened
 from keras_gcnn.layers.sampling import SamplingLayer
 
@@ -18,6 +19,9 @@ class VonMisesFisherHead(keras.layers.Layer):
     one's softplus plus `least`: it grows linearly, so that large ones do not make the gradient
     explode as an exponential would, and never comes close to zero, where the mean direction has no
     gradient any more and stays lost (posterior collapse).
+
+    Keras's `quantize` and `enable_lora` work on the two dense layers, `dense_layers`, and what they
+    change is saved, loaded and cloned with this layer.
 
     Args:
         dim: int from 2, number of coordinates; the sphere has one dimension less.
@@ -76,8 +80,7 @@ class VonMisesFisherHead(keras.layers.Layer):
         )
 
     def build(self, input_shape):
-        self._direction.build(input_shape)
-        self._concentration.build(input_shape)
+        dense_parts.build(self.dense_layers, input_shape)
         self.built = True
 
     @property
@@ -96,13 +99,23 @@ class VonMisesFisherHead(keras.layers.Layer):
         return (*leading, self.dim), (*leading, 1)
 
     def get_config(self) -> dict:
+        changes = dense_parts.changes_of(self.dense_layers, self.dtype_policy)
         return {
             **super().get_config(),
             "dim": self.dim,
             "least": self.least,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            **({} if changes is None else {"dense_layers": changes}),
         }
+
+    @classmethod
+    def from_config(cls, config: dict):
+        config = dict(config)
+        changes = config.pop("dense_layers", None)
+        layer = cls(**config)
+        dense_parts.change(layer.dense_layers, changes)
+        return layer
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
