@@ -18,9 +18,12 @@ import keras
 import numpy as np
 
 from keras_gcnn.analysis.compiled import without_trace
+from keras_gcnn.export import tensorflow_operations, transposed_pads
+from keras_gcnn.export.failures import ConversionError
 from keras_gcnn.layers.quiet import without_warnings
 
 METADATA = "keras_gcnn.json"
+FAILURE = "failure.txt"  # in which the second process leaves the message of what it cannot do
 Outputs = list[list[np.ndarray]]
 
 
@@ -96,10 +99,13 @@ def _write_onnx(model: keras.Model, path: Path, samples, metadata: dict) -> Outp
         return _elsewhere(model, path, samples, metadata, "onnx")
     import onnx
 
+    if backend == "tensorflow":
+        tensorflow_operations.register()
     model(samples[0])  # what was never called is not exported
     with without_warnings():  # of tracing; what was traced wrongly is found below
         model.export(str(path), format="onnx", verbose=False)
     written = onnx.load(path)
+    transposed_pads.repair(written.graph)
     _rename(written.graph, [one.name for one in model.inputs], sorted(model.output))
     for key, value in metadata.items():
         text = value if isinstance(value, str) else json.dumps(value)
@@ -152,9 +158,12 @@ def _elsewhere(model: keras.Model, path: Path, samples, metadata: dict, format: 
             text=True,
             check=False,
         )
+        failure = Path(folder, FAILURE)
+        if failure.exists():
+            raise ConversionError(failure.read_text(encoding="utf-8"), backend="tensorflow")
         if done.returncode:
             last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-            raise ValueError(f"{path.name} could not be written with TensorFlow: {last[0]}")
+            raise ConversionError(last[0], backend="tensorflow")
         return unpacked(results, len(samples))
 
 

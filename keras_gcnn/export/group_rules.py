@@ -213,16 +213,9 @@ def von_mises_fisher_head(writer: Writer, inputs):
     """Two dense layers, the one scaled to length one, the other to positive numbers."""
     layer = writer.layer
     direction, concentration = layer.dense_layers
-    mu = writer.add(
-        keras.layers.Dense, inputs, layer.dim, part="direction", weights=direction.get_weights()
-    )
+    # As the layers start and are regularised matters in training only.
+    form = {"kernel_initializer": "glorot_uniform", "kernel_regularizer": None}
+    mu = writer.like(direction, inputs, "direction", **form)
     mu = writer.add(keras.layers.UnitNormalization, mu, axis=-1)
-    kappa = writer.add(
-        keras.layers.Dense,
-        inputs,
-        1,
-        activation="softplus",
-        part="concentration",
-        weights=concentration.get_weights(),
-    )
+    kappa = writer.like(concentration, inputs, "concentration", activation="softplus", **form)
     return mu, writer.add(keras.layers.Rescaling, kappa, 1.0, layer.least, part="least")

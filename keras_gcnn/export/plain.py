@@ -12,6 +12,7 @@ import keras
 from keras_gcnn.analysis.models import is_graph
 from keras_gcnn.export import group_rules, steerable_rules  # noqa: F401 - they know the layers
 from keras_gcnn.export.configuration import check_stock
+from keras_gcnn.export.copies import copy_weights
 from keras_gcnn.export.graph import Graph
 from keras_gcnn.export.normalization import (
     Affine,
@@ -180,11 +181,12 @@ def _is_number(value: object) -> bool:
 
 
 def _copy_weights(layer: keras.Layer, twin: keras.Layer, change: Affine | None) -> None:
-    weights = layer.get_weights()
-    if change is not None:
-        kernel, *bias = weights
-        weights = change.weights(kernel, bias[0] if bias else None, kernel_channels(layer))
-    twin.set_weights(weights)
+    if change is None:
+        copy_weights(layer, twin)
+    else:
+        kernel, *bias = layer.get_weights()
+        bias = bias[0] if bias else None
+        twin.set_weights(change.weights(kernel, bias, kernel_channels(layer)))
     if hasattr(twin, "finalize_state"):  # of layers that are adapted to data
         twin.finalize_state()
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_gcnn.export.configuration import check_stock
+from keras_gcnn.export.copies import copy_weights
 from keras_gcnn.export.normalization import LINEAR, Affine
 
 Rule = Callable[["Writer", Any], Any]
@@ -88,6 +89,22 @@ class Writer:
         outputs = layer(inputs)
         if len(weights):
             layer.set_weights([np.asarray(one) for one in weights])
+        return outputs
+
+    def like(self, original: keras.Layer, inputs, part: str, **changes):
+        """Calls a new layer like one of Keras inside the layer, quantized or with LoRA as that is.
+
+        Args:
+            original: the layer inside.
+            inputs: what to call it on.
+            part: what it does.
+            **changes: of its configuration.
+        """
+        name = self.free(f"{self.name}_{part}")
+        layer = type(original).from_config({**original.get_config(), "name": name, **changes})
+        check_stock(layer)
+        outputs = layer(inputs)
+        copy_weights(original, layer)
         return outputs
 
     def free(self, name: str) -> str:

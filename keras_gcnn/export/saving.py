@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from keras_gcnn import __version__
-from keras_gcnn.export import formats
+from keras_gcnn.export import failures, formats
 from keras_gcnn.export.checks import (
     check_classes,
     check_model,
@@ -120,15 +120,12 @@ def save_and_compare(
         try:
             with explain_full_disk(path):
                 found = kind.write(written, temporary, samples, metadata)
-        except (ImportError, OSError, ValueError):
+        except (ImportError, OSError):
             raise
         except Exception as error:  # of a converter, which may fail in any way
-            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise ValueError(
-                f"{path} was not written: {model.name!r} cannot be converted to {format} on "
-                f"{keras.backend.backend()} ({first}). Does it state the size of its images? Other "
-                "formats and backends may take it."
-            ) from error
+            shape = tuple(inputs_of(model)[0].shape)
+            message = failures.explain(error, model.name, format, shape)
+            raise ValueError(f"{path} was not written: {message}") from error
         worst = _difference(expected, found)
         # Looked at only where it matters, as it takes time.
         allowed = tolerance

@@ -20,9 +20,12 @@ def main() -> None:
     with np.load(folder / "inputs.npz") as arrays:
         samples = [arrays[name] for name in arrays.files]
     write = formats.FORMATS[task["format"]].write
-    formats.packed(
-        folder / "outputs.npz", write(model, Path(task["path"]), samples, task["metadata"])
-    )
+    try:
+        found = write(model, Path(task["path"]), samples, task["metadata"])
+    except Exception as error:  # of a converter, which may fail in any way
+        (folder / formats.FAILURE).write_text(str(error), encoding="utf-8")
+        raise
+    formats.packed(folder / "outputs.npz", found)
 
 
 if __name__ == "__main__":

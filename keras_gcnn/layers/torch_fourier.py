@@ -18,9 +18,13 @@ _AT_ONCE_ELSEWHERE = 2**26
 
 
 def can_fuse(activation) -> bool:
-    """Whether the gradient is known to be in the input alone; a compiler fuses better by itself."""
+    """Whether the gradient is known to be in the input alone; a compiler fuses better by itself.
+
+    A trace would keep neither that the parts fill their memory nor batches of another size.
+    """
     own = getattr(keras.activations, getattr(activation, "__name__", ""), None)
-    return own is activation and not torch.compiler.is_compiling()
+    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return own is activation and not recorded
 
 
 def activate(inputs, to_samples, to_field, activation, last: bool):

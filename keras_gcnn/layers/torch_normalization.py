@@ -57,6 +57,7 @@ def moments(inputs: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor
 
 def batch_normalization(inputs, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):
     """What `keras.ops.batch_normalization` does."""
+    axis = axis % inputs.ndim  # a negative one makes transpositions that ONNX does not have
     centre = mean.detach()  # that the map is moved by it has no gradient; the offset's term has
     scale = torch.rsqrt(variance + epsilon) * (1.0 if scale is None else scale)
     moved = (centre - mean) * scale

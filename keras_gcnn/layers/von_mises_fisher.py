@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_gcnn.distributions import von_mises_fisher
 from keras_gcnn.distributions.direction import unit
+from keras_gcnn.layers import dense_parts
 from keras_gcnn.layers.backend import widened
 from keras_gcnn.layers.sampling import SamplingLayer
 
@@ -21,6 +22,9 @@ class VonMisesFisherHead(keras.layers.Layer):
     gradient any more and stays lost (posterior collapse). Where the dense layer returns zeros, the
     mean direction is the first axis, without a gradient; below a length of 1e-3 the gradient is
     bounded, so that an image without a direction does no harm in training.
+
+    Keras's `quantize` and `enable_lora` work on the two dense layers, `dense_layers`, and what they
+    change is saved, loaded and cloned with this layer.
 
     Args:
         dim: int from 2, number of coordinates; the sphere has one dimension less.
@@ -79,8 +83,7 @@ class VonMisesFisherHead(keras.layers.Layer):
         )
 
     def build(self, input_shape):
-        self._direction.build(input_shape)
-        self._concentration.build(input_shape)
+        dense_parts.build(self.dense_layers, input_shape)
         self.built = True
 
     @property
@@ -99,13 +102,23 @@ class VonMisesFisherHead(keras.layers.Layer):
         return (*leading, self.dim), (*leading, 1)
 
     def get_config(self) -> dict:
+        changes = dense_parts.changes_of(self.dense_layers, self.dtype_policy)
         return {
             **super().get_config(),
             "dim": self.dim,
             "least": self.least,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            **({} if changes is None else {"dense_layers": changes}),
         }
+
+    @classmethod
+    def from_config(cls, config: dict):
+        config = dict(config)
+        changes = config.pop("dense_layers", None)
+        layer = cls(**config)
+        dense_parts.change(layer.dense_layers, changes)
+        return layer
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")

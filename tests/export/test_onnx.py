@@ -1,0 +1,109 @@
+"""ONNX files of what converters do not take by themselves."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import export, layers
+from keras_gcnn.export.failures import ConversionError, explain
+from tests.helpers.layers import randomize, relative_error
+
+FIELDS = {0: 4, 1: 2}
+# Of those that a layer takes by name: glu halves the channels, threshold needs arguments.
+ACTIVATIONS = [
+    name
+    for name in dir(keras.activations)
+    if not name.startswith("_")
+    and name not in ("get", "serialize", "deserialize", "glu", "threshold")
+]
+
+
+def test_every_activation_wherever_it_stands(tmp_path, rng):
+    """`save` compares ONNX Runtime's outputs with the network's; each has an output to itself."""
+    image = keras.Input((4, 4, 8), name="image")
+    inner = keras.Sequential([keras.Input((4, 4, 8)), keras.layers.Activation("gelu")])
+    x = layers.GConv2D(2, 1, "p4", activation="gelu", name="ours")(inner(image))
+    x = layers.NormActivation(FIELDS, activation="gelu", name="norms")(x)
+    x = layers.GatedActivation(FIELDS, activation="gelu", gate="gelu", name="gates")(x)
+    x = layers.FourierActivation(FIELDS, activation="gelu", name="samples")(x)
+    x = layers.InvariantMap(FIELDS, 3, activation="gelu", name="invariants")(x)
+    x = keras.layers.Conv2D(3, 1, activation="gelu", name="stock")(x)
+    x = keras.layers.TimeDistributed(keras.layers.Dense(2, activation="gelu"), name="rows")(x)
+    outputs = {"gelu_everywhere": keras.ops.gelu(x, approximate=False)}
+    for name in ACTIVATIONS:
+        outputs[name] = keras.layers.Activation(name, name=f"layer_{name}")(image)
+    model = keras.Model(image, outputs)
+    randomize(model, rng)
+    export.save(model, tmp_path / "net.onnx")
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has TensorFlow write the file")
+def test_transposed_convolutions_with_gaps_between_their_kernels(tmp_path):
+    """A stride beyond the kernel, and an end that the kernel does not reach."""
+    image = keras.Input((3, 4, 4), name="image")
+    ones = {"bias_initializer": "ones"}
+    x = [
+        keras.layers.Conv2DTranspose(2, size, strides, padding, output_padding=more, **ones)(image)
+        for size, strides, padding, more in [
+            (1, 3, "valid", None),
+            (1, (2, 3), "same", None),
+            (3, 2, "valid", 1),
+        ]
+    ]
+    x += [
+        layers.GConv2DTranspose(1, 2, "p4", strides=3, equivariance="ignore", **ones)(image),
+        layers.SteerableConv2DTranspose(
+            {0: 2, 1: 1}, {0: 1, 1: 1}, 1, strides=2, equivariance="ignore", **ones
+        )(image),
+    ]
+    export.save(keras.Model(image, x), tmp_path / "net.onnx")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="what PyTorch's kernels replace")
+@pytest.mark.filterwarnings("ignore")  # of tracing
+def test_keras_writes_our_normalisations_and_activations_by_itself(tmp_path, rng):
+    import onnxruntime
+
+    image = keras.Input((4, 4, 8), name="image")
+    outputs = [
+        layers.GBatchNormalization("p4")(image),
+        layers.SteerableBatchNormalization(FIELDS)(image),
+        layers.FourierActivation(FIELDS)(image),
+    ]
+    model = randomize(keras.Model(image, outputs), rng)
+    model(np.zeros((1, 4, 4, 8)))
+    model.export(tmp_path / "net.onnx", format="onnx", verbose=False)
+    x = rng.normal(size=(3, 4, 4, 8)).astype("float32")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    (entry,) = session.get_inputs()
+    for found, wanted in zip(session.run(None, {entry.name: x}), model(x), strict=True):
+        assert relative_error(found, keras.ops.convert_to_numpy(wanted)) < 1e-5
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch's converter has it")
+def test_an_operation_that_the_converter_lacks_is_named(tmp_path):
+    image = keras.Input((4,))
+    model = keras.Model(image, keras.ops.erfinv(image), name="mine")
+    message = "'mine' cannot be converted to onnx on tensorflow, because .* the operation Erfinv"
+    with pytest.raises(ValueError, match=message) as caught:
+        export.save(model, tmp_path / "mine.onnx")
+    assert "size" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "shape", "wanted", "unwanted"),
+    [
+        (RuntimeError("Name: a OpType: Foo"), (None, None, 3), "operation Foo", "size"),
+        (RuntimeError("operator 'aten::foo' to ONNX"), (None, 3), "operation aten::foo", "size"),
+        (ConversionError("lost\nmore", "tensorflow"), (None, 3), r"on tensorflow \(lost\)", "size"),
+        (RuntimeError("lost"), (None, None, 3), r"\(lost\).* state the size", "operation"),
+        (KeyError(), (None, 3), r"\(KeyError\)", "size"),
+    ],
+)
+def test_a_guess_is_made_only_where_it_may_be_right(error, shape, wanted, unwanted):
+    text = explain(error, "mine", "onnx", shape)
+    assert re.search(wanted, text)
+    assert unwanted not in text
