@@ -19,6 +19,7 @@ from keras_gcnn.export.checks import (
     check_path,
     check_scale,
     check_tolerance,
+    inputs_of,
 )
 from keras_gcnn.export.plain import to_plain
 from keras_gcnn.export.samples import samples_of
