@@ -49,9 +49,14 @@ class GPooling(GroupLayer):
         self.mode = check_choice("mode", mode, tuple(_REDUCE))
 
     @property
-    def map_out(self) -> groups.Group:
-        """No orientations are left."""
-        return groups.get("z2")
+    def map_in(self) -> groups.Group | None:
+        """The group whose orientations are pooled; None on Z2, which has none: any map will do."""
+        return self.group if self.group.order > 1 else None
+
+    @property
+    def map_out(self) -> groups.Group | None:
+        """No orientations are left; on Z2 the channels are those of the input."""
+        return groups.get("z2") if self.group.order > 1 else None
 
     def build(self, input_shape):
         self.fields(input_shape)

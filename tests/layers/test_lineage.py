@@ -231,7 +231,8 @@ HARMLESS = {
     "channels first": channels_first,
     "fields": fields,
     "images from numbers": images_from_numbers,
-    "the zoo's autoencoder": lambda: zoo.vae("p4", orientation=True),
+    "positions alone": lambda: sequential(steer(), GGlobalPooling(group="z2", keepdims=True)),
+    "the zoo's autoencoder": lambda: zoo.vae("so2", orientation=True),
 }
 
 
