@@ -60,11 +60,16 @@ def sample_angle(kappa, dim: int, shape: tuple, seeds) -> Angle:
     rank = dim - 1
     carried = rank / (2 * kappa + ops.sqrt(4 * kappa * kappa + rank * rank))  # c
     carried = ops.reshape(ops.broadcast_to(carried, shape), (-1,))
-    drawn = _draw(carried, dim, FIRST, seeds[0])
-    most, left = ops.top_k(drawn, k=second_draws(ops.shape(carried)[0]))
-    again = _draw(ops.take(carried, left, axis=0), dim, PROPOSALS - FIRST, seeds[1])
-    again = ops.where(most < _NONE, most, again)  # there is room for more than is left over
-    drawn = ops.scatter_update(drawn, left[:, None], again)
+    number = ops.shape(carried)[0]
+    if keras.backend.backend() == "jax" and not isinstance(number, int):
+        # JAX exports for any number of samples, of which it cannot choose a part.
+        drawn = _draw(carried, dim, PROPOSALS, seeds[0])
+    else:
+        drawn = _draw(carried, dim, FIRST, seeds[0])
+        most, left = ops.top_k(drawn, k=second_draws(number))
+        again = _draw(ops.take(carried, left, axis=0), dim, PROPOSALS - FIRST, seeds[1])
+        again = ops.where(most < _NONE, most, again)  # there is room for more than is left over
+        drawn = ops.scatter_update(drawn, left[:, None], again)
     squared = ops.reshape(carried * drawn, shape)
     tangent, whole = ops.sqrt(squared), 1 + squared
     rest = 2 * squared / whole

@@ -136,13 +136,14 @@ class Conversion:
         kept = isinstance(operation, self._keep)
         if not kept and (rule := find_rule(operation)) is not None:
             # Of what else a call may have, masks and training, nothing matters at inference.
-            return lambda inputs, **rest: self._translated(operation, rule, inputs)
+            return lambda inputs, **rest: self._translated(operation, rule, inputs, **rest)
         if id(operation) not in self._twins:
             self._twins[id(operation)] = self._twin(operation)
         return self._twins[id(operation)]
 
-    def _translated(self, layer: keras.Layer, rule: Rule, inputs):
+    def _translated(self, layer: keras.Layer, rule: Rule, inputs, training=None, **_):
         """Stock layers in the place of one; a layer that is called again gets others."""
+        _check_training(layer, training)
         self._calls[id(layer)] += 1
         call, name = self._calls[id(layer)], self._names[id(layer)]
         if call > 1:
@@ -157,9 +158,13 @@ class Conversion:
         if is_graph(operation):
             outer = self if self._flatten else None
             inner = Conversion(operation, self._fold, self._flatten, self._keep, outer)
-            if self._flatten:
-                return lambda inputs, **rest: inner.follow(inputs)
-            return inner.model()
+            plain = None if self._flatten else inner.model()
+
+            def follow(inputs, training=None, **rest):
+                _check_training(operation, training)
+                return inner.follow(inputs) if plain is None else plain(inputs, **rest)
+
+            return follow
         if not isinstance(operation, self._keep):
             check_stock(operation)
         change = self._folded.get(id(operation))
@@ -174,6 +179,15 @@ class Conversion:
             return outputs
 
         return call
+
+
+def _check_training(layer: keras.Layer, training: bool | None) -> None:
+    """Raises a `ValueError` if the graph calls a layer as in training, whatever it is used for."""
+    if training:
+        raise ValueError(
+            f"{type(layer).__name__} {layer.name!r} is called with training=True, and its plain "
+            "form computes what it does at inference. Leave `training` out of the call."
+        )
 
 
 def _is_number(value: object) -> bool:

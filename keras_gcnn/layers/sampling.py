@@ -53,11 +53,25 @@ class SamplingLayer(keras.layers.Layer):
         mean, spread = inputs
         shape = () if self.samples is None else (self.samples,)
         if training or self.at_inference == "sample":
+            self._check_recording()
             found = self._draw(mean, spread, shape)
         else:
             mean = ops.convert_to_tensor(mean)
             found = ops.broadcast_to(mean, (*shape, *ops.shape(mean)))
         return ops.moveaxis(found, 0, 1) if shape else found
+
+    def _check_recording(self) -> None:
+        """Raises a `ValueError` if PyTorch writes a graph, which would not draw anew."""
+        if keras.backend.backend() != "torch":
+            return
+        import torch
+
+        if torch.compiler.is_exporting() or torch.jit.is_tracing():
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} draws random numbers, which PyTorch neither "
+                'traces nor exports. Use at_inference="mean" and training=False, or export the '
+                "model up to this layer and draw from its outputs afterwards."
+            )
 
     def compute_output_shape(self, input_shape):
         pair = isinstance(input_shape, list | tuple) and len(input_shape) == 2

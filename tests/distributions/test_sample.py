@@ -243,3 +243,21 @@ def test_in_a_compiled_function():
     model.compile(jit_compile=jit)
     found = model.predict([np.eye(4, 5), np.full((4, 1), 1e9)], batch_size=3, verbose=0)
     np.testing.assert_allclose(found, np.eye(4, 5), atol=1e-3)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX exports for symbolic sizes")
+def test_jax_exports_samples_of_any_number():
+    import jax
+
+    mu = np.array([0.6, 0.0, 0.8], "float32")
+
+    def draw(kappa):
+        return von_mises_fisher.sample(mu, kappa, seed=3)
+
+    (number,) = jax.export.symbolic_shape("number")
+    exported = jax.export.export(jax.jit(draw))(jax.ShapeDtypeStruct((number, 1), "float32"))
+    for kappa in (0.5, 20.0):
+        found = np.asarray(exported.call(np.full((4000, 1), kappa, "float32")))
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+        mean = (1 / np.tanh(kappa) - 1 / kappa) * mu  # of the distribution in three dimensions
+        np.testing.assert_allclose(found.mean(axis=0), mean, atol=4 / np.sqrt(len(found)))

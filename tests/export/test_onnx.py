@@ -107,3 +107,35 @@ def test_a_guess_is_made_only_where_it_may_be_right(error, shape, wanted, unwant
     text = explain(error, "mine", "onnx", shape)
     assert re.search(wanted, text)
     assert unwanted not in text
+
+
+def drawing(at_inference="sample"):
+    features = keras.Input((4,), name="features")
+    pair = layers.VonMisesFisherHead(3, name="head")(features)
+    draw = layers.VonMisesFisherSampling(at_inference=at_inference, seed=1, name="draw")
+    return keras.Model(features, draw(pair))
+
+
+def test_what_draws_at_inference_is_refused_with_what_to_do(tmp_path):
+    for name in ("net.onnx", "model"):
+        with pytest.raises(ValueError, match=r"'draw' draws at inference.* at_inference=.mean"):
+            export.save(drawing(), tmp_path / name)
+    features = keras.Input((8,))
+    outputs = layers.GDropout(0.5, "p4", name="drop")(features, training=True)
+    with pytest.raises(ValueError, match="'drop' is called with training=True"):
+        export.to_plain(keras.Model(features, outputs))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch's ways to export")
+@pytest.mark.filterwarnings("ignore")  # of tracing
+def test_pytorch_says_what_draws(tmp_path):
+    import torch
+
+    model, x = drawing(), torch.zeros((1, 4))
+    model(x)
+    message = "'draw' draws random numbers, which PyTorch neither traces nor exports"
+    with pytest.raises(ValueError, match=message):
+        torch.export.export(model, (x,))
+    with pytest.raises(ValueError, match=message):
+        model.export(tmp_path / "net.onnx", format="onnx", verbose=False)
+    torch.export.export(drawing("mean"), (x,))
