@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from keras_gcnn import layers
+from keras_gcnn.layers.backend import once_only
 from tests.helpers.contract import CASES, CHANNELS, FIELDS, SIZE
 from tests.helpers.gradients import gradient
 
@@ -41,15 +42,12 @@ def every_layer(policy):
     ("policy", "value"),
     [
         ("float32", 0.0),
-        ("float64", 1000.5),
         ("mixed_float16", 1000.5),
-        ("mixed_bfloat16", 0.0),
-        ("float16", 1e-6),
+        ("mixed_bfloat16", 1e-6),
     ],
 )
 def test_every_layer(policy, value):
     made = list(every_layer(policy))
-    dtype = policy if policy.startswith("float") else "float32"
     for layer in made:
         layer.build(MAPS)
 
@@ -64,14 +62,15 @@ def test_every_layer(policy, value):
             ]
             outputs, _ = layer.stateless_call(*state, stacked[number], **call)
             for one in keras.tree.flatten(outputs):
-                one = ops.cast(one, "float64" if dtype == "float64" else "float32")
+                one = ops.cast(one, "float32")
                 signs = np.cos(np.arange(np.prod(one.shape))).reshape(one.shape)
                 # An output that is not finite gives a gradient that is not.
-                weights = ops.cast(signs, one.dtype) + 0 * ops.stop_gradient(one)
+                weights = ops.cast(signs, "float32") + 0 * ops.stop_gradient(one)
                 result.append(ops.sum(one * weights))
         return ops.stack(result)
 
-    slopes = gradient(total, np.full((len(made), *MAPS), value, dtype)).astype("float64")
+    with once_only():
+        slopes = gradient(total, np.full((len(made), *MAPS), value, "float32"))
     largest = np.abs(slopes).reshape(len(made), -1).max(axis=1)
     for layer, one in zip(made, largest, strict=True):
         assert one <= 2000, layer.name  # not so if it is NaN
