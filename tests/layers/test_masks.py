@@ -100,7 +100,7 @@ def test_a_batch_in_which_nothing_counts_changes_nothing(make, case, rng):
     maps = np.moveaxis(maps, -1, layer.axis)
     layer.build(maps.shape)
     for number, weight in enumerate(layer.weights):
-        weight.assign(keras.ops.ones_like(weight) * (number + 0.7))
+        weight.assign(np.full(weight.shape, number + 0.7))
     before = layer.get_weights()
     outputs = run(layer, maps, "channels_last", training=True, mask=mask)
     assert outputs.shape == maps.shape
