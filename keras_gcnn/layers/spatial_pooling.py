@@ -86,7 +86,9 @@ class GroupPooling2D(SizeDependent, MapLayer):
         inputs, window = as_numbers(inputs, self.compute_dtype), self.window(inputs.shape)
         form = {"data_format": self.data_format}
         if window is None:
-            return self.pool_open_size(inputs, lambda maps, pair: self._pool(maps, pair, **form))
+            return self.pool_open_size(
+                inputs, lambda maps, pair: self._pool(maps, pair, pair, **form)
+            )
         return self._pool(inputs, window, strides=self.strides, padding=self.padding, **form)
 
     def pool_open_size(self, inputs, pool: Pool):

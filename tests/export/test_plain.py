@@ -153,6 +153,8 @@ def of_size(rows, columns, data_format):
 @pytest.mark.parametrize("make", [of_open_size, steerable_of_open_size])
 def test_networks_of_open_size(make, data_format, tmp_path):
     """What needs the size is written by operations that do not, and takes any."""
+    if (data_format, keras.backend.backend()) == ("channels_first", "tensorflow"):
+        pytest.skip("a stock convolution on TensorFlow's CPU has no channels first")
     model = randomized(make(data_format))
     shapes = [(13, 14), (15, 15)]
     plain = check(model, of_size(*shapes[0], data_format))

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 import zipfile
 
 import keras
@@ -12,6 +13,7 @@ import pytest
 
 from keras_gcnn import export, layers
 from keras_gcnn.export import formats, saving
+from tests.helpers.layers import relative_error
 from tests.zoo.networks import build, images
 
 NAMES = [f"digit {number}" for number in range(10)]
@@ -321,3 +323,35 @@ def test_what_is_missing_is_said(network, tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=r"needs onnx.*pip install 'keras-gcnn\[onnx\]'"):
         export.save(network, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_of_open_size_is_compared_at_an_even_and_an_odd_size(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(saving, "_difference", lambda expected, found: seen.append(expected) or 0.0)
+    image = keras.Input((None, None, 1))
+    sizes = {}
+    for name, strides in (("any", 1), ("odd", 2)):
+        layer = layers.LiftingConv2D(1, 3, "p4", strides=strides, equivariance="strict")
+        model = keras.Model(image, layer(image))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", layers.EquivarianceWarning)
+            fake(monkeypatch, "plain_keras")
+            export.save(model, tmp_path / f"{name}.keras", "plain_keras")
+        sizes[name] = [outputs[0].shape[1] for outputs in seen.pop()]
+    assert sizes == {"any": [30, 31], "odd": [16, 17]}  # of 32 and 33, and of 33 and 35 rows
+
+
+def test_onnx_of_any_size(tmp_path):
+    """From PyTorch by a second process: Keras traces it on images of one pixel."""
+    pytest.importorskip("tf2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    image = keras.Input((None, None, 1))
+    x = layers.GMaxPooling2D()(layers.LiftingConv2D(1, 3, "p4")(image))
+    x = layers.GPooling("max", "p4")(layers.GAveragePooling2D(strides=3)(x))
+    model = keras.Model(image, x, name="open")
+    path = export.save(model, tmp_path / "open.onnx")
+    for size in (21, 26):
+        pixels = np.random.default_rng(size).random((2, size, size + 1, 1), dtype="float32")
+        expected = keras.ops.convert_to_numpy(model(pixels))
+        (entry,), found = model.inputs, onnxruntime.InferenceSession(path)
+        assert relative_error(found.run(None, {entry.name: pixels})[0], expected) < 1e-5

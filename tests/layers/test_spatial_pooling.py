@@ -138,7 +138,7 @@ def test_sizes_that_are_known_at_call_time_only(layer_class, stride, data_format
             maps = keras.ops.convert_to_tensor(maps)
 
             def pool(part, pair):
-                return layer._pool(part, pair, data_format=data_format)
+                return layer._pool(part, pair, pair, data_format=data_format)
 
             return layer.pool_open_size(maps, pool)
 
