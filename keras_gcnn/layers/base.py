@@ -139,7 +139,7 @@ class ReadsMaps:
         return outputs
 
     def _check_map(self, tensor: keras.KerasTensor, equivariance: str) -> None:
-        messages = find_problems(self, tensor)
+        messages = find_problems(self, tensor, certain=self._restored)
         for message, action in zip(messages, ("strict", equivariance), strict=True):
             # Keras calls the layers of a Sequential anew with each that is added.
             if message and message not in self._warned:
