@@ -110,6 +110,7 @@ class ReadsMaps:
     """
 
     symmetry: groups.Group  # under which the image turns; needed beside `map_in`
+    checks_maps = True  # whether to look back at all
     _restored = False
     _warned: tuple[str, ...] = ()
 
@@ -132,7 +133,7 @@ class ReadsMaps:
     def symbolic_call(self, *args, **kwargs):
         outputs = super().symbolic_call(*args, **kwargs)
         equivariance = getattr(self, "equivariance", "warn")
-        if equivariance != "ignore":
+        if self.checks_maps and equivariance != "ignore":
             for tensor in keras.tree.flatten(args[:1]):
                 if isinstance(tensor, keras.KerasTensor):
                     self._check_map(tensor, equivariance)
