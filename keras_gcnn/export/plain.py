@@ -172,6 +172,8 @@ class Conversion:
         if change is not None:
             config["use_bias"] = True
         twin = type(operation).from_config(config)
+        if isinstance(operation, self._keep):
+            twin.checks_maps = False  # stock convolutions of laid-out kernels are right before it
 
         def call(*args, **kwargs):
             outputs = twin(*args, **kwargs)  # which builds it

@@ -121,6 +121,7 @@ class ReadsMaps:
     """
 
     symmetry: groups.Group  # under which the image turns; needed beside `map_in`
+    checks_maps = True  # whether to look back at all
     _restored = False
     _warned: tuple[str, ...] = ()
 
@@ -143,14 +144,14 @@ class ReadsMaps:
     def symbolic_call(self, *args, **kwargs):
         outputs = super().symbolic_call(*args, **kwargs)
         equivariance = getattr(self, "equivariance", "warn")
-        if equivariance != "ignore":
+        if self.checks_maps and equivariance != "ignore":
             for tensor in keras.tree.flatten(args[:1]):
                 if isinstance(tensor, keras.KerasTensor):
                     self._check_map(tensor, equivariance)
         return outputs
 
     def _check_map(self, tensor: keras.KerasTensor, equivariance: str) -> None:
-        messages = find_problems(self, tensor)
+        messages = find_problems(self, tensor, certain=self._restored)
         for message, action in zip(messages, ("strict", equivariance), strict=True):
             # Keras calls the layers of a Sequential anew with each that is added.
             if message and message not in self._warned:

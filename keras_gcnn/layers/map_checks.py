@@ -8,12 +8,16 @@ from keras_gcnn.layers.lineage import Lineage, lineage, name_of, ordinary
 from keras_gcnn.layers.stock_layers import MapType
 
 
-def find_problems(layer: keras.Layer, tensor: keras.KerasTensor) -> tuple[str | None, str | None]:
+def find_problems(
+    layer: keras.Layer, tensor: keras.KerasTensor, certain: bool = False
+) -> tuple[str | None, str | None]:
     """What is wrong with an input of one of this library's layers.
 
     Args:
         layer: the layer, with `map_in`, `symmetry` and `channel_axis`.
         tensor: symbolic input.
+        certain: bool, whether to leave out what layers of Keras do to a map that none of this
+            library's layers made: in a network that was converted they are right.
 
     Returns:
         Two messages, or None for each: that the map is on another group or of other fields than the
@@ -22,7 +26,7 @@ def find_problems(layer: keras.Layer, tensor: keras.KerasTensor) -> tuple[str | 
     given, wanted = lineage(tensor), None
     if layer.map_in is not None:
         wanted = MapType(layer.map_in, layer.symmetry)
-    return _mismatch(layer, wanted, given), _broken(layer, wanted, given)
+    return _mismatch(layer, wanted, given), _broken(layer, wanted, given, certain)
 
 
 def _mismatch(layer, wanted: MapType | None, given: Lineage) -> str | None:
@@ -56,11 +60,11 @@ def _fix(layer, wanted: MapType, given: MapType) -> str:
     return f"use group={name!r}"
 
 
-def _broken(layer, wanted: MapType | None, given: Lineage) -> str | None:
+def _broken(layer, wanted: MapType | None, given: Lineage, certain: bool) -> str | None:
     found = [
         (suspect.op, problem)
         for suspect in given.suspects
-        if (problem := suspect.problem(wanted, layer.channel_axis))
+        if (problem := suspect.problem(None if certain else wanted, layer.channel_axis))
     ]
     if not found:
         return None
