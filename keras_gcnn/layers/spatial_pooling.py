@@ -53,7 +53,7 @@ class GroupPooling2D(SizeDependent, MapLayer):
             return None
         fix = "leave pool_size out, so that the window fits every size"
         if nearest := groups.nearest_exact_sizes(*case, pooling=True):
-            fix = f"give it {nearest}, or {fix}"
+            fix = f"use inputs of {nearest}, or {fix}"
         return problem, fix
 
     def _problem_of_strides(self, sizes) -> tuple[str, str] | None:

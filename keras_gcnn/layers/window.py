@@ -124,7 +124,7 @@ class WindowConvolution(SizeDependent, MapLayer):
             fixes.append('use an odd kernel_size, or padding="valid"')
         fix = " and ".join(fixes) or "use the same value for rows and columns"
         if nearest := groups.nearest_exact_sizes(*case):
-            fix = f"give it {nearest}, or, for several times the work, {fix}"
+            fix = f"use inputs of {nearest}, or, for several times the work, {fix}"
         return problem, fix
 
     @property
