@@ -118,6 +118,10 @@ def convolve_transposed(
     if max(dilation_rate) > 1 and keras.backend.backend() == "tensorflow":
         # On a CPU TensorFlow has it in float32 only, so the zeros go into the kernel.
         kernel, dilation_rate = _dilated(kernel, dilation_rate), (1, 1)
+    if keras.backend.backend() == "torch":
+        from keras_gcnn.layers import torch_convolution
+
+        kernel = torch_convolution.plain_strides(kernel)
     return _in_a_format_it_has(
         ops.conv_transpose,
         inputs,

@@ -25,13 +25,25 @@ def convolve(inputs, kernel, strides, padding, data_format, dilation_rate, bias=
     weights = kernel.permute(3, 2, 0, 1)
     if data_format == "channels_last":
         inputs = inputs.permute(0, 3, 1, 2)
-        weights = weights.contiguous(memory_format=torch.channels_last)
+        # With one output channel strides are ambiguous: `contiguous` leaves them as they are, and
+        # the gradient on a CPU refuses them.
+        weights = weights.clone(memory_format=torch.channels_last)
     around = (0, 0)
     if padding == "same":
         inputs, around = _same(inputs, kernel.shape[:2], strides, dilation_rate)
     groups = inputs.shape[1] // kernel.shape[2]
     outputs = functional.conv2d(inputs, weights, bias, strides, around, dilation_rate, groups)
     return outputs.permute(0, 2, 3, 1) if data_format == "channels_last" else outputs
+
+
+def plain_strides(kernel):
+    """A kernel `(rows, columns, c_out, c_in)` as the gradient of a transposed convolution takes it.
+
+    With one channel the strides of its transpose are ambiguous, which the gradient on a CPU
+    refuses.
+    """
+    weights = kernel.permute(3, 2, 0, 1).clone(memory_format=torch.contiguous_format)
+    return weights.permute(2, 3, 1, 0)
 
 
 def activate(maps, activation):
