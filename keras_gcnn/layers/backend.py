@@ -24,6 +24,19 @@ def constant(array: np.ndarray):
     return torch.from_numpy(array)
 
 
+def outside_graphs(function):
+    """Marks a function of NumPy that PyTorch's compiler calls when it makes a graph.
+
+    Left to itself it follows the function into NumPy, where it does not know the sizes of what is
+    picked by a condition.
+    """
+    if keras.backend.backend() != "torch":
+        return function
+    import torch
+
+    return torch.compiler.assume_constant_result(function)
+
+
 @contextmanager
 def once_only() -> Iterator[None]:
     """In here JAX compiles without optimizing, for what runs once; other backends do not compile.
@@ -68,9 +81,25 @@ def mean(tensor, axis: int | tuple[int, ...], keepdims: bool = False):
     if dtype != "float64" and (dtype, backend) != ("float32", "torch"):
         return ops.mean(tensor, axis=axis, keepdims=keepdims)
     sizes = ops.shape(tensor)
-    number = math.prod(sizes[one] for one in (axis if isinstance(axis, tuple) else (axis,)))
+    # A list, as PyTorch's compiler takes no generator here.
+    number = math.prod([sizes[one] for one in (axis if isinstance(axis, tuple) else (axis,))])
     total = ops.sum(tensor, axis=axis, keepdims=keepdims)
     return total / (ops.cast(number, dtype) if backend == "tensorflow" else number)
+
+
+def maximum(tensor, axis: int | tuple[int, ...], keepdims: bool = False):
+    """Maximum along axes; PyTorch's compiler breaks the graph in `ops.max`."""
+    if keras.backend.backend() != "torch" or 0 in tensor.shape:
+        return ops.max(tensor, axis=axis, keepdims=keepdims)
+    return ops.amax(tensor, axis=axis, keepdims=keepdims)
+
+
+def repeated(values, times: int):
+    """Every number of a vector several times in a row.
+
+    At `ops.repeat` without an axis PyTorch's compiler breaks the graph.
+    """
+    return ops.reshape(ops.broadcast_to(values[:, None], (values.shape[0], times)), (-1,))
 
 
 def replicas() -> int:

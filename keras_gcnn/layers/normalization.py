@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_gcnn import groups
+from keras_gcnn.layers.backend import repeated
 from keras_gcnn.layers.base import count_fields
 from keras_gcnn.layers.shared_normalization import SharedBatchNormalization
 
@@ -84,10 +85,10 @@ class GBatchNormalization(SharedBatchNormalization):
         return mean, ops.moments(variances, axes=[-1])[0] + between
 
     def _means_of(self, values):
-        return ops.repeat(values, self.group.order)
+        return repeated(values, self.group.order)
 
     def _scales_of(self, values):
-        return ops.repeat(values, self.group.order)
+        return repeated(values, self.group.order)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "group": self.group.name}

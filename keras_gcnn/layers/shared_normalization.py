@@ -95,7 +95,7 @@ class SharedBatchNormalization(keras.layers.BatchNormalization):
         if mask is None:
             if not self.synchronized and (fused := _fused(inputs, self.axis)):
                 return fused.moments(inputs, self.axis % len(inputs.shape))
-            axes = self._reduction_axes
+            axes = list(self._reduction_axes)  # PyTorch's compiler does not take Keras's own list
             return inputs, *ops.moments(inputs, axes=axes, synchronized=self.synchronized)
         if len(mask.shape) != len(inputs.shape) - 1:
             raise ValueError(

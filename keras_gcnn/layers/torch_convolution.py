@@ -10,6 +10,8 @@ import keras
 import torch
 from torch.nn import functional
 
+from keras_gcnn.layers.torch_modes import is_transformed
+
 _IN_PLACE = {
     keras.activations.relu: torch.relu_,
     keras.activations.elu: functional.elu_,
@@ -26,8 +28,9 @@ def convolve(inputs, kernel, strides, padding, data_format, dilation_rate, bias=
     if data_format == "channels_last":
         inputs = inputs.permute(0, 3, 1, 2)
         # With one output channel strides are ambiguous: `contiguous` leaves them as they are, and
-        # the gradient on a CPU refuses them.
-        weights = weights.clone(memory_format=torch.channels_last)
+        # the gradient on a CPU refuses them. `torch.vmap` has one order of memory only.
+        order = torch.contiguous_format if is_transformed() else torch.channels_last
+        weights = weights.clone(memory_format=order)
     around = (0, 0)
     if padding == "same":
         inputs, around = _same(inputs, kernel.shape[:2], strides, dilation_rate)
