@@ -9,11 +9,16 @@ import pytest
 import keras_gcnn
 
 README = Path(__file__).parents[1] / "README.md"
+OWN_LOOP = README.parent / "docs" / "own_loop.md"
+
+
+def code_blocks(text):
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
 def test_the_examples_run(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # some write files
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    blocks = code_blocks(README.read_text(encoding="utf-8"))
     assert len(blocks) == 6
     names = {}
     for block in blocks:
@@ -23,6 +28,21 @@ def test_the_examples_run(capsys, monkeypatch, tmp_path):
     assert names["vectors"].shape == (8, 6)
     assert {one.name for one in tmp_path.iterdir()} == {"p4.onnx", "served"}
     assert "equivariant" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("backend", "number"), [("torch", 4), ("jax", 3)])
+def test_the_loops_run(backend, number, monkeypatch, tmp_path):
+    if keras.backend.backend() != backend:
+        pytest.skip("the page has a part for every backend but TensorFlow")
+    monkeypatch.chdir(tmp_path)
+    _, torch_part, jax_part = re.split(r"^## .*$", OWN_LOOP.read_text("utf-8"), flags=re.MULTILINE)
+    blocks = code_blocks(torch_part if backend == "torch" else jax_part)
+    assert len(blocks) == number
+    names = {}
+    for block in blocks:
+        exec(compile(block, str(OWN_LOOP), "exec"), names)
+    sizes = [one.shape[0] for one in names["per_image"]]
+    assert set(sizes) == {5 if backend == "torch" else 8}
 
 
 def test_the_files_it_names_exist():

@@ -10,7 +10,7 @@ import numpy as np
 from keras_gcnn import groups
 from keras_gcnn.analysis.compiled import without_trace
 from keras_gcnn.analysis.fields import RANKS, TYPES, field_of, move_each, relative_error
-from keras_gcnn.analysis.models import find_data_format, fitting_group, largest_group, own_group
+from keras_gcnn.analysis.models import fitting_group, largest_group, own_group, told_data_format
 from keras_gcnn.groups.fields import Fields
 
 _TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
@@ -19,8 +19,11 @@ _TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 2e-2, "bfloat16": 1
 def _function_of(target: Callable, training: bool) -> Callable[[np.ndarray], np.ndarray]:
     """A layer, model or function as one from an array to an array, without a trace in its state."""
     call = without_trace(target) if isinstance(target, keras.Layer) else None
+    is_module = call is None and hasattr(target, "named_modules")
 
     def evaluate(inputs: np.ndarray) -> np.ndarray:
+        if is_module:
+            inputs = keras.ops.convert_to_tensor(inputs)
         outputs = call(inputs, training=training) if call else target(inputs)
         if isinstance(outputs, (list, tuple, dict)):
             raise ValueError(
@@ -78,7 +81,8 @@ def equivariance_error(
     """Measures `max |f(g x) - g f(x)| / max |f(x)|` for every element g of a group.
 
     Args:
-        target: a Keras layer or model, or a function from a batch to a batch. A layer that is not
+        target: a Keras layer or model, a function from a batch to a batch, or a `torch.nn.Module`,
+            which is called on tensors in the mode of training that it is in. A layer that is not
             built yet is built by the call. Its state, such as moving statistics, is left as it was.
         group: str or `keras_gcnn.groups.Group`; default the layer's own, or the largest
             of a model's layers.
@@ -91,7 +95,8 @@ def equivariance_error(
         output_type: likewise for the output; default the layer's own `Fields` if it is a steerable
             one, else whichever of trivial and regular fits better. An output
             of shape `(batch, features)` is invariant if it is `"trivial"`.
-        data_format: `"channels_last"` or `"channels_first"`; default the layer's, or Keras's.
+        data_format: `"channels_last"` or `"channels_first"`; default that of the layer, or of the
+            first layer of a model or `torch.nn.Module` that has one, or Keras's.
         training: bool, whether to call with `training=True`.
         batch_size: int, images to draw.
         seed: int, for the inputs and for the mixed turns.
@@ -114,7 +119,8 @@ def equivariance_error(
     True
     """
     group = _find_group(target, group)
-    data_format = data_format or find_data_format(target)
+    told = data_format or told_data_format(target)
+    data_format = told or keras.config.image_data_format()
     if input_type is None:
         fibred = own_group(target) is not None and not getattr(target, "lifting", False)
         input_type = getattr(target, "fields_in", None) or ("regular" if fibred else "trivial")
@@ -147,10 +153,19 @@ def equivariance_error(
             f"Images of shape {x.shape[1:]} that are turned differently do not fit into one batch. "
             "Use square images with training=True."
         )
-    turned = {
-        name: evaluate(move_each(field, x, group, elements, data_format))
-        for name, elements in trials.items()
-    }
+    try:
+        turned = {
+            name: evaluate(move_each(field, x, group, elements, data_format))
+            for name, elements in trials.items()
+        }
+    except (ValueError, RuntimeError) as error:
+        if told:
+            raise
+        raise ValueError(
+            f"{getattr(target, 'name', type(target).__name__)} takes inputs of shape {x.shape}, "
+            f"but not when they are turned. They were read as {data_format}, since it does not "
+            "tell where its channels are. Give data_format, 'channels_first' or 'channels_last'."
+        ) from error
     fields = [field_of(kind, group) for kind in ((output_type,) if output_type else TYPES)]
     fields = [field for field in fields if field.fits(y.shape, data_format)]
     if not fields:

@@ -41,10 +41,17 @@ def unwrap(layer: object) -> object:
 
 def find_data_format(target: object) -> str:
     """Data format of a layer, of the first layer of a model that has one, or Keras's."""
+    return told_data_format(target) or keras.config.image_data_format()
+
+
+def told_data_format(target: object) -> str | None:
+    """Data format of a layer, or of the first layer of a model or module that has one, or None."""
     found = [getattr(target, "data_format", None)]
     if isinstance(target, keras.Model):
         found += [getattr(layer, "data_format", None) for layer in all_layers(target)]
-    return next(filter(None, found), keras.config.image_data_format())
+    elif callable(modules := getattr(target, "modules", None)):  # a torch.nn.Module
+        found += [getattr(module, "data_format", None) for module in modules()]
+    return next(filter(None, found), None)
 
 
 def own_group(layer: object) -> Group | None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 
-import keras
 from keras import ops
+
+from keras_gcnn.distributions import draws
 
 
 def sample(mean, log_variance, seed=None, shape: tuple[int, ...] = ()):
@@ -34,9 +35,7 @@ def sample(mean, log_variance, seed=None, shape: tuple[int, ...] = ()):
         Kingma & Welling 2014, "Auto-Encoding Variational Bayes", section 2.4.
     """
     mean, log_variance = _as_tensors(mean, log_variance)
-    noise = keras.random.normal(
-        (*shape, *ops.shape(mean + log_variance)), dtype=mean.dtype, seed=seed
-    )
+    noise = draws.normal((*shape, *ops.shape(mean + log_variance)), mean.dtype, seed)
     return mean + ops.exp(log_variance / 2) * noise
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import keras
 from keras import ops
+
+from keras_gcnn.distributions import draws
 
 # At the lowest acceptance, 0.6577 (m = 2, high concentration), none of 26 is accepted with a
 # probability of 1e-12.
@@ -94,7 +95,7 @@ def _draw(carried, dim: int, proposals: int, seed):
     drawn = _propose(dim, (proposals, ops.shape(carried)[0]), carried.dtype, seed)
     place = ops.arange(proposals, dtype=carried.dtype)[:, None]
     place = ops.where(_rejected(drawn, carried, dim), proposals, place)
-    first = ops.min(place, axis=0, initial=proposals)
+    first = ops.amin(place, axis=0)
     squared = drawn.far / (drawn.near + _SMALLEST)
     # A sum instead of an index: gathering takes longer.
     found = ops.sum(ops.where(place == first, squared, 0), axis=0)
@@ -106,7 +107,7 @@ def _propose(dim: int, shape: tuple, dtype: str, seed) -> _Proposals:
 
     It is `sqrt(1 - u^(2/(m-2))) cos(pi v)`.
     """
-    uniform = keras.random.uniform((3, *shape), dtype=dtype, seed=seed)
+    uniform = draws.uniform((3, *shape), dtype, seed)
     turn, radius, height = ops.unstack(uniform, axis=0)
     half, height = ops.square(ops.sin(math.pi / 2 * turn)), ops.log(height)
     if dim == 2:

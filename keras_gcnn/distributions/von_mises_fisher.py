@@ -21,6 +21,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gcnn.distributions import draws
 from keras_gcnn.distributions.bessel import ratio
 from keras_gcnn.distributions.direction import unit, with_slope
 from keras_gcnn.distributions.implicit import angle_slope
@@ -230,9 +231,9 @@ def _with_slope(value, slope, kappa):
 def _normal(shape: tuple, dim: int, dtype: str, seed):
     """Vectors of independent normal numbers, but for their scale."""
     if keras.backend.backend() == "torch":
-        return keras.random.normal((*shape, dim), dtype=dtype, seed=seed)
+        return draws.normal((*shape, dim), dtype, seed)
     # Made of uniform numbers by the method of Box & Muller 1958 they take less time.
-    uniform = keras.random.uniform((2, *shape, (dim + 1) // 2), dtype=dtype, seed=seed)
+    uniform = draws.uniform((2, *shape, (dim + 1) // 2), dtype, seed)
     squared, turn = ops.unstack(uniform, axis=0)
     length, turn = ops.sqrt(-ops.log(1 - squared)), 2 * math.pi * turn
     return ops.concatenate([length * ops.cos(turn), length * ops.sin(turn)], axis=-1)[..., :dim]

@@ -8,6 +8,7 @@ import numpy as np
 from keras_gcnn import layers
 from keras_gcnn.export.rules import Writer, rule
 from keras_gcnn.layers.inference_convolution import InferenceConv2D
+from keras_gcnn.layers.stock_convolution import Conv2D, Conv2DTranspose
 
 _POOLING = {
     "max": (keras.layers.GlobalMaxPooling2D, keras.layers.GlobalMaxPooling1D),
@@ -21,6 +22,8 @@ _POOLING = {
     layers.GConv2DTranspose,
     layers.SteerableConv2D,
     layers.SteerableConv2DTranspose,
+    Conv2D,
+    Conv2DTranspose,
     InferenceConv2D,
 )
 def convolution(writer: Writer, inputs):

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_gcnn import layers
 from keras_gcnn.layers.shared_normalization import SharedBatchNormalization
+from keras_gcnn.layers.stock_convolution import Conv2D, Conv2DTranspose
 
 # Linear layers that can take in what follows them.
 _OWN = (
@@ -19,6 +20,8 @@ _OWN = (
     layers.SteerableConv2D,
     layers.SteerableConv2DTranspose,
     layers.InvariantMap,
+    Conv2D,
+    Conv2DTranspose,
 )
 _STOCK = (
     keras.layers.Conv1D,

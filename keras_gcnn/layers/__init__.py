@@ -3,6 +3,7 @@
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers import inference_convolution  # noqa: F401 - registers its layer
 from keras_gcnn.layers.base import EquivarianceWarning
+from keras_gcnn.layers.building import build_for
 from keras_gcnn.layers.convolution import GConv2D, LiftingConv2D
 from keras_gcnn.layers.direction import UnitDirection
 from keras_gcnn.layers.dropout import GDropout
@@ -65,4 +66,5 @@ __all__ = [
     "UnitDirection",
     "VonMisesFisherHead",
     "VonMisesFisherSampling",
+    "build_for",
 ]

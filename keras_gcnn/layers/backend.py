@@ -22,6 +22,19 @@ def constant(array: np.ndarray):
     return torch.from_numpy(array)
 
 
+def outside_graphs(function):
+    """Marks a function of NumPy that PyTorch's compiler calls when it makes a graph.
+
+    Left to itself it follows the function into NumPy, where it does not know the sizes of what is
+    picked by a condition.
+    """
+    if keras.backend.backend() != "torch":
+        return function
+    import torch
+
+    return torch.compiler.assume_constant_result(function)
+
+
 def widened(tensor):
     """The tensor in float32, if it is in half precision."""
     half = keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16")
@@ -45,9 +58,25 @@ def mean(tensor, axis: int | tuple[int, ...], keepdims: bool = False):
     if dtype != "float64" and (dtype, backend) != ("float32", "torch"):
         return ops.mean(tensor, axis=axis, keepdims=keepdims)
     sizes = ops.shape(tensor)
-    number = math.prod(sizes[one] for one in (axis if isinstance(axis, tuple) else (axis,)))
+    # A list, as PyTorch's compiler takes no generator here.
+    number = math.prod([sizes[one] for one in (axis if isinstance(axis, tuple) else (axis,))])
     total = ops.sum(tensor, axis=axis, keepdims=keepdims)
     return total / (ops.cast(number, dtype) if backend == "tensorflow" else number)
+
+
+def maximum(tensor, axis: int | tuple[int, ...], keepdims: bool = False):
+    """Maximum along axes; PyTorch's compiler breaks the graph in `ops.max`."""
+    if keras.backend.backend() != "torch" or 0 in tensor.shape:
+        return ops.max(tensor, axis=axis, keepdims=keepdims)
+    return ops.amax(tensor, axis=axis, keepdims=keepdims)
+
+
+def repeated(values, times: int):
+    """Every number of a vector several times in a row.
+
+    At `ops.repeat` without an axis PyTorch's compiler breaks the graph.
+    """
+    return ops.reshape(ops.broadcast_to(values[:, None], (values.shape[0], times)), (-1,))
 
 
 def replicas() -> int:
@@ -95,6 +124,10 @@ def convolve_transposed(
     if max(dilation_rate) > 1 and keras.backend.backend() == "tensorflow":
         # On a CPU TensorFlow has it in float32 only, so the zeros go into the kernel.
         kernel, dilation_rate = _dilated(kernel, dilation_rate), (1, 1)
+    if keras.backend.backend() == "torch":
+        from keras_gcnn.layers import torch_convolution
+
+        kernel = torch_convolution.plain_strides(kernel)
     return _in_a_format_it_has(
         ops.conv_transpose,
         inputs,

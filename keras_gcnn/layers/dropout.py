@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from keras_gcnn import groups
+from keras_gcnn.distributions.draws import in_a_graph
 from keras_gcnn.layers.arguments import check_rate
 from keras_gcnn.layers.base import GroupLayer, split_fibre
 
@@ -81,7 +82,13 @@ class GDropout(GroupLayer):
         if not self.spatial:
             kept = set(range(len(split.shape))) - {axis}
         noise_shape = [None if one in kept else 1 for one in range(len(split.shape))]
-        dropped = keras.random.dropout(split, self.rate, noise_shape, self.seed_generator)
+        if in_a_graph(self.seed_generator):  # which a shape of the noise would break
+            sizes = keras.ops.shape(split)
+            shape = [size if one in kept else 1 for one, size in enumerate(sizes)]
+            mask = keras.random.dropout(keras.ops.ones(shape, split.dtype), self.rate)
+            dropped = split * mask
+        else:
+            dropped = keras.random.dropout(split, self.rate, noise_shape, self.seed_generator)
         return keras.ops.reshape(dropped, (-1, *keras.ops.shape(inputs)[1:]))
 
     def compute_output_shape(self, input_shape):

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.layers.arguments import check_count
-from keras_gcnn.layers.backend import constant
+from keras_gcnn.layers.backend import constant, repeated
 from keras_gcnn.layers.base import GroupLayer
 from keras_gcnn.layers.window import WindowConvolution
 
@@ -105,7 +105,7 @@ class GroupConvolution(WindowConvolution, GroupLayer):
         return expand(self._base_kernel(), self._index, self.group)
 
     def _channel_bias(self):
-        return ops.repeat(self.bias, self.group.order)
+        return repeated(self.bias, self.group.order)
 
     def call(self, inputs):
         outputs = super().call(inputs)

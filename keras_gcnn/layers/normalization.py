@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_gcnn import groups
-from keras_gcnn.layers.backend import mean
+from keras_gcnn.layers.backend import mean, repeated
 from keras_gcnn.layers.base import count_fields
 from keras_gcnn.layers.shared_normalization import SharedBatchNormalization
 
@@ -102,10 +102,10 @@ class GBatchNormalization(SharedBatchNormalization):
         return ops.squeeze(centre, -1), mean(spread, -1)
 
     def _means_of(self, values):
-        return ops.repeat(values, self.group.order)
+        return repeated(values, self.group.order)
 
     def _scales_of(self, values):
-        return ops.repeat(values, self.group.order)
+        return repeated(values, self.group.order)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "group": self.group.name}

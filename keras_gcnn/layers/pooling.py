@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.layers.arguments import check_choice
-from keras_gcnn.layers.backend import mean
+from keras_gcnn.layers.backend import maximum, mean
 from keras_gcnn.layers.base import GroupLayer, split_fibre
 
-_REDUCE = {"max": ops.max, "mean": mean}
+_REDUCE = {"max": maximum, "mean": mean}
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")

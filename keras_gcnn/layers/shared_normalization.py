@@ -114,7 +114,7 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         if mask is None:
             if not self.synchronized and (fused := _fused(inputs, self.axis)):
                 return fused.moments(inputs, self.axis % len(inputs.shape))
-            axes = self._reduction_axes
+            axes = list(self._reduction_axes)  # PyTorch's compiler does not take Keras's own list
             mean, variance = ops.moments(inputs, axes=axes, synchronized=self.synchronized)
             # On PyTorch it is a difference of squares, negative by rounding if the map is constant.
             return inputs, mean, ops.clip(variance, 0.0, np.inf)

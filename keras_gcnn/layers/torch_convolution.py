@@ -10,6 +10,8 @@ import keras
 import torch
 from torch.nn import functional
 
+from keras_gcnn.layers.torch_modes import is_transformed
+
 _IN_PLACE = {
     keras.activations.relu: torch.relu_,
     keras.activations.elu: functional.elu_,
@@ -25,13 +27,26 @@ def convolve(inputs, kernel, strides, padding, data_format, dilation_rate, bias=
     weights = kernel.permute(3, 2, 0, 1)
     if data_format == "channels_last":
         inputs = inputs.permute(0, 3, 1, 2)
-        weights = weights.contiguous(memory_format=torch.channels_last)
+        # With one output channel strides are ambiguous: `contiguous` leaves them as they are, and
+        # the gradient on a CPU refuses them. `torch.vmap` has one order of memory only.
+        order = torch.contiguous_format if is_transformed() else torch.channels_last
+        weights = weights.clone(memory_format=order)
     around = (0, 0)
     if padding == "same":
         inputs, around = _same(inputs, kernel.shape[:2], strides, dilation_rate)
     groups = inputs.shape[1] // kernel.shape[2]
     outputs = functional.conv2d(inputs, weights, bias, strides, around, dilation_rate, groups)
     return outputs.permute(0, 2, 3, 1) if data_format == "channels_last" else outputs
+
+
+def plain_strides(kernel):
+    """A kernel `(rows, columns, c_out, c_in)` as the gradient of a transposed convolution takes it.
+
+    With one channel the strides of its transpose are ambiguous, which the gradient on a CPU
+    refuses.
+    """
+    weights = kernel.permute(3, 2, 0, 1).clone(memory_format=torch.contiguous_format)
+    return weights.permute(2, 3, 1, 0)
 
 
 def activate(maps, activation):

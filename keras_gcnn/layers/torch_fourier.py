@@ -12,19 +12,17 @@ from typing import Any
 import keras
 import torch
 
+from keras_gcnn.layers.torch_modes import is_batched, is_traced, is_transformed
+
 # Samples of a part: in a CPU's cache; on another device there are to be few parts.
 _AT_ONCE = {"cpu": 2**18}
 _AT_ONCE_ELSEWHERE = 2**26
 
 
 def can_fuse(activation) -> bool:
-    """Whether the gradient is known to be in the input alone; a compiler fuses better by itself.
-
-    A trace would keep neither that the parts fill their memory nor batches of another size.
-    """
+    """Whether the gradient is known to be in the input alone, and nothing needs the steps."""
     own = getattr(keras.activations, getattr(activation, "__name__", ""), None)
-    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return own is activation and not recorded
+    return own is activation and not is_traced() and not is_transformed()
 
 
 def activate(inputs, to_samples, to_field, activation, last: bool):
@@ -37,7 +35,12 @@ def activate(inputs, to_samples, to_field, activation, last: bool):
         activation: callable.
         last: bool, which axis the matrices act on.
     """
-    return _Activation.apply(inputs, to_samples, to_field, activation, last)
+    kind = inputs.device.type
+    if torch.is_autocast_enabled(kind) and inputs.dtype != torch.float64:
+        dtype = torch.get_autocast_dtype(kind)  # as it is for products of matrices
+        inputs, to_samples, to_field = (one.to(dtype) for one in (inputs, to_samples, to_field))
+    with torch.autocast(kind, enabled=False):
+        return _Activation.apply(inputs, to_samples, to_field, activation, last)
 
 
 class _Activation(torch.autograd.Function):
@@ -53,22 +56,27 @@ class _Activation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient):
-        inputs, to_samples, to_field = ctx.saved_tensors
-        activation, last = ctx.activation, ctx.last
-        rest = (None, None, None, None)
-        if torch.is_grad_enabled():  # a gradient of this gradient is wanted
-            values = activation(_times(to_samples, inputs, last))
-            outputs = _times(to_field, values, last)
-            found = torch.autograd.grad(outputs, inputs, gradient, create_graph=True)
-            return (*found, *rest)
-        found = torch.empty_like(inputs, memory_format=torch.contiguous_format)
-        for part, slope, out in _parts(to_samples, last, inputs, gradient, found):
-            samples = _times(to_samples, part, last).requires_grad_()
-            with torch.enable_grad():
-                values = activation(samples)
-            slope = _times(to_field.T, slope, last)
-            _times(to_samples.T, torch.autograd.grad(values, samples, slope)[0], last, out=out)
-        return (found, *rest)
+        with torch.autocast(gradient.device.type, enabled=False):
+            return _slope(gradient, *ctx.saved_tensors, ctx.activation, ctx.last), *(None,) * 4
+
+
+def _slope(gradient, inputs, to_samples, to_field, activation, last):
+    """The gradient in the inputs, for a gradient in the outputs."""
+    if torch.is_grad_enabled() or is_transformed() or is_batched(gradient):
+
+        def activated(fields):
+            return _times(to_field, activation(_times(to_samples, fields, last)), last)
+
+        _, pull_back = torch.func.vjp(activated, inputs)
+        return pull_back(gradient)[0]
+    found = torch.empty_like(inputs, memory_format=torch.contiguous_format)
+    for part, slope, out in _parts(to_samples, last, inputs, gradient, found):
+        samples = _times(to_samples, part, last).requires_grad_()
+        with torch.enable_grad():
+            values = activation(samples)
+        slope = _times(to_field.T, slope, last)
+        _times(to_samples.T, torch.autograd.grad(values, samples, slope)[0], last, out=out)
+    return found
 
 
 def _times(matrix, fields, last: bool, out=None):

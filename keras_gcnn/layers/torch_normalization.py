@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from keras_gcnn.layers.torch_modes import is_traced, is_transformed
+
 
 def can_fuse(inputs: torch.Tensor, axis: int) -> bool:
     """Whether the kernels take this tensor, on any axis; a compiler fuses better by itself."""
@@ -52,6 +54,10 @@ class _Moments(torch.autograd.Function):
 
 def moments(inputs: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The map to normalise, and every channel's mean and variance, over all axes but theirs."""
+    if is_traced() or is_transformed():
+        others = [one for one in range(inputs.ndim) if one != axis]
+        variance, mean = torch.var_mean(inputs, others, correction=0)
+        return inputs, mean, variance
     return _Moments.apply(inputs, axis)
 
 
@@ -62,6 +68,9 @@ def batch_normalization(inputs, mean, variance, axis, offset=None, scale=None, e
     scale = torch.rsqrt(variance + epsilon) * (1.0 if scale is None else scale)
     moved = (centre - mean) * scale
     offset = moved if offset is None else moved + offset
+    # The kernels read the memory as if it had one number for every channel; of a single number that
+    # is repeated there may be one in all.
+    centre, scale, offset = (one.contiguous() for one in (centre, scale, offset))
     outputs = torch.nn.functional.batch_norm(
         torch.movedim(inputs, axis, 1),
         centre,

@@ -10,6 +10,7 @@ import keras
 from keras_gcnn import groups
 from keras_gcnn.layers import Fields, GOrientation, UnitDirection
 from keras_gcnn.layers.drawing import call_new
+from keras_gcnn.layers.stock_convolution import Conv2D, Conv2DTranspose
 from keras_gcnn.zoo import steerable_assembly as steerable
 from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM, Assembly, Maps
 from keras_gcnn.zoo.steerable_assembly import FieldMaps, SteerableAssembly
@@ -138,7 +139,7 @@ def _decoder(form: Convolutions, latent_dim: int, widths: Sequence[int]) -> kera
         return keras.layers.Dropout(form.dropout, name=f"dropout{stage}")(x)
 
     def enlarged(x, filters: int, stage: int, strides: int):
-        layer = keras.layers.Conv2DTranspose(
+        layer = Conv2DTranspose(
             filters,
             # No pixel gets more terms than its neighbours where the stride divides the kernel.
             2 * strides if strides > 1 else 3,
@@ -162,7 +163,7 @@ def _decoder(form: Convolutions, latent_dim: int, widths: Sequence[int]) -> kera
         crop = [(extra // 2, extra - extra // 2) for extra in surplus]
         x = keras.layers.Cropping2D(crop, data_format=form.data_format, name="crop")(x)
     precision = keras.config.dtype_policy().variable_dtype
-    logits = keras.layers.Conv2D(
+    logits = Conv2D(
         form.channels,
         3,
         padding="same",

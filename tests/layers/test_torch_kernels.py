@@ -12,13 +12,16 @@ if keras.backend.backend() != "torch":
 
 import torch
 
+from keras_gcnn import layers
 from keras_gcnn.layers import (
     Fields,
     FourierActivation,
+    stock_convolution,
     torch_convolution,
     torch_fourier,
     torch_normalization,
 )
+from tests.helpers.layers import DATA_FORMATS
 
 
 def numbers(rng, *shape):
@@ -106,6 +109,37 @@ def test_convolution(rng, channels, data_format, padding):
         else:
             expected = ops.conv(maps, kernel, **window)
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["lifting", "g", "gc", "transposed", "fields", "stock", "stock_t"])
+def test_gradients_of_one_image_with_one_channel(rng, kind, dtype):
+    """Those of two images are the sum: PyTorch has other kernels for two, on a CPU."""
+    for channels, size, data_format in itertools.product((1, 4), (1, 3), DATA_FORMATS):
+        form = {"data_format": data_format, "dtype": dtype, "padding": "same"}
+        if kind == "fields":
+            layer = layers.SteerableConv2D({0: channels}, {0: 1}, size, **form)
+        elif kind in ("stock", "stock_t"):
+            classes = {"stock": stock_convolution.Conv2D}
+            layer = classes.get(kind, stock_convolution.Conv2DTranspose)(1, size, **form)
+        else:
+            classes = {
+                "lifting": layers.LiftingConv2D,
+                "gc": layers.GSeparableConv2D,
+                "transposed": layers.GConv2DTranspose,
+            }
+            layer = classes.get(kind, layers.GConv2D)(1, size, "z2", **form)
+        shape = (2, 4, 5, channels) if data_format == "channels_last" else (2, channels, 4, 5)
+        images = torch.tensor(rng.normal(size=shape), dtype=getattr(torch, dtype))
+
+        def slopes(part, layer=layer):
+            layer.zero_grad()
+            layer(part).square().sum().backward()
+            return [weight.value.grad.numpy().copy() for weight in layer.trainable_weights]
+
+        apart = [sum(pair) for pair in zip(*map(slopes, images.split(1)), strict=True)]
+        for found, expected in zip(apart, slopes(images), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["relu", "elu", "silu", "tanh", None])

@@ -38,6 +38,22 @@ def test_a_few_steps_lower_the_loss(builder, group, convolution):
     assert history[-1] < history[0]
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch",
+    reason="the others compile for minutes, and have no other gradients for a batch of one",
+)
+@pytest.mark.parametrize("builder", [*BUILDERS, *STEERABLE])
+def test_a_last_batch_of_one(builder):
+    group, form = None, {}
+    if builder in BUILDERS:
+        group, widths = "z2", BUILDERS[builder]["widths"]
+        form = {"widths": (2, 1, 2, 1, 2, 1)[: len(widths)]}
+    network = build(builder, group, **form)
+    network.compile("sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    logs = network.fit(images((28, 28, 1), n=3), np.arange(3), batch_size=2, verbose=0).history
+    assert np.isfinite(logs["loss"]).all()
+
+
 @every_network
 def test_saved_and_loaded_it_predicts_the_same(builder, tmp_path):
     network, x = build(builder, "p4m"), images((28, 28, 1))

@@ -121,7 +121,8 @@ def test_it_learns_saves_loads_and_learns_on(posterior, tmp_path):
     np.testing.assert_allclose(loaded.reconstruct(x), model.reconstruct(x), atol=1e-5)
     settings = [{**one.get_config(), "encoder": 0, "decoder": 0} for one in (loaded, model)]
     assert settings[0] == settings[1]
-    assert np.isfinite(loaded.fit(x, verbose=0).history["loss"]).all()
+    # The last batch is of one image.
+    assert np.isfinite(loaded.fit(x[:9], batch_size=8, verbose=0).history["loss"]).all()
     model.save_weights(tmp_path / "model.weights.h5")
     form = {"group": "p4", "decoder_widths": (4, 3, 3), "latent_dim": 3, **SMALL["p4"]}
     for file in ("model.keras", "model.weights.h5"):

@@ -6,15 +6,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.groups.fields import Block
+from keras_gcnn.groups.fields import Block, Fields
 from keras_gcnn.layers.arguments import check_above_zero, check_count, pointwise
-from keras_gcnn.layers.backend import constant, product, widened
+from keras_gcnn.layers.backend import constant, outside_graphs, product, widened
 from keras_gcnn.layers.base import as_numbers, fresh
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
     along,
-    field_of_channel,
+    gated_channels,
     join_blocks,
     mix_channels,
     pair_channels,
@@ -44,6 +44,12 @@ def sampling_matrix(block: Block, samples: int) -> np.ndarray:
         else:
             columns += [np.sqrt(2) * wave(frequency * angles) for wave in (np.cos, np.sin)]
     return np.stack(columns, axis=1) / np.sqrt(block.size)
+
+
+@outside_graphs
+def _sampling_matrix(fields: Fields, block: int, samples: int) -> np.ndarray:
+    """Likewise of one of the blocks of fields, by its number."""
+    return sampling_matrix(fields.blocks[block], samples)
 
 
 def _like(tensor, matrix: np.ndarray):
@@ -114,15 +120,14 @@ class FourierActivation(SteerableLayer):
     def call(self, inputs):
         inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
         parts = [
-            self._activate(part, block)
-            for part, block in zip(
-                split_blocks(inputs, self.fields, axis), self.fields.blocks, strict=True
-            )
+            self._activate(part, number)
+            for number, part in enumerate(split_blocks(inputs, self.fields, axis))
         ]
         return join_blocks(parts, axis)
 
-    def _activate(self, tensor, block: Block):
-        matrix = sampling_matrix(block, self.samples)
+    def _activate(self, tensor, number: int):
+        block = self.fields.blocks[number]
+        matrix = _sampling_matrix(self.fields, number, self.samples)
         inverse = matrix.T * (block.size / self.samples)
         shape, last = ops.shape(tensor), self.channel_axis == -1
         # With channels last one product of two matrices, whatever the rank.
@@ -284,9 +289,8 @@ class GatedActivation(SteerableLayer):
     def call(self, inputs):
         inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
         scalars = scalar_channels(self.fields)
-        gated = field_of_channel(self.fields) - scalars
         values = mix_channels(inputs, scalars.T, axis)
-        opened = mix_channels(self.gate(values), gated, axis)
+        opened = mix_channels(self.gate(values), gated_channels(self.fields), axis)
         return mix_channels(self.activation(values), scalars, axis) + inputs * opened
 
     def get_config(self) -> dict:

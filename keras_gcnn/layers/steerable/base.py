@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -11,7 +12,7 @@ from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.layers.backend import constant, product, widened
+from keras_gcnn.layers.backend import constant, outside_graphs, product, widened
 from keras_gcnn.layers.base import MapLayer, known_channels
 
 FieldsLike = Fields | Mapping[int, int]
@@ -114,7 +115,7 @@ def split_blocks(tensor, fields: Fields, axis: int) -> list:
     channels = [block.channels for block in fields.blocks]
     if len(channels) == 1:
         return [tensor]
-    return ops.split(tensor, np.cumsum(channels)[:-1].tolist(), axis=axis)
+    return ops.split(tensor, list(itertools.accumulate(channels))[:-1], axis=axis)
 
 
 def join_blocks(tensors: list, axis: int):
@@ -122,16 +123,25 @@ def join_blocks(tensors: list, axis: int):
     return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=axis)
 
 
+@outside_graphs
 def field_of_channel(fields: Fields) -> np.ndarray:
     """One-hot matrix of shape (fields, channels): which field a channel belongs to."""
     return np.eye(fields.count)[:, fields.channel_fields]
 
 
+@outside_graphs
 def scalar_channels(fields: Fields) -> np.ndarray:
     """One-hot matrix of shape (multiplicity of frequency 0, channels): where frequency 0 is."""
     return np.eye(fields.channels)[fields.channel_frequencies == 0]
 
 
+@outside_graphs
+def gated_channels(fields: Fields) -> np.ndarray:
+    """One-hot matrix of shape (fields, channels): the channels of a field but for frequency 0."""
+    return field_of_channel(fields) - scalar_channels(fields)
+
+
+@outside_graphs
 def pair_channels(fields: Fields) -> np.ndarray:
     """Matrix of shape (pairs, channels) with ones at the two channels of every pair."""
     channels = np.eye(fields.channels)[fields.channel_frequencies > 0]

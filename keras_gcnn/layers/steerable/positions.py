@@ -11,7 +11,7 @@ from keras import ops
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers import open_sizes
 from keras_gcnn.layers.arguments import check_above_zero, check_count
-from keras_gcnn.layers.backend import constant, product
+from keras_gcnn.layers.backend import constant, outside_graphs, product
 from keras_gcnn.layers.base import MapLayer, as_numbers, map_sizes
 from keras_gcnn.layers.steerable.base import FieldsLike, KeepsFields, check_channels
 
@@ -71,6 +71,7 @@ def blurring_window(size: int, stride: int, sigma: float) -> tuple[np.ndarray, i
     return np.exp(-0.5 * squares[near]), int(positions[near][0])
 
 
+@outside_graphs
 def blurring_matrix(size: int, stride: int, sigma: float) -> np.ndarray:
     """Gaussian averages around equidistant centres.
 
@@ -124,6 +125,7 @@ def blurring_filters(stride: int, sigma: float) -> tuple[np.ndarray, tuple[int, 
     return filters, (before, after)
 
 
+@outside_graphs
 def disc(rows: int, columns: int, margin: float) -> np.ndarray:
     """One inside the largest disc of an image and zero outside, of shape `(rows, columns)`.
 

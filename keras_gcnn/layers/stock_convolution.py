@@ -1,0 +1,69 @@
+"""Keras's convolutions, computed on PyTorch as the layers of this library are.
+
+PyTorch's gradients of them fail on a CPU for a batch of one image, and in some precisions for every
+batch, where there is one output channel.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from keras_gcnn.layers.backend import convolve_transposed
+
+
+class _Expanded:
+    """Names the weights of a stock layer as the layers of this library do."""
+
+    def expanded_kernel(self) -> np.ndarray:
+        """The kernel of the layer as an array."""
+        return keras.ops.convert_to_numpy(self.kernel)
+
+    def expanded_bias(self) -> np.ndarray | None:
+        """The bias of the layer as an array; None without one."""
+        return None if self.bias is None else keras.ops.convert_to_numpy(self.bias)
+
+
+# Files of weights address a layer by the name of its class, so these have the names of their
+# parents: whichever of the two a network holds, it loads the files of the other.
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class Conv2D(_Expanded, keras.layers.Conv2D):
+    """`keras.layers.Conv2D` with the arguments, weights, shapes and outputs of that layer."""
+
+    def call(self, inputs):
+        if keras.backend.backend() != "torch":
+            return super().call(inputs)
+        from keras_gcnn.layers import torch_convolution
+
+        outputs = torch_convolution.convolve(
+            inputs,
+            keras.ops.convert_to_tensor(self.kernel),
+            self.strides,
+            self.padding,
+            self.data_format,
+            self.dilation_rate,
+            bias=None if self.bias is None else keras.ops.convert_to_tensor(self.bias),
+        )
+        return torch_convolution.activate(outputs, self.activation)
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class Conv2DTranspose(_Expanded, keras.layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose`, likewise."""
+
+    def call(self, inputs):
+        if keras.backend.backend() != "torch":
+            return super().call(inputs)
+        outputs = convolve_transposed(
+            inputs,
+            keras.ops.convert_to_tensor(self.kernel),
+            self.strides,
+            self.padding,
+            self.output_padding,
+            self.data_format,
+            self.dilation_rate,
+        )
+        if self.bias is not None:
+            shape = (1, -1, 1, 1) if self.data_format == "channels_first" else (1, 1, 1, -1)
+            outputs = outputs + keras.ops.reshape(self.bias, shape)
+        return outputs if self.activation is None else self.activation(outputs)
