@@ -64,6 +64,13 @@ def test_an_autoencoder_that_turns_says_what_to_convert():
     check(keras.Model(vae.encoder.input, found), images((28, 28, 1)))
 
 
+def test_a_direction_is_the_stock_layers():
+    vectors = np.array([[[0, 0], [3e-9, 4e-9], [-5, 0.1]]], "float32")
+    inputs = keras.Input((3, 2))
+    plain = check(keras.Model(inputs, layers.UnitDirection(name="pose")(inputs)), vectors)
+    assert type(plain.get_layer("pose")) is keras.layers.UnitNormalization
+
+
 @pytest.mark.parametrize("data_format", DATA_FORMATS)
 def test_a_model_of_ones_own(data_format):
     model = randomized(model_of_ones_own(data_format))
