@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import keras
 from keras import ops
 
 from keras_gcnn.distributions import draws

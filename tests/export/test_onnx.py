@@ -25,16 +25,17 @@ def test_every_activation_wherever_it_stands(tmp_path, rng):
     image = keras.Input((4, 4, 8), name="image")
     inner = keras.Sequential([keras.Input((4, 4, 8)), keras.layers.Activation("gelu")])
     x = layers.GConv2D(2, 1, "p4", activation="gelu", name="ours")(inner(image))
+    outputs = {"gelu_operation": keras.ops.gelu(x, approximate=False)}
     names = ["gelu", "celu"]
     if keras.backend.backend() != "jax":  # which takes long, and has TensorFlow write the file
         names = ACTIVATIONS
-        x = layers.NormActivation(FIELDS, activation="gelu", name="norms")(x)
+        x = layers.NormActivation(FIELDS, activation="gelu", name="norms")(image)
         x = layers.GatedActivation(FIELDS, activation="gelu", gate="gelu", name="gates")(x)
         x = layers.FourierActivation(FIELDS, activation="gelu", name="samples")(x)
         x = layers.InvariantMap(FIELDS, 3, activation="gelu", name="invariants")(x)
         x = keras.layers.Conv2D(3, 1, activation="gelu", name="stock")(x)
-        x = keras.layers.TimeDistributed(keras.layers.Dense(2, activation="gelu"), name="rows")(x)
-    outputs = {"gelu_everywhere": keras.ops.gelu(x, approximate=False)}
+        rows = keras.layers.TimeDistributed(keras.layers.Dense(2, activation="gelu"), name="rows")
+        outputs["gelu_in_layers"] = rows(x)
     for name in names:
         outputs[name] = keras.layers.Activation(name, name=f"layer_{name}")(image)
     model = keras.Model(image, outputs)

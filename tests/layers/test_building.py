@@ -57,14 +57,6 @@ class TestModules:
         images = torch.rand(2, 1, 8, 8)
         torch.testing.assert_close(again(images), network(images))
 
-    def test_a_layer_that_is_not_called(self):
-        network = Network()
-        network.spare = layers.GConv2D(2, 3, "p4")
-        with pytest.raises(
-            ValueError, match=r"Network did not call its layers 'g_conv2d\w*', which have"
-        ):
-            layers.build_for(network, (1, 8, 8))
-
     def test_equivariance_in_the_format_of_the_layers(self):
         network = layers.build_for(Network(), (1, 8, 8))
         analysis.assert_equivariant(network, "p4", input_shape=(1, 8, 8))

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_gcnn import layers
-from keras_gcnn.layers.backend import once_only
+from tests.helpers.compiling import without_optimizing
 from tests.helpers.contract import CASES, CHANNELS, FIELDS, SIZE
 from tests.helpers.gradients import gradient
 
@@ -69,7 +69,7 @@ def test_every_layer(policy, value):
                 result.append(ops.sum(one * weights))
         return ops.stack(result)
 
-    with once_only():
+    with without_optimizing():
         slopes = gradient(total, np.full((len(made), *MAPS), value, "float32"))
     largest = np.abs(slopes).reshape(len(made), -1).max(axis=1)
     for layer, one in zip(made, largest, strict=True):

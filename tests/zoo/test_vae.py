@@ -11,7 +11,7 @@ from scipy import special
 from keras_gcnn import zoo
 from keras_gcnn.distributions import von_mises_fisher
 from keras_gcnn.layers import UnitDirection
-from keras_gcnn.layers.backend import once_only
+from tests.helpers.compiling import without_optimizing
 from tests.zoo.networks import build, compiled, count, images
 from tests.zoo.test_equivariance import policy
 
@@ -167,7 +167,7 @@ def test_an_image_without_a_direction_does_no_harm(group, arguments):
         "disc": np.hypot(*distance) < 8,
         "cross": (distance.min(axis=0) < 2) & (distance.max(axis=0) < 10),
     }
-    with once_only():
+    with without_optimizing():
         loss, step = moved(ordinary)
     batches = [ordinary * 0]
     for image in without.values():
