@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gcnn.constants import constant
 from keras_gcnn.distributions import debye
 
 
@@ -94,19 +95,11 @@ def ratio(kappa, dim: int, *, slope: bool = True, divergence: bool = True) -> Ra
 
 def _debye(kappa, order: float, terms: int, slope: bool, divergence: bool) -> Ratio:
     """The same four at a high order v, with `s = sqrt(v^2 + k^2)` and `p = v / s`."""
-    powers = order ** -np.arange(terms + 1.0)
     root = ops.sqrt(order * order + kappa * kappa)
     p = order / root
     sine = kappa / root  # 1 - p^2 is its square
-    weights = powers @ debye.coefficients(debye.polynomials(terms))
-    weights_below = powers[1:] @ debye.coefficients(debye.numerators(terms))
-    wanted = {"series": weights, "bottom": weights_below}
-    if slope:
-        wanted |= {"series'": np.polyder(weights), "bottom'": np.polyder(weights_below)}
-    if divergence:
-        wanted["drop"] = powers[1:] @ debye.coefficients(debye.differences(terms))
-    at_p = _polynomials(wanted, p)
-    series, bottom = at_p["series"], at_p["bottom"]
+    table = debye.table(order, terms, slope, divergence)
+    series, bottom, *others = _polynomials(table, p)
     fraction = bottom / series
     correction = sine * fraction
     mean = kappa / (root + order) - correction
@@ -114,14 +107,15 @@ def _debye(kappa, order: float, terms: int, slope: bool, divergence: bool) -> Ra
 
     variance = excess = None
     if slope:
-        slope_of_fraction = (at_p["bottom'"] * series - bottom * at_p["series'"]) / (
+        slope_of_series, slope_of_bottom, *others = others
+        slope_of_fraction = (slope_of_bottom * series - bottom * slope_of_series) / (
             series * series
         )
         slope_of_correction = p * p * fraction - p * sine * sine * slope_of_fraction
         variance = p / (root + order) - slope_of_correction / root
     if divergence:
         further = kappa * sine / (1 + p)  # s - v
-        drop = at_p["drop"] * sine * sine / (1 + p) / float(weights.sum())
+        drop = others[0] * sine * sine / (1 + p)
         excess = (
             order * ops.log1p(further / (2 * order))
             + ops.log1p(further / order) / 2
@@ -131,13 +125,12 @@ def _debye(kappa, order: float, terms: int, slope: bool, divergence: bool) -> Ra
     return Ratio(mean, rest, variance, excess)
 
 
-def _polynomials(weights: dict[str, np.ndarray], p) -> dict[str, Any]:
-    """Values at p of polynomials, highest power first, all at once by Horner's rule."""
-    size = max(map(len, weights.values()))
-    table = np.stack([np.pad(one, (size - len(one), 0)) for one in weights.values()], axis=1)
-    table = ops.convert_to_tensor(table.reshape(*table.shape, *(1 for _ in p.shape)), p.dtype)
-    first, *others = ops.unstack(table, axis=0)
+def _polynomials(table: np.ndarray, p) -> list[Any]:
+    """Values at p of the polynomials of `debye.table`, all at once by Horner's rule."""
+    rows = ops.cast(constant(table), p.dtype)
+    rows = ops.reshape(rows, (*table.shape, *(1 for _ in p.shape)))
+    first, *others = ops.unstack(rows, table.shape[0], axis=0)
     value = first + ops.zeros_like(p)
     for weight in others:
         value = value * p + weight
-    return dict(zip(weights, ops.unstack(value, axis=0), strict=True))
+    return ops.unstack(value, table.shape[1], axis=0)

@@ -1,4 +1,4 @@
-"""The polynomials of Debye's expansion of the modified Bessel functions (NumPy only)."""
+"""The polynomials of Debye's expansion of the modified Bessel functions, by NumPy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from functools import cache
 
 import numpy as np
 from numpy.polynomial import Polynomial
+
+from keras_gcnn.constants import outside_graphs
 
 
 @cache
@@ -38,6 +40,32 @@ def differences(terms: int) -> tuple[Polynomial, ...]:
     """w_1 to w_terms with `u_k(1) - u_k(p) = (1 - p) w_k(p)`, so that nothing cancels at p = 1."""
     t = Polynomial([0.0, 1.0])
     return tuple((one(1.0) - one) // (1 - t) for one in polynomials(terms)[1:])
+
+
+@outside_graphs
+def table(order: float, terms: int, slope: bool, divergence: bool) -> np.ndarray:
+    """Weights of the polynomials that the expansion at an order consists of.
+
+    Args:
+        order: float, v.
+        terms: int, the highest power of 1/v.
+        slope: bool, whether to add the derivatives of the first two.
+        divergence: bool, whether to add the last one.
+
+    Returns:
+        Array of shape `(powers, polynomials)`, highest power first: the sum of u_k / v^k, that of
+        d_k / v^k, their derivatives, and the sum of w_k / v^k over the first one's value at 1.
+    """
+    powers = order ** -np.arange(terms + 1.0)
+    series = powers @ coefficients(polynomials(terms))
+    bottom = powers[1:] @ coefficients(numerators(terms))
+    found = [series, bottom]
+    if slope:
+        found += [np.polyder(series), np.polyder(bottom)]
+    if divergence:
+        found.append(powers[1:] @ coefficients(differences(terms)) / series.sum())
+    size = max(map(len, found))
+    return np.stack([np.pad(one, (size - len(one), 0)) for one in found], axis=1)
 
 
 def coefficients(parts: tuple[Polynomial, ...]) -> np.ndarray:

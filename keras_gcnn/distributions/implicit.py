@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
+from keras_gcnn.constants import constant
 from keras_gcnn.distributions.bessel import Ratio
 from keras_gcnn.distributions.rejection import Angle
 
@@ -74,4 +75,4 @@ def _power(base, exponent: int):
 def _constant(numbers: np.ndarray, like):
     """Numbers along a new first axis of a tensor."""
     numbers = numbers.reshape(-1, *(1 for _ in like.shape))
-    return ops.convert_to_tensor(numbers, like.dtype)
+    return ops.cast(constant(numbers), like.dtype)

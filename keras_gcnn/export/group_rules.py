@@ -9,6 +9,7 @@ from keras_gcnn import layers
 from keras_gcnn.export.rules import Writer, rule
 from keras_gcnn.layers.inference_convolution import InferenceConv2D
 from keras_gcnn.layers.stock_convolution import Conv2D, Conv2DTranspose
+from keras_gcnn.layers.stock_rescaling import Rescaling
 
 _POOLING = {
     "max": (keras.layers.GlobalMaxPooling2D, keras.layers.GlobalMaxPooling1D),
@@ -45,6 +46,12 @@ def convolution(writer: Writer, inputs):
         bias=layer.expanded_bias(),
         channels=(axis,),
     )
+
+
+@rule(Rescaling)
+def rescaling(writer: Writer, inputs):
+    """The stock layer."""
+    return writer.add(keras.layers.Rescaling, inputs, writer.layer.scale, writer.layer.offset)
 
 
 @rule(layers.GSeparableConv2D)

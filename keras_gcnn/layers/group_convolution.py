@@ -7,8 +7,9 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
+from keras_gcnn.constants import constant
 from keras_gcnn.layers.arguments import check_count
-from keras_gcnn.layers.backend import constant, repeated
+from keras_gcnn.layers.backend import repeated
 from keras_gcnn.layers.base import GroupLayer
 from keras_gcnn.layers.window import WindowConvolution
 

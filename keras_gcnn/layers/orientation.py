@@ -7,9 +7,10 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
+from keras_gcnn.constants import constant
 from keras_gcnn.distributions.direction import unit
 from keras_gcnn.layers.arguments import as_count
-from keras_gcnn.layers.backend import constant, mean, product, widened
+from keras_gcnn.layers.backend import mean, product, widened
 from keras_gcnn.layers.base import GroupLayer, MapLayer, split_fibre
 
 

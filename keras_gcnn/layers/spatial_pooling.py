@@ -48,11 +48,13 @@ class GroupPooling2D(SizeDependent, MapLayer):
             return self._problem_of_strides(sizes)
         # Pooling does not know the group of its input, so it answers for the largest one.
         case = (groups.get("p4m"), sizes, self.pool_size, self.strides, self.padding)
-        problem = groups.window_problem(*case, pooling=True)
+        # Keras's average repeats the border on PyTorch where it pads one side more than the other.
+        alike = self._is_maximum or self.padding == "valid"
+        problem = groups.window_problem(*case, pooling=alike)
         if problem is None:
             return None
         fix = "leave pool_size out, so that the window fits every size"
-        if nearest := groups.nearest_exact_sizes(*case, pooling=True):
+        if nearest := groups.nearest_exact_sizes(*case, pooling=alike):
             fix = f"use inputs of {nearest}, or {fix}"
         return problem, fix
 

@@ -10,6 +10,7 @@ import keras
 
 from keras_gcnn.layers import Fields
 from keras_gcnn.layers.arguments import as_counts, check_choice, check_count, check_flag
+from keras_gcnn.layers.stock_rescaling import Rescaling
 from keras_gcnn.zoo import steerable_assembly as steerable
 from keras_gcnn.zoo.architecture import check_shape
 from keras_gcnn.zoo.budget import choose_widths
@@ -200,7 +201,7 @@ def so2cnn(
         lambda fields: assemble(fields)[0].parameters, ratio, fields, parameters, "fields"
     )
     inputs = keras.Input(tuple(map(int, input_shape)), name="image")
-    image = keras.layers.Rescaling(steerable.SCALE, name="normalization")(inputs)
+    image = Rescaling(steerable.SCALE, name="normalization")(inputs)
     _, outputs = assemble(fields, image)
     model = keras.Model(inputs, outputs.tensor, name=name or "so2cnn")
     model.widths = fields

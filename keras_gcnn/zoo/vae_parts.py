@@ -11,6 +11,7 @@ from keras_gcnn import groups
 from keras_gcnn.layers import Fields, GOrientation, UnitDirection
 from keras_gcnn.layers.drawing import call_new
 from keras_gcnn.layers.stock_convolution import Conv2D, Conv2DTranspose
+from keras_gcnn.layers.stock_rescaling import Rescaling
 from keras_gcnn.zoo import steerable_assembly as steerable
 from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM, Assembly, Maps
 from keras_gcnn.zoo.steerable_assembly import FieldMaps, SteerableAssembly
@@ -64,7 +65,7 @@ class Convolutions:
     def encode(self, widths: Sequence[int], image: keras.KerasTensor | None = None) -> Found:
         """Adds everything from the image to a vector of features, and to a direction if wanted."""
         if image is not None:
-            image = keras.layers.Rescaling(steerable.SCALE, name="normalization")(image)
+            image = Rescaling(steerable.SCALE, name="normalization")(image)
         add = _on_fields if self.group is None else _on_a_group
         net, features, pose = add(self, widths, image)
         direction = None

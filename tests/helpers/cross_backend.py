@@ -58,7 +58,7 @@ def build(data_format):
     directions = layers.GOrientation("p4", **here)(maps)
     # Not short: the angle of a short vector hangs on its last digits.
     long = keras.ops.tanh(directions[:, 0] / 100) + 1
-    turned = layers.TurnByVector(**here)([images, long])
+    turned = layers.TurnByVector(**here)([images, layers.UnitDirection()(long)])
     sides += [keras.layers.Flatten()(turned), keras.layers.Flatten()(directions / 10)]
     plane = keras.layers.Flatten()(layers.GPooling("mean", "p4", **here)(maps))
     pooled = layers.GGlobalPooling("max", "p4", **here)(maps)

@@ -76,12 +76,10 @@ def test_ignore_is_silent(recwarn):
     assert not [w for w in recwarn if issubclass(w.category, EquivarianceWarning)]
 
 
-def test_unknown_size_is_reported_only_with_a_stride():
-    shape = (None, None, None, 8)
-    make(GConv2D, "p4", 3, "strict", padding="same").build(shape)
-    with pytest.warns(EquivarianceWarning, match="number of rows, which is unknown"):
-        make(GConv2D, "p4", 3, strides=2).build(shape)
-    make(GConv2D, "z2", 3, "strict", strides=2).build((None, None, None, 2))
+def test_an_unknown_size_is_no_problem_yet():
+    """What a size breaks is reported when it is met: see test_other_sizes.py."""
+    make(GConv2D, "p4", 3, "strict", padding="same").build((None, None, None, 8))
+    make(GConv2D, "p4", 3, "strict", strides=2).build((None, None, None, 8))
 
 
 @pytest.mark.parametrize("size", [8, 9])

@@ -157,15 +157,24 @@ def test_at_an_open_size_nothing_has_to_be_given_and_nothing_is_wrong_yet(layer_
         layer_class(strides=(2, 3))(keras.Input((None, None, 2)))
 
 
-@BOTH
 @pytest.mark.parametrize(
-    ("size", "arguments"),
-    [(3, {"strides": (2, 3)}), (2, {"pool_size": (2, 3), "padding": "same"})],
-    ids=str,
+    ("layer_class", "size", "arguments"),
+    [
+        (GMaxPooling2D, 3, {"strides": (2, 3)}),
+        (GAveragePooling2D, 3, {"strides": (2, 3)}),
+        (GMaxPooling2D, 2, {"pool_size": (2, 3), "padding": "same"}),
+        (GAveragePooling2D, 3, {"pool_size": 5, "padding": "same"}),
+    ],
 )
 def test_one_window_that_covers_all_is_exact(layer_class, size, arguments, rng):
     layer = layer_class(**arguments, equivariance="strict", dtype="float64")
     assert error_of(layer, size, rng) < 1e-10
+
+
+def test_an_average_with_uneven_padding_is_reported():
+    """On PyTorch Keras repeats the border there; on the other backends one window is exact."""
+    with pytest.warns(EquivarianceWarning, match="pads 0 before and 1 after"):
+        GAveragePooling2D(3, padding="same")(np.ones((1, 2, 2, 1), "float32"))
 
 
 @BOTH

@@ -6,9 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gcnn.constants import constant, outside_graphs
 from keras_gcnn.groups.fields import Block, Fields
 from keras_gcnn.layers.arguments import check_above_zero, check_count, pointwise
-from keras_gcnn.layers.backend import constant, outside_graphs, product, widened
+from keras_gcnn.layers.backend import product, widened
 from keras_gcnn.layers.base import as_numbers, fresh
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,

@@ -11,8 +11,9 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
+from keras_gcnn.constants import constant, outside_graphs
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.layers.backend import constant, outside_graphs, product, widened
+from keras_gcnn.layers.backend import product, widened
 from keras_gcnn.layers.base import MapLayer, known_channels
 
 FieldsLike = Fields | Mapping[int, int]

@@ -10,10 +10,11 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
+from keras_gcnn.constants import constant
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.radial import check_band_limit
 from keras_gcnn.groups.steerable import block_basis, kernel_basis
-from keras_gcnn.layers.backend import constant, product
+from keras_gcnn.layers.backend import product
 from keras_gcnn.layers.drawing import drawn_once
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
