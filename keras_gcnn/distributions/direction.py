@@ -9,7 +9,10 @@ the derivative is `|v|^2 / SHORTEST^2` of the true one: it still points the righ
 
 from __future__ import annotations
 
+import numpy as np
 from keras import ops
+
+from keras_gcnn.constants import constant
 
 # Vectors that a network computes of images have lengths from .01 to 10, and where the direction
 # cancels, 1e-6 is left by rounding.
@@ -57,6 +60,6 @@ def with_slope(vectors):
     squares = ops.sum(ops.square(vectors), -1, keepdims=True)
     missing = squares < _NONE
     per_length = ops.rsqrt(ops.where(missing, ops.ones_like(squares), squares))
-    axis = ops.cast(ops.arange(vectors.shape[-1]) == 0, vectors.dtype)
+    axis = ops.cast(constant(np.eye(1, vectors.shape[-1])[0]), vectors.dtype)
     slope = per_length * ops.clip(squares / SHORTEST**2, 0.0, 1.0)
     return ops.where(missing, axis, vectors * per_length), slope
