@@ -96,7 +96,10 @@ def _draw(carried, dim: int, proposals: int, seed):
     drawn = _propose(dim, (proposals, ops.shape(carried)[0]), carried.dtype, seed)
     place = ops.arange(proposals, dtype=carried.dtype)[:, None]
     place = ops.where(_rejected(drawn, carried, dim), proposals, place)
-    first = ops.amin(place, axis=0)
+    if keras.backend.backend() == "torch":  # whose compiler does not take `ops.min`
+        first = ops.amin(place, axis=0)
+    else:  # TensorFlow takes tensors of nothing where there is an initial value
+        first = ops.min(place, axis=0, initial=proposals)
     squared = drawn.far / (drawn.near + _SMALLEST)
     # A sum instead of an index: gathering takes longer.
     found = ops.sum(ops.where(place == first, squared, 0), axis=0)

@@ -9,7 +9,7 @@ from keras_gcnn import layers
 from keras_gcnn.export.rules import Writer, rule
 from keras_gcnn.layers.inference_convolution import InferenceConv2D
 from keras_gcnn.layers.stock_convolution import Conv2D, Conv2DTranspose
-from keras_gcnn.layers.stock_rescaling import Rescaling
+from keras_gcnn.layers.stock_in_graphs import BatchNormalization, Rescaling
 
 _POOLING = {
     "max": (keras.layers.GlobalMaxPooling2D, keras.layers.GlobalMaxPooling1D),
@@ -92,7 +92,7 @@ def _window(layer) -> dict:
     }
 
 
-@rule(layers.GBatchNormalization, layers.SteerableBatchNormalization)
+@rule(layers.GBatchNormalization, BatchNormalization, layers.SteerableBatchNormalization)
 def normalization(writer: Writer, inputs):
     """The stock layer with every statistic once per channel."""
     layer = writer.layer

@@ -1,7 +1,7 @@
-"""Keras's convolutions, computed on PyTorch as the layers of this library are.
+"""Keras's convolutions, computed as the layers of this library are.
 
-PyTorch's gradients of them fail on a CPU for a batch of one image, and in some precisions for every
-batch, where there is one output channel.
+On a CPU the stock ones fail on TensorFlow where channels come first, and on PyTorch in the gradient
+of a batch of one image, in some precisions of every batch, where there is one output channel.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from keras_gcnn.layers.backend import convolve_transposed
+from keras_gcnn.layers.backend import convolve, convolve_transposed
 
 
 class _Expanded:
@@ -29,6 +29,16 @@ class _Expanded:
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class Conv2D(_Expanded, keras.layers.Conv2D):
     """`keras.layers.Conv2D` with the arguments, weights, shapes and outputs of that layer."""
+
+    def convolution_op(self, inputs, kernel):
+        return convolve(
+            inputs,
+            keras.ops.convert_to_tensor(kernel),
+            self.strides,
+            self.padding,
+            self.data_format,
+            self.dilation_rate,
+        )
 
     def call(self, inputs):
         if keras.backend.backend() != "torch":
@@ -52,8 +62,6 @@ class Conv2DTranspose(_Expanded, keras.layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose`, likewise."""
 
     def call(self, inputs):
-        if keras.backend.backend() != "torch":
-            return super().call(inputs)
         outputs = convolve_transposed(
             inputs,
             keras.ops.convert_to_tensor(self.kernel),

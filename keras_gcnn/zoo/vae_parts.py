@@ -11,7 +11,7 @@ from keras_gcnn import groups
 from keras_gcnn.layers import Fields, GOrientation, UnitDirection
 from keras_gcnn.layers.drawing import call_new
 from keras_gcnn.layers.stock_convolution import Conv2D, Conv2DTranspose
-from keras_gcnn.layers.stock_rescaling import Rescaling
+from keras_gcnn.layers.stock_in_graphs import BatchNormalization, Rescaling
 from keras_gcnn.zoo import steerable_assembly as steerable
 from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM, Assembly, Maps
 from keras_gcnn.zoo.steerable_assembly import FieldMaps, SteerableAssembly
@@ -131,7 +131,7 @@ def _decoder(form: Convolutions, latent_dim: int, widths: Sequence[int]) -> kera
     weights = {"use_bias": False, "kernel_initializer": "he_normal"}
 
     def activated(x, stage: int):
-        x = keras.layers.BatchNormalization(
+        x = BatchNormalization(
             1 if first else -1, momentum=MOMENTUM, epsilon=EPSILON, name=f"norm{stage}"
         )(x)
         x = keras.layers.ReLU(name=f"activation{stage}")(x)

@@ -9,7 +9,7 @@ from keras_gcnn.analysis import assert_equivariant
 from keras_gcnn.layers.inference_convolution import InferenceConv2D
 from tests.export.plain import TOLERANCE, assert_same_outputs, model_of_ones_own
 from tests.helpers.contract import predict, randomized
-from tests.helpers.layers import DATA_FORMATS, relative_error
+from tests.helpers.layers import DATA_FORMATS, relative_error, skip_without_stock_layers
 from tests.zoo.networks import build, every_network, images
 
 
@@ -55,6 +55,7 @@ def test_an_autoencoder(form):
 
 @pytest.mark.parametrize("data_format", DATA_FORMATS)
 def test_a_model_of_ones_own(data_format):
+    skip_without_stock_layers(data_format)
     model = randomized(model_of_ones_own(data_format))
     shape = (2, 12, 12) if data_format == "channels_first" else (12, 12, 2)
     fast = check(model, images(shape))

@@ -14,7 +14,7 @@ from tests.export.plain import (
     steerable_of_open_size,
 )
 from tests.helpers.contract import predict, randomized
-from tests.helpers.layers import DATA_FORMATS, relative_error
+from tests.helpers.layers import DATA_FORMATS, relative_error, skip_without_stock_layers
 from tests.zoo.networks import build, every_network, images
 
 
@@ -35,6 +35,7 @@ def test_every_network(builder, arguments):
 @pytest.mark.parametrize("data_format", DATA_FORMATS)
 @pytest.mark.parametrize("variant", [None, "seed"])
 def test_a_steerable_network(variant, data_format):
+    skip_without_stock_layers(data_format)
     shape = (28, 28, 1) if data_format == "channels_last" else (1, 28, 28)
     form = {"fields": (2, 2, 3), "input_shape": shape, "data_format": data_format}
     network = build("so2cnn", None, variant=variant, **form)
@@ -73,6 +74,7 @@ def test_a_direction_is_the_stock_layers():
 
 @pytest.mark.parametrize("data_format", DATA_FORMATS)
 def test_a_model_of_ones_own(data_format):
+    skip_without_stock_layers(data_format)
     model = randomized(model_of_ones_own(data_format))
     before = [keras.ops.convert_to_numpy(one) for one in model.weights]
     shape = (2, 12, 12) if data_format == "channels_first" else (12, 12, 2)
@@ -110,6 +112,7 @@ def test_normalizations_are_folded_where_that_is_exact_and_only_there():
 
 def test_as_many_channels_as_columns():
     """Of which Keras on TensorFlow takes one for the other when it adds a bias."""
+    skip_without_stock_layers("channels_first")
     image = keras.Input((2, 10, 10))
     form = {"data_format": "channels_first"}
     x = layers.LiftingConv2D(2, 3, "p4", activation="tanh", **form)(image)  # 8 channels of 8x8
@@ -160,8 +163,7 @@ def of_size(rows, columns, data_format):
 @pytest.mark.parametrize("make", [of_open_size, steerable_of_open_size])
 def test_networks_of_open_size(make, data_format, tmp_path):
     """What needs the size is written by operations that do not, and takes any."""
-    if (data_format, keras.backend.backend()) == ("channels_first", "tensorflow"):
-        pytest.skip("a stock convolution on TensorFlow's CPU has no channels first")
+    skip_without_stock_layers(data_format)
     model = randomized(make(data_format))
     shapes = [(13, 14), (15, 15)]
     plain = check(model, of_size(*shapes[0], data_format))

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 DATA_FORMATS = ("channels_last", "channels_first")
 
@@ -57,3 +58,16 @@ def equivariance_error(function, inputs, order, move_in, move_out):
     moved = np.concatenate([move_in(inputs, g) for g in range(order)])
     outputs = np.split(function(moved), order)
     return max(relative_error(out, move_out(outputs[0], g)) for g, out in enumerate(outputs))
+
+
+def skip_without_stock_layers(data_format):
+    """Skips a test of stock convolutions where TensorFlow has them for channels last only.
+
+    Whether it has others on a CPU depends on the processor.
+    """
+    try:
+        keras.layers.Conv2D(1, 1, data_format=data_format)(np.zeros((1, 2, 2, 2), "float32"))
+    except Exception as error:
+        if keras.backend.backend() != "tensorflow" or "only supports the NHWC" not in str(error):
+            raise
+        pytest.skip("TensorFlow has no convolution for channels first on this processor")

@@ -1,48 +1,82 @@
-"""PyTorch's compiler, which is so slow on a CPU that one layer has to do."""
+"""PyTorch's compiler: whole graphs, without the code that it makes of them, which takes minutes."""
 
 import keras
 import numpy as np
 import pytest
 
-from keras_gcnn import layers
-from keras_gcnn.layers import backend
-from keras_gcnn.layers.steerable.base import pair_channels
+from keras_gcnn import layers, zoo
+from tests.helpers.contract import CASES
+
+pytestmark = [
+    pytest.mark.skipif(keras.backend.backend() != "torch", reason="of PyTorch's compiler"),
+    pytest.mark.filterwarnings("ignore"),  # of the compiler
+]
+NETWORKS = {
+    "lenet": lambda: zoo.lenet("p4", widths=(1, 1)),
+    "vae": lambda: zoo.vae(
+        "p4", widths=(1, 1, 1), decoder_widths=(2, 2, 2), orientation=True, latent_dim=2
+    ),
+}
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="XLA is tested in test_contract.py")
-def test_a_compiled_prediction(rng):
+def trained_in_one_graph(call, inputs, batches=(2, 3)):
+    """Compiles training steps on batches of these sizes, without a break of the graph."""
+    import torch
+
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda x: call(x, training=True), fullgraph=True, backend="eager")
+    for batch in batches:
+        x = torch.from_numpy(inputs(batch))
+        torch._dynamo.maybe_mark_dynamic(x, 0)
+        outputs = keras.tree.flatten(compiled(x.requires_grad_()))
+        sum(one.sum() for one in outputs).backward()
+        assert all(len(one) == batch for one in outputs)
+        assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.layer_class.__name__)
+def test_a_layer_is_one_graph(case):
+    layer = case.make()
+    layer(case.inputs())
+    trained_in_one_graph(layer, lambda batch: case.inputs(batch=batch))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_one_graph(name):
+    network = NETWORKS[name]()
+    shape = getattr(network, "encoder", network).input.shape[1:]
+    rng = np.random.default_rng(0)
+    # One size, since larger networks take the compiler long.
+    trained_in_one_graph(network, lambda batch: rng.random((batch, *shape), "float32"), [2])
+
+
+def test_a_network_that_was_compiled_elsewhere_predicts(monkeypatch, tmp_path, rng):
+    """XLA's `jit_compile=True` comes along in a file, and the last batch may be smaller."""
+    import torch
+
     fields = layers.Fields.regular(1, max_frequency=1)
     network = keras.Sequential(
         [
+            keras.Input((6, 6, 1)),
             layers.SteerableConv2D({0: 1}, fields, 3),
             layers.SteerableBatchNormalization(fields),
             layers.FourierActivation(fields),
+            layers.SteerableAveragePooling2D(fields),
         ]
     )
-    images = rng.normal(size=(2, 4, 4, 1)).astype("float32")
+    images = rng.normal(size=(3, 6, 6, 1)).astype("float32")
     expected = keras.ops.convert_to_numpy(network(images))
-    network.compile(jit_compile=True)
-    np.testing.assert_allclose(network.predict_on_batch(images), expected, atol=1e-5)
+    network.compile("sgd", "mse", jit_compile=True)
+    network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras")
+    assert loaded.jit_compile
+    compile_graphs, used = torch.compile, []
 
+    def without_code(function, **options):  # of which the compiler takes minutes to make
+        used.append(function)
+        return compile_graphs(function, **{**options, "backend": "eager"})
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="of PyTorch's compiler")
-@pytest.mark.filterwarnings("ignore")  # of the compiler
-def test_what_broke_graphs_is_in_one():
-    """Whole layers take the compiler seconds each; this is what they share."""
-    import torch
-
-    fields = layers.Fields({0: 1, 1: 1})
-
-    @torch.compile(fullgraph=True, backend="eager")
-    def compute(x):
-        flat = backend.repeated(x[0, 0], 2)
-        matrix = backend.constant(pair_channels(fields))
-        return backend.maximum(x, 1), backend.mean(x, (0, 1)), flat, x[0] @ matrix.float().T
-
-    for batch in (2, 3):
-        x = torch.arange(batch * 12.0).reshape(batch, 4, 3)
-        highest, average, flat, pairs = compute(x)
-        torch.testing.assert_close(highest, x[:, 3])
-        torch.testing.assert_close(average, x.reshape(-1, 3).sum(0) / (4 * batch))
-        assert flat.tolist() == [0, 0, 1, 1, 2, 2]
-        assert pairs[0].tolist() == [3]
+    monkeypatch.setattr(torch, "compile", without_code)
+    found = loaded.predict(images, batch_size=2, verbose=0)
+    assert used
+    np.testing.assert_allclose(found, expected, atol=1e-5)
