@@ -17,7 +17,7 @@ from keras_gcnn.constants import constant
 # Vectors that a network computes of images have lengths from .01 to 10, and where the direction
 # cancels, 1e-6 is left by rounding.
 SHORTEST = 1e-3
-_NONE = 1e-30  # squared length below which a vector has no direction
+NONE = 1e-30  # squared length below which a vector has no direction
 
 
 def unit(vectors):
@@ -44,7 +44,7 @@ def unit(vectors):
 def unit_or_zero(vectors):
     """The same, but that a vector of zeros stays zero."""
     squares = ops.sum(ops.square(ops.stop_gradient(vectors)), -1, keepdims=True)
-    return ops.where(squares < _NONE, ops.zeros_like(vectors), unit(vectors))
+    return ops.where(squares < NONE, ops.zeros_like(vectors), unit(vectors))
 
 
 def with_slope(vectors):
@@ -58,7 +58,7 @@ def with_slope(vectors):
         vector, across it, moves its direction by the factor times d.
     """
     squares = ops.sum(ops.square(vectors), -1, keepdims=True)
-    missing = squares < _NONE
+    missing = squares < NONE
     per_length = ops.rsqrt(ops.where(missing, ops.ones_like(squares), squares))
     axis = ops.cast(constant(np.eye(1, vectors.shape[-1])[0]), vectors.dtype)
     slope = per_length * ops.clip(squares / SHORTEST**2, 0.0, 1.0)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_gcnn import layers
+from keras_gcnn.distributions.direction import NONE
 from keras_gcnn.export.rules import Writer, rule
 from keras_gcnn.layers.inference_convolution import InferenceConv2D
 from keras_gcnn.layers.stock_convolution import Conv2D, Conv2DTranspose
@@ -226,6 +227,11 @@ def von_mises_fisher_head(writer: Writer, inputs):
     # As the layers start and are regularised matters in training only.
     form = {"kernel_initializer": "glorot_uniform", "kernel_regularizer": None}
     mu = writer.like(direction, inputs, "direction", **form)
+    # Zeros become the first axis, as in the layer.
+    squares = keras.ops.sum(keras.ops.square(mu), -1, keepdims=True)
+    missing = keras.ops.cast(keras.ops.less(squares, NONE), mu.dtype)
+    axis = {"use_bias": False, "weights": [np.eye(1, layer.dim)], "part": "first_axis"}
+    mu = mu + writer.add(keras.layers.Dense, missing, layer.dim, **axis)
     mu = writer.add(keras.layers.UnitNormalization, mu, axis=-1)
     kappa = writer.like(concentration, inputs, "concentration", activation="softplus", **form)
     return mu, writer.add(keras.layers.Rescaling, kappa, 1.0, layer.least, part="least")

@@ -22,6 +22,7 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
         compile: bool, whether optimizer, loss and metrics are loaded too.
 
     Raises:
+        TypeError: if `path` is no name of a file.
         ValueError: if the file is missing, truncated or damaged, holds a `Lambda` or a class
             that is not known, or asks for more memory than its size explains; what it is is named.
 
@@ -30,4 +31,6 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
     >>> import keras_gcnn
     >>> model = keras_gcnn.export.load("model.keras")  # doctest: +SKIP
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path={path!r} is no name of a file. Give that of a .keras file.")
     return untrusted.load_model(os.path.expanduser(path), compile=compile)

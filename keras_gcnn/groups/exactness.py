@@ -11,6 +11,8 @@ from keras_gcnn.groups.group import Group
 
 _AXES = ("rows", "columns")
 _ARGUMENTS = {"stride": "strides", "dilation": "dilation_rate"}
+_LARGEST_STRIDE = 256  # for which sizes are named; a file may state any
+_MOST_PLACES = 10**6  # that are compared one by one
 
 
 def window_problem(
@@ -79,6 +81,8 @@ def nearest_exact_sizes(
     for one, size, reverses in zip(axes, sizes, group.reverses_axis, strict=True):
         if size is None or not reverses or one.problem(size) is None:
             continue
+        if one.stride > _LARGEST_STRIDE:
+            return None
         # What fits repeats with the stride. The larger size comes first: it loses nothing.
         near = [
             next((n for n in candidates if n >= one.smallest and one.problem(n) is None), None)
@@ -168,7 +172,13 @@ class _Axis:
         reads[np.arange(number)[:, None], places] = True
         return reads[:, :-1]
 
+    def has_few_places(self, size: int) -> bool:
+        """Whether the places of all visits are few enough to be compared."""
+        return (size // self.stride + 1) * max(self.window, size) <= _MOST_PLACES
+
     def _is_symmetric(self, size: int) -> bool:
+        if not self.has_few_places(size):
+            return False
         visits = self.visits(size)
         moved = visits if self.pooling else np.where(visits < 0, -1, size - 1 - visits)
         return np.array_equal(visits, moved[::-1, ::-1])
@@ -198,14 +208,14 @@ def _axes(window, strides, padding: str, dilation, pooling: bool) -> list[_Axis]
 def _visit_the_same(axes: Sequence[_Axis], sizes: Sequence[int | None]) -> bool:
     """Whether both windows visit the same places, on axes of either size."""
     rows, columns = axes
-    return None not in sizes and all(
-        np.array_equal(rows.visits(size), columns.visits(size)) for size in sizes
-    )
+    if None in sizes or not all(axis.has_few_places(size) for axis in axes for size in sizes):
+        return False
+    return all(np.array_equal(rows.visits(size), columns.visits(size)) for size in sizes)
 
 
 def _read_nothing(axes: Sequence[_Axis], sizes: Sequence[int | None], swaps: bool) -> bool:
     """Whether all that the windows read is padding, so that the output is zero at every turn."""
-    if None in sizes:
+    if None in sizes or not all(axis.has_few_places(size) for axis in axes for size in sizes):
         return False
     visits = [[axis.visits(size) for size in sizes] for axis in axes]
     upright, turned = ((visits[0][i], visits[1][1 - i]) for i in (0, 1))

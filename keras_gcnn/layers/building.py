@@ -13,8 +13,8 @@ from keras_gcnn.layers.arguments import as_count
 def build_for(module: Callable, input_shape: Sequence[int]) -> Callable:
     """Makes all weights of the Keras layers in a module by calling it once on zeros.
 
-    A Keras layer makes its weights in its first call. An optimizer that is made before it holds
-    none of them, and says nothing. On PyTorch the keys of `state_dict` hold the names of the
+    A Keras layer makes its weights in its first call. Made earlier, an optimizer holds none
+    of them, and says nothing. On PyTorch the keys of `state_dict` hold the names of the
     layers, and automatic names count the layers of the process; here layers that have no weights
     yet and were given no name are named by the attribute that holds them, so that a second instance
     has the same keys.
@@ -29,7 +29,7 @@ def build_for(module: Callable, input_shape: Sequence[int]) -> Callable:
         training of the module, stay as they are.
 
     Raises:
-        TypeError: if the module cannot be called.
+        TypeError: if the module is a class, or cannot be called.
         ValueError: if the shape is not one of known sizes, or on PyTorch if the call does not reach
             a layer of the module.
 
@@ -40,6 +40,8 @@ def build_for(module: Callable, input_shape: Sequence[int]) -> Callable:
     >>> [tuple(weight.shape) for weight in layer.weights]
     [(1, 3, 3, 1, 2), (2,)]
     """
+    if isinstance(module, type):
+        raise TypeError(f"module is the class {module.__name__}. Give an instance of it.")
     if not callable(module):
         raise TypeError(
             f"module={module!r} cannot be called. Give a torch.nn.Module, a Keras layer or model, "

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from keras_gcnn.groups import Group, window_problem
 from keras_gcnn.groups.fields import Fields
 
@@ -114,6 +116,16 @@ def _group_normalization(op, shape, axis, met: MapType) -> Problem | None:
     if not met.steerable and size > 1 and size % met.symmetry.order:
         return _normalization(op, shape, axis, met)
     return _layer_normalization(op, shape, axis, met)
+
+
+def _normalization_by_data(op, shape, axis, met: MapType) -> Problem | None:
+    # With one mean and one variance it treats all channels alike; fields have no mean.
+    given = op.input_mean is not None
+    alike = not op.axis or (given and np.size(op.input_mean) == np.size(op.input_variance) == 1)
+    centred = given and not np.any(op.input_mean)
+    if alike and (centred or not met.steerable):
+        return None
+    return _normalization(op, shape, axis, met)
 
 
 def _prelu(op, shape, axis, met: MapType) -> Problem | None:
@@ -234,7 +246,7 @@ KEEPING: dict[str, Rule] = {
     "GroupNormalization": _group_normalization,
     "LayerNormalization": _layer_normalization,
     "MaxPooling2D": _pooling(on_fields=False),
-    "Normalization": _normalization,
+    "Normalization": _normalization_by_data,
     "PReLU": _prelu,
     "RMSNormalization": _normalization,
     "Rescaling": _rescaling,

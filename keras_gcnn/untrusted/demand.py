@@ -13,7 +13,7 @@ import keras
 _ALWAYS_ALLOWED = 2**18
 _LARGEST_IMAGE = 2**27  # numbers: half a gigabyte in float32
 _LARGEST_TABLES = 2**31  # bytes of all tables of steerable layers, by an estimate from above
-_LARGEST_OPTION = {"samples": 2**12, "sigma": 2**10}
+_LARGEST_OPTION = {"pool_size": 2**14, "samples": 2**12, "sigma": 2**10, "size": 2**10}
 _BYTES = 8  # of a number in float64
 
 

@@ -187,6 +187,8 @@ class VariationalAutoencoder(keras.Model):
             batch_size: int; None for Keras's default.
         """
         _check_pixels(images)
+        if isinstance(images, np.ndarray) and not len(images):  # of which Keras predicts nothing
+            return np.zeros((0, self.latent_dim), "float32")
         return self.encoder.predict(images, batch_size=batch_size, verbose=0)["mean"]
 
     def reconstruct(self, images, batch_size: int | None = None) -> np.ndarray:
@@ -197,6 +199,8 @@ class VariationalAutoencoder(keras.Model):
             batch_size: int; None for Keras's default.
         """
         _check_pixels(images)
+        if isinstance(images, np.ndarray) and not len(images):
+            return np.zeros(images.shape, "float32")
         return _as_images(self.predict(images, batch_size=batch_size, verbose=0)["logits"])
 
     def sample(self, n: int, seed: int | None = None) -> np.ndarray:

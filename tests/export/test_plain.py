@@ -240,3 +240,11 @@ def test_what_draws_at_inference_is_refused():
     layer = layers.VonMisesFisherSampling(at_inference="sample", name="odd")
     with pytest.raises(ValueError, match=r"'odd' draws at inference.*at_inference=\"mean\""):
         export.to_plain(keras.Model(pair, layer(pair)))
+
+
+def test_a_mean_direction_of_zeros_is_the_first_axis():
+    features = keras.Input((3,))
+    model = keras.Model(features, layers.VonMisesFisherHead(4)(features))
+    mean, concentration = export.to_plain(model)(np.zeros((1, 3), "float32"))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(mean), [[1, 0, 0, 0]])
+    assert concentration.shape == (1, 1)

@@ -204,3 +204,14 @@ def test_exact_window_is_the_smallest_that_leaves_nothing(stride):
     for size in range(stride, 20):
         fitting = [window for window in range(stride, size + 1) if (size - window) % stride == 0]
         assert groups.exact_window(size, stride) == fitting[0]
+
+
+def test_arguments_of_any_size_are_judged_at_once():
+    """A file may state them: neither sizes nor places are counted one by one."""
+    p4 = groups.get("p4")
+    case = (p4, (28, 28), (3, 3), (10**9, 10**9), "valid")
+    assert "leaves 25 of 28 rows" in groups.window_problem(*case)
+    assert groups.nearest_exact_sizes(*case) is None
+    for window, strides in ((10**9, 1), (10**9 + 1, 10**6)):
+        case = (p4, (28, 28), (window, window), (strides, strides), "same")
+        groups.window_problem(*case, pooling=True)

@@ -23,6 +23,8 @@ def test_a_shape_that_is_none(shape):
 
 
 def test_what_cannot_be_called():
+    with pytest.raises(TypeError, match=r"class GConv2D\. Give an instance"):
+        layers.build_for(layers.GConv2D, (4, 4, 8))
     with pytest.raises(TypeError, match=r"cannot be called\. Give a torch.nn.Module"):
         layers.build_for([layers.GConv2D(2, 3, "p4")], (9, 9, 8))
 

@@ -206,6 +206,9 @@ HARMLESS = {
     "by restriction": lambda: sequential(
         lift(), Restriction("p4m", "p4"), GConv2D(2, 3, "p4"), Restriction("p4"), K.Conv2D(8, 3)
     ),
+    "one mean for all channels": lambda: sequential(
+        lift(), K.Normalization(axis=None, mean=0.5, variance=2.0), GConv2D(2, 3, "p4m")
+    ),
     "a map that is given": lambda: sequential(K.ReLU(), GConv2D(2, 3, "p4m")),
     "a normal image": lambda: sequential(K.BatchNormalization(), K.Conv2D(3, 1), lift()),
     "an ordinary network": lambda: sequential(

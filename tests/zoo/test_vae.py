@@ -219,6 +219,12 @@ def test_what_it_offers():
     assert model.latent_dim == 3
 
 
+def test_no_images_have_no_vectors():
+    model, none = small("p4"), np.zeros((0, 28, 28, 1), "float32")
+    assert model.embed(none).shape == (0, model.latent_dim)
+    assert model.reconstruct(none).shape == none.shape
+
+
 def test_training_draws_and_inference_does_not():
     model = small()
     x = images((28, 28, 1))
