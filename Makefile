@@ -11,9 +11,9 @@ demo: .venv/demo
 # The suite once per backend, on all cores; what is NumPy, files and counts alone only under the
 # first, which is the fastest. A process a core, so that the threads of each are one: more fight.
 ALONE := tests/groups tests/data $(wildcard tests/analysis/test_latent*.py) \
-  $(addprefix tests/training/test_,growth.py interrupt.py recipe.py recipes.py report.py \
-    run_folder.py) \
-  $(addprefix tests/tuning/test_,guide.py hypermodel.py kill.py search.py space.py) \
+  $(addprefix tests/training/test_,full_disk.py growth.py interrupt.py recipe.py recipes.py \
+    report.py run_folder.py user_files.py) \
+  $(addprefix tests/tuning/test_,extras.py guide.py hypermodel.py kill.py search.py space.py) \
   tests/untrusted/test_files.py $(addprefix tests/zoo/test_,budget.py counts.py publish.py) \
   $(addprefix tests/test_,benchmark_pages.py benchmarks.py cli.py examples.py profile_steps.py readme.py \
     serving.py serving_parts.py) \

@@ -152,7 +152,7 @@ class _GroupStack(_Drawing):
             step = self.choose(
                 [
                     *(self.convolve, self.convolve, self.separable, self.enlarge, self.pool),
-                    *(self.normalize, self.activate, self.pad, self.restrict),
+                    *(self.normalize, self.activate, self.pad, self.restrict, self.interrupt),
                 ]
             )
             step(common)
@@ -203,6 +203,21 @@ class _GroupStack(_Drawing):
 
     def pad(self, common):
         self.add(keras.layers.ZeroPadding2D, int(self.rng.integers(1, 3)), **common)
+
+    def interrupt(self, common):
+        """A layer of Keras that may break equivariance, and one of ours that sees it."""
+        axis = 1 if common["data_format"] == "channels_first" else -1
+        stock, arguments = self.choose(
+            [
+                (keras.layers.BatchNormalization, {"axis": axis, "dtype": common["dtype"]}),
+                (keras.layers.MaxPooling2D, {"pool_size": 2, **common}),
+                (keras.layers.AveragePooling2D, {"pool_size": 2, "padding": "same", **common}),
+                (keras.layers.ZeroPadding2D, {"padding": ((0, 1), (0, 1)), **common}),
+                (keras.layers.UpSampling2D, {"size": 2, **common}),
+            ]
+        )
+        self.add(stock, **arguments)
+        self.convolve(common)
 
     def restrict(self, common):
         if SUBGROUPS[self.group]:

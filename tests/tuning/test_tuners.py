@@ -1,4 +1,4 @@
-"""Every tuner on every backend, at the smallest size."""
+"""KerasTuner's tuners, at the smallest size."""
 
 import io
 
@@ -12,9 +12,12 @@ from keras_gcnn.training import load_recipe
 from keras_gcnn.tuning import hypermodel, load_search, search
 
 
-@pytest.mark.parametrize(
-    "kind", ["RandomSearch", "Hyperband", "BayesianOptimization", "GridSearch"]
-)
+KINDS = ["RandomSearch", "Hyperband"]
+if keras.backend.backend() == "torch":  # the others differ from these in NumPy code alone
+    KINDS += ["BayesianOptimization", "GridSearch"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_keras_tuner_s_tuners_take_it(kind, tmp_path):
     digits = data.load("digits", subset=24, validation=20, test_subset=20)
     over = hypermodel(
