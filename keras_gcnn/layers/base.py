@@ -184,18 +184,10 @@ class MapLayer(ReadsMaps, keras.Layer):
         return {**super().get_config(), "data_format": self.data_format}
 
 
-class GroupLayer(MapLayer):
-    """Base of the layers that know a group.
+class OnGroup:
+    """Mixin of layers from maps on a group to maps on the same group."""
 
-    Args:
-        group: str or `keras_gcnn.groups.Group`.
-        data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
-        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
-    """
-
-    def __init__(self, group: str | groups.Group = "p4", **kwargs):
-        super().__init__(**kwargs)
-        self.group = groups.get(group)
+    group: groups.Group
 
     @property
     def symmetry(self) -> groups.Group:
@@ -211,6 +203,20 @@ class GroupLayer(MapLayer):
     def map_out(self) -> groups.Group:
         """The group whose orientations the channels of the output hold."""
         return self.group
+
+
+class GroupLayer(OnGroup, MapLayer):
+    """Base of the layers that know a group.
+
+    Args:
+        group: str or `keras_gcnn.groups.Group`.
+        data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
+        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
+    """
+
+    def __init__(self, group: str | groups.Group = "p4", **kwargs):
+        super().__init__(**kwargs)
+        self.group = groups.get(group)
 
     def fields(self, input_shape: tuple[int | None, ...]) -> int:
         """Number of feature fields, channels over `|G|`, of an input on the group.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import keras
 
-from keras_gcnn.layers.backend import convolve
 from keras_gcnn.layers.stock_convolution import Conv2D
 
 
@@ -16,13 +15,4 @@ class InferenceConv2D(Conv2D):
     are those of the stock layer, of which it is a subclass.
     """
 
-    def convolution_op(self, inputs, kernel):
-        return convolve(
-            inputs,
-            keras.ops.convert_to_tensor(kernel),
-            self.strides,
-            self.padding,
-            self.data_format,
-            self.dilation_rate,
-            trained=False,
-        )
+    _trained = False

@@ -7,12 +7,12 @@ from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.layers.backend import mean, repeated
-from keras_gcnn.layers.base import count_fields
+from keras_gcnn.layers.base import OnGroup, count_fields
 from keras_gcnn.layers.shared_normalization import SharedBatchNormalization
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class GBatchNormalization(SharedBatchNormalization):
+class GBatchNormalization(OnGroup, SharedBatchNormalization):
     """Batch normalisation of feature maps on a group.
 
     Mean, variance, scale and offset are one number per field, shared by its `|G|` orientations.
@@ -68,21 +68,6 @@ class GBatchNormalization(SharedBatchNormalization):
     ):
         super().__init__(axis, synchronized=synchronized, **kwargs)
         self.group = groups.get(group)
-
-    @property
-    def symmetry(self) -> groups.Group:
-        """The group under which the image turns."""
-        return self.group
-
-    @property
-    def map_in(self) -> groups.Group:
-        """The group whose orientations the channels hold."""
-        return self.group
-
-    @property
-    def map_out(self) -> groups.Group:
-        """Likewise of the output."""
-        return self.group
 
     def _sizes(self, input_shape) -> tuple[int, int]:
         fields = count_fields(self, input_shape, self.group, self.axis)

@@ -30,6 +30,8 @@ class _Expanded:
 class Conv2D(_Expanded, keras.layers.Conv2D):
     """`keras.layers.Conv2D` with the arguments, weights, shapes and outputs of that layer."""
 
+    _trained = True  # whether the way to compute it is chosen for its gradients too
+
     def convolution_op(self, inputs, kernel):
         return convolve(
             inputs,
@@ -38,6 +40,7 @@ class Conv2D(_Expanded, keras.layers.Conv2D):
             self.padding,
             self.data_format,
             self.dilation_rate,
+            trained=self._trained,
         )
 
     def call(self, inputs):

@@ -11,7 +11,6 @@ from keras_gcnn import data
 from keras_gcnn.training import load_recipe
 from keras_gcnn.tuning import hypermodel, load_search, search
 
-
 KINDS = ["RandomSearch", "Hyperband"]
 if keras.backend.backend() == "torch":  # the others differ from these in NumPy code alone
     KINDS += ["BayesianOptimization", "GridSearch"]
