@@ -1,5 +1,6 @@
 """Settings that Keras and its backends read once, when they are imported."""
 
+import gc
 import os
 
 import numpy as np
@@ -39,6 +40,24 @@ name = "turning"
 builder = "lenet"
 arguments = { group = "p4", widths = [2, 4] }
 """
+
+
+_LARGEST_PROCESS = 3 * 2**30  # bytes after which the programs of a module are given back
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded_memory():
+    """JAX keeps every program that it compiled: gigabytes over the whole suite."""
+    yield
+    if os.environ.get("KERAS_BACKEND") != "jax" or not os.path.exists("/proc/self/statm"):
+        return
+    with open("/proc/self/statm", encoding="ascii") as file:
+        resident = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    if resident > _LARGEST_PROCESS:
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
