@@ -64,7 +64,7 @@ def remedy(op, before: Traced, held: Group, axes_known: bool) -> tuple[str, str]
         op: the layer or operation.
         before: its input, with the group under which the operation should be equivariant.
         held: the largest subgroup under which it is.
-        axes_known: whether its outputs are of shapes of which it is known how they turn.
+        axes_known: whether the audit knows how its outputs, by their shapes, turn with the image.
 
     Returns:
         The problem and the fix, two clauses.
@@ -82,7 +82,7 @@ def remedy(op, before: Traced, held: Group, axes_known: bool) -> tuple[str, str]
     kind = type(unwrap(op)).__name__
     if not axes_known and (kind == "Reshape" or kind not in _REPLACE):
         return (
-            "its output is of a shape of which the audit does not know how it turns, and so it "
+            "the audit does not know how an output of this shape turns with the image, and so it "
             "cannot judge this layer and what follows",
             "measure the model as a whole by equivariance_error, or keep maps, and tokens that are "
             "all positions of a map",

@@ -53,7 +53,7 @@ class TokenField(Field):
         return self.channels.permute(array, acting, g, self._data_format)
 
     def move(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
-        """Turns the map of which a batch holds the positions by element `g` of `acting`."""
+        """Turns the map, whose positions the batch holds, by element `g` of `acting`."""
         maps = array.reshape(self._map_shape(array.shape))
         return self.channels.move(maps, acting, g, self._data_format).reshape(array.shape)
 

@@ -212,7 +212,7 @@ class Trial:
         ]
 
     def knows_the_axes(self) -> bool:
-        """Whether all outputs are of shapes of which it is known how they turn with the image."""
+        """Whether the shapes of all outputs show how they turn with the image."""
         pictures = {one.shape[1:] for one in self.traced if len(one.shape) == 3}
         for one in self.traced:
             if len(one.shape) == 4:
