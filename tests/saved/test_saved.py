@@ -1,0 +1,49 @@
+"""Files that earlier releases saved load today, and predict what they predicted then."""
+
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import zoo
+from tests.saved.write import IMAGE, NETWORKS, predictions
+
+ARCHIVES = sorted(Path(__file__).parent.glob("*.zip"))
+
+
+def names(archive, ending):
+    with zipfile.ZipFile(archive) as file:
+        return [name.removesuffix(ending) for name in file.namelist() if name.endswith(ending)]
+
+
+def every(ending):
+    pairs = [(archive, name) for archive in ARCHIVES for name in names(archive, ending)]
+    ids = [f"{archive.stem}-{name}" for archive, name in pairs]
+    return pytest.mark.parametrize(("archive", "name"), pairs, ids=ids)
+
+
+def extracted(archive, name, folder):
+    with zipfile.ZipFile(archive) as file:
+        return file.extract(name, folder)
+
+
+def compare(model, archive, name, folder):
+    stored = np.load(extracted(archive, f"{name}.npz", folder))
+    outputs = predictions(model, stored["inputs"])
+    np.testing.assert_allclose(outputs, stored["outputs"], rtol=1e-4, atol=1e-5)
+
+
+@every(".keras")
+def test_models_load(archive, name, tmp_path):
+    model = keras.saving.load_model(extracted(archive, f"{name}.keras", tmp_path))
+    compare(model, archive, name, tmp_path)
+
+
+@every(".weights.h5")
+def test_weights_load(archive, name, tmp_path):
+    weights = extracted(archive, f"{name}.weights.h5", tmp_path)
+    network = getattr(zoo, name)(input_shape=IMAGE, **NETWORKS[name])
+    network.load_weights(weights)
+    compare(network, archive, name, tmp_path)
