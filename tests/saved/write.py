@@ -1,7 +1,8 @@
 """Saves one small model of every layer class and of every zoo builder, with its predictions.
 
-`python -m tests.saved.write` is run once for every release, with the code of that release. It writes
-an archive with the number of the release; `test_saved.py` loads all archives with the code of today.
+`python -m tests.saved.write` is run once for every release, with the code of that release. It
+writes an archive with the number of the release; `test_saved.py` loads all archives with the code
+of today.
 """
 
 import tempfile
