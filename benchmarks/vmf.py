@@ -79,7 +79,7 @@ def draws(number: int, dim: int, concentration: float) -> dict[str, Callable[[],
     import numpy as np
 
     from keras_gcnn.distributions import von_mises_fisher
-    from keras_gcnn.distributions.rejection import PROPOSALS
+    from keras_gcnn.distributions.angle_sampling import PROPOSALS
 
     generator = keras.random.SeedGenerator(0)
     mu, kappa = map(

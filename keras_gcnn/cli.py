@@ -18,8 +18,8 @@ from rich.text import Text
 
 from keras_gcnn import __version__
 from keras_gcnn.training.backend import choose_backend
-from keras_gcnn.training.recipe import load_recipe, recipe_names
-from keras_gcnn.training.tables import Backend
+from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
+from keras_gcnn.training.recipes.tables import Backend
 from keras_gcnn.tuning.recipe import load_search, search_names
 
 app = typer.Typer(
@@ -109,7 +109,7 @@ def train(
     if run_dir is None:
         parts = [Path(recipe).stem, data and data.replace("/", "-"), backend]
         run_dir = Path("runs") / "-".join(part for part in parts if part)
-    from keras_gcnn.training.run import train as run
+    from keras_gcnn.training.runs.run import train as run
 
     console.print(f"{loaded.title}; data {loaded.data.name}, backend {chosen}")
     try:
@@ -201,7 +201,7 @@ def evaluate(
 ) -> None:
     """Print the error of a saved model on test images as they are, turned, and mirrored."""
     choose_backend(backend)
-    from keras_gcnn.training.evaluation import evaluate_file
+    from keras_gcnn.training.tasks.evaluation import evaluate_file
 
     evaluate_file(
         model,

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from keras_gcnn import cli, zoo
 from keras_gcnn.training import backend
-from keras_gcnn.training.recipe import load_recipe, recipe_names
+from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
 
 COMMAND = Path(sys.executable).with_name("keras-gcnn")
 pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="the package is not installed")
@@ -175,7 +175,7 @@ def test_a_missing_model_is_named(monkeypatch, capsys, tmp_path):
 
 def test_the_name_of_a_run_holds_the_options(monkeypatch, tmp_path):
     folders = []
-    train = "keras_gcnn.training.run.train"
+    train = "keras_gcnn.training.runs.run.train"
     monkeypatch.setattr(train, lambda recipe, folder, **_: folders.append(folder))
     monkeypatch.chdir(tmp_path)
     backend = keras.backend.backend()

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gcnn.analysis.compiled import without_trace
+from keras_gcnn.backend.stateless import without_trace
 from keras_gcnn.layers import EquivarianceWarning
 from tests.helpers.layers import from_format, randomize, relative_error, to_format
 from tests.helpers.random_stacks import draw
@@ -21,8 +21,8 @@ TOLERANCES = {"float64": 1e-10, "float32": 1e-4, "bfloat16": 0.1}
 def keep_scale(model):
     """Divides every kernel by the square root of its fan-in.
 
-    Otherwise maps grow from layer to layer, and a last `tanh` of values around 100 turns the rounding
-    errors of bfloat16 into other signs.
+    Otherwise maps grow from layer to layer, and a last `tanh` of values around 100 turns the
+    rounding errors of bfloat16 into other signs.
     """
     for weight in model.weights:
         if len(weight.shape) > 1:

@@ -16,7 +16,7 @@ from typing import Annotated
 import tomli_w
 import typer
 
-from keras_gcnn.training import files
+from keras_gcnn.training import atomic_files as files
 
 
 def main(

@@ -26,9 +26,9 @@ import cards
 import typer
 
 from keras_gcnn import export, zoo
-from keras_gcnn.training import files
-from keras_gcnn.training.recipe import Recipe, load_recipe
-from keras_gcnn.training.tables import ModelTable
+from keras_gcnn.training import atomic_files as files
+from keras_gcnn.training.recipes.schema import Recipe, load_recipe
+from keras_gcnn.training.recipes.tables import ModelTable
 from keras_gcnn.zoo.published import by_stage
 
 ROOT = Path(__file__).resolve().parent

@@ -3,25 +3,25 @@
 The pictures, `plot_...`, need Matplotlib, which is imported when the first is drawn.
 """
 
-from keras_gcnn.analysis.audit import Audit, audit
-from keras_gcnn.analysis.equivariance import assert_equivariant, equivariance_error
-from keras_gcnn.analysis.evidence import Evidence, evidence
-from keras_gcnn.analysis.field_pictures import plot_turning_fields
-from keras_gcnn.analysis.figures import (
-    plot_accuracy_by_angle,
-    plot_confusion,
-    plot_errors,
-    plot_trials,
-)
-from keras_gcnn.analysis.latent import (
+from keras_gcnn.analysis.audit.report import Audit, audit
+from keras_gcnn.analysis.audit.walk import Finding
+from keras_gcnn.analysis.embeddings import (
     RotationLeakage,
     angle_probe,
     clustering_accuracy,
     knn_accuracy,
     rotation_leakage,
 )
-from keras_gcnn.analysis.latent_pictures import plot_latent_vectors, plot_reconstructions
-from keras_gcnn.analysis.walk import Finding
+from keras_gcnn.analysis.equivariance import assert_equivariant, equivariance_error
+from keras_gcnn.analysis.evidence import Evidence, evidence
+from keras_gcnn.analysis.plots.embeddings import plot_latent_vectors, plot_reconstructions
+from keras_gcnn.analysis.plots.fields import plot_turning_fields
+from keras_gcnn.analysis.plots.figures import (
+    plot_accuracy_by_angle,
+    plot_confusion,
+    plot_errors,
+    plot_trials,
+)
 
 __all__ = [
     "Audit",

@@ -8,10 +8,16 @@ import keras
 import numpy as np
 
 from keras_gcnn import groups
-from keras_gcnn.analysis.compiled import without_trace
-from keras_gcnn.analysis.fields import RANKS, TYPES, field_of, move_each, relative_error
-from keras_gcnn.analysis.models import fitting_group, largest_group, own_group, told_data_format
+from keras_gcnn.analysis.audit.channel_types import (
+    RANKS,
+    TYPES,
+    field_of,
+    move_each,
+    relative_error,
+)
+from keras_gcnn.backend.stateless import without_trace
 from keras_gcnn.groups.fields import Fields
+from keras_gcnn.model_graph import fitting_group, largest_group, own_group, told_data_format
 
 _TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
 

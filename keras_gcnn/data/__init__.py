@@ -2,8 +2,8 @@
 
 from keras_gcnn.data.dataset import Dataset, Split
 from keras_gcnn.data.loading import load, names
-from keras_gcnn.data.prepared import DataNotFoundError
 from keras_gcnn.data.rotation import random_angles, rotate
+from keras_gcnn.data.tfds import DataNotFoundError
 
 __all__ = [
     "DataNotFoundError",

@@ -10,10 +10,10 @@ from string import ascii_uppercase
 import numpy as np
 
 from keras_gcnn.data.catalogue import CATALOGUE
-from keras_gcnn.data.choices import generator
 from keras_gcnn.data.dataset import Source
-from keras_gcnn.data.prepared import read_prepared
+from keras_gcnn.data.random_streams import generator
 from keras_gcnn.data.rotation import random_angles, rotate
+from keras_gcnn.data.tfds import read_prepared
 
 _SEED = 2016  # of what is drawn here, whatever the seed of a run
 _TRAIN, _TEST = 12_000, 50_000

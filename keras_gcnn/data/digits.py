@@ -12,8 +12,8 @@ from importlib import resources
 
 import numpy as np
 
-from keras_gcnn.data.choices import generator, pick
 from keras_gcnn.data.dataset import Source
+from keras_gcnn.data.random_streams import generator, pick
 from keras_gcnn.data.rotation import scipy_ndimage
 
 _TEST = 500

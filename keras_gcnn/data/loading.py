@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from keras_gcnn.data.catalogue import CATALOGUE
-from keras_gcnn.data.choices import generator, pick
 from keras_gcnn.data.dataset import Dataset, Source, Split
 from keras_gcnn.data.derived import DERIVED, FORMS, TURNED
 from keras_gcnn.data.digits import FORM, read_digits
 from keras_gcnn.data.options import SPLITS, check_options, validation_count
-from keras_gcnn.data.prepared import read_prepared
+from keras_gcnn.data.random_streams import generator, pick
 from keras_gcnn.data.rotation import random_angles
 from keras_gcnn.data.rotation import rotate as rotate_images
+from keras_gcnn.data.tfds import read_prepared
 
 _TEST_SUBSET_SEED = 0  # results of different seeds are compared on the same test images
 _USED_HERE = "Used here: "

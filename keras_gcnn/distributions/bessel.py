@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.constants import constant
+from keras_gcnn.backend.constants import constant
 from keras_gcnn.distributions import debye
 
 

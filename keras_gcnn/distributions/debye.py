@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from keras_gcnn.constants import outside_graphs
+from keras_gcnn.backend.constants import outside_graphs
 
 
 @cache

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from keras_gcnn.constants import constant
+from keras_gcnn.backend.constants import constant
 
 # Vectors that a network computes of images have lengths from .01 to 10, and where the direction
 # cancels, 1e-6 is left by rounding.

@@ -22,10 +22,10 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn.distributions import draws
+from keras_gcnn.distributions.angle_gradient import angle_slope
+from keras_gcnn.distributions.angle_sampling import sample_angle
 from keras_gcnn.distributions.bessel import ratio
 from keras_gcnn.distributions.direction import unit, with_slope
-from keras_gcnn.distributions.implicit import angle_slope
-from keras_gcnn.distributions.rejection import sample_angle
 
 _LARGEST = 1e15  # a concentration whose square float32 still holds
 _SMALLEST = 1e-30  # instead of a squared length of zero

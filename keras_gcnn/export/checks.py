@@ -10,9 +10,9 @@ from pathlib import Path
 
 import keras
 
-from keras_gcnn.analysis.models import all_layers
+from keras_gcnn.arguments import check_above_zero, check_choice
 from keras_gcnn.export import formats
-from keras_gcnn.layers.arguments import check_above_zero, check_choice
+from keras_gcnn.model_graph import all_layers
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 
 _SUFFIXES = {".keras": "keras", ".onnx": "onnx", "": "saved_model"}

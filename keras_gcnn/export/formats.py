@@ -17,10 +17,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_gcnn.analysis.compiled import without_trace
-from keras_gcnn.export import tensorflow_operations, transposed_pads
+from keras_gcnn.backend.stateless import without_trace
+from keras_gcnn.export import onnx_operations as tensorflow_operations
+from keras_gcnn.export import onnx_transposed_pads as transposed_pads
 from keras_gcnn.export.failures import ConversionError
-from keras_gcnn.layers.quiet import without_warnings
+from keras_gcnn.quiet import without_warnings
 
 METADATA = "keras_gcnn.json"
 FAILURE = "failure.txt"  # in which the second process leaves the message of what it cannot do

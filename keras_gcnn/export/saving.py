@@ -21,9 +21,9 @@ from keras_gcnn.export.checks import (
     check_tolerance,
     inputs_of,
 )
-from keras_gcnn.export.plain import to_plain
 from keras_gcnn.export.samples import samples_of
 from keras_gcnn.full_disk import explain_full_disk
+from keras_gcnn.rewriting.plain import to_plain
 
 # Where a network makes this many times less of a change in the last bit of its input than the file
 # differs by, it is rounding that differs: directions found from small vectors are such outputs.

@@ -2,7 +2,7 @@
 
 from keras_gcnn.groups.exactness import exact_window, nearest_exact_sizes, window_problem
 from keras_gcnn.groups.group import Group
-from keras_gcnn.groups.kernels import expansion_index
+from keras_gcnn.groups.kernel_layout import expansion_index
 from keras_gcnn.groups.planar import get, names, register, subgroups
 
 __all__ = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from keras_gcnn.arguments import check_choice
 from keras_gcnn.layers import GConv2D, GConv2DTranspose, LiftingConv2D
-from keras_gcnn.layers.arguments import check_choice
 
 LAYOUTS = ("groupy-torch", "groupy-tensorflow")
 

@@ -1,6 +1,6 @@
 """One training loop for every recipe."""
 
-from keras_gcnn.training.recipe import Recipe, load_recipe, recipe_names
+from keras_gcnn.training.recipes.schema import Recipe, load_recipe, recipe_names
 
 __all__ = ["Recipe", "fit", "load_recipe", "recipe_names", "train"]
 
@@ -8,11 +8,11 @@ __all__ = ["Recipe", "fit", "load_recipe", "recipe_names", "train"]
 def __getattr__(name: str):
     # Recipes can be read without Keras, which the `keras-gcnn` command needs to choose a backend.
     if name == "fit":
-        from keras_gcnn.training.fitting import fit
+        from keras_gcnn.training.loop.fitting import fit
 
         return fit
     if name == "train":
-        from keras_gcnn.training.run import train
+        from keras_gcnn.training.runs.run import train
 
         return train
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

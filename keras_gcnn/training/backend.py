@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
-from keras_gcnn.training.tables import Backend
+from keras_gcnn.training.recipes.tables import Backend
 
 _BACKENDS = get_args(Backend)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import filelock
 
-from keras_gcnn.training import files
+from keras_gcnn.training import atomic_files as files
 from keras_gcnn.tuning.recipe import SearchRecipe
 
 _LOCK = ".lock"

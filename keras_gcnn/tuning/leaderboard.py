@@ -12,7 +12,7 @@ from keras_tuner.engine.trial import Trial
 from rich.console import Console
 from rich.table import Table
 
-from keras_gcnn.training import files
+from keras_gcnn.training import atomic_files as files
 from keras_gcnn.tuning.folder import SearchFolder
 from keras_gcnn.tuning.recipe import SearchRecipe
 from keras_gcnn.tuning.zoo_hypermodel import ZooHyperModel

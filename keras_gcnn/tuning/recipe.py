@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from keras_gcnn.training import recipe_file
-from keras_gcnn.training.tables import (
+from keras_gcnn.training.recipes import loading as recipe_file
+from keras_gcnn.training.recipes.tables import (
     Arguments,
     Backend,
     DataTable,
@@ -86,7 +86,7 @@ class SearchRecipe(Table):
 
 
 def _folder() -> Path:
-    return recipe_file.folder("searches", "tuning")
+    return recipe_file.folder("searches", "tuning/searches")
 
 
 def search_names() -> tuple[str, ...]:

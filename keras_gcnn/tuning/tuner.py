@@ -17,9 +17,9 @@ from rich.console import Console
 
 from keras_gcnn.data import Dataset
 from keras_gcnn.full_disk import FullDiskError, explain_full_disk
-from keras_gcnn.training import files
-from keras_gcnn.training.fitting import fit
-from keras_gcnn.training.task import Task
+from keras_gcnn.training import atomic_files as files
+from keras_gcnn.training.loop.fitting import fit
+from keras_gcnn.training.tasks.task import Task
 from keras_gcnn.tuning.folder import SearchFolder
 from keras_gcnn.tuning.recipe import SearchRecipe
 from keras_gcnn.tuning.zoo_hypermodel import ZooHyperModel

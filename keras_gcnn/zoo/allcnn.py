@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_gcnn import groups
-from keras_gcnn.layers.arguments import check_rate
+from keras_gcnn.arguments import check_rate
 from keras_gcnn.zoo.architecture import Architecture, build
 from keras_gcnn.zoo.assembly import Assembly, Maps
 from keras_gcnn.zoo.builder import builder

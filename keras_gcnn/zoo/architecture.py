@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import keras
 
 from keras_gcnn import groups
+from keras_gcnn.arguments import as_counts, check_choice, check_count, check_flag
 from keras_gcnn.layers import EquivarianceWarning
-from keras_gcnn.layers.arguments import as_counts, check_choice, check_count, check_flag
-from keras_gcnn.layers.base import SizeDependent, frames_to_caller
-from keras_gcnn.layers.stock_in_graphs import Rescaling
+from keras_gcnn.layers.common.base import SizeDependent, frames_to_caller
+from keras_gcnn.layers.common.stock_in_graphs import Rescaling
 from keras_gcnn.zoo.assembly import Assembly, Maps
 from keras_gcnn.zoo.budget import choose_widths
 from keras_gcnn.zoo.published import by_stage

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from keras_gcnn.backend.jax.initial_weights import call_new
 from keras_gcnn.groups import Group
 from keras_gcnn.layers import (
     GAveragePooling2D,
@@ -21,7 +22,6 @@ from keras_gcnn.layers import (
     LiftingConv2D,
     Restriction,
 )
-from keras_gcnn.layers.drawing import call_new
 
 # Keras's own 0.99 needs hundreds of steps until inference sees the statistics of training.
 MOMENTUM = 0.9

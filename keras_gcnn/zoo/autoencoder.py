@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gcnn.arguments import check_choice, check_count
+from keras_gcnn.backend.ops import mean, replicas, widened
 from keras_gcnn.layers import TurnByVector, UnitDirection
-from keras_gcnn.layers.arguments import check_choice, check_count
-from keras_gcnn.layers.backend import mean, replicas, widened
 from keras_gcnn.zoo.posteriors import POSTERIORS
 
 _Schedule = keras.optimizers.schedules.LearningRateSchedule

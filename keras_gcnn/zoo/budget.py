@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, product
 
-from keras_gcnn.layers.arguments import as_count, as_counts
+from keras_gcnn.arguments import as_count, as_counts
 
 _LARGEST = 10**10  # parameters; far beyond what fits into memory, and soon found
 _FREEDOM = 2  # how far a single width may leave the builder's ratio, and how many widths may

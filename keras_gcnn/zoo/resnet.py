@@ -11,7 +11,7 @@ from functools import partial
 import keras
 
 from keras_gcnn import groups
-from keras_gcnn.layers.arguments import as_count, check_choice
+from keras_gcnn.arguments import as_count, check_choice
 from keras_gcnn.zoo import residual
 from keras_gcnn.zoo.architecture import Architecture, build
 from keras_gcnn.zoo.assembly import Assembly, Maps

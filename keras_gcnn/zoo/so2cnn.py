@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import keras
 
+from keras_gcnn.arguments import as_counts, check_choice, check_count, check_flag
 from keras_gcnn.layers import Fields
-from keras_gcnn.layers.arguments import as_counts, check_choice, check_count, check_flag
-from keras_gcnn.layers.stock_in_graphs import Rescaling
+from keras_gcnn.layers.common.stock_in_graphs import Rescaling
 from keras_gcnn.zoo import steerable_assembly as steerable
 from keras_gcnn.zoo.architecture import check_shape
 from keras_gcnn.zoo.budget import choose_widths

@@ -8,7 +8,8 @@ from typing import Any
 
 import keras
 
-from keras_gcnn.groups.steerable import kernel_basis
+from keras_gcnn.backend.jax.initial_weights import call_new
+from keras_gcnn.groups.steerable_basis import kernel_basis
 from keras_gcnn.layers import (
     DiscMask,
     Fields,
@@ -20,7 +21,6 @@ from keras_gcnn.layers import (
     SteerableConv2D,
     SteerableDropout,
 )
-from keras_gcnn.layers.drawing import call_new
 from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM
 
 POOLED = 2  # after so many of the first convolutions the maps are halved

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from keras_gcnn import groups
+from keras_gcnn.arguments import as_count, check_choice, check_flag, check_rate
 from keras_gcnn.layers import Fields
-from keras_gcnn.layers.arguments import as_count, check_choice, check_flag, check_rate
 from keras_gcnn.zoo.architecture import check_shape
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 from keras_gcnn.zoo.budget import check_widths, choose_widths

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import keras
 
 from keras_gcnn import groups
+from keras_gcnn.backend.jax.initial_weights import call_new
 from keras_gcnn.layers import Fields, GOrientation, UnitDirection
-from keras_gcnn.layers.drawing import call_new
-from keras_gcnn.layers.stock_convolution import Conv2D, Conv2DTranspose
-from keras_gcnn.layers.stock_in_graphs import BatchNormalization, Rescaling
+from keras_gcnn.layers.common.stock_convolution import Conv2D, Conv2DTranspose
+from keras_gcnn.layers.common.stock_in_graphs import BatchNormalization, Rescaling
 from keras_gcnn.zoo import steerable_assembly as steerable
 from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM, Assembly, Maps
 from keras_gcnn.zoo.steerable_assembly import FieldMaps, SteerableAssembly

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from keras_gcnn import groups, untrusted
-from keras_gcnn.layers.quiet import without_warnings
+from keras_gcnn.quiet import without_warnings
 
 _SUFFIXES = (".keras", ".h5", ".hdf5")
 _REMEDY = "Build the network with the arguments of the one that was saved, or give another file."

@@ -174,7 +174,7 @@ def test_the_probe_is_tested_on_other_images_than_it_learnt_from(monkeypatch):
         return flat(images)
 
     constants = ((0.3, -0.2), (0.1, 0.05))
-    monkeypatch.setattr("keras_gcnn.analysis.latent.random_angles", draw)
+    monkeypatch.setattr("keras_gcnn.analysis.embeddings.random_angles", draw)
     monkeypatch.setattr("sklearn.ensemble.ExtraTreesRegressor", stub(constants[0]))
     monkeypatch.setattr("sklearn.neural_network.MLPRegressor", stub(constants[1]))
     found = analysis.angle_probe(embed, images)

@@ -85,7 +85,7 @@ def test_latent_vectors_that_cannot_be_drawn_are_refused(vectors, labels, messag
 
 
 def test_a_lack_of_matplotlib_is_explained(monkeypatch):
-    monkeypatch.delitem(sys.modules, "keras_gcnn.analysis.notebook_figure", raising=False)
+    monkeypatch.delitem(sys.modules, "keras_gcnn.analysis.plots.notebook", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install 'keras-gcnn\[train\]'"):
         analysis.plot_errors(*ARGUMENTS["plot_errors"])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_gcnn.data.choices import STREAMS, generator, pick
+from keras_gcnn.data.random_streams import STREAMS, generator, pick
 
 
 def test_every_stream_and_every_seed_has_numbers_of_its_own():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import data
-from keras_gcnn.data import prepared
+from keras_gcnn.data import tfds as prepared
 from keras_gcnn.data.catalogue import CATALOGUE
 
 SHAPES = {"emnist/letters": (28, 28, 1), "emnist/bymerge": (28, 28, 1), "cifar10": (32, 32, 3)}

@@ -5,9 +5,9 @@ import pytest
 from keras import ops
 from scipy import special
 
+from keras_gcnn.distributions.angle_gradient import angle_slope
+from keras_gcnn.distributions.angle_sampling import Angle
 from keras_gcnn.distributions.bessel import ratio
-from keras_gcnn.distributions.implicit import angle_slope
-from keras_gcnn.distributions.rejection import Angle
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 from keras import ops
 from scipy import integrate, stats
 
-from keras_gcnn.distributions import rejection, von_mises_fisher
+from keras_gcnn.distributions import angle_sampling as rejection
+from keras_gcnn.distributions import von_mises_fisher
 from tests.helpers.gradients import gradient
 from tests.helpers.von_mises_fisher import references
 

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_gcnn.groups import radial, steerable
+from keras_gcnn.groups import radial
+from keras_gcnn.groups import steerable_basis as steerable
 from keras_gcnn.groups.fields import Block
 from keras_gcnn.groups.harmonics import angular_part, representation
 from tests.helpers.steerable import layout, rho

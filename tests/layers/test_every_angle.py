@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gcnn.groups.steerable import block_basis
+from keras_gcnn.groups.steerable_basis import block_basis
 from keras_gcnn.layers import Fields, FourierActivation, SteerableConv2D
 from tests.helpers.layers import random_initializer, run
 from tests.helpers.steerable import turn_fibres

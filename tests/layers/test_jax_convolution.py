@@ -13,7 +13,8 @@ import jax
 from jax import numpy as jnp
 from keras import ops
 
-from keras_gcnn.layers import backend, jax_convolution
+from keras_gcnn.backend import ops as backend
+from keras_gcnn.backend.jax import convolution as jax_convolution
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gcnn.layers import GConv2D, GSeparableConv2D, backend, separable
+from keras_gcnn.backend import ops as backend
+from keras_gcnn.layers import GConv2D, GSeparableConv2D
+from keras_gcnn.layers.group import separable
 from tests.helpers import reference
 from tests.helpers.convolutions import check, make
 from tests.helpers.layers import DATA_FORMATS, relative_error, run

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gcnn.groups.steerable import kernel_basis
+from keras_gcnn.groups.steerable_basis import kernel_basis
 from keras_gcnn.layers import (
     EquivarianceWarning,
     Fields,

@@ -9,7 +9,8 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf
 
-from keras_gcnn.layers import GBatchNormalization, tensorflow_normalization
+from keras_gcnn.backend.tensorflow import normalization as tensorflow_normalization
+from keras_gcnn.layers import GBatchNormalization
 
 SHAPE = (3, 4, 2, 5)
 

@@ -13,14 +13,11 @@ if keras.backend.backend() != "torch":
 import torch
 
 from keras_gcnn import layers
-from keras_gcnn.layers import (
-    Fields,
-    FourierActivation,
-    stock_convolution,
-    torch_convolution,
-    torch_fourier,
-    torch_normalization,
-)
+from keras_gcnn.backend.torch import convolution as torch_convolution
+from keras_gcnn.backend.torch import fourier as torch_fourier
+from keras_gcnn.backend.torch import normalization as torch_normalization
+from keras_gcnn.layers import Fields, FourierActivation
+from keras_gcnn.layers.common import stock_convolution
 from tests.helpers.layers import DATA_FORMATS
 
 

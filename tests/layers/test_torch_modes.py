@@ -13,7 +13,7 @@ import torch
 from torch import func
 
 from keras_gcnn import layers
-from keras_gcnn.layers.stock_convolution import Conv2D, Conv2DTranspose
+from keras_gcnn.layers.common.stock_convolution import Conv2D, Conv2DTranspose
 from tests.helpers.contract import CASES, CHANNELS, Case
 from tests.helpers.layers import DATA_FORMATS, random_initializer
 

@@ -10,7 +10,8 @@ def untrained(monkeypatch):
     Returns:
         A list that gets the folder's name of each network that would have been trained.
     """
-    from keras_gcnn.training import measurement, network
+    from keras_gcnn.training.runs import network_run as network
+    from keras_gcnn.training.tasks import measurement
 
     trained = []
 

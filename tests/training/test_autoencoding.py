@@ -8,8 +8,8 @@ import pytest
 from keras_gcnn.data import Split
 from keras_gcnn.training import train
 from keras_gcnn.training.batches import ShuffledBatches, binarize
-from keras_gcnn.training.grid import grid_markdown
-from keras_gcnn.training.recipe import Recipe
+from keras_gcnn.training.recipes.schema import Recipe
+from keras_gcnn.training.reports.beta_grid import grid_markdown
 
 SMALL = {"widths": [2, 2, 2], "decoder_widths": [4, 4, 4], "latent_dim": 3}
 

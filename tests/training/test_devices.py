@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from keras_gcnn import layers, training, zoo
-from keras_gcnn.training import dealing, devices
+from keras_gcnn.training.loop import data_parallel as dealing
+from keras_gcnn.training.loop import devices
 
 BACKEND = keras.backend.backend()
 distributes = pytest.mark.skipif(BACKEND == "torch", reason="Keras has one device on PyTorch")
@@ -78,7 +79,8 @@ from unittest import mock
 
 import keras
 from keras_gcnn import layers, training
-from keras_gcnn.training import dealing, devices, fitting
+from keras_gcnn.training.loop import data_parallel as dealing
+from keras_gcnn.training.loop import devices, fitting
 from keras_gcnn.zoo import posteriors
 
 # In float64, since in float32 a training makes much of how sums are rounded.

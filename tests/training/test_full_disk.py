@@ -10,8 +10,8 @@ import pytest
 
 from keras_gcnn import data, export, training, zoo
 from keras_gcnn.full_disk import FullDiskError
-from keras_gcnn.training import fitting, weights_file
-from keras_gcnn.training.network import build
+from keras_gcnn.training.loop import fitting, weights_file
+from keras_gcnn.training.runs.network_run import build
 
 # A limit on the sizes of files fails as a full disk does, and needs no rights to set. It is done in
 # a process of its own, since the HDF5 library would crash it.

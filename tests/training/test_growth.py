@@ -7,7 +7,9 @@ import pytest
 from rich.console import Console
 
 from keras_gcnn import training
-from keras_gcnn.training import files, growth, run
+from keras_gcnn.training import atomic_files as files
+from keras_gcnn.training.recipes import changes as growth
+from keras_gcnn.training.runs import run
 
 THIRD = """
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from keras_gcnn import training
-from keras_gcnn.training.interrupt import interruptible
+from keras_gcnn.training.loop.interrupt import interruptible
 
 # Interrupts itself in the second epoch, in a bare `except` like Keras's around the values of a
 # batch on JAX.
@@ -17,7 +17,7 @@ _TRAIN = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 from keras_gcnn import cli
-from keras_gcnn.training import fitting
+from keras_gcnn.training.loop import fitting
 
 class Pressed(fitting.Shuffle):
     def on_epoch_begin(self, epoch, logs=None):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from keras_gcnn import data, training
-from keras_gcnn.training.confusion import confusion_markdown
-from keras_gcnn.training.measurement import measure, select
-from keras_gcnn.training.tables import EvaluationTable
+from keras_gcnn.training.recipes.tables import EvaluationTable
+from keras_gcnn.training.tasks.confusion import confusion_markdown
+from keras_gcnn.training.tasks.measurement import measure, select
 
 ALL = {"results.json", "results.md", "errors.png"}
 

@@ -3,8 +3,8 @@
 import pytest
 
 from keras_gcnn import data, training
-from keras_gcnn.training.fitting import fit
-from keras_gcnn.training.network import build
+from keras_gcnn.training.loop.fitting import fit
+from keras_gcnn.training.runs.network_run import build
 
 SGD = """optimizer = "sgd"
 learning_rate = 0.01

@@ -137,7 +137,7 @@ def test_reading_a_recipe_does_not_import_keras():
     # Otherwise the command could not choose a backend by what the recipe says.
     code = (
         "import sys; sys.argv = ['keras-gcnn']\n"
-        "from keras_gcnn.training.recipe import load_recipe\n"
+        "from keras_gcnn.training.recipes.schema import load_recipe\n"
         "load_recipe('digits')\n"
         "assert 'keras' not in sys.modules, 'imported'"
     )

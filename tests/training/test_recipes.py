@@ -5,8 +5,8 @@ import pytest
 
 from keras_gcnn import data
 from keras_gcnn.training import load_recipe, train
-from keras_gcnn.training.network import build, task_of
-from keras_gcnn.training.recipe import recipe_names
+from keras_gcnn.training.recipes.schema import recipe_names
+from keras_gcnn.training.runs.network_run import build, task_of
 
 # Images and classes of the data sets, so that no test needs their files.
 SHAPES = {"cifar10": ((32, 32, 3), 10), "emnist_letters": ((28, 28, 1), 26)}

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from keras_gcnn import training
 from keras_gcnn.analysis import plot_accuracy_by_angle, plot_confusion, plot_errors
-from keras_gcnn.training import network
 from keras_gcnn.training.environment import lines
-from keras_gcnn.training.report import print_table, table_rows
+from keras_gcnn.training.reports.report import print_table, table_rows
+from keras_gcnn.training.runs import network_run as network
 
 
 def result(network, seed, test, epochs, seconds):

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from keras_gcnn import data, training
-from keras_gcnn.training import fitting
-from keras_gcnn.training.network import build
-from keras_gcnn.training.tables import ModelTable, TrainingTable
+from keras_gcnn.training.loop import fitting
+from keras_gcnn.training.recipes.tables import ModelTable, TrainingTable
+from keras_gcnn.training.runs.network_run import build
 
 _TRAIN = """
 import sys, time, keras
 from keras_gcnn import training
-from keras_gcnn.training import fitting
+from keras_gcnn.training.loop import fitting
 
 class Slow(fitting.Shuffle):  # leaves time to be killed between two epochs
     def on_epoch_begin(self, epoch, logs=None):

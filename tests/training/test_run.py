@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from keras_gcnn import data, training
-from keras_gcnn.training.evaluation import evaluate_file
-from keras_gcnn.training.fitting import fit
-from keras_gcnn.training.network import build
+from keras_gcnn.training.loop.fitting import fit
+from keras_gcnn.training.runs.network_run import build
+from keras_gcnn.training.tasks.evaluation import evaluate_file
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_file_that_is_no_model_is_explained(tmp_path, name):
 
 
 def test_fit_is_the_function_whatever_was_imported_before():
-    import keras_gcnn.training.run  # noqa: F401 - imports what `fit` is defined in
+    import keras_gcnn.training.runs.run  # noqa: F401 - imports what `fit` is defined in
     from keras_gcnn import training
 
     assert callable(training.fit)

@@ -9,8 +9,10 @@ import pytest
 from rich.console import Console
 
 from keras_gcnn import data, training
-from keras_gcnn.training import environment, files, run
-from keras_gcnn.training.fitting import fit
+from keras_gcnn.training import atomic_files as files
+from keras_gcnn.training import environment
+from keras_gcnn.training.loop.fitting import fit
+from keras_gcnn.training.runs import run
 
 pytestmark = pytest.mark.usefixtures("untrained")
 

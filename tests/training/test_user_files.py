@@ -8,14 +8,10 @@ import time
 import pytest
 
 from keras_gcnn import cli
-from keras_gcnn.training import (
-    backend,
-    files,
-    load_recipe,
-    recipe_file,
-    result_file,
-    user_files,
-)
+from keras_gcnn.training import atomic_files as files
+from keras_gcnn.training import backend, load_recipe, user_files
+from keras_gcnn.training.recipes import loading as recipe_file
+from keras_gcnn.training.runs import result_file
 
 TOML = {
     "brackets": ("seeds = " + "[" * 2000 + "]" * 2000, "line 1 nests .* more than 32 deep"),

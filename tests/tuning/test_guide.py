@@ -39,7 +39,7 @@ def test_its_program_runs(monkeypatch, tmp_path):
 
 
 def test_the_searches_of_the_library_are_valid():
-    assert {path.stem for path in FOLDER.glob("*.toml")} == set(search_names())
+    assert {path.stem for path in (FOLDER / "searches").glob("*.toml")} == set(search_names())
     for name in search_names():
         table = load_search(name).search
         hypermodel(table.builder, table.parameters, table.groups, space=table.space)
@@ -55,10 +55,3 @@ def test_the_script_is_the_command(monkeypatch, search_file, tmp_path, capsys):
     assert caught.value.code == 2
     assert "search.trials" in capsys.readouterr().err
     assert names["main"] is cli.main
-
-
-def test_the_wheel_brings_the_searches():
-    project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())
-    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    for name in search_names():
-        assert included[f"tuning/{name}.toml"] == f"keras_gcnn/searches/{name}.toml"

@@ -15,8 +15,8 @@ import keras_tuner
 import pytest
 
 from keras_gcnn.tuning import hypermodel, load_search, search
+from keras_gcnn.tuning.durable_oracles import make_oracle
 from keras_gcnn.tuning.folder import STATE
-from keras_gcnn.tuning.oracle import make_oracle
 from keras_gcnn.tuning.tuner import _STARTS
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no kill -9")

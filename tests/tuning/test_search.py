@@ -9,7 +9,8 @@ import keras
 import pytest
 
 from keras_gcnn.full_disk import FullDiskError
-from keras_gcnn.training import load_recipe, weights_file
+from keras_gcnn.training import load_recipe
+from keras_gcnn.training.loop import weights_file
 from keras_gcnn.tuning import load_search, search, tuner
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import zoo
-from keras_gcnn.analysis.compiled import without_trace
+from keras_gcnn.backend.stateless import without_trace
 
 GROUPS = ("z2", "p4", "p4m")
 

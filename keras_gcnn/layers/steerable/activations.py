@@ -6,11 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.constants import constant, outside_graphs
+from keras_gcnn.arguments import check_above_zero, check_count, pointwise
+from keras_gcnn.backend.constants import constant, outside_graphs
+from keras_gcnn.backend.ops import product, widened
 from keras_gcnn.groups.fields import Block, Fields
-from keras_gcnn.layers.arguments import check_above_zero, check_count, pointwise
-from keras_gcnn.layers.backend import product, widened
-from keras_gcnn.layers.base import as_numbers, fresh
+from keras_gcnn.layers.common.base import as_numbers, fresh
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
@@ -62,7 +62,7 @@ def _fused(activation):
     """A module that needs less time and memory for it, where there is one."""
     if keras.backend.backend() != "torch":
         return None
-    from keras_gcnn.layers import torch_fourier
+    from keras_gcnn.backend.torch import fourier as torch_fourier
 
     return torch_fourier if torch_fourier.can_fuse(activation) else None
 

@@ -11,10 +11,10 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
-from keras_gcnn.constants import constant, outside_graphs
+from keras_gcnn.backend.constants import constant, outside_graphs
+from keras_gcnn.backend.ops import product, widened
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.layers.backend import product, widened
-from keras_gcnn.layers.base import MapLayer, known_channels
+from keras_gcnn.layers.common.base import MapLayer, known_channels
 
 FieldsLike = Fields | Mapping[int, int]
 

@@ -10,20 +10,20 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
-from keras_gcnn.constants import constant
+from keras_gcnn.backend.constants import constant
+from keras_gcnn.backend.jax.initial_weights import drawn_once
+from keras_gcnn.backend.ops import product
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.radial import check_band_limit
-from keras_gcnn.groups.steerable import block_basis, kernel_basis
-from keras_gcnn.layers.backend import product
-from keras_gcnn.layers.drawing import drawn_once
+from keras_gcnn.groups.steerable_basis import block_basis, kernel_basis
+from keras_gcnn.layers.common.transposed_window import TransposedWindow
+from keras_gcnn.layers.common.window import WindowConvolution
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     check_channels,
     mix_channels,
     scalar_channels,
 )
-from keras_gcnn.layers.transposed_window import TransposedWindow
-from keras_gcnn.layers.window import WindowConvolution
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from keras_gcnn.layers.arguments import check_rate
-from keras_gcnn.layers.base import as_numbers
+from keras_gcnn.arguments import check_rate
+from keras_gcnn.layers.common.base import as_numbers
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.layers.shared_normalization import SharedBatchNormalization
+from keras_gcnn.layers.common.shared_normalization import SharedBatchNormalization
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     KeepsFields,

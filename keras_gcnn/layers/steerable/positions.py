@@ -8,12 +8,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.constants import constant, outside_graphs
+from keras_gcnn.arguments import check_above_zero, check_count
+from keras_gcnn.backend.constants import constant, outside_graphs
+from keras_gcnn.backend.ops import product
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.layers import open_sizes
-from keras_gcnn.layers.arguments import check_above_zero, check_count
-from keras_gcnn.layers.backend import product
-from keras_gcnn.layers.base import MapLayer, as_numbers, map_sizes
+from keras_gcnn.layers.common import open_sizes
+from keras_gcnn.layers.common.base import MapLayer, as_numbers, map_sizes
 from keras_gcnn.layers.steerable.base import FieldsLike, KeepsFields, check_channels
 
 _BLUR = 0.33  # pixels per stride: half of what a grid of that stride can show

@@ -1,0 +1,1 @@
+"""Plots of measurements, feature fields and embeddings."""

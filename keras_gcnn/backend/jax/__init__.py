@@ -1,0 +1,1 @@
+"""Operations that JAX alone has or needs."""

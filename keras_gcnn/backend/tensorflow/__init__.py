@@ -1,0 +1,1 @@
+"""Operations that TensorFlow alone has or needs."""

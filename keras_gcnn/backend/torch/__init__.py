@@ -1,0 +1,1 @@
+"""Operations that PyTorch alone has or needs."""

@@ -1,0 +1,201 @@
+"""Reading data sets through TensorFlow Datasets (TFDS), which keeps them on disk once prepared."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import numpy as np
+
+from keras_gcnn.data.catalogue import Entry
+from keras_gcnn.data.dataset import Source
+from keras_gcnn.data.random_streams import generator, pick
+
+_PROBE_SECONDS = 10
+_CARVED_TEST = 0.2  # test share where the prepared files have a single split
+_CARVE_SEED = 2017
+_JPEG = b"\xff\xd8"
+
+
+class DataNotFoundError(FileNotFoundError):
+    """A data set is not on this disk and could not be downloaded, or its files are damaged."""
+
+
+def read_prepared(
+    entry: Entry,
+    data_dir: str | Path | None = None,
+    splits: tuple[str, ...] = ("train", "test"),
+) -> Source:
+    """Reads a data set as TFDS prepared it, and has TFDS download it first where necessary.
+
+    Args:
+        entry: `Entry`, the data set.
+        data_dir: directory of prepared data sets; None for the environment variable
+            TFDS_DATA_DIR, or TFDS' own default if that is not set.
+        splits: published splits to read; a single one is divided.
+
+    Returns:
+        `Source` with upright images and labels from 0.
+
+    Raises:
+        DataNotFoundError: if the data are not there and cannot be downloaded, or are damaged.
+        ImportError: if TensorFlow Datasets or what it needs is not installed.
+    """
+    tfds = _import_tfds()
+    # TFDS reads the variable only when it is imported, which may have been before it was set.
+    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
+    with _damage_reported(entry, data_dir or "the default directory of TensorFlow Datasets"):
+        builder = tfds.builder(entry.tfds_name, data_dir=str(data_dir) if data_dir else None)
+    if not (builder.data_path / "dataset_info.json").exists():
+        _download(builder, entry)
+    with _without_warnings(), _damage_reported(entry, builder.data_path):
+        return _read(tfds, builder, entry, splits)
+
+
+@contextlib.contextmanager
+def _without_warnings():
+    """TFDS warns of its own deprecations whenever it reads; its users can do nothing about them."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _damage_reported(entry: Entry, directory: str | Path):
+    """Says what to do about files that end too early, are missing, or hold something else."""
+    import tensorflow as tf
+    from google.protobuf.json_format import ParseError  # of dataset_info.json
+
+    damage = (
+        ParseError,
+        tf.errors.DataLossError,
+        tf.errors.FailedPreconditionError,  # a file without a single record
+        tf.errors.InvalidArgumentError,  # no image where one should be
+        tf.errors.NotFoundError,
+    )
+    try:
+        yield
+    except damage as error:
+        raise DataNotFoundError(
+            f"The data set {entry.tfds_name!r} in {directory} cannot be read: files there are "
+            f"damaged or missing ({type(error).__name__}: {error}). Delete it there and have "
+            f"TensorFlow Datasets prepare it again (`tfds build {entry.tfds_name}`, or load it "
+            "here while online)."
+        ) from error
+
+
+def _read(tfds, builder, entry: Entry, wanted: tuple[str, ...]) -> Source:
+    splits = [name for name in wanted if name in builder.info.splits]
+    if not splits:
+        lack = " and no ".join(wanted)
+        raise _not_found(builder, entry, f"the files there have no {lack} split")
+    raw = [_read_split(tfds, builder, entry, name) for name in splits]
+    origin = f"Read with TensorFlow Datasets ({builder.info.full_name})."
+    if len(splits) == 1:
+        images, labels = raw[0]
+        rng = generator(_CARVE_SEED, "published_split")
+        test = pick(round(_CARVED_TEST * len(images)), labels, rng)
+        only = "Read was only" if len(wanted) == 1 else "The prepared files hold only"
+        raw = [(images[~test], labels[~test]), (images[test], labels[test])]
+        origin += (
+            f" {only} the published {splits[0]} split of {len(images):,} "
+            f"images; they were divided at random, always the same way, into 80 % for training "
+            f"({len(raw[0][0]):,}) and 20 % for testing ({len(raw[1][0]):,}). Results do not "
+            "compare with those on the published split."
+        )
+    else:
+        origin += f" {len(raw[0][0]):,} training and {len(raw[1][0]):,} test images, as published."
+    if _stored_as_jpeg(tfds, builder, splits[0]):
+        origin += (
+            " The files hold the images as JPEG, which loses detail: if the data set was "
+            "published uncompressed, whoever prepared these files re-encoded it, and pixels "
+            "differ slightly from the original."
+        )
+    return Source(raw[0], raw[1], entry.classes, f"{entry.description} {origin}")
+
+
+def _read_split(tfds, builder, entry: Entry, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels in the order of the files."""
+    wanted = tfds.decode.PartialDecoding({"image": True, "label": True})
+    data = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, decoders=wanted))
+    images, labels = data["image"], data["label"].astype("int64") - entry.first_label
+    return (images.swapaxes(1, 2) if entry.transposed else images), labels
+
+
+def _stored_as_jpeg(tfds, builder, split: str) -> bool:
+    """Whether the first image is JPEG: the files tell, their description need not."""
+    decoders = {"image": tfds.decode.SkipDecoding()}
+    first = next(iter(tfds.as_numpy(builder.as_dataset(split=f"{split}[:1]", decoders=decoders))))
+    return first["image"].startswith(_JPEG)
+
+
+def _download(builder, entry: Entry) -> None:
+    """Has TFDS download and prepare the data set, and says what to do if that fails."""
+    hosts = _hosts(builder.url_infos or ())
+    if hosts and not any(_answers(host) for host in hosts):
+        # TFDS itself would try again and again for more than three minutes.
+        raise _not_found(builder, entry, f"{' and '.join(hosts)} cannot be reached to download it")
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # network, disk, checksum, server: any of them, and TFDS wraps them
+        reason = f"downloading it failed ({type(error).__name__}: {error})"
+        raise _not_found(builder, entry, reason) from error
+
+
+def _hosts(urls: Iterable[str]) -> list[str]:
+    parts = {urlsplit(url) for url in urls}
+    return sorted({f"{part.scheme}://{part.netloc}" for part in parts if part.netloc})
+
+
+def _answers(host: str) -> bool:
+    """Whether the server, or a proxy on the way to it, answers at all."""
+    try:
+        urlopen(Request(host, method="HEAD"), timeout=_PROBE_SECONDS).close()
+    except HTTPError:
+        return True  # an error sent by a server: it is there
+    except OSError:
+        return False
+    return True
+
+
+def _not_found(builder, entry: Entry, reason: str) -> DataNotFoundError:
+    return DataNotFoundError(
+        f"The data set {entry.tfds_name!r} was not found in {builder.data_path}, and {reason}. "
+        "Set data_dir or the environment variable TFDS_DATA_DIR to a directory where TensorFlow "
+        f"Datasets prepared it (`tfds build {entry.tfds_name}`, or "
+        f'`tensorflow_datasets.load("{entry.tfds_name}")` on a machine that is online), or go '
+        "online so that it can be downloaded. The data set 'digits' needs no download."
+    )
+
+
+def _import_tfds():
+    """TensorFlow Datasets, made quiet and modest."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # no notes about how it was compiled
+    try:
+        import importlib_resources  # noqa: F401  TFDS needs it and does not declare it
+        import tensorflow as tf  # before TFDS, which would fail later and less clearly
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            "This data set is read with TensorFlow Datasets, whatever the backend, and "
+            f"{error.name or error} is missing: "
+            "pip install tensorflow-datasets importlib_resources tensorflow-cpu. "
+            "The data set 'digits' needs none of them."
+        ) from error
+    tfds.disable_progress_bar()
+    for gpu in tf.config.list_physical_devices("GPU"):
+        # TensorFlow takes a whole GPU when it starts, although reading happens on the CPU. Once it
+        # has started (the backend is TensorFlow, say) the choice is made, and it refuses.
+        with contextlib.suppress(RuntimeError, ValueError):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    return tfds

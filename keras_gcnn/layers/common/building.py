@@ -1,0 +1,100 @@
+"""Makes the weights of layers in a program of one's own, before an optimizer asks for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+
+from keras_gcnn.arguments import as_count
+
+
+def build_for(module: Callable, input_shape: Sequence[int]) -> Callable:
+    """Makes all weights of the Keras layers in a module by calling it once on zeros.
+
+    A Keras layer makes its weights in its first call. Made earlier, an optimizer holds none
+    of them, and says nothing. On PyTorch the keys of `state_dict` hold the names of the
+    layers, and automatic names count the layers of the process; here layers that have no weights
+    yet and were given no name are named by the attribute that holds them, so that a second instance
+    has the same keys.
+
+    Args:
+        module: `torch.nn.Module` with Keras layers as attributes, a Keras layer or model, or a
+            function that calls layers.
+        input_shape: shape of one input, without the batch, e.g. `(1, 28, 28)`.
+
+    Returns:
+        The module itself. The call is one of inference: statistics, and on PyTorch the mode of
+        training of the module, stay as they are.
+
+    Raises:
+        TypeError: if the module is a class, or cannot be called.
+        ValueError: if the shape is not one of known sizes, or on PyTorch if the call does not reach
+            a layer of the module.
+
+    Example:
+
+    >>> from keras_gcnn import layers
+    >>> layer = layers.build_for(layers.LiftingConv2D(2, 3), (9, 9, 1))
+    >>> [tuple(weight.shape) for weight in layer.weights]
+    [(1, 3, 3, 1, 2), (2,)]
+    """
+    if isinstance(module, type):
+        raise TypeError(f"module is the class {module.__name__}. Give an instance of it.")
+    if not callable(module):
+        raise TypeError(
+            f"module={module!r} cannot be called. Give a torch.nn.Module, a Keras layer or model, "
+            "or a function of a batch."
+        )
+    known = isinstance(input_shape, list | tuple) and None not in map(as_count, input_shape)
+    if not known or not input_shape:
+        raise ValueError(
+            f"input_shape={input_shape!r} has to be the shape of one input without the batch, as "
+            "positive integers, e.g. (28, 28, 1)."
+        )
+    zeros = keras.ops.zeros((1, *map(int, input_shape)))
+    if keras.backend.backend() == "torch" and hasattr(module, "named_modules"):
+        _call_torch(module, zeros)
+    elif isinstance(module, keras.Layer):
+        module(zeros, training=False)
+    else:
+        module(zeros)
+    return module
+
+
+def _call_torch(module, zeros) -> None:
+    import torch
+
+    for path, layer in _keras_layers(module):
+        if path and not layer.built and _is_automatic(layer):
+            layer.name = path.replace(".", "_")
+    modes = [(one, one.training) for one in module.modules()]
+    try:
+        module.eval()
+        with torch.no_grad():
+            module(zeros)
+    finally:
+        for one, mode in modes:
+            one.training = mode
+    left = [layer.name for _, layer in _keras_layers(module) if not layer.built]
+    if left:
+        raise ValueError(
+            f"{type(module).__name__} did not call its layers {', '.join(map(repr, left))}, which "
+            "have no weights yet. Call them in forward, or build them by layer.build(input_shape)."
+        )
+
+
+def _keras_layers(module) -> Iterator[tuple[str, keras.Layer]]:
+    """The outermost Keras layers, by the path of the attribute."""
+    inside: set[int] = set()
+    for path, one in module.named_modules():
+        if isinstance(one, keras.Layer) and id(one) not in inside:
+            inside |= {id(part) for part in one.modules()}
+            yield path, one
+
+
+def _is_automatic(layer: keras.Layer) -> bool:
+    """Whether Keras made the name: the class in lower case, and a number."""
+    plain = re.sub(r"_\d+$", "", layer.name)
+    return plain.replace("_", "") == type(layer).__name__.lower().replace("_", "")

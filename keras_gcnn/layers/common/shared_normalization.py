@@ -1,0 +1,222 @@
+"""Batch normalisation with one set of statistics for several channels."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gcnn.backend.ops import widened
+from keras_gcnn.layers.common.base import ReadsMaps, as_numbers
+
+_RENORM = ("renorm_clipping", "renorm_momentum")
+
+
+def _fused(inputs, axis: int):
+    """A module with moments and normalisation in fewer passes, where there is one."""
+    match keras.backend.backend():
+        case "tensorflow":
+            from keras_gcnn.backend.tensorflow import normalization as own
+        case "torch":
+            from keras_gcnn.backend.torch import normalization as own
+        case _:
+            return None
+    return own if own.can_fuse(inputs, axis) else None
+
+
+def _anything_counts(inputs, mask):
+    """Whether a batch has statistics: a bool, or a tensor where only the graph will know.
+
+    They would be NaN for a batch without images, such as the share of a replica may be.
+    """
+    if mask is not None:
+        return ops.any(ops.cast(mask, "bool"))
+    sizes = ops.shape(inputs)
+    unknown = [size for size in sizes if ops.is_tensor(size)]
+    if 0 in [size for size in sizes if not ops.is_tensor(size)]:
+        return False
+    return ops.all(ops.stack(unknown) > 0) if unknown else True
+
+
+class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
+    """Base of the layers whose statistics, scale and offset several channels share.
+
+    A subclass says in `_sizes` how many of each there are, in `_pooled_moments` how those of the
+    channels become the shared ones, and in `_means_of` and `_scales_of` how the shared values are
+    laid out along the channels.
+    """
+
+    def __init__(self, axis: int | None = None, *, synchronized: bool = False, **kwargs):
+        if axis is None:  # like all other layers here; the stock one does not look
+            axis = -1 if keras.config.image_data_format() == "channels_last" else 1
+        if kwargs.pop("renorm", False):
+            raise ValueError(f"{type(self).__name__} has no renorm. Leave `renorm` out.")
+        for unused in _RENORM:  # the parent's config names them
+            kwargs.pop(unused, None)
+        super().__init__(axis=axis, synchronized=synchronized, **kwargs)
+
+    @property
+    def channel_axis(self) -> int:
+        """Axis of the channels."""
+        return self.axis
+
+    def _sizes(self, input_shape) -> tuple[int, int]:
+        """Number of means and offsets, and of variances and scales; checks the channels."""
+        raise NotImplementedError
+
+    def _pooled_moments(self, means, variances):
+        raise NotImplementedError
+
+    def _means_of(self, values):
+        raise NotImplementedError
+
+    def _scales_of(self, values):
+        raise NotImplementedError
+
+    def build(self, input_shape):
+        rank = len(input_shape)
+        if not -rank <= self.axis < rank:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} normalizes axis={self.axis}; the input has "
+                f"shape {tuple(input_shape)}. Use axis=-1, or axis=1 for channels first."
+            )
+        means, variances = self._sizes(input_shape)
+        add = self._add_shared
+        self.gamma = add("gamma", variances, self.scale)
+        self.beta = add("beta", means, self.center)
+        self.moving_mean = add("moving_mean", means, trainable=False)
+        self.moving_variance = add("moving_variance", variances, trainable=False)
+        self._reduction_axes = [one for one in range(rank) if one != self.axis % rank]
+        self.input_spec = keras.layers.InputSpec(
+            ndim=rank, axes={self.axis: input_shape[self.axis]}
+        )
+        self.built = True
+
+    def _add_shared(self, name: str, size: int, wanted: bool = True, trainable: bool = True):
+        if not wanted or not size:
+            return None
+        rules = {}
+        if trainable:
+            rules = {
+                rule: getattr(self, f"{name}_{rule}") for rule in ("regularizer", "constraint")
+            }
+        return self.add_weight(
+            name=name,
+            shape=(size,),
+            initializer=getattr(self, f"{name}_initializer"),
+            trainable=trainable,
+            autocast=trainable,
+            **rules,
+        )
+
+    def _moments_per_channel(self, inputs, mask):
+        """The map to normalise, and every channel's mean and variance."""
+        if mask is None:
+            if not self.synchronized and (fused := _fused(inputs, self.axis)):
+                return fused.moments(inputs, self.axis % len(inputs.shape))
+            axes = list(self._reduction_axes)  # PyTorch's compiler does not take Keras's own list
+            mean, variance = ops.moments(inputs, axes=axes, synchronized=self.synchronized)
+            # On PyTorch it is a difference of squares, negative by rounding if the map is constant.
+            return inputs, mean, ops.clip(variance, 0.0, np.inf)
+        if len(mask.shape) != len(inputs.shape) - 1:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} received a mask of shape "
+                f"{tuple(mask.shape)} for an input of shape {tuple(inputs.shape)}. It has to have "
+                "the axes of the input but for the channels."
+            )
+        counts = ops.cast(ops.expand_dims(mask, self.axis), "bool")
+
+        def kept(values):  # chosen, not multiplied by zero: what is masked may be NaN
+            return ops.where(counts, values, 0)
+
+        def mean_of(values):
+            return ops.sum(values, self._reduction_axes, keepdims=True) / total
+
+        # Keras's small number keeps a batch in which nothing counts from dividing by zero.
+        total = keras.config.epsilon()
+        total = total + ops.sum(kept(ops.ones_like(inputs)), self._reduction_axes, keepdims=True)
+        centre = mean_of(kept(inputs))
+        variance = mean_of(ops.square(kept(inputs - centre)))
+        return inputs, ops.reshape(centre, (-1,)), ops.reshape(variance, (-1,))
+
+    def _add_to_moving(self, moving, batch, counts):
+        """Updates a moving statistic by that of the batch, and returns the one to normalise by."""
+        if moving is None:
+            return batch
+        before = ops.cast(moving, batch.dtype)
+        after = before * self.momentum + batch * (1.0 - self.momentum)
+        if counts is not True:
+            batch, after = (ops.where(counts, one, before) for one in (batch, after))
+        moving.assign(after)
+        return batch
+
+    def call(self, inputs, training=None, mask=None):
+        inputs = widened(
+            as_numbers(inputs, self.compute_dtype)
+        )  # half precision cannot hold the statistics
+        mean, variance = self.moving_mean, self.moving_variance
+        counts = False
+        if training and self.trainable:  # those of all replicas are Keras's, which are finite
+            counts = (self.synchronized and mask is None) or _anything_counts(inputs, mask)
+        if counts is not False:
+            inputs, *moments = self._moments_per_channel(inputs, mask)
+            batch = self._pooled_moments(*moments)
+            mean = self._add_to_moving(mean, batch[0], counts)
+            variance = self._add_to_moving(variance, batch[1], counts)
+
+        def laid_out(layout, values):
+            return None if values is None else layout(ops.cast(values, inputs.dtype))
+
+        variance = laid_out(self._scales_of, variance)
+        mean = laid_out(self._means_of, mean)
+        outputs = (_fused(inputs, self.axis) or ops).batch_normalization(
+            inputs,
+            ops.zeros_like(variance) if mean is None else mean,
+            variance,
+            axis=self.axis,
+            offset=laid_out(self._means_of, self.beta),
+            scale=laid_out(self._scales_of, self.gamma),
+            epsilon=self.epsilon,
+        )
+        return ops.cast(outputs, self.compute_dtype)
+
+    def expanded_statistics(self) -> dict[str, np.ndarray]:
+        """The weights of the stock layer that does the same at inference, by their names.
+
+        Returns:
+            Arrays of one number per channel: `moving_mean` and `moving_variance`, and `gamma` and
+            `beta` where the layer has them.
+
+        Raises:
+            ValueError: if the layer is not built.
+        """
+        if not self.built:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} has no statistics yet. Call it on an input "
+                "first, or build(input_shape)."
+            )
+        layouts = {
+            "gamma": self._scales_of,
+            "beta": self._means_of,
+            "moving_mean": self._means_of,
+            "moving_variance": self._scales_of,
+        }
+        variables = {name: getattr(self, name) for name in layouts}
+        found = {
+            name: ops.convert_to_numpy(layouts[name](ops.convert_to_tensor(one)))
+            for name, one in variables.items()
+            if one is not None
+        }
+        # Of fields without a frequency 0 there is no mean.
+        found.setdefault("moving_mean", np.zeros_like(found["moving_variance"]))
+        return found
+
+    def compute_output_shape(self, input_shape):
+        self._sizes(input_shape)  # raises if they are not its channels
+        return tuple(input_shape)
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        for unused in ("renorm", *_RENORM):
+            config.pop(unused, None)
+        return config

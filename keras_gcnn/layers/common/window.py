@@ -1,0 +1,219 @@
+"""What every convolution shares, under whatever symmetry: window, strides, weights and bias."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_gcnn import groups
+from keras_gcnn.arguments import check_choice, check_pair
+from keras_gcnn.backend.jax.initial_weights import drawn_once
+from keras_gcnn.backend.ops import convolve
+from keras_gcnn.layers.common.base import MapLayer, SizeDependent, as_numbers, fresh, known_channels
+
+# What Keras lets one say about a weight, and the module that reads it.
+_SETTINGS = {
+    "initializer": keras.initializers,
+    "regularizer": keras.regularizers,
+    "constraint": keras.constraints,
+}
+
+
+class WindowConvolution(SizeDependent, MapLayer):
+    """Base of the convolutions.
+
+    A subclass says in `parts` which weights it has beside the bias, makes them all in
+    `_build_weights`, and lays them out as the weights of a stock layer in `_expanded_kernel` and
+    `_channel_bias`.
+    """
+
+    parts: tuple[str, ...]
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        *,
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        dilation_rate: int | tuple[int, int] = 1,
+        use_bias: bool = True,
+        bias_initializer="zeros",
+        bias_regularizer=None,
+        activity_regularizer=None,
+        bias_constraint=None,
+        equivariance: str = "warn",
+        **kwargs,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.kernel_size = check_pair("kernel_size", kernel_size)
+        self.strides = check_pair("strides", strides)
+        self.padding = check_choice(
+            "padding", padding.lower() if isinstance(padding, str) else padding, ("valid", "same")
+        )
+        self.dilation_rate = check_pair("dilation_rate", dilation_rate)
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"strides={self.strides} and dilation_rate={self.dilation_rate} cannot both be "
+                "larger than 1: no backend supports it. Set one of them to 1."
+            )
+        self.use_bias = use_bias
+        self._drawn: set[str] = set()
+        self._keep("bias", bias_initializer, bias_regularizer, bias_constraint)
+        self.equivariance = check_choice("equivariance", equivariance, ("warn", "strict", "ignore"))
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def _keep(self, part: str, *settings) -> None:
+        """Keeps initializer, regularizer and constraint of a part, as attributes of their names."""
+        for (name, module), setting in zip(_SETTINGS.items(), settings, strict=True):
+            setattr(self, f"{part}_{name}", module.get(setting))
+
+    def _add_part(self, part: str, shape: tuple[int, ...], name: str | None = None, **other):
+        """The variable of a part, with the settings that were kept for it."""
+        settings = {setting: getattr(self, f"{part}_{setting}") for setting in _SETTINGS}
+        if part in self._drawn:  # an initializer gives the same numbers whenever it is asked
+            settings["initializer"] = fresh(settings["initializer"])
+        self._drawn.add(part)
+        settings = {**settings, **other}
+        settings["initializer"] = drawn_once(settings["initializer"])
+        return self.add_weight(name=name or part, shape=shape, **settings)
+
+    @property
+    def symmetry(self) -> groups.Group:
+        """The group under which window and strides have to be exact."""
+        raise NotImplementedError
+
+    def _channels(self, input_shape) -> tuple[int, int]:
+        """Channels of input and output; raises a `ValueError` if the input's do not fit."""
+        raise NotImplementedError
+
+    def _build_weights(self, input_shape) -> None:
+        raise NotImplementedError
+
+    def _expanded_kernel(self):
+        """The kernel of a stock layer, as a tensor."""
+        raise NotImplementedError
+
+    def _channel_bias(self):
+        """The bias of a stock layer, as a tensor."""
+        raise NotImplementedError
+
+    @property
+    def smallest_sizes(self) -> tuple[int, int]:
+        """Rows and columns of the window, dilation included."""
+        pairs = zip(self.kernel_size, self.dilation_rate, strict=True)
+        return tuple((size - 1) * dilation + 1 for size, dilation in pairs)
+
+    def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
+        """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
+        case = (
+            self.symmetry,
+            self.sizes(input_shape),
+            self.kernel_size,
+            self.strides,
+            self.padding,
+            self.dilation_rate,
+        )
+        problem = groups.window_problem(*case)
+        if problem is None:
+            return None
+        fixes = []
+        if max(self.strides) > 1:
+            fixes.append(f"use strides=1 followed by {self._exact_pooling}")
+        if self.padding == "same" and any(size % 2 == 0 for size in self.kernel_size):
+            fixes.append('use an odd kernel_size, or padding="valid"')
+        fix = " and ".join(fixes) or "use the same value for rows and columns"
+        if nearest := groups.nearest_exact_sizes(*case):
+            fix = f"use inputs of {nearest}, or, for several times the work, {fix}"
+        return problem, fix
+
+    @property
+    def _exact_pooling(self) -> str:
+        return (
+            f"GMaxPooling2D(strides={max(self.strides)}) or GAveragePooling2D, which are exact at "
+            "every size"
+        )
+
+    def build(self, input_shape):
+        channels = known_channels(self, input_shape, self.channel_axis)
+        self._channels(input_shape)
+        self.check_sizes(input_shape)
+        self._build_weights(input_shape)
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={self.channel_axis: channels})
+        self.built = True
+
+    def _convolve(self, inputs):
+        return convolve(
+            inputs,
+            self._expanded_kernel(),
+            self.strides,
+            self.padding,
+            self.data_format,
+            self.dilation_rate,
+        )
+
+    def call(self, inputs):
+        self.check_call(inputs)
+        outputs = self._convolve(as_numbers(inputs, self.compute_dtype))
+        if self.bias is not None:
+            shape = (1, 1, 1, -1) if self.channel_axis == -1 else (1, -1, 1, 1)
+            outputs = outputs + ops.reshape(self._channel_bias(), shape)
+        return outputs
+
+    def compute_output_shape(self, input_shape):
+        self.check_fits(input_shape)
+        return ops.conv(
+            keras.KerasTensor(input_shape),
+            keras.KerasTensor((*self.kernel_size, *self._channels(input_shape))),
+            strides=self.strides,
+            padding=self.padding,
+            data_format=self.data_format,
+            dilation_rate=self.dilation_rate,
+        ).shape
+
+    def expanded_kernel(self) -> np.ndarray:
+        """The ordinary convolution kernel that the layer applies.
+
+        Returns:
+            Array of shape `(rows, columns, channels_in, channels_out)`, what a stock
+            `keras.layers.Conv2D` would hold.
+
+        Raises:
+            ValueError: if the layer is not built.
+        """
+        self._check_built()
+        return ops.convert_to_numpy(self._expanded_kernel())
+
+    def expanded_bias(self) -> np.ndarray | None:
+        """The bias that a stock layer would hold, one number per channel; None without a bias.
+
+        Raises:
+            ValueError: if the layer is not built.
+        """
+        self._check_built()
+        return None if self.bias is None else ops.convert_to_numpy(self._channel_bias())
+
+    def _check_built(self) -> None:
+        if not self.built:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} has no kernel yet. Call it on an input "
+                "first, or build(input_shape)."
+            )
+
+    def get_config(self) -> dict:
+        settings = {
+            f"{part}_{name}": module.serialize(getattr(self, f"{part}_{name}"))
+            for part in (*self.parts, "bias")
+            for name, module in _SETTINGS.items()
+        }
+        return {
+            **super().get_config(),
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "dilation_rate": self.dilation_rate,
+            "use_bias": self.use_bias,
+            **settings,
+            "activity_regularizer": keras.regularizers.serialize(self.activity_regularizer),
+            "equivariance": self.equivariance,
+        }

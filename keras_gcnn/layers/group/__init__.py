@@ -1,0 +1,1 @@
+"""Layers for feature maps on a finite group of rotations and mirror images."""

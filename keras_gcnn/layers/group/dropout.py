@@ -1,0 +1,103 @@
+"""Dropout that treats the orientations of a field alike."""
+
+from __future__ import annotations
+
+import keras
+
+from keras_gcnn import groups
+from keras_gcnn.arguments import check_rate
+from keras_gcnn.distributions.draws import in_a_graph
+from keras_gcnn.layers.common.base import GroupLayer, split_fibre
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class GDropout(GroupLayer):
+    """Drops whole fibres: all orientations of a field at a position, or of a whole map.
+
+    The stock layer drops each orientation by itself, so that what is left of a feature depends on
+    how the image happens to lie. Here one random number decides over all `|G|` orientations, and
+    what is kept is scaled by `1 / (1 - rate)`, in training; otherwise nothing happens.
+
+    Args:
+        rate: float, at least 0 and below 1: the share of fibres to drop.
+        group: str or `keras_gcnn.groups.Group`.
+        spatial: bool, whether a field is dropped or kept at all positions at once. The mask then
+            depends neither on position nor on orientation, and the layer commutes with the group
+            draw by draw; else it does so on the average.
+        seed: int or None.
+        data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
+        **kwargs: arguments of `keras.Layer`.
+
+    Input shape:
+        `(batch, ..., c * |G|)`, or `(batch, c * |G|, ...)` for channels first.
+
+    Output shape:
+        Same as the input.
+
+    Call arguments:
+        inputs: the feature maps.
+        training: bool, whether to drop.
+
+    Raises:
+        ValueError: if the channels are no multiple of `|G|`, or the rate is out of its range.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import GDropout
+    >>> maps = GDropout(0.5, group="p4")(np.ones((1, 8, 8, 12)), training=True)
+    >>> fibres = np.reshape(maps, (1, 8, 8, 3, 4))
+    >>> bool((fibres == fibres[..., :1]).all())
+    True
+
+    References:
+        Srivastava et al. 2014, "Dropout"; Tompson et al. 2015, section 3.2, for whole maps.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        group: str | groups.Group = "p4",
+        *,
+        spatial: bool = False,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(group, **kwargs)
+        self.rate = check_rate("rate", rate)
+        self.spatial = bool(spatial)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        self.fields(input_shape)
+        self.built = True
+
+    def call(self, inputs, training=False):
+        if not training or not self.rate:
+            return inputs
+        split, axis = split_fibre(inputs, self.group, self.channel_axis)
+        kept = {0, axis - 1}  # the axes along which the mask varies: images and fields
+        if not self.spatial:
+            kept = set(range(len(split.shape))) - {axis}
+        noise_shape = [None if one in kept else 1 for one in range(len(split.shape))]
+        if in_a_graph(self.seed_generator):  # which a shape of the noise would break
+            sizes = keras.ops.shape(split)
+            shape = [size if one in kept else 1 for one, size in enumerate(sizes)]
+            mask = keras.random.dropout(keras.ops.ones(shape, split.dtype), self.rate)
+            dropped = split * mask
+        else:
+            dropped = keras.random.dropout(split, self.rate, noise_shape, self.seed_generator)
+        return keras.ops.reshape(dropped, (-1, *keras.ops.shape(inputs)[1:]))
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+            "spatial": self.spatial,
+            "seed": self.seed,
+        }

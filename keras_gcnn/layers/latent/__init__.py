@@ -1,0 +1,1 @@
+"""Layers for latent vectors: directions, distributions, and samples from them."""

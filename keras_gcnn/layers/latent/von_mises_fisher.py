@@ -1,0 +1,225 @@
+"""Layers for latent variables on the sphere: their distribution, samples of it, and its price."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_gcnn.backend.ops import widened
+from keras_gcnn.distributions import von_mises_fisher
+from keras_gcnn.distributions.direction import unit
+from keras_gcnn.layers.common import dense_parts
+from keras_gcnn.layers.latent.sampling import SamplingLayer
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class VonMisesFisherHead(keras.layers.Layer):
+    """Mean direction and concentration of a von Mises-Fisher distribution, from features.
+
+    The mean direction is a dense layer's output, scaled to length one. The concentration is another
+    one's softplus plus `least`: it grows linearly, so that large ones do not make the gradient
+    explode as an exponential would, and never comes close to zero, where the mean direction has no
+    gradient any more and stays lost (posterior collapse). Where the dense layer returns zeros, the
+    mean direction is the first axis, without a gradient; below a length of 1e-3 the gradient is
+    bounded, so that an image without a direction does no harm in training.
+
+    Keras's `quantize` and `enable_lora` work on the two dense layers, `dense_layers`, and what they
+    change is saved, loaded and cloned with this layer.
+
+    Args:
+        dim: int from 2, number of coordinates; the sphere has one dimension less.
+        least: float from 0, the smallest concentration; default 1.
+        kernel_initializer: initializer of both dense layers.
+        kernel_regularizer: likewise.
+        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
+
+    Input shape:
+        `(batch, ..., features)`.
+
+    Output shape:
+        The pair `(batch, ..., dim)` and `(batch, ..., 1)`.
+
+    Raises:
+        ValueError: if `dim` is below 2 or `least` below 0.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import VonMisesFisherHead
+    >>> mu, kappa = VonMisesFisherHead(3)(np.ones((5, 8)))
+    >>> tuple(mu.shape), tuple(kappa.shape)
+    ((5, 3), (5, 1))
+
+    References:
+        Davidson et al. 2018, "Hyperspherical Variational Auto-Encoders", section 4.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        least: float = 1.0,
+        kernel_initializer="glorot_uniform",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.dim = von_mises_fisher.check_dim(dim)
+        self.least = float(least)
+        if not self.least >= 0:
+            raise ValueError(f"least={least} has to be 0 or more.")
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self._direction, self._concentration = (
+            keras.layers.Dense(
+                units,
+                # Initialisers are drawn from once each.
+                kernel_initializer=self.kernel_initializer.clone(),
+                kernel_regularizer=self.kernel_regularizer,
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            for units, name in ((self.dim, "direction"), (1, "concentration"))
+        )
+
+    def build(self, input_shape):
+        dense_parts.build(self.dense_layers, input_shape)
+        self.built = True
+
+    @property
+    def dense_layers(self) -> tuple[keras.layers.Dense, keras.layers.Dense]:
+        """The layers of the mean direction, before it is scaled, and of the concentration."""
+        return self._direction, self._concentration
+
+    def call(self, inputs):
+        mu = unit(widened(self._direction(inputs)))
+        return ops.cast(mu, self.compute_dtype), ops.softplus(
+            self._concentration(inputs)
+        ) + self.least
+
+    def compute_output_shape(self, input_shape):
+        leading = tuple(input_shape[:-1])
+        return (*leading, self.dim), (*leading, 1)
+
+    def get_config(self) -> dict:
+        changes = dense_parts.changes_of(self.dense_layers, self.dtype_policy)
+        return {
+            **super().get_config(),
+            "dim": self.dim,
+            "least": self.least,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            **({} if changes is None else {"dense_layers": changes}),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict):
+        config = dict(config)
+        changes = config.pop("dense_layers", None)
+        layer = cls(**config)
+        dense_parts.change(layer.dense_layers, changes)
+        return layer
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class VonMisesFisherSampling(SamplingLayer):
+    """Draws from von Mises-Fisher distributions in training, and returns their mean otherwise.
+
+    Gradients flow through the samples into mean directions and concentrations, unbiased; see
+    `keras_gcnn.distributions.von_mises_fisher.sample`.
+
+    Args:
+        samples: int, samples of each distribution, along a new axis after the batch; or None
+            (default) for one, without a new axis.
+        at_inference: `"mean"` (default) or `"sample"`, what to return when not training.
+        seed: int, or None for a random one.
+        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
+
+    Input shape:
+        The pair of mean directions, unit vectors `(batch, ..., dim)`, and concentrations, from 0,
+        `(batch, ..., 1)`.
+
+    Output shape:
+        `(batch, ..., dim)`, or `(batch, samples, ..., dim)`.
+
+    Call arguments:
+        inputs: the pair.
+        training: bool, whether to draw.
+
+    Raises:
+        ValueError: if the inputs are no such pair.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import VonMisesFisherSampling
+    >>> layer = VonMisesFisherSampling(samples=10, seed=0)
+    >>> tuple(layer([np.eye(4, 3), np.ones((4, 1))], training=True).shape)
+    (4, 10, 3)
+
+    References:
+        Davidson et al. 2018, section 3; Figurnov, Mohamed & Mnih 2018.
+    """
+
+    _first, _second = "mean directions", "concentrations"
+
+    def _draw(self, first, second, shape):
+        return von_mises_fisher.sample(first, second, seed=self.seed_generator, shape=shape)
+
+    def _second_shape(self, first):
+        return (*first[:-1], 1)
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class KLToUniform(keras.layers.Layer):
+    """Adds to the loss how far von Mises-Fisher distributions are from the uniform one.
+
+    The loss is `beta` times the Kullback-Leibler divergence in nats, averaged over the batch. The
+    concentrations are passed on as they are.
+
+    Args:
+        dim: int from 2, number of coordinates of the samples.
+        beta: float from 0, the weight.
+        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
+
+    Input shape:
+        Concentrations, of shape `(batch, ..., 1)`.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: if `dim` is below 2 or `beta` below 0.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import KLToUniform
+    >>> layer = KLToUniform(3, beta=0.1)
+    >>> kappa = layer(np.ones((4, 1)))
+    >>> len(layer.losses)
+    1
+
+    References:
+        Davidson et al. 2018, equation 14; Higgins et al. 2017, "beta-VAE".
+    """
+
+    def __init__(self, dim: int, beta: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.dim = von_mises_fisher.check_dim(dim)
+        self.beta = float(beta)
+        if not self.beta >= 0:
+            raise ValueError(f"beta={beta} has to be 0 or more.")
+
+    def call(self, inputs):
+        # Keras adds losses up in this type, whatever the layers compute in.
+        kappa = ops.cast(inputs, keras.config.floatx())
+        divergence = von_mises_fisher.kl_to_uniform(kappa, self.dim)
+        self.add_loss(self.beta * ops.mean(divergence))
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "dim": self.dim, "beta": self.beta}

@@ -1,0 +1,1 @@
+"""Recipes: what a TOML file of networks to train may say, and how it is read."""
