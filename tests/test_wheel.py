@@ -28,8 +28,6 @@ def tracked(folder):
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a clone")
 def test_what_the_wheel_holds(included):
-    expected = {
-        f"{place}/{file}" for folder, place in SHIPPED.items() for file in tracked(folder)
-    }
+    expected = {f"{place}/{file}" for folder, place in SHIPPED.items() for file in tracked(folder)}
     assert included == expected
     assert {"keras_gcnn/recipes/digits.toml", "keras_gcnn/searches/digits.toml"} <= included

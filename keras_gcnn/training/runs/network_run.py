@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.text import Text
 
 from keras_gcnn import data, zoo
+from keras_gcnn.training import atomic_files as files
 from keras_gcnn.training import environment
 from keras_gcnn.training.loop import devices
-from keras_gcnn.training import atomic_files as files
-from keras_gcnn.training.runs import result_file
-from keras_gcnn.training.tasks.autoencoding import Autoencoding
-from keras_gcnn.training.tasks.classification import Classification
 from keras_gcnn.training.loop.fitting import fit
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import ModelTable
+from keras_gcnn.training.runs import result_file
+from keras_gcnn.training.tasks.autoencoding import Autoencoding
+from keras_gcnn.training.tasks.classification import Classification
 from keras_gcnn.training.tasks.task import Task, check_builder
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from keras_gcnn.training import user_files
 from keras_gcnn.training import atomic_files as files
+from keras_gcnn.training import user_files
 
 _NUMBERS = ("parameters", "epochs", "seconds", "seconds_per_epoch")
 

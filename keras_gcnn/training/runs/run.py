@@ -10,13 +10,13 @@ import keras
 from rich.console import Console
 
 from keras_gcnn import data
-from keras_gcnn.training.reports import report
 from keras_gcnn.training.backend import check_backend
-from keras_gcnn.training.recipes.selection import choose
 from keras_gcnn.training.loop.devices import prepare, several
 from keras_gcnn.training.loop.fitting import check
-from keras_gcnn.training.runs.network_run import Network, build, task_of
 from keras_gcnn.training.recipes.schema import Recipe
+from keras_gcnn.training.recipes.selection import choose
+from keras_gcnn.training.reports import report
+from keras_gcnn.training.runs.network_run import Network, build, task_of
 from keras_gcnn.training.runs.run_folder import RunFolder
 
 _Results = dict[tuple[str, int], dict[str, Any]]
