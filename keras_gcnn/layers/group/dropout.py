@@ -6,7 +6,7 @@ import keras
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_rate
-from keras_gcnn.distributions.draws import in_a_graph
+from keras_gcnn.backend.random import breaks_graph
 from keras_gcnn.layers.common.base import GroupLayer, split_fibre
 
 
@@ -82,7 +82,7 @@ class GDropout(GroupLayer):
         if not self.spatial:
             kept = set(range(len(split.shape))) - {axis}
         noise_shape = [None if one in kept else 1 for one in range(len(split.shape))]
-        if in_a_graph(self.seed_generator):  # which a shape of the noise would break
+        if breaks_graph(self.seed_generator):  # as a shape of the noise would
             sizes = keras.ops.shape(split)
             shape = [size if one in kept else 1 for one, size in enumerate(sizes)]
             mask = keras.random.dropout(keras.ops.ones(shape, split.dtype), self.rate)
