@@ -17,7 +17,7 @@ ALONE := tests/groups tests/data $(wildcard tests/analysis/test_latent*.py) \
   tests/untrusted/test_files.py $(addprefix tests/zoo/test_,budget.py counts.py publish.py) \
   $(addprefix tests/test_,benchmark_pages.py benchmarks.py cli.py examples.py profile_steps.py readme.py \
     serving.py serving_parts.py) \
-  tests/export/test_layers.py
+  tests/rewriting/test_plain_layers.py
 THREADS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 test: .venv/test
 	@set -e; rest=; for backend in $(BACKENDS); do \
