@@ -79,7 +79,7 @@ class GGlobalPooling(GPooling):
     """Pools over all positions and orientations: one invariant number per field.
 
     Args:
-        mode: `"mean"` or `"max"`.
+        mode: `"max"` or `"mean"`.
         group: str or `keras_gcnn.groups.Group`.
         keepdims: bool, whether positions stay as axes of size 1.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
@@ -104,7 +104,7 @@ class GGlobalPooling(GPooling):
 
     def __init__(
         self,
-        mode: str = "mean",
+        mode: str = "max",
         group: str | groups.Group = "p4",
         *,
         keepdims: bool = False,
