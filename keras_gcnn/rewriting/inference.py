@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 
 from keras_gcnn.layers import FourierActivation, SteerableAveragePooling2D
-from keras_gcnn.layers.group.inference_convolution import InferenceConv2D
+from keras_gcnn.layers.common.stock_convolution import InferenceConv2D
 from keras_gcnn.rewriting.engine import rewrite
 from keras_gcnn.rewriting.folding import LINEAR
 from keras_gcnn.rewriting.plain.conversion import PlainBook

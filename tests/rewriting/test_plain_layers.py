@@ -8,6 +8,7 @@ from tests.helpers.contract import CASES, constructor_arguments, functional, ran
 from tests.helpers.layers import DATA_FORMATS
 from tests.rewriting.plain_checks import check
 
+pytestmark = pytest.mark.backend_free
 VARIANTS = [(case, variant) for case in CASES for variant in ({}, *case.variants)]
 
 
