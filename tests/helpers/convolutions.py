@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import typing
 import warnings
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.helpers.layers import (
     error_over_elements,
     random_initializer,
     run_together,
+    to_format,
 )
 
 
@@ -88,36 +90,58 @@ def check_together(cases, rng):
         cases: tuples of a class, a group, kernel size, image size, whether it is exact, and the
             other arguments of the layer.
     """
-    layers = [_built(*case[:5], rng, **case[5]) for case in cases]
-    moved, wrong = [], []
-    for layer_class, group, _, size, *_ in cases:
+    experiments = []
+    for layer_class, group, kernel, size, exact, window in cases:
         inputs, move_in = inputs_and_move(layer_class, group, size, rng)
-        moved.append(np.concatenate([move_in(inputs, g=g) for g in range(reference.order(group))]))
-    for case, outputs in zip(cases, run_together(layers, moved), strict=True):
-        _, group, _, _, exact, _ = case
-        error = error_over_elements(
-            outputs,
+        experiment = Experiment(
+            functools.partial(make, layer_class, group, kernel, **window),
+            exact,
+            inputs,
             reference.order(group),
+            lambda array, g, move_in=move_in: move_in(array, g=g),
             lambda array, g, group=group: reference.move_maps(array, group, g),
         )
-        if not (error < 1e-10 if exact else error > 1e-3):
-            wrong.append((error, case))
+        experiments.append(experiment)
+    check_experiments(experiments)
+
+
+class Experiment(typing.NamedTuple):
+    """A convolution, whether it is exact, channels-last inputs, and how elements move them.
+
+    `make` takes the argument `equivariance`.
+    """
+
+    make: typing.Callable
+    exact: bool
+    inputs: np.ndarray
+    order: int
+    move_in: typing.Callable
+    move_out: typing.Callable
+
+
+def check_experiments(experiments):
+    layers, moved, wrong = [], [], []
+    for one in experiments:
+        layers.append(_built(one))
+        moved.append(np.concatenate([one.move_in(one.inputs, g) for g in range(one.order)]))
+    for one, outputs in zip(experiments, run_together(layers, moved), strict=True):
+        error = error_over_elements(outputs, one.order, one.move_out)
+        if not (error < 1e-10 if one.exact else error > 1e-3):
+            wrong.append((error, one.exact, one.make))
     assert not wrong
 
 
-def _built(layer_class, group, kernel, size, exact, rng, **window):
+def _built(experiment):
     """The layer, which warns when it is built if it is not exact; a strict one refuses."""
-    shape = inputs_and_move(layer_class, group, size, rng)[0].shape
-    if window.get("data_format") == "channels_first":
-        shape = (shape[0], shape[3], *shape[1:3])
-    layer, strict = (make(layer_class, group, kernel, how, **window) for how in ("warn", "strict"))
-    if exact:
+    layer, strict = (experiment.make(equivariance=how) for how in ("warn", "strict"))
+    shape = to_format(experiment.inputs, layer.data_format).shape
+    if experiment.exact:
         with warnings.catch_warnings():
             warnings.simplefilter("error", EquivarianceWarning)
             layer.build(shape)
             strict.build(shape)
         return layer
-    says = rf"{layer_class.__name__} .* is not equivariant: .+ To fix: (use|leave) "
+    says = rf"{type(layer).__name__} .* is not equivariant: .+ To fix: (use|leave) "
     with pytest.raises(ValueError, match=says):
         strict.build(shape)
     with pytest.warns(EquivarianceWarning, match=says):
