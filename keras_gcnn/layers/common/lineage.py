@@ -79,15 +79,3 @@ def ordinary(channels: Channels | None) -> Channels | None:
 def name_of(op: keras.Operation) -> str:
     """Names a layer or operation in words."""
     return f"{type(op).__name__} {op.name!r}"
-
-
-def is_graph(model: object) -> bool:
-    """Whether a model consists of the graph of its layers alone: functional or sequential.
-
-    A subclass with its own `call` may do more than its graph.
-    """
-    if not isinstance(model, keras.Model):
-        return False
-    graph = isinstance(model, keras.Sequential) or hasattr(model, "_run_through_graph")
-    caller = next(parent for parent in type(model).__mro__ if "call" in vars(parent))
-    return graph and caller.__module__.startswith("keras.")
