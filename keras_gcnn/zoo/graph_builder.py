@@ -50,7 +50,7 @@ class Maps:
         return self.fields * (self.group.order if self.group else 1)
 
 
-class Assembly:
+class GraphBuilder:
     """Adds layers and counts their trainable parameters.
 
     A network is described once, by calls of these methods. Given maps without a tensor, as widths
