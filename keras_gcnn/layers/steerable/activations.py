@@ -8,12 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.arguments import check_above_zero, check_count, pointwise
+from keras_gcnn.arguments import check_above_zero, check_count
 from keras_gcnn.backend.constants import outside_graphs
 from keras_gcnn.backend.fourier import activate_samples
 from keras_gcnn.backend.ops import widened
 from keras_gcnn.groups.fields import Block, Fields
 from keras_gcnn.layers.common.base import as_numbers, fresh
+from keras_gcnn.layers.common.pointwise import pointwise
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
