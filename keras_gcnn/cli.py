@@ -17,9 +17,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from keras_gcnn import __version__
-from keras_gcnn.training.backend import choose_backend
+from keras_gcnn.training.backend import Backend, choose_backend
 from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
-from keras_gcnn.training.recipes.tables import Backend
 from keras_gcnn.tuning.recipe import load_search, search_names
 
 app = typer.Typer(

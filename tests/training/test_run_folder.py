@@ -115,7 +115,7 @@ def test_two_runs_do_not_share_a_folder(load, tmp_path):
     folder.mkdir()
     with (
         filelock.FileLock(folder / ".lock"),
-        pytest.raises(ValueError, match="Another run is training"),
+        pytest.raises(ValueError, match="Another process is at work"),
     ):
         training.train(load(), folder)
     training.train(load(), folder)
