@@ -8,22 +8,14 @@ BIN := .venv/bin
 demo: .venv/demo
 	$(BIN)/keras-gcnn train digits
 
-# The suite once per backend, on all cores; what is NumPy, files and counts alone only under the
-# first, which is the fastest. A process a core, so that the threads of each are one: more fight.
-ALONE := tests/groups tests/data $(wildcard tests/analysis/test_latent*.py) \
-  $(addprefix tests/training/test_,full_disk.py growth.py interrupt.py recipe.py recipes.py \
-    report.py run_folder.py user_files.py) \
-  $(addprefix tests/tuning/test_,extras.py guide.py hypermodel.py kill.py search.py space.py) \
-  tests/untrusted/test_files.py $(addprefix tests/zoo/test_,budget.py counts.py publish.py) \
-  $(addprefix tests/test_,benchmark_pages.py benchmarks.py cli.py examples.py profile_steps.py readme.py \
-    serving.py serving_parts.py) \
-  tests/export/test_layers.py
+# The suite once per backend, on all cores; tests marked `backend_free` run under the first only,
+# which is the fastest. Every process has one thread: more would fight over the cores.
 THREADS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 test: .venv/test
-	@set -e; rest=; for backend in $(BACKENDS); do \
+	@set -e; marks=; for backend in $(BACKENDS); do \
 	  echo "== $$backend"; $(THREADS) KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q \
-	    --numprocesses auto --dist worksteal $$rest; \
-	  rest="$(addprefix --ignore=,$(ALONE))"; \
+	    --numprocesses auto --dist worksteal -m "$$marks"; \
+	  marks="not backend_free"; \
 	done
 
 lint: .venv/test

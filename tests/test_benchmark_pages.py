@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+pytestmark = pytest.mark.backend_free
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 MARKED = "before\n<!-- measured -->\nold\n<!-- end of measured -->\nafter\n"
 

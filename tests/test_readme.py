@@ -16,6 +16,7 @@ def code_blocks(text):
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
+@pytest.mark.backend_free
 def test_the_examples_run(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # some write files
     blocks = code_blocks(README.read_text(encoding="utf-8"))
@@ -45,6 +46,7 @@ def test_the_loops_run(backend, number, monkeypatch, tmp_path):
     assert set(sizes) == {5 if backend == "torch" else 8}
 
 
+@pytest.mark.backend_free
 def test_the_files_it_names_exist():
     text = README.read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
@@ -60,6 +62,7 @@ def test_the_files_it_names_exist():
         assert path in headings or (README.parent / path).exists(), path
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     "page", [README, *sorted((README.parent / "docs").glob("*.md"))], ids=lambda page: page.name
 )

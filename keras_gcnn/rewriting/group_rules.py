@@ -7,9 +7,8 @@ import numpy as np
 
 from keras_gcnn import layers
 from keras_gcnn.distributions.direction import NONE
-from keras_gcnn.layers.common.stock_convolution import Conv2D, Conv2DTranspose
+from keras_gcnn.layers.common.stock_convolution import Conv2D, Conv2DTranspose, InferenceConv2D
 from keras_gcnn.layers.common.stock_in_graphs import BatchNormalization, Rescaling
-from keras_gcnn.layers.group.inference_convolution import InferenceConv2D
 from keras_gcnn.rewriting.translator import Writer, rule
 
 _POOLING = {

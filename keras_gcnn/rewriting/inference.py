@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from keras_gcnn.layers import FourierActivation, SteerableAveragePooling2D
-from keras_gcnn.layers.group.inference_convolution import InferenceConv2D
+from keras_gcnn.layers.common.stock_convolution import InferenceConv2D
 from keras_gcnn.rewriting.folding import LINEAR
 from keras_gcnn.rewriting.graph import Graph
 from keras_gcnn.rewriting.plain import converted

@@ -6,7 +6,7 @@ import pytest
 
 from keras_gcnn import export, layers, zoo
 from keras_gcnn.analysis import assert_equivariant
-from keras_gcnn.layers.group.inference_convolution import InferenceConv2D
+from keras_gcnn.layers.common.stock_convolution import InferenceConv2D
 from tests.export.plain import TOLERANCE, assert_same_outputs, model_of_ones_own
 from tests.helpers.contract import predict, randomized
 from tests.helpers.layers import DATA_FORMATS, relative_error, skip_without_stock_layers

@@ -8,6 +8,7 @@ from tests.export.plain import check
 from tests.helpers.contract import CASES, constructor_arguments, functional, randomized
 from tests.helpers.layers import DATA_FORMATS
 
+pytestmark = pytest.mark.backend_free
 VARIANTS = [(case, variant) for case in CASES for variant in ({}, *case.variants)]
 
 

@@ -9,6 +9,7 @@ from keras_gcnn.training.recipes.schema import recipe_names
 from keras_gcnn.training.runs.network_run import build
 from keras_gcnn.training.tasks.registry import make_task
 
+pytestmark = pytest.mark.backend_free
 # Images and classes of the data sets, so that no test needs their files.
 SHAPES = {"cifar10": ((32, 32, 3), 10), "emnist_letters": ((28, 28, 1), 26)}
 # What each table compares; P4M of the report's form is a little larger than the others.

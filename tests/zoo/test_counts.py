@@ -9,10 +9,10 @@ from keras_gcnn import zoo
 from keras_gcnn.layers import EquivarianceWarning
 from tests.zoo.networks import count, every_group
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() == "jax",
-    reason="only builds networks, which is the same on every backend and slow on JAX",
-)
+pytestmark = [
+    pytest.mark.backend_free,
+    pytest.mark.skipif(keras.backend.backend() == "jax", reason="building is slow on JAX"),
+]
 
 # Cohen & Welling 2016 and the report on stopping equivariance early; bias and normalisation as
 # there. Builder, arguments, count.

@@ -12,6 +12,7 @@ from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common import stock_layers
 from keras_gcnn.layers.common.stock_layers import Channels, MapType, Problem, describe, is_ordinary
+from keras_gcnn.types import Shape, Tensor
 
 ORDINARY = groups.get("z2")  # stands for all ordinary channels
 ROTATIONS = groups.get("p4")  # all that the pixel grid has
@@ -31,7 +32,7 @@ class Suspect:
     """
 
     op: keras.Operation
-    shape: tuple[int | None, ...]
+    shape: Shape
     rule: stock_layers.Rule | None
     found: Problem | None = None
 
@@ -100,15 +101,15 @@ class _Walk:
     There what is found depends on the call and is kept by the walk, otherwise by the tensors.
     """
 
-    def __init__(self, inputs: dict[int, Lineage] | None = None):
+    def __init__(self, inputs: dict[int, Lineage] | None = None) -> None:
         self._found = inputs
 
-    def _known(self, tensor) -> Lineage | None:
+    def _known(self, tensor: Tensor) -> Lineage | None:
         if self._found is None:
             return getattr(tensor, _KEPT, None)
         return self._found.get(id(tensor))
 
-    def _keep(self, tensor, found: Lineage) -> None:
+    def _keep(self, tensor: Tensor, found: Lineage) -> None:
         if self._found is None:
             setattr(tensor, _KEPT, found)
         else:
@@ -131,7 +132,7 @@ class _Walk:
         return self._known(tensor)
 
 
-def _origin(tensor):
+def _origin(tensor: Tensor):
     """The operation that made a tensor, the node of that call, and which output it is."""
     history = getattr(tensor, "_keras_history", None)
     if history is None or history.operation is None:

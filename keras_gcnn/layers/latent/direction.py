@@ -6,6 +6,7 @@ import keras
 
 from keras_gcnn.backend.ops import widened
 from keras_gcnn.distributions.direction import unit_or_zero
+from keras_gcnn.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -40,7 +41,7 @@ class UnitDirection(keras.layers.Layer):
     [[0.0, 1.0], [0.0, 0.0]]
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if input_shape[-1] is None:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} needs to know the last axis of its input; it "
@@ -48,8 +49,8 @@ class UnitDirection(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return keras.ops.cast(unit_or_zero(widened(inputs)), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)

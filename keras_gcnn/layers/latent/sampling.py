@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_gcnn.arguments import check_choice, check_count
 from keras_gcnn.distributions import gaussian
+from keras_gcnn.types import Shape, Tensor
 
 
 class SamplingLayer(keras.layers.Layer):
@@ -29,15 +32,15 @@ class SamplingLayer(keras.layers.Layer):
         *,
         at_inference: str = "mean",
         seed: int | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.samples = None if samples is None else check_count("samples", samples)
         self.at_inference = check_choice("at_inference", at_inference, ("mean", "sample"))
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def _draw(self, first, second, shape: tuple[int, ...]):
+    def _draw(self, first: Tensor, second: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Samples of shape `(*shape, batch, ..., dim)`."""
         raise NotImplementedError
 
@@ -45,11 +48,11 @@ class SamplingLayer(keras.layers.Layer):
         """The shape that the second input has to have."""
         raise NotImplementedError
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.compute_output_shape(input_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         mean, spread = inputs
         shape = () if self.samples is None else (self.samples,)
         if training or self.at_inference == "sample":
@@ -73,7 +76,7 @@ class SamplingLayer(keras.layers.Layer):
                 "model up to this layer and draw from its outputs afterwards."
             )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         pair = isinstance(input_shape, list | tuple) and len(input_shape) == 2
         if not pair or not all(isinstance(one, list | tuple) for one in input_shape):
             raise ValueError(
@@ -138,8 +141,8 @@ class GaussianSampling(SamplingLayer):
 
     _first, _second = "means", "logarithms of variances"
 
-    def _draw(self, first, second, shape):
+    def _draw(self, first: Tensor, second: Tensor, shape: Shape) -> Tensor:
         return gaussian.sample(first, second, seed=self.seed_generator, shape=shape)
 
-    def _second_shape(self, first):
+    def _second_shape(self, first: Tensor) -> Shape:
         return first

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -10,6 +12,7 @@ from keras_gcnn.distributions import von_mises_fisher
 from keras_gcnn.distributions.direction import unit
 from keras_gcnn.layers.common import dense_parts
 from keras_gcnn.layers.latent.sampling import SamplingLayer
+from keras_gcnn.types import Initializer, Regularizer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -59,10 +62,10 @@ class VonMisesFisherHead(keras.layers.Layer):
         dim: int,
         *,
         least: float = 1.0,
-        kernel_initializer="glorot_uniform",
-        kernel_regularizer=None,
-        **kwargs,
-    ):
+        kernel_initializer: Initializer = "glorot_uniform",
+        kernel_regularizer: Regularizer = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.dim = von_mises_fisher.check_dim(dim)
         self.least = float(least)
@@ -82,7 +85,7 @@ class VonMisesFisherHead(keras.layers.Layer):
             for units, name in ((self.dim, "direction"), (1, "concentration"))
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         dense_parts.build(self.dense_layers, input_shape)
         self.built = True
 
@@ -91,13 +94,13 @@ class VonMisesFisherHead(keras.layers.Layer):
         """The layers of the mean direction, before it is scaled, and of the concentration."""
         return self._direction, self._concentration
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         mu = unit(widened(self._direction(inputs)))
         return ops.cast(mu, self.compute_dtype), ops.softplus(
             self._concentration(inputs)
         ) + self.least
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         leading = tuple(input_shape[:-1])
         return (*leading, self.dim), (*leading, 1)
 
@@ -113,7 +116,7 @@ class VonMisesFisherHead(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config: dict):
+    def from_config(cls, config: dict) -> VonMisesFisherHead:
         config = dict(config)
         changes = config.pop("dense_layers", None)
         layer = cls(**config)
@@ -163,10 +166,10 @@ class VonMisesFisherSampling(SamplingLayer):
 
     _first, _second = "mean directions", "concentrations"
 
-    def _draw(self, first, second, shape):
+    def _draw(self, first: Tensor, second: Tensor, shape: Shape) -> Tensor:
         return von_mises_fisher.sample(first, second, seed=self.seed_generator, shape=shape)
 
-    def _second_shape(self, first):
+    def _second_shape(self, first: Tensor) -> Shape:
         return (*first[:-1], 1)
 
 
@@ -204,21 +207,21 @@ class KLToUniform(keras.layers.Layer):
         Davidson et al. 2018, equation 14; Higgins et al. 2017, "beta-VAE".
     """
 
-    def __init__(self, dim: int, beta: float = 1.0, **kwargs):
+    def __init__(self, dim: int, beta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.dim = von_mises_fisher.check_dim(dim)
         self.beta = float(beta)
         if not self.beta >= 0:
             raise ValueError(f"beta={beta} has to be 0 or more.")
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         # Keras adds losses up in this type, whatever the layers compute in.
         kappa = ops.cast(inputs, keras.config.floatx())
         divergence = von_mises_fisher.kl_to_uniform(kappa, self.dim)
         self.add_loss(self.beta * ops.mean(divergence))
         return inputs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
     def get_config(self) -> dict:
