@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from keras_gcnn.former_names import update_table
 from keras_gcnn.training.owned_folder import OwnedFolder
 from keras_gcnn.tuning.recipe import SearchRecipe
 
@@ -58,7 +59,8 @@ class SearchFolder(OwnedFolder):
         return isinstance(settings["search"], dict)
 
     def _find_changes(self, old: dict[str, Any]) -> list[str]:
-        before, after = _frozen(old), _frozen(self.settings)
+        updated = {**old, "search": update_table(old["search"])}
+        before, after = _frozen(updated), _frozen(self.settings)
         return [
             f"{key} was {json.dumps(before.get(key))} and is {json.dumps(after.get(key))}"
             for key in sorted(before.keys() | after.keys())

@@ -11,6 +11,7 @@ from keras_gcnn.training.backend import Backend
 from keras_gcnn.training.recipes import loading
 from keras_gcnn.training.recipes.tables import (
     Arguments,
+    BuilderTable,
     DataTable,
     LatentTable,
     Table,
@@ -23,7 +24,7 @@ _SEARCHED = ("optimizer", "learning_rate", "optimizer_arguments")
 _TRIALS = 30
 
 
-class SearchTable(Table):
+class SearchTable(BuilderTable):
     """`[search]`: arguments of `keras_gcnn.tuning.hypermodel`, the tuner, and its trials."""
 
     builder: str

@@ -33,7 +33,7 @@ def test_every_network(builder, arguments):
 
 
 @pytest.mark.parametrize("data_format", DATA_FORMATS)
-@pytest.mark.parametrize("variant", [None, "seed"])
+@pytest.mark.parametrize("variant", [None, "report"])
 def test_a_steerable_network(variant, data_format):
     skip_without_stock_layers(data_format)
     shape = (28, 28, 1) if data_format == "channels_last" else (1, 28, 28)

@@ -142,7 +142,7 @@ def test_unit_directions_are_the_stock_layers(dtype, rng):
     np.testing.assert_array_equal(found[0], 0)
     assert layer.compute_output_shape((None, 3, 2)) == (None, 3, 2)
     assert UnitDirection.from_config(layer.get_config()).get_config() == layer.get_config()
-    with pytest.raises(ValueError, match="needs to know the last axis"):
+    with pytest.raises(ValueError, match="needs an input with a known last axis"):
         UnitDirection().build((2, None))
 
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from keras_gcnn import groups
+from keras_gcnn.former_names import update_table
 
 NAME = r"^[\w.+-]+$"  # of a network, after which a folder is named
 STEERABLE = "so2"  # the group of all rotations
@@ -136,7 +144,16 @@ class LatentTable(Table):
     pictures: bool = True  # plots of reconstructed rotated images, and of latent vectors
 
 
-class ModelTable(Table):
+class BuilderTable(Table):
+    """A table with the keys `builder` and `arguments`, also by the names of version 0.1."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _update_names(cls, table: Any) -> Any:
+        return update_table(table)
+
+
+class ModelTable(BuilderTable):
     """`[[models]]`: one network, made by a builder of `keras_gcnn.zoo` with these arguments."""
 
     name: str = Field(pattern=NAME)
