@@ -1,4 +1,4 @@
-"""Searches over a network of the zoo: `python tuning/search.py RECIPE`, as `keras-gcnn tune`."""
+"""Searches over a network of the zoo: `python tuning/search.py RECIPE` is `keras-gcnn tune RECIPE`."""
 
 import sys
 

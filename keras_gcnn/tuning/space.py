@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from keras_gcnn import groups as known_groups
@@ -15,12 +16,6 @@ from keras_gcnn.zoo.architecture import HEADS, KINDS
 from keras_gcnn.zoo.posteriors import POSTERIORS
 
 NEVER = "never"  # KerasTuner's choices all have one type, so None cannot be one
-_STAGES = {
-    "lenet": ("1", "2"),
-    "cohen_cnn": ("1", "2", "3", "4", "5", "6"),
-    "allcnn": ("1", "2", "3"),
-    **dict.fromkeys(("resnet", "resnet20", "resnet26", "resnet44"), ("1", "2", "3")),
-}
 _KERNEL_SIZES = ("7 5 5", "3 3 3", "5 5 5", "7 7 5", "9 7 5")
 
 _TAPER = Hyperparameter(
@@ -115,10 +110,8 @@ def _simplify(space: tuple[Hyperparameter, ...]) -> tuple[Hyperparameter, ...]:
 
 
 def _default_space(builder: str, groups: Sequence[str] | None) -> list[Hyperparameter]:
-    if builder in _STAGES:
-        names = _check_groups(("z2", "p4", "p4m") if groups is None else groups, builder)
-        space = _discrete(builder, names)
-    elif builder == "so2cnn":
+    space: list[Hyperparameter]
+    if builder == "so2cnn":
         if groups not in (None, [STEERABLE], (STEERABLE,)):
             raise ValueError(f"groups={groups!r}: so2cnn has no group but so2. Leave groups out.")
         space = [_FREQUENCY, _SIZES, _DROPOUT]
@@ -126,6 +119,9 @@ def _default_space(builder: str, groups: Sequence[str] | None) -> list[Hyperpara
         names = _check_groups((STEERABLE, "z2") if groups is None else groups, builder)
         frequency = replace(_FREQUENCY, parent="group", parent_values=(STEERABLE,))
         space = [_group(names), frequency, *_LATENT]
+    elif builder in zoo.BUILDERS:
+        names = _check_groups(("z2", "p4", "p4m") if groups is None else groups, builder)
+        space = _discrete(builder, names)
     else:
         raise ValueError(
             f"builder={builder!r} is no builder of keras_gcnn.zoo. Choose one of "
@@ -152,6 +148,12 @@ def _group(names: tuple[str, ...]) -> Hyperparameter:
     return Hyperparameter("group", "the group of the convolutions", names[0], values=names)
 
 
+@cache
+def _stages(builder: str) -> tuple[str, ...]:
+    """Returns the names of a builder's stages, after each of which equivariance can stop."""
+    return getattr(zoo, builder)("z2").stages
+
+
 def _discrete(builder: str, names: tuple[str, ...]) -> list[Hyperparameter]:
     """Returns the hyperparameters of a builder of group convolutions."""
     # With all positions kept LeNet's dense layer is so large that few budgets can be met.
@@ -172,7 +174,7 @@ def _discrete(builder: str, names: tuple[str, ...]) -> list[Hyperparameter]:
             "restrict_after",
             "the stage after which the network is an ordinary one",
             NEVER,
-            values=(NEVER, *_STAGES[builder]),
+            values=(NEVER, *_stages(builder)),
             parent="group",
             parent_values=nontrivial,
         ),

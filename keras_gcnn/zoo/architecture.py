@@ -166,7 +166,7 @@ def build(
         outputs.tensor,
         name=name or "_".join([architecture.name, group.name, convolution]).removesuffix("_full"),
     )
-    model.widths = widths
+    model.widths, model.stages = widths, architecture.stages
     _warn_of_broken(model)
     return load_weights(model, weights)
 
