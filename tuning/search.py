@@ -1,4 +1,4 @@
-"""Searches over a network of the zoo: `python tuning/search.py RECIPE` is `keras-gcnn tune RECIPE`."""
+"""Searches over a network of the zoo, like `keras-gcnn tune`: `python tuning/search.py RECIPE`."""
 
 import sys
 
