@@ -54,17 +54,19 @@ def _check_no_rate(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_group(name: str) -> None:
-    """Checks the name of a group, which takes no time, before Keras or data are loaded.
+    """Checks the name of a group; this takes no time, before Keras and data are loaded.
 
     Raises:
-        ValueError: if neither `keras_gcnn.groups` nor the steerable builders have such a group.
+        ValueError: if no builder knows such a group.
     """
     if name.lower() != STEERABLE:
         try:
             groups.get(name)
-        except ValueError as error:
+        except ValueError:
             raise ValueError(
-                f"{error} Or {STEERABLE!r}, all rotations, for an autoencoder"
+                f"Unknown group {name!r}. Choose one of {', '.join(groups.names())}, or "
+                f"{STEERABLE} for an autoencoder; a group of your own has to be registered with "
+                "keras_gcnn.groups.register first"
             ) from None
 
 
