@@ -31,7 +31,7 @@ class SearchTable(BuilderTable):
     parameters: int = Field(gt=0)
     groups: tuple[str, ...] | None = Field(None, strict=False, min_length=1)
     tuner: Tuner = "random"
-    # The most trials; None for 30, and for grid and hyperband no limit but their own.
+    # The most trials; None for 30, or for grid and hyperband as many as they need.
     trials: Annotated[int, Field(gt=0)] | None = None
     arguments: Arguments = Field({})  # of the builder, the same in every trial
     space: Arguments = Field({})  # overrides the default hyperparameters

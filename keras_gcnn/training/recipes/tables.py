@@ -65,7 +65,7 @@ def check_group(name: str) -> None:
         except ValueError:
             raise ValueError(
                 f"Unknown group {name!r}. Choose one of {', '.join(groups.names())}, or "
-                f"{STEERABLE} for an autoencoder; a group of your own has to be registered with "
+                f"{STEERABLE} for an autoencoder; your own groups have to be registered with "
                 "keras_gcnn.groups.register first"
             ) from None
 

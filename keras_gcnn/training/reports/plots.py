@@ -13,7 +13,7 @@ from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.reports.confusion_page import confusion_markdown
 from keras_gcnn.training.reports.report import Summary, by_network
 
-# All files that `draw` may write, with their captions.
+# All files that `write_plots` may write, with their captions.
 FILES = {
     "errors.png": "Test error: mean, standard deviation, and every seed as a dot",
     "accuracy_by_angle.png": "Accuracy by the angle of the test images",
@@ -22,7 +22,7 @@ FILES = {
 }
 
 
-def draw(
+def write_plots(
     results: list[dict[str, Any]], recipe: Recipe, folder: Path, summary: Summary
 ) -> dict[str, str]:
     """Writes the plots that a recipe asks for.

@@ -190,7 +190,7 @@ class _Run:
         if not results:
             return
         ordered = self._order(results)
-        captions = self.task.draw(ordered, self.recipe, self.folder.path, summary)
+        captions = self.task.plot(ordered, self.recipe, self.folder.path, summary)
         written = report.write_tables(ordered, self.recipe, self.folder.path, summary, captions)
         self.folder.remove_reports(kept=written)  # those of an earlier [evaluation]
 

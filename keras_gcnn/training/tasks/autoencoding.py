@@ -157,7 +157,7 @@ class Autoencoding(Task):
     def select(self, result: dict[str, Any], images: int) -> dict[str, Any] | None:
         return result if result["latent"] == self.latent.model_dump(mode="json") else None
 
-    def draw(
+    def plot(
         self, results: list[dict[str, Any]], recipe: Recipe, folder: Path, summary: Summary
     ) -> dict[str, str]:
         runs = by_network(results)

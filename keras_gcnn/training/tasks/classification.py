@@ -72,7 +72,7 @@ class Classification(Task):
     def select(self, result: dict[str, Any], images: int) -> dict[str, Any] | None:
         return measurement.select(result, self.evaluation, images)
 
-    def draw(
+    def plot(
         self, results: list[dict[str, Any]], recipe: Recipe, folder: Path, summary: Summary
     ) -> dict[str, str]:
-        return plots.draw(results, recipe, folder, summary)
+        return plots.write_plots(results, recipe, folder, summary)

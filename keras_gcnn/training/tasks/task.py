@@ -23,7 +23,7 @@ class Task(ABC):
         networks: what these networks are called, in the plural, for messages.
         table: name of the recipe's table that decides what is measured.
         keys: all keys of what `measure` may return.
-        files: names of all files that `draw` may write; `{network}` stands for a network's name.
+        files: names of all files that `plot` may write; `{network}` stands for a network's name.
     """
 
     builders: ClassVar[tuple[str, ...]]
@@ -77,7 +77,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def draw(
+    def plot(
         self, results: list[dict[str, Any]], recipe: Recipe, folder: Path, summary: Summary
     ) -> dict[str, str]:
         """Writes the plots of a run; returns a dict from file names to captions."""
