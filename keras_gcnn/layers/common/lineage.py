@@ -12,6 +12,7 @@ from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common import stock_layers
 from keras_gcnn.layers.common.stock_layers import Channels, MapType, Problem, describe, is_ordinary
+from keras_gcnn.model_graph import is_graph
 from keras_gcnn.types import Shape, Tensor
 
 ORDINARY = groups.get("z2")  # stands for all ordinary channels
@@ -76,18 +77,6 @@ class Lineage:
 def name_of(op: keras.Operation) -> str:
     """A layer or operation, in words."""
     return f"{type(op).__name__} {op.name!r}"
-
-
-def is_graph(model: object) -> bool:
-    """Whether a model is no more than the graph of its layers: functional or sequential.
-
-    A subclass with a `call` of its own may do anything there.
-    """
-    if not isinstance(model, keras.Model):
-        return False
-    graph = isinstance(model, keras.Sequential) or hasattr(model, "_run_through_graph")
-    caller = next(one for one in type(model).__mro__ if "call" in vars(one))
-    return graph and caller.__module__.startswith("keras.")
 
 
 def lineage(tensor: keras.KerasTensor) -> Lineage:
