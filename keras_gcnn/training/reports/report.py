@@ -89,7 +89,7 @@ def table_rows(results: Results) -> list[dict[str, str]]:
 
 
 def _transposed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Returns the rows with columns turned into rows: one column per network."""
+    """Swaps rows and columns: one column per network."""
     names = [row["network"] for row in rows]
     return [
         {"network": column, **dict(zip(names, (row[column] for row in rows), strict=True))}

@@ -60,7 +60,7 @@ def _shapes(model: keras.Model, path: Path) -> tuple[Shape, Shape]:
         problem = f"it has {len(inputs)} inputs and {len(outputs)} outputs"
     raise ValueError(
         f"{path} cannot be evaluated: {problem}. It has to be a functional or a built sequential "
-        "model with one image as its input and one vector of scores, one a class, as its output."
+        "model with one image as its input and one vector of scores, one per class, as its output."
     )
 
 
@@ -80,13 +80,13 @@ def evaluate_file(
         path: a `.keras` file.
         name: of a data set of `keras_gcnn.data.load`.
         picture: file for a plot of accuracy by angle, or None.
-        test_subset: int, most test images, or None for all.
-        seed: int, of the random angles.
+        test_subset: int, the most test images; None for all.
+        seed: int, for the random angles.
         data_dir: where prepared data sets are.
         console: where the table is printed; None for silence.
 
     Returns:
-        dict with the network's name, parameters and errors in percent.
+        dict with the name of the network, its parameters, and its errors in percent.
 
     Raises:
         ValueError: if the model does not fit the data.
