@@ -12,8 +12,8 @@ from keras_gcnn import groups as known_groups
 from keras_gcnn import zoo
 from keras_gcnn.training.recipes.tables import STEERABLE, check_group
 from keras_gcnn.tuning.hyperparameter import Hyperparameter
-from keras_gcnn.zoo.architecture import HEADS, KINDS
 from keras_gcnn.zoo.posteriors import POSTERIORS
+from keras_gcnn.zoo.spec import CONVOLUTIONS, HEADS
 
 NEVER = "never"  # KerasTuner's choices all have one type, so None cannot be one
 _KERNEL_SIZES = ("7 5 5", "3 3 3", "5 5 5", "7 7 5", "9 7 5")
@@ -166,7 +166,7 @@ def _discrete(builder: str, names: tuple[str, ...]) -> list[Hyperparameter]:
             "convolution",
             "full or separable group convolutions",
             "full",
-            values=KINDS,
+            values=CONVOLUTIONS,
             parent="group",
             parent_values=nontrivial,
         ),

@@ -45,7 +45,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
         signature = inspect.signature(getattr(zoo, self.builder)).parameters
         searched = {entry.name for entry in self.space}
         for name in self.fixed:
-            if name in ("parameters", self._widths_argument, "weights", "include_top"):
+            if name in ("parameters", "widths", "weights", "include_top"):
                 raise ValueError(
                     f"{name} cannot be set in a search: the widths follow from the budget, and "
                     "networks are trained from fresh weights."
@@ -59,10 +59,6 @@ class ZooHyperModel(keras_tuner.HyperModel):
                 close = difflib.get_close_matches(name, signature, n=1)
                 hint = f" Did you mean {close[0]!r}?" if close else ""
                 raise ValueError(f"keras_gcnn.zoo.{self.builder} has no argument {name!r}.{hint}")
-
-    @property
-    def _widths_argument(self) -> str:
-        return "fields" if self.builder == "so2cnn" else "widths"
 
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
         self.values(hp)
@@ -99,7 +95,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
             # Relative to the builder's default widths, which depend on group and restriction.
             widths = getattr(zoo, self.builder)(**arguments).widths
             last = max(1, len(widths) - 1)
-            arguments[self._widths_argument] = [
+            arguments["widths"] = [
                 width * taper ** (index / last) for index, width in enumerate(widths)
             ]
         return arguments
@@ -118,7 +114,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
         """Returns arguments of the builder with the given widths in place of the budget."""
         arguments = self.arguments(hp)
         del arguments["parameters"]
-        arguments[self._widths_argument] = widths
+        arguments["widths"] = widths
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in arguments.items()
