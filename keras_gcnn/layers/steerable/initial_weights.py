@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.backend.jax.initial_weights import drawn_once
+from keras_gcnn.backend.initial_weights import drawn_once
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.steerable_basis import kernel_basis
 from keras_gcnn.types import Initializer, Tensor
@@ -57,7 +57,8 @@ def scaled_normal(spreads: np.ndarray) -> Initializer:
     """
 
     def initialize(shape: tuple[int, ...], dtype: str | None = None) -> Tensor:
-        numbers = drawn_once(keras.initializers.RandomNormal(stddev=1.0))(shape, dtype)
+        draw: Initializer = drawn_once(keras.initializers.RandomNormal(stddev=1.0))
+        numbers = draw(shape, dtype)
         return numbers * ops.cast(spreads[:, None, None], numbers.dtype)
 
     return initialize
