@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from numbers import Real
 from operator import index
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
+
+Choice = TypeVar("Choice", str, str | None)
 
 # Activations of several values at once, along the last axis.
 _JOINT = ("glu", "log_softmax", "softmax", "sparsemax")
 
 
-def check_choice(argument: str, value: str, choices: tuple[str, ...]) -> str:
+def check_choice(argument: str, value: Choice, choices: tuple[Choice, ...]) -> Choice:
     """Returns `value` if it is one of `choices`; raises a `ValueError` that lists them if not."""
     if value not in choices:
         allowed = ", ".join(repr(choice) for choice in choices)
@@ -40,6 +42,13 @@ def as_counts(values: object) -> tuple[int | None, ...]:
         return tuple(map(as_count, values))
     except TypeError:
         return ()
+
+
+def all_counts(values: object) -> tuple[int, ...]:
+    """Returns positive integers as a tuple, or an empty tuple if any value is something else."""
+    counts = as_counts(values)
+    positive = tuple(count for count in counts if count is not None)
+    return positive if len(positive) == len(counts) else ()
 
 
 def check_count(argument: str, value: int) -> int:

@@ -28,9 +28,10 @@ def by_stage(restrict_after: RestrictAfter) -> dict[str, GroupLike]:
             f"restrict_after={restrict_after!r} has to be the name of a stage, or a dict from "
             'stages to subgroups, e.g. {"1": "z2"}.'
         )
+    subgroups: Mapping[Any, GroupLike] = restrict_after
     return {
         str(stage) if _is_integer(stage) else stage: subgroup
-        for stage, subgroup in restrict_after.items()
+        for stage, subgroup in subgroups.items()
     }
 
 
