@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from numbers import Real
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.arguments import check_choice, check_count
+from keras_gcnn.arguments import check_choice, check_count, is_number
 from keras_gcnn.backend.ops import mean, replicas, widened
 from keras_gcnn.layers import TurnByVector, UnitDirection
 from keras_gcnn.types import Shape, Tensor
@@ -282,8 +281,7 @@ def _check_pixels(images: object) -> None:
 
 def check_beta(beta: float) -> float:
     """Returns a finite number from 0 as a float; raises a `ValueError` for anything else."""
-    number = isinstance(beta, Real) and not isinstance(beta, bool)
-    if not number or not 0 <= beta < float("inf"):
+    if not is_number(beta) or not 0 <= beta < float("inf"):
         raise ValueError(
             f"beta={beta!r} has to be a number from 0, or a schedule of keras.optimizers.schedules."
         )
