@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from numbers import Integral, Real
+
+from keras_gcnn.arguments import is_integer, is_number
 
 SPLITS = ("train", "validation", "test")
 
@@ -21,10 +22,10 @@ def check_options(
         ValueError: if a value is not possible.
     """
     for name, size in (("subset", subset), ("test_subset", test_subset)):
-        if size is not None and not (_is_integer(size) and size > 0):
+        if size is not None and not (is_integer(size) and size > 0):
             raise ValueError(f"{name}={size!r}: expected a positive integer, or None for all.")
-    number = isinstance(validation, Real) and not isinstance(validation, bool)
-    if not number or not validation >= 0 or (not _is_integer(validation) and validation >= 1):
+    not_negative = is_number(validation) and validation >= 0
+    if not not_negative or not (is_integer(validation) or validation < 1):
         raise ValueError(
             f"validation={validation!r}: expected a fraction (float) in [0, 1) or a number of "
             "images (int) from 0."
@@ -36,7 +37,7 @@ def check_options(
             f"rotate={rotate!r}: expected a collection of the splits {', '.join(SPLITS)}, e.g. "
             'rotate=["train", "test"]; () for none.'
         )
-    if not (_is_integer(seed) and seed >= 0):
+    if not (is_integer(seed) and seed >= 0):
         raise ValueError(f"seed={seed!r}: expected an integer that is not negative.")
 
 
@@ -46,14 +47,10 @@ def validation_count(validation: float | int, available: int) -> int:
     Raises:
         ValueError: if none would be left to train on.
     """
-    count = int(validation) if _is_integer(validation) else round(validation * available)
+    count = int(validation) if is_integer(validation) else round(validation * available)
     if count >= available:
         raise ValueError(
             f"validation={validation!r} asks for {count:,} of {available:,} training images and "
             "leaves none to train on. Use a smaller number."
         )
     return count
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)

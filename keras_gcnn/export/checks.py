@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
-from numbers import Real
 from pathlib import Path
 
 import keras
 
-from keras_gcnn.arguments import check_above_zero, check_choice
+from keras_gcnn.arguments import check_above_zero, check_choice, check_from_zero
 from keras_gcnn.export import formats
 from keras_gcnn.model_graph import all_layers
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
@@ -105,10 +103,7 @@ def check_tolerance(tolerance: float | None, model: keras.Model) -> float:
     """Returns the tolerance, or that of the least exact layer; a `ValueError` if it is none."""
     if tolerance is None:
         return max(_TOLERANCES.get(layer.compute_dtype, 1e-5) for layer in all_layers(model))
-    number = isinstance(tolerance, Real) and not isinstance(tolerance, bool)
-    if not number or not 0 <= tolerance < math.inf:
-        raise ValueError(f"tolerance={tolerance!r} has to be a number from 0, e.g. 1e-5.")
-    return float(tolerance)
+    return check_from_zero("tolerance", tolerance, example=1e-5)
 
 
 def check_classes(classes: Sequence[str], model: keras.Model) -> list[str]:

@@ -6,11 +6,11 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from numbers import Real
 from typing import Any
 
 import keras
 
+from keras_gcnn.arguments import is_number
 from keras_gcnn.model_graph import calls_in, is_graph, run_graph
 from keras_gcnn.rewriting.rule_book import Rule, RuleBook
 from keras_gcnn.rewriting.translator import take_name
@@ -39,7 +39,7 @@ def rewrite(
             book refuses a layer.
     """
     rewriting = Rewriting(model, book, flatten)
-    if scale is not None and not (_is_number(scale) and math.isfinite(scale)):
+    if scale is not None and not (is_number(scale) and math.isfinite(scale)):
         raise ValueError(f"scale={scale!r} has to be a finite number, e.g. 1/255, or None.")
     return rewriting.build(scale)
 
@@ -215,7 +215,3 @@ def chains(model: keras.Model) -> list[tuple[keras.Operation, keras.Operation, S
         if call_counts[id(before)] == 1 and reader_counts[id(tensor)] == 1:
             pairs.append((before, call.operation, tuple(tensor.shape)))
     return pairs
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)

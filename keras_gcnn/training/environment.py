@@ -61,8 +61,9 @@ def describe(devices: int = 1) -> dict[str, str | int | None]:
     import keras
 
     import keras_gcnn
+    from keras_gcnn.backend.ops import name as backend_name
 
-    backend = keras.backend.backend()
+    backend = backend_name()
     return {
         "date": now(),
         "keras_gcnn": keras_gcnn.__version__,

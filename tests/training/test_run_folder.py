@@ -131,7 +131,7 @@ def test_a_file_is_no_folder(load, tmp_path, inside):
 @pytest.mark.parametrize("content", ["", "{}", "[]", "null", "{", '{"network": "plain"}'])
 def test_a_damaged_result_is_named(load, tmp_path, content):
     files.write_text(tmp_path / "run" / "plain-seed3" / "result.json", content)
-    own = run.RunFolder(tmp_path / "run", load(), run.keras.backend.backend())
+    own = run.RunFolder(tmp_path / "run", load(), run.backend_name())
     files.write_json(tmp_path / "run" / "recipe.json", own.settings)
     with pytest.raises(ValueError, match=r"result\.json is damaged\. Delete it.*--fresh"):
         training.train(load(), tmp_path / "run")
@@ -189,7 +189,7 @@ def test_the_training_state_of_a_finished_network_is_swept(load, tmp_path):
 
 
 def test_a_recipe_for_another_backend_is_refused(load, tmp_path):
-    backend = run.keras.backend.backend()
+    backend = run.backend_name()
     other = "torch" if backend != "torch" else "jax"
     recipe = load().model_copy(update={"backend": other})
     with pytest.raises(ValueError, match=f"backend '{other}', but Keras runs on '{backend}'"):

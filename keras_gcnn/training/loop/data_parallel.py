@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_gcnn.backend.ops import on
 from keras_gcnn.model_graph import all_layers
 from keras_gcnn.training.loop.devices import in_use
 from keras_gcnn.types import Tensor
@@ -31,7 +32,7 @@ def check_batches(count: int, batch_size: int, train: int, validation: int) -> N
             f"Batches are split evenly over {count} devices, so training.batch_size has to be a "
             f"multiple of {count}. It is {batch_size}: make it {nearest}."
         )
-    if keras.backend.backend() != "tensorflow" or count == 1:
+    if not on("tensorflow") or count == 1:
         return
     if not _every_device_has_images(count, batch_size, train):
         rest = train % batch_size
@@ -81,7 +82,7 @@ def split_batches(model: keras.Model) -> Iterator[None]:
         model: compiled, inside `devices.distributed`.
     """
     with ExitStack() as stack:
-        if in_use() > 1 and keras.backend.backend() == "jax":
+        if in_use() > 1 and on("jax"):
             for name in ("train_step", "test_step"):
                 setattr(model, name, _split_step(getattr(model, name)))
                 stack.callback(delattr, model, name)

@@ -9,7 +9,9 @@ from typing import Any
 
 import keras
 
-from keras_gcnn.backend.ops import replicas
+from keras_gcnn.arguments import as_count
+from keras_gcnn.backend.ops import name as backend_name
+from keras_gcnn.backend.ops import on, replicas
 from keras_gcnn.types import Shape
 
 _FRESH = "Start a new process, and ask for the devices before anything else is computed in it."
@@ -27,11 +29,11 @@ def prepare(count: int) -> None:
         ValueError: if it is no positive integer, there are fewer accelerators, the backend cannot
             train on several, or it has begun to compute with the CPU as one device.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+    if as_count(count) is None:
         raise ValueError(f"devices={count!r} (--devices) has to be a positive integer.")
     if count == 1:
         return
-    backend = keras.backend.backend()
+    backend = backend_name()
     if backend == "torch":
         raise ValueError(
             f"devices={count}: on PyTorch, Keras trains on one device. Use the backend jax or "
@@ -95,7 +97,7 @@ def distributed(count: int) -> Iterator[None]:
     """Distributes networks that are built and trained in the context over `count` devices."""
     if count == 1:
         yield
-    elif keras.backend.backend() == "jax":
+    elif on("jax"):
         import jax
 
         names = [f"{device.platform}:{device.id}" for device in jax.devices()[:count]]
@@ -124,7 +126,7 @@ def _replicated(count: int) -> Any:
 
 def in_use() -> int:
     """Returns over how many devices a model is distributed that is built or trained now."""
-    if keras.backend.backend() == "jax":
+    if on("jax"):
         distribution = keras.distribution.distribution()
         return 1 if distribution is None else int(distribution.device_mesh.devices.size)
     return replicas()

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import keras
 from rich.console import Console
 
 from keras_gcnn import data
+from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.training.backend import check_backend
 from keras_gcnn.training.loop.devices import distributed, prepare
 from keras_gcnn.training.loop.fitting import check
@@ -70,7 +70,7 @@ def train(
             `fresh` would remove networks that are not chosen.
     """
     console = console or Console(quiet=True)
-    backend = keras.backend.backend()
+    backend = backend_name()
     check_backend(recipe.backend, backend)
     prepare(devices)
     chosen = choose(recipe, networks, seeds)
