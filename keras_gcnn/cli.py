@@ -17,6 +17,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from keras_gcnn import __version__
+from keras_gcnn.export.format_names import FILE_FORMATS
 from keras_gcnn.training.backend import choose_backend
 from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
 from keras_gcnn.training.recipes.tables import Backend
@@ -31,13 +32,7 @@ app = typer.Typer(
 )
 # Recipes and paths may hold brackets and colons, which are no markup here.
 console = Console(markup=False, emoji=False)
-ExportFormat = Literal["keras", "plain_keras", "saved_model", "onnx"]
-_ENDINGS = {
-    "keras": "-keras.keras",
-    "plain_keras": "-plain.keras",
-    "saved_model": "/1",
-    "onnx": ".onnx",
-}
+ExportFormat = Literal[tuple(FILE_FORMATS)]  # type: ignore[valid-type]
 
 BackendOption = Annotated[
     Backend | None,
@@ -240,7 +235,7 @@ def export(
 
     loaded = exporting.load(model)
     if output is None:
-        output = Path(f"{model.with_suffix('')}{_ENDINGS[format]}")
+        output = Path(f"{model.with_suffix('')}{FILE_FORMATS[format].ending}")
     names = None if classes is None else [one.strip() for one in classes.split(",")]
     path = exporting.save(loaded, output, format, classes=names, scale=scale)
     console.print(f"{path} computes what {model} does.")
