@@ -162,9 +162,9 @@ def rows(place: Place, steps: int) -> list[report.Row]:
 
 def draw(found: list[report.Row], path: Path, note: str) -> None:
     """Writes the picture: time, least time and memory along every axis."""
-    from keras_gcnn.analysis.plots.figures import empty_figure
+    from keras_gcnn.analysis.plots.base import empty_plot
 
-    figure = empty_figure(11, 6.5, note)
+    figure = empty_plot(11, 6.5, note)
     for number, axis in enumerate(AXES, start=1):
         own = [row for row in found if row["changes"] == axis]
         names = [str(row["to"]) for row in own]

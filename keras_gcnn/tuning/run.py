@@ -14,7 +14,7 @@ from keras_tuner.engine.trial import Trial
 from rich.console import Console
 
 from keras_gcnn import data
-from keras_gcnn.analysis.plots.figures import plot_trials
+from keras_gcnn.analysis.plots.results import plot_trials
 from keras_gcnn.training import atomic_files as files
 from keras_gcnn.training import environment
 from keras_gcnn.training.backend import check_backend

@@ -243,7 +243,7 @@ def test_a_layer_that_is_two_outputs_has_two_names(tmp_path):
 def test_nan_is_not_the_same_as_anything(tmp_path):
     model = heads("a", "b")
     model.get_layer("b").kernel.assign(np.full((16, 3), np.nan))
-    with pytest.raises(ValueError, match=r"differ .* by nan.* Is there NaN"):
+    with pytest.raises(ValueError, match=r"differ .* by nan.* Look for NaN"):
         export.save(model, tmp_path / "model.keras", "plain_keras")
 
 

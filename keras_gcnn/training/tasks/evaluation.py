@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from keras_gcnn import data, export, zoo
-from keras_gcnn.analysis.plots.figures import plot_accuracy_by_angle
+from keras_gcnn.analysis.plots.results import plot_accuracy_by_angle
 from keras_gcnn.data.loading import names_fitting
 from keras_gcnn.training import atomic_files as files
 from keras_gcnn.training.recipes.tables import EvaluationTable
