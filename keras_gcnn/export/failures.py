@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import keras
+from keras_gcnn.backend.ops import name as backend_name
 
 # Messages in which converters and runtimes name an operation that they do not support.
 _UNSUPPORTED = (
@@ -43,7 +43,7 @@ def explain(
     """
     text = str(error).strip()
     first = next(iter(text.splitlines()), "") or type(error).__name__
-    backend = getattr(error, "backend", keras.backend.backend())
+    backend = getattr(error, "backend", backend_name())
     failed = f"{network!r} cannot be converted to {format} on {backend}"
     operation = next(
         (match[1] for pattern in _UNSUPPORTED if (match := re.search(pattern, text))), None

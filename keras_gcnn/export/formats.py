@@ -17,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.backend.stateless import without_trace
 from keras_gcnn.export import onnx_operations, onnx_transposed_pads
 from keras_gcnn.export.failures import ConversionError
@@ -75,7 +76,7 @@ def run_model(model: keras.Model, samples: Samples) -> Outputs:
 
 
 def _write_saved_model(model: keras.Model, path: Path, samples: Samples, metadata: dict) -> Outputs:
-    if keras.backend.backend() != "tensorflow":
+    if backend_name() != "tensorflow":
         return _write_by_tensorflow(model, path, samples, metadata, "saved_model")
     import tensorflow as tf
 
@@ -97,7 +98,7 @@ _CONVERTERS = {"tensorflow": "tf2onnx", "torch": "onnxscript", "jax": "jax2onnx"
 
 def _write_onnx(model: keras.Model, path: Path, samples: Samples, metadata: dict) -> Outputs:
     _require("onnx", "onnxruntime")
-    backend = keras.backend.backend()
+    backend = backend_name()
     if not find_spec(_CONVERTERS[backend]) or (backend == "torch" and _has_open_size(model)):
         if backend == "tensorflow":
             _require("tf2onnx")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 from rich.console import Console
 
 from keras_gcnn import data
 from keras_gcnn.analysis.plots.results import plot_trials
+from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.training import atomic_files as files
 from keras_gcnn.training import environment
 from keras_gcnn.training.backend import check_backend
@@ -145,7 +145,7 @@ def _folder(recipe: SearchRecipe, folder: str | Path, fresh: bool) -> SearchFold
     Raises:
         ValueError: if the recipe is for another backend.
     """
-    backend = keras.backend.backend()
+    backend = backend_name()
     check_backend(recipe.backend, backend)
     return SearchFolder(Path(folder).absolute(), recipe, backend, fresh)
 

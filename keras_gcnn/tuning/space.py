@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from keras_gcnn import groups as known_groups
 from keras_gcnn import zoo
-from keras_gcnn.zoo.architecture import HEADS, KINDS
 from keras_gcnn.zoo.posteriors import POSTERIORS
+from keras_gcnn.zoo.spec import CONVOLUTIONS, HEADS
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -207,7 +207,8 @@ def _discrete(builder: str, names: tuple[str, ...]) -> list[Hyperparameter]:
     found = [
         _group(names),
         Hyperparameter(
-            "convolution", "full or separable group convolutions", "full", values=KINDS, **of_group
+            "convolution", "full or separable group convolutions", "full",
+            values=CONVOLUTIONS, **of_group,
         ),
         Hyperparameter(
             "restrict_after", "the stage after which the network is an ordinary one", NEVER,

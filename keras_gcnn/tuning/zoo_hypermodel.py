@@ -43,7 +43,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
         signature = inspect.signature(getattr(zoo, self.builder)).parameters
         searched = {one.name: one for one in self.space}
         for name in self.fixed:
-            if name in ("parameters", self._widths, "weights", "include_top"):
+            if name in ("parameters", "widths", "weights", "include_top"):
                 raise ValueError(
                     f"{name} cannot be set in a search: the widths follow from the budget, and "
                     "networks are trained from fresh weights."
@@ -57,10 +57,6 @@ class ZooHyperModel(keras_tuner.HyperModel):
                 close = difflib.get_close_matches(name, signature, n=1)
                 hint = f" Did you mean {close[0]!r}?" if close else ""
                 raise ValueError(f"keras_gcnn.zoo.{self.builder} has no argument {name!r}.{hint}")
-
-    @property
-    def _widths(self) -> str:
-        return "fields" if self.builder == "so2cnn" else "widths"
 
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
         self.values(hp)
@@ -97,9 +93,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
             # Relative to the builder's own widths, which depend on group and restriction.
             own = getattr(zoo, self.builder)(**found).widths
             last = max(1, len(own) - 1)
-            found[self._widths] = [
-                width * taper ** (index / last) for index, width in enumerate(own)
-            ]
+            found["widths"] = [width * taper ** (index / last) for index, width in enumerate(own)]
         return found
 
     def feasible(self, hp: keras_tuner.HyperParameters) -> bool:
@@ -115,7 +109,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
     ) -> dict[str, Any]:
         """Arguments of the builder that need no budget, from the widths it has led to."""
         found = {name: v for name, v in self.arguments(hp).items() if name != "parameters"}
-        found[self._widths] = widths
+        found["widths"] = widths
         return {name: list(v) if isinstance(v, tuple) else v for name, v in found.items()}
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:

@@ -85,7 +85,7 @@ def remedy(op: keras.Operation, before: Traced, held: Group, axes_known: bool) -
     class_name = type(unwrap(op)).__name__
     if not axes_known and (class_name == "Reshape" or class_name not in _REPLACE):
         return (
-            "the audit does not know how an output of this shape turns with the image, and so it "
+            "the audit does not know how an output of this shape rotates with the image, and so it "
             "cannot judge this layer and what follows",
             "measure the model as a whole by equivariance_error, or keep maps, and tokens that are "
             "all positions of a map",
