@@ -72,9 +72,9 @@ def rotation_leakage(embed: Embedding, images: np.ndarray, angles: int = 16) -> 
     if len(images) < 2:
         raise ValueError(f"{len(images)} images have no variance. Give at least two.")
     degrees = np.arange(angles) * 360 / angles
+    # Of shape (angles, n, m).
     vectors = np.stack([_vectors(embed, rotate(images, angle)) for angle in degrees])
-    # The shape is (angles, n, m). Equal values differ by exactly 0, although their variance may
-    # have a rounding error.
+    # Differences of equal values are exactly 0; their variance may have a rounding error.
     over_angles = (vectors - vectors[0]).var(axis=0).sum(axis=-1).mean()
     means = vectors.mean(axis=0)
     over_images = (means - means[0]).var(axis=0).sum()
@@ -107,9 +107,8 @@ def knn_accuracy(
         embed: function from images to vectors `(n, m)`.
         train: `Split` from which the labelled images are drawn.
         test: `Split` to classify, for instance of rotated images.
-        labels: int, number of labelled images, at least the number of classes. The classes get
-            equally many images, to within one, as far as they have them. With the same seed, a
-            smaller choice is part of a larger one.
+        labels: int, number of labelled images, at least one per class. Classes get equally many
+            as far as they have them. With the same seed, a smaller choice is part of a larger one.
         neighbors: int, from 1 to `labels`.
         seed: non-negative int, seed of the choice of the labelled images.
 
@@ -156,13 +155,12 @@ def angle_probe(embed: Embedding, images: np.ndarray, seed: int = 0) -> float:
     The probes are extremely randomised trees and a network with two hidden layers; the better one
     counts. Both read the principal components of the vectors scaled to equal variance, so that they
     find small leaks in any direction. Components that vary by less than 1e-5 of the vectors' length
-    are rounding errors and left out.
+    are left out as rounding errors.
 
     Args:
         embed: function from images to vectors `(n, m)`.
         images: array of shape `(n, rows, columns, channels)`, at least 40 images, better
-            thousands. They should be upright, since a probe cannot know how far an image was
-            rotated before.
+            thousands. They should be upright: no probe could know an earlier rotation.
         seed: non-negative int, seed of the angles, the halves and the probes.
 
     Returns:
@@ -206,9 +204,8 @@ def clustering_accuracy(
     """Measures how well clusters of an embedding agree with the classes.
 
     The clusters are those of k-means on the vectors scaled to unit length (zeros stay zeros), the
-    best of ten starts. Each cluster is matched with at most one class, and each class with at most
-    one cluster, so that as many images as possible agree; images of unmatched clusters count as
-    wrong.
+    best of ten starts. Clusters and classes are matched one to one, so that as many images as
+    possible agree; images of unmatched clusters count as wrong.
 
     Args:
         embed: function from images to vectors `(n, m)`.

@@ -279,8 +279,7 @@ class Trial:
         """Yields the elements for the images of the batch, and whether to run in training."""
         for g in range(1, held.order):
             yield [g] * BATCH, False
-        # The outputs for one image must not depend on the elements of others, through batch
-        # statistics for instance.
+        # The output for an image must not depend on the elements of others, as by batch statistics.
         mixed = [g % held.order for g in range(BATCH)]
         yield mixed, False
         variables = getattr(self.op, "non_trainable_variables", ())
