@@ -55,7 +55,7 @@ def check_weights(config: Mapping[str, Any], held: int) -> None:
         weight_count = pool.submit(_count_weights, config, keras.config.dtype_policy()).result()
     if weight_count > _most(held):
         raise TooManyWeightsError(
-            f"its configuration asks for {weight_count} weights, but it holds {held}, so they do "
+            f"its configuration asks for {weight_count} weights, and it holds {held}, so they do "
             "not belong to the same model"
         )
 
