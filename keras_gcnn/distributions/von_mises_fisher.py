@@ -21,6 +21,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gcnn.arguments import check_integer
 from keras_gcnn.backend.random import normal_vectors
 from keras_gcnn.distributions.angle_gradient import angle_slope
 from keras_gcnn.distributions.angle_sampling import sample_angle
@@ -217,10 +218,8 @@ def _valid(kappa):
 
 
 def check_dim(dim: int) -> int:
-    """An integer from 2, or a `ValueError`."""
-    if isinstance(dim, bool) or not isinstance(dim, Integral) or dim < 2:
-        raise ValueError(f"dim={dim!r} has to be an integer from 2: the sphere lies in R^dim.")
-    return int(dim)
+    """Returns an integer from 2 as an `int`; raises a `ValueError` for everything else."""
+    return check_integer("dim", dim, lowest=2, reason=": the sphere lies in R^dim")
 
 
 def _with_slope(value, slope, kappa):

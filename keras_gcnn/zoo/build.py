@@ -10,7 +10,7 @@ import keras
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice, check_count, check_flag
 from keras_gcnn.layers import EquivarianceWarning
-from keras_gcnn.layers.common.base import SizeDependent, frames_to_caller
+from keras_gcnn.layers.common.base import frames_to_caller
 from keras_gcnn.layers.common.stock_in_graphs import Rescaling
 from keras_gcnn.zoo.budget import choose_widths
 from keras_gcnn.zoo.graph_builder import GraphBuilder, Maps
@@ -65,7 +65,7 @@ def build(architecture: Architecture, options: Options) -> keras.Model:
     _, outputs = assemble(widths, pixels)
     default_name = f"{architecture.name}_{group.name}_{convolution}".removesuffix("_full")
     model = keras.Model(inputs, outputs.tensor, name=options.name or default_name)
-    model.widths = widths
+    model.widths, model.stages = widths, architecture.stages
     _warn_of_strides(model)
     return load_weights(model, options.weights)
 
@@ -75,7 +75,7 @@ def _warn_of_strides(model: keras.Model) -> None:
     broken = [
         layer.name
         for layer in model.layers
-        if isinstance(layer, SizeDependent) and layer.equivariance_problem(layer.input.shape)
+        if hasattr(layer, "equivariance_problem") and layer.equivariance_problem(layer.input.shape)
     ]
     if broken:
         warnings.warn(
