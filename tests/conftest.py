@@ -2,9 +2,11 @@
 
 import gc
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
+from _pytest.doctest import DoctestItem
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_ENABLE_X64", "1")  # without it JAX computes float64 in float32
@@ -40,6 +42,24 @@ name = "turning"
 builder = "lenet"
 arguments = { group = "p4", widths = [2, 4] }
 """
+
+
+# Parts of the library whose examples are NumPy and files alone.
+_LIBRARY = Path(__file__).parents[1] / "keras_gcnn"
+_BACKEND_FREE = [
+    *(_LIBRARY / room for room in ("data", "groups", "untrusted", "training/recipes")),
+    *(_LIBRARY / file for file in ("training/tasks/confusion.py", "tuning/recipe.py")),
+]
+
+
+@pytest.hookimpl(tryfirst=True)  # before items are selected by their marks
+def pytest_collection_modifyitems(items):
+    """Marks examples of the library's docstrings that do not depend on the backend."""
+    for item in items:
+        if isinstance(item, DoctestItem) and any(
+            item.path.is_relative_to(path) for path in _BACKEND_FREE
+        ):
+            item.add_marker(pytest.mark.backend_free)
 
 
 _LARGEST_PROCESS = 3 * 2**30  # bytes after which the programs of a module are given back

@@ -8,6 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+pytestmark = pytest.mark.backend_free
 MARKED = "before\n<!-- measured -->\nold\n<!-- end of measured -->\nafter\n"
 
 

@@ -16,7 +16,10 @@ from keras_gcnn.training import backend
 from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
 
 COMMAND = Path(sys.executable).with_name("keras-gcnn")
-pytestmark = pytest.mark.skipif(not COMMAND.exists(), reason="the package is not installed")
+pytestmark = [
+    pytest.mark.backend_free,
+    pytest.mark.skipif(not COMMAND.exists(), reason="the package is not installed"),
+]
 
 
 def run(*arguments, cwd=None, **environment):

@@ -9,6 +9,7 @@ import pytest
 from keras_gcnn.analysis import plot_turning_fields
 from keras_gcnn.layers import Fields
 
+pytestmark = pytest.mark.backend_free
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 

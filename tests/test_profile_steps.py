@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import pytest
 
+pytestmark = pytest.mark.backend_free
 ROOT = Path(__file__).parents[1]
 
 

@@ -1,7 +1,7 @@
-"""The Python on the README and the pages of docs/ runs as it stands there, and links lead somewhere.
+"""The Python of the README and of the pages in docs/ runs, and their links lead somewhere.
 
-The blocks of a page run in order, as a reader would paste them. On PyTorch all pages run; on the
-other backends the README and the page for loops of one's own, which differ by backend.
+The blocks of a page run in order, as a reader would paste them. All pages run under the first
+backend; under the others only the README and the page for loops of one's own.
 """
 
 import re
@@ -66,6 +66,7 @@ def serving(names, files):
 RUN = {check.__name__: check for check in (layers, steerable, networks, autoencoders, serving)}
 
 
+@pytest.mark.backend_free
 def test_every_page_with_code_is_run():
     with_code = {page.stem for page in PAGES if code_blocks(page.read_text("utf-8"))}
     assert with_code == {"README", "own_loop", *RUN}
@@ -83,7 +84,7 @@ def test_the_readme_runs(monkeypatch, tmp_path):
     check_page(README, readme, tmp_path, monkeypatch)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the pages run on one backend")
+@pytest.mark.backend_free
 @pytest.mark.parametrize("name", RUN)
 def test_the_pages_run(name, monkeypatch, tmp_path):
     check_page(ROOT / "docs" / f"{name}.md", RUN[name], tmp_path, monkeypatch)
@@ -108,6 +109,7 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
 def test_links_lead_to_files_and_headings(page):
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
@@ -119,15 +121,18 @@ def test_links_lead_to_files_and_headings(page):
         assert not fragment or fragment in anchors(target), link
 
 
+@pytest.mark.backend_free
 def test_the_index_has_every_page():
     index = (ROOT / "docs" / "index.md").read_text("utf-8")
     assert [page.name for page in PAGES[1:] if f"({page.name})" not in index] == ["index.md"]
 
 
+@pytest.mark.backend_free
 def test_the_readme_is_short():
     assert len(README.read_text("utf-8").split()) <= 1200
 
 
+@pytest.mark.backend_free
 def test_the_files_that_contributing_names_exist():
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     paths = re.findall(
@@ -137,6 +142,7 @@ def test_the_files_that_contributing_names_exist():
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_names_it_uses_exist(page):
     names = re.findall(r"\bkeras_gcnn((?:\.[A-Za-z_]\w*)+)(?![\w/])", page.read_text("utf-8"))

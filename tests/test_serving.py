@@ -18,6 +18,7 @@ import pytest
 
 from keras_gcnn import data, export, zoo
 
+pytestmark = pytest.mark.backend_free
 pytest.importorskip("ray.serve")
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "serve_ray"

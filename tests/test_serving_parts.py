@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.backend_free
 EXAMPLE = Path(__file__).parents[1] / "examples" / "serve_ray"
 
 

@@ -6,8 +6,8 @@ from keras_gcnn.tuning.recipe import SearchRecipe, load_search, search_names
 
 _LATER = {
     "hypermodel": "zoo_hypermodel",
-    "search": "searching",
-    "search_with_workers": "searching",
+    "search": "run",
+    "search_with_workers": "run",
     "space_of": "space",
 }
 __all__ = ["SearchRecipe", "load_search", "search_names", *_LATER]

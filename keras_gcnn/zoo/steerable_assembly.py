@@ -113,7 +113,7 @@ class SteerableAssembly:
         if not rate:
             return x
         form = {"data_format": self.data_format, "name": name}
-        return self._put(x, lambda: SteerableDropout(x.fields, rate, **form))
+        return self._put(x, lambda: SteerableDropout(rate, x.fields, **form))
 
     def mask(self, x: FieldMaps, name: str) -> FieldMaps:
         """The disc that stays inside the image when it is turned."""

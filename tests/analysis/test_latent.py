@@ -11,6 +11,8 @@ from keras_gcnn import analysis
 from keras_gcnn.data import random_angles, rotate
 from tests.helpers.embeddings import direction, flat, noise, spot
 
+pytestmark = pytest.mark.backend_free
+
 
 def _leakage(embed, images, angles):
     """Ratio, largest and mean distance, from the formulas."""

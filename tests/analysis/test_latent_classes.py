@@ -9,6 +9,8 @@ import pytest
 from keras_gcnn import analysis
 from tests.helpers.embeddings import flat, noise, split
 
+pytestmark = pytest.mark.backend_free
+
 
 def _nearest(train, test, neighbors):
     """Accuracy in percent, from the definition."""

@@ -9,6 +9,7 @@ import pytest
 from keras_gcnn import analysis
 from tests.helpers.embeddings import flat, split, spot
 
+pytestmark = pytest.mark.backend_free
 _SPLIT = split(np.eye(50), [0, 1] * 25)
 _EMPTY = split(np.empty((0, 50)), [])
 _MEASURES = (

@@ -3,6 +3,8 @@ import pytest
 
 from keras_gcnn.data.random_streams import STREAMS, generator, pick
 
+pytestmark = pytest.mark.backend_free
+
 
 def test_every_stream_and_every_seed_has_numbers_of_its_own():
     drawn = {

@@ -7,6 +7,8 @@ from keras_gcnn import data
 from keras_gcnn.data import derived
 from keras_gcnn.data.dataset import Source
 
+pytestmark = pytest.mark.backend_free
+
 
 def made_up(n=40, test=10, classes=("0", "1")):
     """Images that can be told apart, with labels that say which they are."""

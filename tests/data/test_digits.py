@@ -6,6 +6,8 @@ import pytest
 from keras_gcnn import data
 from keras_gcnn.data.digits import _enlarge, read_digits
 
+pytestmark = pytest.mark.backend_free
+
 
 def _embedded():
     with resources.as_file(resources.files("keras_gcnn.data") / "digits.npz") as path:

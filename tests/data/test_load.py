@@ -4,6 +4,8 @@ import pytest
 from keras_gcnn import data
 from keras_gcnn.data.loading import describe_for_all_seeds, names_fitting
 
+pytestmark = pytest.mark.backend_free
+
 
 def _keys(split):
     return [image.tobytes() for image in split.images]

@@ -11,6 +11,7 @@ from keras_gcnn import data
 from keras_gcnn.data import tfds as prepared
 from keras_gcnn.data.catalogue import CATALOGUE
 
+pytestmark = pytest.mark.backend_free
 SHAPES = {"emnist/letters": (28, 28, 1), "emnist/bymerge": (28, 28, 1), "cifar10": (32, 32, 3)}
 
 

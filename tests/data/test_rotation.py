@@ -3,6 +3,8 @@ import pytest
 
 from keras_gcnn import data
 
+pytestmark = pytest.mark.backend_free
+
 
 def _reference(image, angle, fill):
     """Bilinear rotation pixel by pixel, from the formula; outside the image lies `fill`."""

@@ -9,6 +9,7 @@ import pytest
 from keras_gcnn import groups
 from tests.helpers.reference import ELEMENTS, correlate, move
 
+pytestmark = pytest.mark.backend_free
 SIZES, WINDOWS = range(5, 13), range(1, 6)
 
 

@@ -9,6 +9,7 @@ import pytest
 from keras_gcnn.groups.fields import Block, Fields
 from tests.helpers import steerable
 
+pytestmark = pytest.mark.backend_free
 SEVERAL = [
     {0: 8, 1: 4},
     {0: 2, 1: 2, 2: 1},

@@ -8,6 +8,7 @@ import pytest
 
 from keras_gcnn import groups
 
+pytestmark = pytest.mark.backend_free
 FILES = sorted(Path(groups.__file__).parent.glob("*.py"))
 
 

@@ -7,6 +7,7 @@ from keras_gcnn import groups
 from tests.helpers import reference
 from tests.helpers.reference import ELEMENTS
 
+pytestmark = pytest.mark.backend_free
 SIZES = {name: [(1, 1), (2, 2), (3, 3), (5, 5)] for name in ELEMENTS}
 for _name in ("z2", "p2", "pm", "pmm"):  # without quarter turns a kernel may be oblong
     SIZES[_name] = [*SIZES[_name], (2, 3), (3, 1)]

@@ -5,6 +5,7 @@ import pytest
 
 from keras_gcnn.groups.radial import check_band_limit, polar_grid, radial_profiles
 
+pytestmark = pytest.mark.backend_free
 FREQUENCIES = range(11)  # up to 5 + 5
 ORDERS = 64  # of Bessel functions, half of them negative
 # From one wave in 31 pixels to one in 2, every octave alike.

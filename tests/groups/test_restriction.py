@@ -7,6 +7,7 @@ from keras_gcnn import groups
 from tests.helpers import reference
 from tests.helpers.reference import ELEMENTS
 
+pytestmark = pytest.mark.backend_free
 PAIRS = [(g, h) for g in ELEMENTS for h in ELEMENTS if set(ELEMENTS[h]) <= set(ELEMENTS[g])]
 NO_PAIRS = [(g, h) for g in ELEMENTS for h in ELEMENTS if (g, h) not in PAIRS]
 

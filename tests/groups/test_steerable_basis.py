@@ -11,6 +11,7 @@ from keras_gcnn.groups.fields import Block
 from keras_gcnn.groups.harmonics import angular_part, representation
 from tests.helpers.steerable import layout, rho
 
+pytestmark = pytest.mark.backend_free
 FREQUENCIES = range(6)
 PAIRS = [*itertools.product(FREQUENCIES, FREQUENCIES)]
 BAND_LIMITS = pytest.mark.parametrize("band_limit", [0.1, "escnn"])

@@ -8,6 +8,7 @@ import pytest
 from keras_gcnn import groups
 from tests.helpers import reference
 
+pytestmark = pytest.mark.backend_free
 NAMES = tuple(reference.ELEMENTS)
 
 

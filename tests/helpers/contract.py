@@ -116,7 +116,7 @@ CASES = [
     ),
     Case(layers.GBatchNormalization, {"group": "p4m"}, (_NORMALIZATION,)),
     Case(layers.GPooling, {"group": "p4m"}, ({"mode": "mean"},)),
-    Case(layers.GGlobalPooling, {"group": "p4m"}, ({"mode": "max", "keepdims": True},)),
+    Case(layers.GGlobalPooling, {"group": "p4m"}, ({"mode": "mean", "keepdims": True},)),
     Case(layers.GOrientation, {"group": "p4m"}),
     Case(layers.GDropout, {"rate": 0.5, "group": "p4m"}, ({"spatial": True, "seed": 7},)),
     Case(layers.Restriction, {"group": "p4m", "subgroup": "p4"}),

@@ -25,7 +25,7 @@ def invariants(images, axis, here):
     maps = layers.FourierActivation(fields, samples=8, **here)(maps)
     maps = layers.SteerableAveragePooling2D(fields, **here)(maps)
     maps = layers.NormActivation(fields, "elu", **here)(maps)
-    maps = layers.SteerableDropout(fields, 0.5, **here)(maps)
+    maps = layers.SteerableDropout(0.5, fields, **here)(maps)
     maps = layers.SteerableConv2DTranspose(fields, fields, 2, strides=2, **here)(maps)
     maps = layers.GatedActivation(fields, **here)(maps)
     return [layers.InvariantMap(fields, 2, **here)(maps), layers.NormPooling(fields, **here)(maps)]

@@ -79,4 +79,4 @@ def test_the_global_pool_does_not_turn(group, mode, rng):
 
 
 def test_defaults():
-    assert (GPooling().mode, GGlobalPooling().mode) == ("max", "mean")
+    assert (GPooling().mode, GGlobalPooling().mode) == ("max", "max")

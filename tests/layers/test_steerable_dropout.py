@@ -11,7 +11,7 @@ SHAPE = (8, 6, 6)  # images, rows, columns
 
 
 def drop(inputs, rate=0.25, fields=FIELDS, **more):
-    return run(SteerableDropout(fields, rate, dtype="float64", **more), inputs, training=True)
+    return run(SteerableDropout(rate, fields, dtype="float64", **more), inputs, training=True)
 
 
 def kept_fields(outputs, fields=FIELDS):
@@ -66,7 +66,7 @@ def test_fibres_turn_by_any_angle(spatial, rng):
 
 def test_seeds(rng):
     maps = rng.normal(size=(*SHAPE, channels(FIELDS)))
-    layer = SteerableDropout(FIELDS, 0.5, seed=1)
+    layer = SteerableDropout(0.5, FIELDS, seed=1)
     first, second = (run(layer, maps, training=True) for _ in range(2))
     assert (first != second).any()
     again = SteerableDropout.from_config(layer.get_config())
@@ -75,7 +75,7 @@ def test_seeds(rng):
 
 def test_at_inference_nothing_happens(rng):
     maps = rng.normal(size=(*SHAPE, channels(FIELDS)))
-    layer = SteerableDropout(FIELDS, 0.9, dtype="float64")
+    layer = SteerableDropout(0.9, FIELDS, dtype="float64")
     for call in ({}, {"training": False}):
         np.testing.assert_array_equal(run(layer, maps, **call), maps)
     np.testing.assert_array_equal(drop(maps, rate=0), maps)

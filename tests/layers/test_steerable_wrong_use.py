@@ -156,7 +156,13 @@ def test_numbers_above_zero(layer_class, name, value):
 @pytest.mark.parametrize("rate", [-0.1, 1, True, None])
 def test_dropout_rates(rate):
     with pytest.raises(ValueError, match=rf"rate={rate!r} has to be a number from 0 "):
-        layers.SteerableDropout(FIELDS, rate)
+        layers.SteerableDropout(rate, FIELDS)
+
+
+@pytest.mark.parametrize("fields", [FIELDS, {0: 2, 1: 2}])
+def test_dropout_names_the_order_of_its_arguments(fields):
+    with pytest.raises(TypeError, match=r"SteerableDropout\(0\.5, fields\)"):
+        layers.SteerableDropout(fields, 0.5)
 
 
 @pytest.mark.parametrize("value", [0, 1.5, True])

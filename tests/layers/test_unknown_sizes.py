@@ -37,7 +37,7 @@ def test_so_does_a_network_of_fields(data_format):
     x = layers.SteerableBatchNormalization(fields, axis)(x)
     x = layers.FourierActivation(fields, **here)(x)
     x = layers.NormActivation(fields, **here)(x)
-    x = layers.SteerableDropout(fields, 0.5, **here)(x)
+    x = layers.SteerableDropout(0.5, fields, **here)(x)
     x = layers.GatedActivation(fields, **here)(x)
     outputs = [layers.NormPooling(fields, **here)(x), layers.InvariantMap(fields, 3, **here)(x)]
     network = keras.Model(inputs, outputs)

@@ -13,6 +13,7 @@ from keras_gcnn.full_disk import FullDiskError
 from keras_gcnn.training.loop import fitting, weights_file
 from keras_gcnn.training.runs.network_run import build
 
+pytestmark = pytest.mark.backend_free
 # A limit on the sizes of files fails as a full disk does, and needs no rights to set. It is done in
 # a process of its own, since the HDF5 library would crash it.
 _TRAIN = """

@@ -11,6 +11,7 @@ from keras_gcnn.training import atomic_files as files
 from keras_gcnn.training.recipes import changes as growth
 from keras_gcnn.training.runs import run
 
+pytestmark = pytest.mark.backend_free
 THIRD = """
 
 [[models]]

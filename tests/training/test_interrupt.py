@@ -11,6 +11,7 @@ import pytest
 from keras_gcnn import training
 from keras_gcnn.training.loop.interrupt import interruptible
 
+pytestmark = pytest.mark.backend_free
 # Interrupts itself in the second epoch, in a bare `except` like Keras's around the values of a
 # batch on JAX.
 _TRAIN = """

@@ -5,6 +5,8 @@ import pytest
 
 from keras_gcnn.training import Recipe, load_recipe, recipe_names
 
+pytestmark = pytest.mark.backend_free
+
 
 def test_the_library_brings_recipes_that_are_valid():
     assert "digits" in recipe_names()

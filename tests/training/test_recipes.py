@@ -8,6 +8,7 @@ from keras_gcnn.training import load_recipe, train
 from keras_gcnn.training.recipes.schema import recipe_names
 from keras_gcnn.training.runs.network_run import build, task_of
 
+pytestmark = pytest.mark.backend_free
 # Images and classes of the data sets, so that no test needs their files.
 SHAPES = {"cifar10": ((32, 32, 3), 10), "emnist_letters": ((28, 28, 1), 26)}
 # What each table compares; P4M of the report's form is a little larger than the others.

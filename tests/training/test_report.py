@@ -14,6 +14,8 @@ from keras_gcnn.training.environment import lines
 from keras_gcnn.training.reports.report import print_table, table_rows
 from keras_gcnn.training.runs import network_run as network
 
+pytestmark = pytest.mark.backend_free
+
 
 def result(network, seed, test, epochs, seconds):
     return {

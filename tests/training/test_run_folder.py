@@ -14,7 +14,7 @@ from keras_gcnn.training import environment
 from keras_gcnn.training.loop.fitting import fit
 from keras_gcnn.training.runs import run
 
-pytestmark = pytest.mark.usefixtures("untrained")
+pytestmark = [pytest.mark.backend_free, pytest.mark.usefixtures("untrained")]
 
 
 def test_results_are_the_same_when_some_were_read_from_files(load, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from keras_gcnn.training import backend, load_recipe, user_files
 from keras_gcnn.training.recipes import loading as recipe_file
 from keras_gcnn.training.runs import result_file
 
+pytestmark = pytest.mark.backend_free
 TOML = {
     "brackets": ("seeds = " + "[" * 2000 + "]" * 2000, "line 1 nests .* more than 32 deep"),
     "inline tables": ("\n" + "a = {" * 1000 + "}" * 1000, "line 2 nests"),

@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.backend_free
+
 
 def run(code):
     # Under the name of the command, the package does not import Keras, which would take seconds.

@@ -11,6 +11,7 @@ import pytest
 from keras_gcnn import cli, zoo
 from keras_gcnn.tuning import SearchRecipe, hypermodel, load_search, search_names, space_of
 
+pytestmark = pytest.mark.backend_free
 FOLDER = Path(__file__).parents[2] / "tuning"
 GUIDE = (FOLDER / "README.md").read_text(encoding="utf-8")
 

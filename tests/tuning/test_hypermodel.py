@@ -7,6 +7,7 @@ import pytest
 
 from keras_gcnn.tuning import hypermodel
 
+pytestmark = pytest.mark.backend_free
 BUDGETS = {
     "lenet": 50_000,
     "cohen_cnn": 25_000,

@@ -19,7 +19,10 @@ from keras_gcnn.tuning.durable_oracles import make_oracle
 from keras_gcnn.tuning.folder import STATE
 from keras_gcnn.tuning.tuner import _STARTS
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="no kill -9")
+pytestmark = [
+    pytest.mark.backend_free,
+    pytest.mark.skipif(os.name != "posix", reason="no kill -9"),
+]
 _PATIENCE = 240  # seconds, on a busy machine
 
 

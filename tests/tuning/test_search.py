@@ -13,6 +13,8 @@ from keras_gcnn.training import load_recipe
 from keras_gcnn.training.loop import weights_file
 from keras_gcnn.tuning import load_search, search, tuner
 
+pytestmark = pytest.mark.backend_free
+
 
 def rows_of(folder):
     return list(csv.DictReader(io.StringIO((folder / "leaderboard.csv").read_text())))

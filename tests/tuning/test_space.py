@@ -5,6 +5,8 @@ from keras_gcnn import zoo
 from keras_gcnn.tuning.space import space_of
 from keras_gcnn.tuning.zoo_hypermodel import hypermodel
 
+pytestmark = pytest.mark.backend_free
+
 
 def names(*arguments, **keywords):
     return [one.name for one in space_of(*arguments, **keywords)]

@@ -9,6 +9,7 @@ import pytest
 from keras_gcnn import untrusted
 from tests.untrusted.hostile import CONFIG, WEIGHTS, pack, refuse, weights
 
+pytestmark = pytest.mark.backend_free
 JSONS = {
     "values": (b"[" + b"{}," * 2_000_000 + b"{}]", "its JSON has 400000. values"),
     "depth": (b"[" * 5_000 + b"]" * 5_000, "its JSON is nested 5000 deep"),

@@ -6,6 +6,8 @@ import pytest
 from keras_gcnn import zoo
 from keras_gcnn.zoo.budget import fit_widths
 
+pytestmark = pytest.mark.backend_free
+
 
 def count(widths):
     first, second = widths

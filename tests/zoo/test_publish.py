@@ -14,6 +14,7 @@ from keras_gcnn.training import load_recipe, train
 from keras_gcnn.zoo import published
 from tests.zoo.networks import images
 
+pytestmark = pytest.mark.backend_free
 SCRIPTS = Path(__file__).parents[2] / "zoo"
 
 

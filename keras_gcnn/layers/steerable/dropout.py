@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_gcnn.arguments import check_rate
+from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.base import as_numbers
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
@@ -13,6 +17,7 @@ from keras_gcnn.layers.steerable.base import (
     field_of_channel,
     mix_channels,
 )
+from keras_gcnn.types import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -23,8 +28,8 @@ class SteerableDropout(SteerableLayer):
     kept is scaled by `1 / (1 - rate)`.
 
     Args:
-        fields: `Fields` of the input, or the dict of their multiplicities.
         rate: float, at least 0 and below 1: the share of fields to drop.
+        fields: `Fields` of the input, or the dict of their multiplicities.
         spatial: bool, whether a field is dropped or kept at all positions at once.
         seed: int or None.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
@@ -40,13 +45,14 @@ class SteerableDropout(SteerableLayer):
         training: bool, whether to drop.
 
     Raises:
+        TypeError: if the fields come before the rate.
         ValueError: if the rate is out of its range, or the input has other channels.
 
     Example:
 
     >>> import numpy as np
     >>> from keras_gcnn.layers import Fields, SteerableDropout
-    >>> layer = SteerableDropout(Fields({0: 2, 1: 2}), 0.5)
+    >>> layer = SteerableDropout(0.5, Fields({0: 2, 1: 2}))
     >>> layer(np.ones((1, 5, 5, 6)), training=True).shape[-1]
     6
 
@@ -56,20 +62,25 @@ class SteerableDropout(SteerableLayer):
 
     def __init__(
         self,
-        fields: FieldsLike,
         rate: float,
+        fields: FieldsLike,
         *,
         spatial: bool = False,
         seed: int | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(rate, Fields | Mapping):  # the order of version 0.1
+            raise TypeError(
+                f"SteerableDropout received rate={rate!r}. The rate comes first, then the fields, "
+                "as in SteerableDropout(0.5, fields)."
+            )
         super().__init__(fields, **kwargs)
         self.rate = check_rate("rate", rate)
         self.spatial = bool(spatial)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         if not training or not self.rate:
             return inputs
         inputs = as_numbers(inputs, self.compute_dtype)

@@ -97,7 +97,7 @@ def steerable_of_open_size(data_format="channels_last"):
     x = layers.SteerableAveragePooling2D(**form)(x)
     x = layers.SteerableConv2D(fields, uneven, 3, padding="same", **form)(x)
     x = layers.FourierActivation(uneven, **form)(x)
-    x = layers.NormActivation(uneven, **form)(layers.SteerableDropout(uneven, 0.5, **form)(x))
+    x = layers.NormActivation(uneven, **form)(layers.SteerableDropout(0.5, uneven, **form)(x))
     outputs = [layers.NormPooling(uneven, **form)(x), layers.InvariantMap(uneven, 2, **form)(x)]
     pooled = layers.SteerableAveragePooling2D(strides=3, **form)(x)
     return keras.Model(image, [*outputs, pooled], name="open_steerable")
