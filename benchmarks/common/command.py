@@ -159,7 +159,8 @@ def command(
     Args:
         name: of the benchmark.
         compare: function from an environment to rows. Those of its arguments that are annotated
-            with a `typer.Option` are options of the command.
+            with a `typer.Option` are options of the command; the help is what its docstring says
+            after the colon.
         backends: measured by default.
         data_formats: whether there is an option `--data-format`.
         **defaults: of options, instead of those of `compare`.
@@ -188,7 +189,7 @@ def command(
         ]
     )
     main.__annotations__ = {option: hint for option, (hint, _) in {**shared, **options}.items()}
-    main.__doc__ = f"Prints {compare.__doc__}"
+    main.__doc__ = f"Prints {compare.__doc__.partition(': ')[2]}"
     return main
 
 
