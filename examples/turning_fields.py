@@ -74,9 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__.splitlines()[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        "path", type=Path, help="image file; its suffix chooses the format"
-    )
+    parser.add_argument("path", type=Path, help="image file; its suffix chooses the format")
     parser.add_argument(
         "--weights", help="published name, or .weights.h5 or .keras file; without it, random ones"
     )
