@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 import keras
 
 from keras_gcnn import former_names
-from keras_gcnn.layers.common.base import frames_to_caller
+from keras_gcnn.layers.common.reporting import frames_to_caller
 from keras_gcnn.zoo import docs, pretrained
 from keras_gcnn.zoo.build import build
 from keras_gcnn.zoo.spec import Architecture, Options
