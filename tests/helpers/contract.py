@@ -171,7 +171,7 @@ def side_by_side(layers_, inputs):
 
 
 def trainable_model(layers_, data_format):
-    """A model with one output for each layer, fitted only if gradients go through the layer."""
+    """The sum of all layers, each behind weights that only gradients through the layer can fit."""
     tensor, outputs = keras.Input((SIZE, SIZE, CHANNELS)), []
     # The layer does not look back beyond this one, else it would warn of Dense.
     order = (3, 1, 2) if data_format == "channels_first" else (1, 2, 3)
@@ -179,7 +179,7 @@ def trainable_model(layers_, data_format):
         dense = keras.layers.Dense(CHANNELS, name=f"before_{layer.name}")
         maps = layer(keras.layers.Permute(order)(dense(tensor)))
         outputs.append(keras.layers.Dense(1)(keras.layers.Flatten()(maps)))
-    return keras.Model(tensor, outputs)
+    return keras.Model(tensor, keras.layers.Add()(outputs))
 
 
 def randomized(model):
