@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import keras
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from keras_gcnn import cli, zoo
+from keras_gcnn.export.formats import FORMATS
 from keras_gcnn.training import backend
 from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
 
@@ -242,6 +244,10 @@ def test_a_model_is_exported(monkeypatch, capsys, tmp_path):
     with pytest.raises(SystemExit):
         cli.main()
     assert "classes has 1 names" in capsys.readouterr().err
+
+
+def test_every_format_can_be_exported():
+    assert set(typing.get_args(cli.ExportFormat)) == set(cli._ENDINGS) == set(FORMATS)
 
 
 @pytest.mark.parametrize("columns", ["60", "80"])

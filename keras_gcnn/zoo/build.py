@@ -65,7 +65,7 @@ def build(architecture: Architecture, options: Options) -> keras.Model:
     _, outputs = assemble(widths, pixels)
     default_name = f"{architecture.name}_{group.name}_{convolution}".removesuffix("_full")
     model = keras.Model(inputs, outputs.tensor, name=options.name or default_name)
-    model.widths = widths
+    model.widths, model.stages = widths, architecture.stages
     _warn_of_strides(model)
     return load_weights(model, options.weights)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_gcnn.backend.jax.initial_weights import call_new
+from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.groups import Group
 from keras_gcnn.layers import (
     GAveragePooling2D,

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_gcnn.backend.jax.initial_weights import call_new
+from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.groups.steerable_basis import kernel_basis
 from keras_gcnn.layers import (
     DiscMask,

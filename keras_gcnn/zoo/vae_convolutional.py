@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_gcnn import groups
-from keras_gcnn.backend.jax.initial_weights import call_new
+from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.layers import Fields, GOrientation, UnitDirection
 from keras_gcnn.layers.common.stock_convolution import Conv2D, Conv2DTranspose
 from keras_gcnn.layers.common.stock_in_graphs import BatchNormalization, Rescaling

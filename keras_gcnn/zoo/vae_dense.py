@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import keras
 
-from keras_gcnn.backend.jax.initial_weights import call_new
+from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.zoo.vae_convolutional import Found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice
+from keras_gcnn.backend.sizes import check_sizes
 from keras_gcnn.layers.common.map_checks import find_problems
 from keras_gcnn.layers.common.map_type import Channels
 from keras_gcnn.types import GroupLike, Initializer, Shape, Tensor
@@ -105,12 +106,7 @@ class SizeDependent:
 
         Where TensorFlow traces a graph for any size, it is the graph that checks when it runs.
         """
-        if keras.backend.backend() == "tensorflow" and None in self.sizes(inputs.shape):
-            from keras_gcnn.backend.tensorflow import sizes as tensorflow_sizes
-
-            tensorflow_sizes.check(self, inputs)
-        else:
-            self.check_sizes(inputs.shape)
+        check_sizes(self, inputs, report_broken)
 
 
 class ReadsMaps(keras.Layer):

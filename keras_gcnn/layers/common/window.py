@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice, check_pair
-from keras_gcnn.backend.jax.initial_weights import drawn_once
+from keras_gcnn.backend.initial_weights import drawn_once
 from keras_gcnn.backend.ops import convolve
 from keras_gcnn.layers.common.base import MapLayer, SizeDependent, as_numbers, fresh, known_channels
 from keras_gcnn.types import Constraint, Initializer, Regularizer, Shape, Size2D, Tensor

@@ -8,11 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.arguments import check_above_zero, check_count, pointwise
-from keras_gcnn.backend.constants import constant, outside_graphs
-from keras_gcnn.backend.ops import product, widened
+from keras_gcnn.arguments import check_above_zero, check_count
+from keras_gcnn.backend.constants import outside_graphs
+from keras_gcnn.backend.fourier import activate_samples
+from keras_gcnn.backend.ops import widened
 from keras_gcnn.groups.fields import Block, Fields
 from keras_gcnn.layers.common.base import as_numbers, fresh
+from keras_gcnn.layers.common.pointwise import pointwise
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
@@ -30,10 +32,10 @@ from keras_gcnn.types import Activation, Initializer, Shape, Tensor
 
 
 def sampling_matrix(block: Block, samples: int) -> np.ndarray:
-    """Values of a field, a function of the angle, at equally spaced angles.
+    """Returns the matrix that samples a field, a function of the angle, at equally spaced angles.
 
     Args:
-        block: whose frequencies the field has.
+        block: `Block` with the frequencies of the field.
         samples: int, number of angles.
 
     Returns:
@@ -52,37 +54,23 @@ def sampling_matrix(block: Block, samples: int) -> np.ndarray:
 
 @outside_graphs
 def _sampling_matrix(fields: Fields, block: int, samples: int) -> np.ndarray:
-    """Likewise of one of the blocks of fields, by its number."""
+    """Returns `sampling_matrix` for one of the blocks, by its number."""
     return sampling_matrix(fields.blocks[block], samples)
-
-
-def _like(tensor: Tensor, matrix: np.ndarray) -> Tensor:
-    """The matrix as a tensor of the same type and in the same place."""
-    return ops.cast(constant(np.ascontiguousarray(matrix)), tensor.dtype)
-
-
-def _fused(activation: Activation):
-    """A module that needs less time and memory for it, where there is one."""
-    if keras.backend.backend() != "torch":
-        return None
-    from keras_gcnn.backend.torch import fourier as torch_fourier
-
-    return torch_fourier if torch_fourier.can_fuse(activation) else None
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class FourierActivation(SteerableLayer):
     """Applies an activation to fields as functions of the angle.
 
-    A field of frequencies 0 to L is a band-limited function. It is sampled at `samples` angles,
-    each value goes through the activation, and what comes out is projected back to the field's
-    frequencies. Exact for turns by multiples of `2 pi / samples`, quarter turns among them, and
-    nearly so for all others.
+    A field of frequencies 0 to L is a band-limited function. The layer samples it at `samples`
+    angles, applies the activation to each value and projects the results back to the frequencies
+    of the field. This is exact for rotations by multiples of `2 pi / samples`, among them quarter
+    turns, and nearly exact for all others.
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
         activation: name of an activation of one value at a time, or such a callable.
-        samples: int, a multiple of 4 and at least `2 L + 1`; more than that lessens the error of
+        samples: int, a multiple of 4 and at least `2 L + 1`; more samples reduce the error from
             aliasing.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
@@ -93,8 +81,8 @@ class FourierActivation(SteerableLayer):
         Same as the input.
 
     Raises:
-        ValueError: if there are too few samples or no multiple of 4, or the input has other
-            channels.
+        ValueError: if there are too few samples, their number is no multiple of 4, or the channels
+            do not match the fields.
 
     Example:
 
@@ -144,15 +132,7 @@ class FourierActivation(SteerableLayer):
         # With channels last one product of two matrices, whatever the rank.
         rest = () if last else (positions_of(shape),)
         fields = ops.reshape(tensor, (-1, block.size, *rest))
-        if fused := _fused(self.activation):
-            to_samples, to_field = (_like(tensor, one) for one in (matrix, inverse))
-            fields = fused.activate(fields, to_samples, to_field, self.activation, last)
-        elif last:
-            values = product(fields, _like(tensor, matrix.T))
-            fields = product(self.activation(values), _like(tensor, inverse.T))
-        else:
-            values = product(_like(tensor, matrix), fields)
-            fields = product(_like(tensor, inverse), self.activation(values))
+        fields = activate_samples(fields, matrix, inverse, self.activation, last)
         return ops.reshape(fields, (-1, *shape[1:]))
 
     def get_config(self) -> dict:
@@ -173,8 +153,9 @@ class NormActivation(SteerableLayer):
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
         activation: name of an activation of one value at a time, or such a callable.
-        epsilon: float above 0, added to squared lengths, so that they have a gradient at zero. It
-            is at most `activation(b) / sqrt(epsilon)` there: 1000 for the default and a bias of 1.
+        epsilon: float above 0, added to squared lengths, so that lengths have a gradient at zero.
+            It is at most `activation(b) / sqrt(epsilon)` there: 1000 for the default and a bias
+            of 1.
         bias_initializer: initializer.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
@@ -185,7 +166,7 @@ class NormActivation(SteerableLayer):
         Same as the input.
 
     Raises:
-        ValueError: if the input has other channels.
+        ValueError: if the channels do not match the fields.
 
     Example:
 
@@ -228,19 +209,19 @@ class NormActivation(SteerableLayer):
     def call(self, inputs: Tensor) -> Tensor:
         inputs = as_numbers(inputs, self.compute_dtype)
         axis, rank = self.channel_axis, len(inputs.shape)
-        found = []
+        parts = []
         if self.scalar_bias is not None:
             scalars = scalar_channels(self.fields)
             values = mix_channels(inputs, scalars.T, axis) + along(self.scalar_bias, axis, rank)
-            found.append(mix_channels(self.activation(values), scalars, axis))
+            parts.append(mix_channels(self.activation(values), scalars, axis))
         if self.pair_bias is not None:
             lengths = pair_lengths(inputs, self.fields, self.epsilon, axis)
             bias = ops.cast(along(self.pair_bias, axis, rank), lengths.dtype)
             scales = self.activation(lengths + bias) / lengths
-            # Multiplied before they are rounded: of short pairs float16 cannot hold the scale.
+            # Multiplies before it rounds, since float16 cannot hold the scale of short pairs.
             pairs = widened(inputs) * mix_channels(scales, pair_channels(self.fields), axis)
-            found.append(ops.cast(pairs, inputs.dtype))
-        return sum(found[1:], found[0])
+            parts.append(ops.cast(pairs, inputs.dtype))
+        return sum(parts[1:], parts[0])
 
     def get_config(self) -> dict:
         return {
@@ -253,16 +234,16 @@ class NormActivation(SteerableLayer):
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class GatedActivation(SteerableLayer):
-    """Scales the pairs of a field by a gate, which the field's frequency 0 opens and closes.
+    """Scales the pairs of a field by a gate that its channel of frequency 0 controls.
 
     With s the channel of frequency 0 of a field, s becomes `activation(s)` and every pair v of the
-    field `gate(s) v`.
+    field becomes `gate(s) v`.
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities; every field needs a
             frequency 0.
         activation: name of an activation of one value at a time, or such a callable.
-        gate: likewise, of the gates.
+        gate: the same for the gates.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
     Input shape:
@@ -272,7 +253,7 @@ class GatedActivation(SteerableLayer):
         Same as the input.
 
     Raises:
-        ValueError: if a field has no frequency 0, or the input has other channels.
+        ValueError: if a field has no frequency 0, or the channels do not match the fields.
 
     Example:
 
@@ -299,7 +280,7 @@ class GatedActivation(SteerableLayer):
         scalars = self.fields.multiplicities.get(0, 0)
         if scalars < self.fields.count:
             raise ValueError(
-                f"GatedActivation received {self.fields!r}, of which {self.fields.count - scalars} "
+                f"GatedActivation received {self.fields!r}; {self.fields.count - scalars} of these "
                 "fields have no frequency 0 that could be their gate. Give frequency 0 a "
                 f"multiplicity of {self.fields.count}, or use NormActivation."
             )
@@ -308,8 +289,8 @@ class GatedActivation(SteerableLayer):
         inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
         scalars = scalar_channels(self.fields)
         values = mix_channels(inputs, scalars.T, axis)
-        opened = mix_channels(self.gate(values), gated_channels(self.fields), axis)
-        return mix_channels(self.activation(values), scalars, axis) + inputs * opened
+        gates = mix_channels(self.gate(values), gated_channels(self.fields), axis)
+        return mix_channels(self.activation(values), scalars, axis) + inputs * gates
 
     def get_config(self) -> dict:
         return {

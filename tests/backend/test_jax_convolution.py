@@ -30,7 +30,7 @@ def test_derivatives(rng, padding, dilation_rate, kernel_size, size):
         kernel = jnp.asarray(rng.normal(size=(*kernel_size, 3, 4)))
 
         def own(inputs, kernel):
-            return jax_convolution.convolve(inputs, kernel, padding, dilation_rate)
+            return jax_convolution.convolve_with_extra_rows(inputs, kernel, padding, dilation_rate)
 
         def stock(inputs, kernel):
             return ops.conv(inputs, kernel, 1, padding, "channels_last", dilation_rate)
@@ -72,7 +72,7 @@ def test_neither_it_nor_its_gradients_are_left_to_ynnpack(rng, padding, size):
     def count(text):
         return len(re.findall(r"kind=kCustom.*ynn", text))
 
-    own = program(lambda x, k: jax_convolution.convolve(x, k, padding, (1, 1)))
+    own = program(lambda x, k: jax_convolution.convolve_with_extra_rows(x, k, padding, (1, 1)))
     stock = program(lambda x, k: ops.conv(x, k, 1, padding, "channels_last"))
     assert count(own) == 0
     # Nor are they turned around, which Eigen does not take and XLA then does by itself.
@@ -84,17 +84,22 @@ def test_neither_it_nor_its_gradients_are_left_to_ynnpack(rng, padding, size):
 
 def test_it_is_taken_where_it_is_faster(monkeypatch):
     taken = []
-    own = jax_convolution.convolve
-    monkeypatch.setattr(
-        jax_convolution, "convolve", lambda *given: taken.append(given[0].shape) or own(*given)
-    )
+    own = jax_convolution.convolve_with_extra_rows
+
+    def recorded(*given):
+        taken.append(given[0].shape)
+        return own(*given)
+
+    monkeypatch.setattr(jax_convolution, "convolve_with_extra_rows", recorded)
 
     def convolve(
         *shape, channels=24, kernel=(3, 3), padding="same", strides=(1, 1), dtype=None, trained=True
     ):
         inputs = jnp.zeros((*shape, channels), dtype or "float32")
         weights = jnp.zeros((*kernel, channels, 24), inputs.dtype)
-        backend.convolve(inputs, weights, strides, padding, "channels_last", (1, 1), trained)
+        backend.convolve(
+            inputs, weights, strides, padding, "channels_last", (1, 1), trained=trained
+        )
         return bool(taken and taken.pop())
 
     assert convolve(32, 14, 14)
