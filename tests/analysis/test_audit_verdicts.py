@@ -15,6 +15,8 @@ from keras_gcnn.layers import (
     Restriction,
 )
 
+pytestmark = pytest.mark.backend_free
+
 K = keras.layers
 
 

@@ -10,6 +10,8 @@ import pytest
 from keras_gcnn import export
 from tests.zoo.networks import build, images
 
+pytestmark = pytest.mark.backend_free
+
 
 @pytest.fixture
 def saved(tmp_path):

@@ -152,6 +152,8 @@ def constructor_arguments(layer_class):
     """Names of all arguments that the class and its parents, up to Keras's base, take."""
     names = set()
     for parent in layer_class.__mro__[: layer_class.__mro__.index(keras.Layer)]:
+        if "__init__" not in vars(parent):
+            continue
         for name, parameter in inspect.signature(parent.__init__).parameters.items():
             if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 names.add(name)

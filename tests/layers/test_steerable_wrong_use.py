@@ -7,6 +7,8 @@ import pytest
 from keras_gcnn import layers
 from keras_gcnn.layers import Fields
 
+pytestmark = pytest.mark.backend_free
+
 FIELDS = Fields({0: 2, 1: 2, 2: 1})  # 8 channels
 CONVOLUTIONS = {
     layers.SteerableConv2D: {"fields_in": FIELDS, "fields_out": {0: 2, 1: 1}, "kernel_size": 3},

@@ -7,6 +7,8 @@ import pytest
 from keras_gcnn import layers
 from tests.helpers.contract import CASES
 
+pytestmark = pytest.mark.backend_free
+
 CONVOLUTIONS = (
     layers.LiftingConv2D,
     layers.GConv2D,
