@@ -1,4 +1,4 @@
-"""Samples: where they lie, how they are spread, and how they move with what they depend on."""
+"""Samples: their mean, their distribution, and their gradients in direction and concentration."""
 
 import keras
 import numpy as np
@@ -158,7 +158,7 @@ def test_extremes_are_finite():
 
 
 @pytest.mark.parametrize("kappa", [-1.0, np.nan])
-def test_what_is_no_concentration_is_seen(kappa):
+def test_impossible_concentrations_give_nan(kappa):
     found = draw(np.eye(2, 3), np.array([[kappa], [1.0]]))
     assert np.isnan(found).all(axis=1).tolist() == [True, False]
 
@@ -197,7 +197,7 @@ def test_shapes_and_seeds():
     assert not np.allclose(draw(mu, kappas, seed=None), draw(mu, kappas, seed=None))
 
 
-def test_what_the_first_proposals_leave_over_is_drawn_again():
+def test_rejected_proposals_are_drawn_again():
     """The acceptance is lowest on the circle; most are left over where it is."""
     refused = 1 - 0.6577
     for number in (1, 24, 25, 64, 1000, 4096, 10**6):

@@ -91,7 +91,7 @@ def test_a_lone_output_stays_a_tensor(tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_what_the_network_makes_of_the_last_bit_is_no_mismatch(tmp_path, monkeypatch):
+def test_rounding_that_the_network_amplifies_is_no_mismatch(tmp_path, monkeypatch):
     """A small difference of large numbers is known to few digits, in the network as in the file."""
     model = heads("a")
     kernel = np.zeros((16, 3), "float32")
@@ -185,7 +185,7 @@ def test_a_mistake_is_explained(network, tmp_path, name, arguments, message):
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
-def test_what_is_no_model_of_one_input_is_refused(tmp_path):
+def test_only_models_of_one_input_are_saved(tmp_path):
     with pytest.raises(TypeError, match="model is of type str"):
         export.save("network", tmp_path / "net.onnx")
     with pytest.raises(ValueError, match="has no inputs that are known"):
@@ -195,7 +195,7 @@ def test_what_is_no_model_of_one_input_is_refused(tmp_path):
         export.save(keras.Model(pair, keras.layers.Add()(pair)), tmp_path / "net.onnx")
 
 
-def test_what_is_missing_is_said(network, tmp_path, monkeypatch):
+def test_a_missing_package_is_named(network, tmp_path, monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"needs onnx.*pip install 'keras-gcnn\[onnx\]'"):
         export.save(network, tmp_path / "net.onnx")

@@ -1,4 +1,4 @@
-"""What every layer owes to Keras: one case per layer, one function per duty.
+"""What Keras expects of every layer: one case for each layer, and models made of them.
 
 A new layer needs one more `Case` here and nothing else; `tests/layers/test_contract.py` notices a
 layer that has none.

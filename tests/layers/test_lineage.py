@@ -1,4 +1,4 @@
-"""In functional and sequential models a layer knows the map that it is given."""
+"""In functional and sequential models a layer checks which layer made its input."""
 
 import warnings
 
@@ -86,7 +86,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("make", "says"), REFUSED.values(), ids=REFUSED)
-def test_a_map_of_another_kind_is_refused(make, says):
+def test_a_map_of_another_type_is_refused(make, says):
     with pytest.raises(ValueError, match=says):
         sequential(*make())
 
@@ -108,7 +108,7 @@ def test_through_models_and_branches_a_map_is_known():
         layers.NormPooling(Fields({0: 6, 1: 3}))(K.Concatenate()([steered, steered]))
 
 
-def test_equivariance_says_what_becomes_of_it():
+def test_equivariance_chooses_between_error_and_silence():
     def model(action, *others):
         last = GConv2D(2, 3, "p4m", equivariance=action)
         return sequential(lift(), K.BatchNormalization(), *others, last)

@@ -88,7 +88,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("ends", "between", "says"), BROKEN.values(), ids=BROKEN)
-def test_a_layer_of_keras_that_breaks_it_is_warned_of_once(ends, between, says):
+def test_a_stock_layer_that_breaks_equivariance_warns_once(ends, between, says):
     first, last = ends
     with pytest.warns(EquivarianceWarning, match=says) as caught:
         sequential(first(), *between(), last())
@@ -175,7 +175,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("make", HARMLESS.values(), ids=HARMLESS)
-def test_what_is_harmless_is_silent(make):
+def test_harmless_models_do_not_warn(make):
     with warnings.catch_warnings():
         warnings.simplefilter("error", EquivarianceWarning)
         model = make()

@@ -1,4 +1,4 @@
-"""Pooling over positions: the window fits the size."""
+"""Pooling over positions: the default window fits every size."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""A mistake raises a `ValueError` that says what was given and what to do."""
+"""Mistakes raise a `ValueError` that says what was given and what to do."""
 
 import keras
 import numpy as np

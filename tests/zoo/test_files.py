@@ -54,7 +54,7 @@ def test_the_file_of_a_whole_network_fits_its_backbone(builder, tmp_path):
         ),
     ],
 )
-def test_the_model_file_of_another_network_says_what_it_holds(tmp_path, other, arguments, message):
+def test_the_error_names_the_network_in_the_file(tmp_path, other, arguments, message):
     build("resnet", "p4").save(tmp_path / "resnet.keras")
     with (
         warnings.catch_warnings(action="error"),

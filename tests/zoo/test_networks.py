@@ -1,4 +1,4 @@
-"""What every network of the zoo has to do, in the manner of timm's test of all its models."""
+"""What every network of the zoo has to do, as timm tests all its models."""
 
 import contextlib
 
@@ -106,7 +106,7 @@ def test_mixed_precision_returns_full_precision_logits(builder):
 
 
 @every_network
-def test_defaults_just_work(builder):
+def test_defaults_work(builder):
     network = getattr(zoo, builder)()
     assert network.output_shape == (None, 10)
     # Logits, not probabilities.

@@ -63,7 +63,7 @@ def test_a_plain_string_finds_a_restriction_to_the_plane(shelf):
         same(network, shelf["cohen_cnn-p4"])
 
 
-def test_what_agrees_may_be_said(shelf):
+def test_arguments_that_agree_are_allowed(shelf):
     network = zoo.lenet("p4", head="flatten", widths=(2, 3), classes=7, weights="marks")
     same(network, shelf["lenet-p4"])
 
@@ -82,7 +82,7 @@ def test_what_agrees_may_be_said(shelf):
     ],
 )
 @pytest.mark.usefixtures("shelf")
-def test_what_does_not_agree_is_explained(wrong, message):
+def test_arguments_that_disagree_are_explained(wrong, message):
     with pytest.raises(ValueError, match=message):
         zoo.lenet(**{"weights": "marks", **wrong})
 

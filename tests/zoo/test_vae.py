@@ -77,7 +77,7 @@ def test_the_loss_by_hand(posterior, rng):
     assert logs["reconstruction"] != pytest.approx(reconstruction.mean(), rel=1e-3)
 
 
-def test_what_it_offers():
+def test_methods():
     model = small()
     x = images((28, 28, 1))
     assert model.embed(x).shape == (4, 3)

@@ -128,7 +128,7 @@ def test_mixed_precision(posterior):
         assert keras.backend.standardize_dtype(value.dtype) == "float32"
 
 
-def test_a_loss_of_another_kind_is_refused():
+def test_another_loss_is_refused():
     model = small()
     model.compile("sgd", loss="mse")
     with pytest.raises(ValueError, match="has a loss of its own"):
