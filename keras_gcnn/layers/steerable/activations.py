@@ -128,11 +128,11 @@ class FourierActivation(SteerableLayer):
         block = self.fields.blocks[number]
         matrix = _sampling_matrix(self.fields, number, self.samples)
         inverse = matrix.T * (block.size / self.samples)
-        shape, last = ops.shape(tensor), self.channel_axis == -1
-        # With channels last one product of two matrices, whatever the rank.
-        rest = () if last else (positions_of(shape),)
-        fields = ops.reshape(tensor, (-1, block.size, *rest))
-        fields = activate_samples(fields, matrix, inverse, self.activation, last)
+        shape, channels_last = ops.shape(tensor), self.channel_axis == -1
+        # With channels last, a single matrix product serves every rank.
+        positions = () if channels_last else (positions_of(shape),)
+        fields = ops.reshape(tensor, (-1, block.size, *positions))
+        fields = activate_samples(fields, matrix, inverse, self.activation, channels_last)
         return ops.reshape(fields, (-1, *shape[1:]))
 
     def get_config(self) -> dict:

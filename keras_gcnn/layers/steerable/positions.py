@@ -14,7 +14,8 @@ from keras_gcnn.backend.constants import constant, outside_graphs
 from keras_gcnn.backend.ops import product
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common import open_sizes
-from keras_gcnn.layers.common.base import MapLayer, as_numbers, map_sizes
+from keras_gcnn.layers.common.base import MapLayer, as_numbers
+from keras_gcnn.layers.common.size_dependent import map_sizes
 from keras_gcnn.layers.steerable.base import FieldsLike, KeepsFields, check_channels
 from keras_gcnn.types import Shape, Tensor
 
