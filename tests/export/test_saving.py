@@ -154,3 +154,12 @@ def test_onnx_of_any_size(tmp_path):
         expected = keras.ops.convert_to_numpy(model(pixels))
         (entry,), found = model.inputs, onnxruntime.InferenceSession(path)
         assert relative_error(found.run(None, {entry.name: pixels})[0], expected) < 1e-5
+
+
+def test_the_command_reads_the_formats_without_keras():
+    code = (
+        "import sys; sys.argv = ['keras-gcnn']\n"
+        "import keras_gcnn.cli\n"
+        "assert 'keras_gcnn.export.format_names' in sys.modules and 'keras' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
