@@ -18,7 +18,6 @@ import typer
 from benchmarks.common import command, report
 from benchmarks.common.environments import BACKENDS, Environment
 
-FORMATS = {"keras": ".keras", "plain_keras": ".keras", "saved_model": "", "onnx": ".onnx"}
 NETWORKS: dict[str, dict[str, Any]] = {
     "lenet p4m": {"builder": "lenet", "group": "p4m"},
     "cohen_cnn p4": {"builder": "cohen_cnn", "group": "p4"},
@@ -40,6 +39,7 @@ def write(name: str) -> dict[str, str]:
     import keras
 
     from keras_gcnn import zoo
+    from keras_gcnn.export.format_names import FILE_FORMATS
     from keras_gcnn.export.saving import save_and_compare
 
     keras.utils.set_random_seed(0)
@@ -49,9 +49,9 @@ def write(name: str) -> dict[str, str]:
     network = getattr(network, part) if part else network
     outcomes = {}
     with tempfile.TemporaryDirectory() as folder:
-        for format, suffix in FORMATS.items():
+        for format, names in FILE_FORMATS.items():
             try:
-                path = Path(folder, f"network-{format}{suffix}")
+                path = Path(folder, f"network-{format}{names.suffix}")
                 _, worst = save_and_compare(network, path, format)
                 outcomes[format] = f"{worst:.0e}"
             except (ValueError, ImportError) as error:

@@ -161,9 +161,9 @@ def rows(environment: Environment, steps: int) -> list[report.Row]:
 
 def plot(measured: list[report.Row], path: Path, note: str) -> None:
     """Plots time, least time and memory along every axis."""
-    from keras_gcnn.analysis.plots.figures import empty_figure
+    from keras_gcnn.analysis.plots.base import empty_plot
 
-    figure = empty_figure(11, 6.5, note)
+    figure = empty_plot(11, 6.5, note)
     for number, axis in enumerate(AXES, start=1):
         along = [row for row in measured if row["changes"] == axis]
         names = [str(row["to"]) for row in along]

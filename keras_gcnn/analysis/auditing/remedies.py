@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from keras_gcnn.analysis.audit.tokens import TokenField
-from keras_gcnn.analysis.audit.trial import Traced
+import keras
+
+from keras_gcnn.analysis.auditing.tokens import TokenType
+from keras_gcnn.analysis.auditing.trial import Traced
 from keras_gcnn.groups import Group
-from keras_gcnn.model_graph import own_group, unwrap
+from keras_gcnn.model_graph import group_of, unwrap
 
 _POOL_FIRST = "pool over orientations first, with GGlobalPooling or GPooling"
 _SLOPE = "use LeakyReLU, or PReLU with shared_axes=[1, 2, 3]"
@@ -57,50 +59,54 @@ _OTHERWISE = (
 )
 
 
-def remedy(op, before: Traced, held: Group, axes_known: bool) -> tuple[str, str]:
-    """What is wrong with an operation, and what to do.
+def remedy(op: keras.Operation, before: Traced, held: Group, axes_known: bool) -> tuple[str, str]:
+    """Returns what is wrong with an operation, and what to do.
 
     Args:
         op: the layer or operation.
         before: its input, with the group under which the operation should be equivariant.
         held: the largest subgroup under which it is.
-        axes_known: whether the audit knows how its outputs, by their shapes, turn with the image.
+        axes_known: whether the shapes of its outputs show how they rotate with the image.
 
     Returns:
         The problem and the fix, two clauses.
     """
-    input_shape, field, group = before.shape, before.fields[0], before.group
+    input_shape, channel_type, group = before.shape, before.types[0], before.group
     kept = f"only equivariant under {held.name}" if held.order > 1 else "not equivariant"
     explain = getattr(unwrap(op), "equivariance_problem", None)
-    found = explain(input_shape) if explain else None
-    if found:
-        return f"{kept}: {found[0]}", found[1]
-    own = own_group(op) or group
-    if not own.contains(group):
-        return f"made for {own.name}, the input obeys {group.name}", f"use group={group.name!r}"
-    problem = f"{kept} on {field} channels of shape {tuple(input_shape[1:])}"
-    kind = type(unwrap(op)).__name__
-    if not axes_known and (kind == "Reshape" or kind not in _REPLACE):
+    explanation = explain(input_shape) if explain else None
+    if explanation:
+        return f"{kept}: {explanation[0]}", explanation[1]
+    layer_group = group_of(op) or group
+    if not layer_group.contains(group):
+        problem = f"made for {layer_group.name}, the input obeys {group.name}"
+        return problem, f"use group={group.name!r}"
+    problem = f"{kept} on {channel_type} channels of shape {tuple(input_shape[1:])}"
+    class_name = type(unwrap(op)).__name__
+    if not axes_known and (class_name == "Reshape" or class_name not in _REPLACE):
         return (
-            "the audit does not know how an output of this shape turns with the image, and so it "
+            "the audit does not know how an output of this shape rotates with the image, and so it "
             "cannot judge this layer and what follows",
             "measure the model as a whole by equivariance_error, or keep maps, and tokens that are "
             "all positions of a map",
         )
-    if field.type == "trivial" and len(input_shape) == 3:
+    if channel_type.name == "trivial" and len(input_shape) == 3:
         problem += ", which the audit takes for images without channels"
-    if isinstance(field, TokenField):
-        if field.channels.type == "trivial":
-            return problem, "leave out what depends on the place of a token, or on their order"
+    if isinstance(channel_type, TokenType):
+        if channel_type.channels.name == "trivial":
+            return (
+                problem,
+                "leave out whatever depends on the place of a token, or on the order of tokens",
+            )
         return problem, "make the channels invariant before they become tokens, with GPooling"
     if before.pooled_by is not None and len(input_shape) == 2:
         return (
             f"{problem}, which {before.pooled_by} left oriented",
-            f"use GGlobalPooling in the place of {before.pooled_by}",
+            f"use GGlobalPooling in place of {before.pooled_by}",
         )
     replacements, otherwise = _REPLACE, _OTHERWISE.format(held=held.name)
     if len(input_shape) == 4:
         replacements = {**_REPLACE, **_REPLACE_ON_MAPS}
-    if field.type == "steerable":
+    if channel_type.name == "steerable":
         replacements, otherwise = _REPLACE_ON_FIELDS, _OTHERWISE_ON_FIELDS
-    return problem, replacements.get(kind, otherwise)
+    return problem, replacements.get(class_name, otherwise)

@@ -1,4 +1,4 @@
-"""Pictures of results."""
+"""Plots of accuracies, errors, confusions and trials."""
 
 from __future__ import annotations
 
@@ -10,36 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_gcnn.analysis.plots.base import empty_plot, finish_plot
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def empty_figure(width: float, height: float, note: str) -> Figure:
-    """An empty figure, with small print below.
-
-    Raises:
-        ImportError: if matplotlib is not installed.
-    """
-    try:
-        from keras_gcnn.analysis.plots.notebook import NotebookFigure
-    except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] != "matplotlib":
-            raise
-        raise ImportError(
-            f"{error}. Pictures need matplotlib: pip install 'keras-gcnn[train]', or from a clone "
-            "pip install -e '.[train]'."
-        ) from None
-    figure = NotebookFigure(figsize=(width, height), layout="constrained")
-    if note:
-        figure.supxlabel(note, fontsize=7, color="0.35", parse_math=False)
-    return figure
-
-
-def finish(figure: Figure, path: str | Path | None, dpi: int = 150) -> Figure:
-    """Writes a figure, unless the path is None, and returns it."""
-    if path is not None:
-        figure.savefig(path, dpi=dpi)
-    return figure
 
 
 def _mean_and_deviation(values: Sequence) -> tuple[np.ndarray, np.ndarray]:
@@ -54,14 +28,15 @@ def plot_accuracy_by_angle(
     title: str = "Accuracy by the angle of the images",
     note: str = "",
 ) -> Figure:
-    """Draws accuracy against the angle by which the images are turned.
+    """Plots accuracy against the angle by which the images are rotated.
 
     Args:
-        curves: from the name of a network to its curves, one a seed: accuracies in percent by angle
-            in degrees. Of several, the mean is drawn, with a band of one standard deviation.
-        path: file to write, whose ending chooses the format; None to write none.
-        title: what was measured.
-        note: how, in small print below.
+        curves: for the name of each network a curve for each seed: accuracies in percent by angle
+            in degrees. For several seeds the plot shows the mean and a band of one standard
+            deviation.
+        path: file to write, whose suffix chooses the format; None to write no file.
+        title: title of the plot.
+        note: small print below the plot, e.g. how the numbers were measured.
 
     Returns:
         The `matplotlib.figure.Figure`, which a notebook shows.
@@ -72,13 +47,13 @@ def plot_accuracy_by_angle(
     >>> curves = {"plain": [{0: 98.0, 90: 41.0}], "turning": [{0: 98.0, 90: 98.0}]}
     >>> figure = analysis.plot_accuracy_by_angle(curves)
     """
-    figure = empty_figure(7, 4, note)
+    figure = empty_plot(7, 4, note)
     axes = figure.add_subplot()
-    for marker, (name, own) in zip(cycle("osD^vP*X"), curves.items(), strict=False):
-        angles = list(own[0])
-        mean, deviation = _mean_and_deviation([[one[angle] for angle in angles] for one in own])
+    for marker, (name, runs) in zip(cycle("osD^vP*X"), curves.items(), strict=False):
+        angles = list(runs[0])
+        mean, deviation = _mean_and_deviation([[run[angle] for angle in angles] for run in runs])
         (line,) = axes.plot(angles, mean, marker=marker, markersize=4, label=name)
-        if len(own) > 1:
+        if len(runs) > 1:
             axes.fill_between(
                 angles, mean - deviation, mean + deviation, color=line.get_color(), alpha=0.2, lw=0
             )
@@ -89,10 +64,10 @@ def plot_accuracy_by_angle(
         ylim=(0, 102),
         xticks=range(0, 361, 45),
     )
-    axes.set_title(title, parse_math=False)  # a title may hold a $ and mean it
+    axes.set_title(title, parse_math=False)  # a title may contain a literal $
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper")
-    return finish(figure, path)
+    return finish_plot(figure, path)
 
 
 def plot_errors(
@@ -104,15 +79,15 @@ def plot_errors(
     *,
     axis: str = "test error (%)",
 ) -> Figure:
-    """Draws the errors of networks: mean and standard deviation over the seeds, seeds as dots.
+    """Plots the errors of networks: mean and standard deviation over seeds, with seeds as dots.
 
     Args:
-        errors: from the name of a network to its errors in percent, one a seed.
-        path: file to write, whose ending chooses the format; None to write none.
-        parameters: from the name of a network to the number of its parameters, or None.
-        title: what was measured.
-        note: how, in small print below.
-        axis: what the numbers are.
+        errors: for the name of each network its errors in percent, one for each seed.
+        path: file to write, whose suffix chooses the format; None to write no file.
+        parameters: for the name of each network the number of its parameters; None to omit it.
+        title: title of the plot.
+        note: small print below the plot, e.g. how the numbers were measured.
+        axis: label of the horizontal axis.
 
     Returns:
         The `matplotlib.figure.Figure`, which a notebook shows.
@@ -122,22 +97,22 @@ def plot_errors(
     >>> from keras_gcnn import analysis
     >>> figure = analysis.plot_errors({"plain": [5.1, 4.9], "turning": [2.2, 2.3]})
     """
-    figure = empty_figure(7, 1.4 + 0.45 * len(errors), note)
+    figure = empty_plot(7, 1.4 + 0.45 * len(errors), note)
     axes = figure.add_subplot()
-    for row, own in enumerate(errors.values()):
-        mean, deviation = _mean_and_deviation(own)
+    for row, values in enumerate(errors.values()):
+        mean, deviation = _mean_and_deviation(values)
         color = f"C{row % 10}"
-        axes.plot(own, [row] * len(own), "o", color=color, alpha=0.5, markersize=4)
-        spread = {"xerr": deviation, "capsize": 4} if len(own) > 1 else {}
-        axes.errorbar(mean, row, fmt="|", color=color, markersize=14, **spread)
-    labels = [f"{one}\n{parameters[one]:,} parameters" if parameters else one for one in errors]
+        axes.plot(values, [row] * len(values), "o", color=color, alpha=0.5, markersize=4)
+        spread = deviation if len(values) > 1 else None
+        axes.errorbar(mean, row, xerr=spread, capsize=4, fmt="|", color=color, markersize=14)
+    labels = [f"{name}\n{parameters[name]:,} parameters" if parameters else name for name in errors]
     axes.set_yticks(range(len(errors)), labels, fontsize=8, parse_math=False)
     axes.set_ylim(len(errors) - 0.5, -0.5)  # the first network on top
     axes.set_xlim(left=0)
     axes.set_xlabel(axis)
     axes.set_title(title, parse_math=False)
     axes.grid(axis="x", alpha=0.3)
-    return finish(figure, path)
+    return finish_plot(figure, path)
 
 
 def plot_confusion(
@@ -147,15 +122,15 @@ def plot_confusion(
     title: str = "Which class is taken for which",
     note: str = "",
 ) -> Figure:
-    """Draws which class networks take for which, a panel each, in percent of the true class.
+    """Plots which classes networks confuse, a panel each, in percent of the true class.
 
     Args:
-        matrices: from the name of a network to its counts of images, a row for each true class, a
-            column for each class that they are taken for. The diagonal is left blank.
+        matrices: for the name of each network its counts of images, with a row for each true class
+            and a column for each predicted class. The diagonal is left blank.
         classes: names of the classes.
-        path: file to write, whose ending chooses the format; None to write none.
-        title: what was measured.
-        note: how, in small print below.
+        path: file to write, whose suffix chooses the format; None to write no file.
+        title: title of the plot.
+        note: small print below the plot, e.g. how the numbers were measured.
 
     Returns:
         The `matplotlib.figure.Figure`, which a notebook shows.
@@ -172,10 +147,10 @@ def plot_confusion(
     columns = min(len(shares), 2 if many else 3)
     rows = math.ceil(len(shares) / columns)
     side = max(3, 0.16 * len(classes))
-    figure = empty_figure(side * columns + 1, side * rows + 0.8, note)
+    figure = empty_plot(side * columns + 1, side * rows + 0.8, note)
     panels = figure.subplots(rows, columns, squeeze=False).flat
     colors = colormaps["Reds"].with_extremes(bad="0.9")
-    # One scale, so that networks can be compared by their colours.
+    # All panels share one scale, so that networks can be compared by their colours.
     most = max(1.0, *(np.nanmax(share, initial=0) for share in shares.values()))
     size = 5 if many else 8
     for axes, (name, share) in zip(panels, shares.items(), strict=False):
@@ -189,11 +164,11 @@ def plot_confusion(
         axes.set_axis_off()
     figure.colorbar(image, ax=figure.axes, label="% of the class", shrink=0.6)
     figure.suptitle(title, parse_math=False)
-    return finish(figure, path)
+    return finish_plot(figure, path)
 
 
 def _off_diagonal_percent(matrix: Sequence[Sequence[int]]) -> np.ndarray:
-    """Counts in percent of their row; nan on the diagonal."""
+    """Returns the counts in percent of their row, with NaN on the diagonal."""
     counts = np.array(matrix, dtype=float)
     percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(percent, np.nan)
@@ -208,14 +183,14 @@ def plot_trials(
     *,
     axis: str = "validation error (%)",
 ) -> Figure:
-    """Draws what the trials of a search reach against what they cost.
+    """Plots the errors that the trials of a search reach against their cost.
 
     Args:
-        trials: from the name of a group to its trials: seconds an epoch, and the value on the axis.
-        path: file to write, whose ending chooses the format; None to write none.
-        title: what was searched.
-        note: how, in small print below.
-        axis: what the values are, of which small ones are good.
+        trials: for the name of each group its trials: seconds per epoch, and the value on the axis.
+        path: file to write, whose suffix chooses the format; None to write no file.
+        title: title of the plot.
+        note: small print below the plot, e.g. what was searched.
+        axis: label of the vertical axis; small values are good.
 
     Returns:
         The `matplotlib.figure.Figure`, which a notebook shows.
@@ -225,13 +200,13 @@ def plot_trials(
     >>> from keras_gcnn import analysis
     >>> figure = analysis.plot_trials({"p4": [(1.5, 4.0), (3.0, 2.5)]})
     """
-    figure = empty_figure(7, 4.5, note)
+    figure = empty_plot(7, 4.5, note)
     axes = figure.add_subplot()
-    for marker, (name, own) in zip(cycle("osD^vP*X"), trials.items(), strict=False):
-        (line,) = axes.plot(*zip(*own, strict=True), marker, alpha=0.6, markersize=6, label=name)
-        # Those that no other trial of the group beats in both.
+    for marker, (name, points) in zip(cycle("osD^vP*X"), trials.items(), strict=False):
+        (line,) = axes.plot(*zip(*points, strict=True), marker, alpha=0.6, markersize=6, label=name)
+        # The trials that no other trial of the group beats in both.
         front, best = [], math.inf
-        for seconds, value in sorted(own):
+        for seconds, value in sorted(points):
             if value < best:
                 front.append((seconds, value))
                 best = value
@@ -242,4 +217,4 @@ def plot_trials(
     axes.set_title(title, parse_math=False)
     axes.grid(alpha=0.3)
     axes.legend()
-    return finish(figure, path)
+    return finish_plot(figure, path)

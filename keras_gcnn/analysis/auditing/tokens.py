@@ -1,4 +1,4 @@
-"""How tokens turn that are the positions of a map, row by row."""
+"""How tokens rotate that are the positions of a map, row by row."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_gcnn.analysis.audit.channel_types import Field
+from keras_gcnn.analysis.auditing.channel_types import ChannelType
 from keras_gcnn.groups import Group
 
 
 @dataclass(frozen=True)
-class TokenField(Field):
-    """Tokens of a map: when the image turns they change places, and their channels as in the map.
+class TokenType(ChannelType):
+    """Tokens of a map: when the image rotates they change places, and their channels change too.
 
     Args:
-        type: `"tokens"`.
-        group: that of the channels.
-        channels: what the channels of a token are.
-        rows, columns: of the map.
+        name: `"tokens"`.
+        group: group of the channels.
+        channels: type of the channels of a token.
+        rows, columns: size of the map.
         axis: int, axis of the tokens: 1 in `(batch, tokens, channels)`, and 2 in
             `(batch, channels, tokens)`.
     """
 
-    channels: Field
+    channels: ChannelType
     rows: int
     columns: int
     axis: int
@@ -49,32 +49,35 @@ class TokenField(Field):
         )
 
     def permute(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
-        """What element `g` of `acting`, a subgroup of the field's group, does to the channels."""
+        """Applies element `g` of `acting`, a subgroup of the type's group, to the channels."""
         return self.channels.permute(array, acting, g, self._data_format)
 
     def move(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
-        """Turns the map, whose positions the batch holds, by element `g` of `acting`."""
+        """Applies element `g` of `acting` to the maps whose positions are the tokens."""
         maps = array.reshape(self._map_shape(array.shape))
         return self.channels.move(maps, acting, g, self._data_format).reshape(array.shape)
 
 
-def token_fields(
-    fields: Sequence[Field], shapes: Sequence[tuple[int, ...]], channels: Sequence[Field]
-) -> Iterator[TokenField]:
-    """The tokens that an operation may make.
+def token_types(
+    input_types: Sequence[ChannelType],
+    shapes: Sequence[tuple[int, ...]],
+    channels: Sequence[ChannelType],
+) -> Iterator[TokenType]:
+    """Yields the types of tokens that an operation may return.
 
     Args:
-        fields: of its inputs.
-        shapes: of its inputs.
-        channels: what the channels of a token may be.
+        input_types: types of its inputs.
+        shapes: shapes of its inputs.
+        channels: types that the channels of a token may have.
     """
-    planes = []
-    for field, shape in zip(fields, shapes, strict=True):
-        if isinstance(field, TokenField):
-            planes.append((field.rows, field.columns))
+    sizes = []
+    for input_type, shape in zip(input_types, shapes, strict=True):
+        if isinstance(input_type, TokenType):
+            sizes.append((input_type.rows, input_type.columns))
         elif len(shape) == 4:
-            planes += [tuple(shape[1:3]), tuple(shape[2:4])]  # of channels last, and first
-    for rows, columns in dict.fromkeys(planes):
+            # Rows and columns with channels last, and with channels first.
+            sizes += [(shape[1], shape[2]), (shape[2], shape[3])]
+    for rows, columns in dict.fromkeys(sizes):
         for axis in (1, 2):
-            for one in channels:
-                yield TokenField("tokens", one.group, one, rows, columns, axis)
+            for channel_type in channels:
+                yield TokenType("tokens", channel_type.group, channel_type, rows, columns, axis)

@@ -1,4 +1,4 @@
-"""How arrays turn with the image, by the type of their channels."""
+"""How arrays rotate with the image, by the type of their channels."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
 
 TYPES = ("trivial", "regular")
-ROTATIONS = groups.get("p4")  # all that the pixel grid has
+ROTATIONS = groups.get("p4")  # all rotations of the pixel grid
 RANKS = (2, 3, 4)  # features; images without a channel axis; images and feature maps
 
 
 @dataclass(frozen=True)
-class Field:
-    """What the channels of an array are.
+class ChannelType:
+    """How the channels of an array change when the image is rotated or mirrored.
 
     Args:
-        type: `"trivial"` (a channel is a picture, or an invariant number: its value moves but does
+        name: `"trivial"` (a channel is a plane, or an invariant number: its value moves but does
             not change), `"regular"` (channels `c * |G| + g` are orientations, which permute) or
-            `"invariant"` (an array of no known axes, which stays as it is when the image turns).
-        group: the group whose orientations a regular field carries.
+            `"invariant"` (an array of unknown axes, which does not change at all).
+        group: the group whose orientations regular channels carry.
     """
 
-    type: str
+    name: str
     group: Group
 
     def __str__(self) -> str:
-        return f"{self.type} ({self.group.name})" if self.type == "regular" else self.type
+        return f"{self.name} ({self.group.name})" if self.name == "regular" else self.name
 
     def fits(self, shape: tuple[int, ...], data_format: str) -> bool:
         """Whether an array of this shape, batch included, can hold such channels."""
-        if self.type == "trivial":
+        if self.name == "trivial":
             return len(shape) in RANKS
-        if self.type == "invariant":  # of 2 axes, it is trivial
+        if self.name == "invariant":  # with 2 axes it is trivial
             return len(shape) not in (2, 4)
         return len(shape) in (2, 4) and shape[_channel_axis(data_format)] % self.group.order == 0
 
     def permute(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
-        """What element `g` of `acting`, a subgroup of the field's group, does to the channels."""
-        if self.type in ("trivial", "invariant"):
+        """Applies element `g` of `acting`, a subgroup of the type's group, to the channels."""
+        if self.name in ("trivial", "invariant"):
             return array
         element = self.group.embed(acting)[g]
         return self.group.act_on_fibre(array, element, _channel_axis(data_format))
 
     def move(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
-        """Turns a batch by element `g` of `acting`, a subgroup of the field's group.
+        """Applies element `g` of `acting`, a subgroup of the type's group, to a batch.
 
         Args:
-            array: of shape `(batch, rows, columns, channels)`, channels first if so said, or
+            array: array of shape `(batch, rows, columns, channels)`, or with channels first, or
                 `(batch, rows, columns)`, or `(batch, channels)`.
             acting: the group to which `g` belongs.
             g: int, index of the element.
@@ -61,18 +61,18 @@ class Field:
         Returns:
             The moved array; rows and columns may be exchanged.
         """
-        if array.ndim > 2 and self.type != "invariant":
+        if array.ndim > 2 and self.name != "invariant":
             rows = 2 if array.ndim == 4 and data_format == "channels_first" else 1
             array = acting.act_on_plane(array, g, (rows, rows + 1))
         return np.ascontiguousarray(self.permute(array, acting, g, data_format))
 
 
 @dataclass(frozen=True)
-class SteerableField(Field):
-    """Channels that turn by multiples of the angle, of which quarter turns are tried here.
+class SteerableType(ChannelType):
+    """Channels that rotate by multiples of the angle; the audit tries quarter turns.
 
     Args:
-        type: `"steerable"`.
+        name: `"steerable"`.
         group: a group of rotations.
         fields: `keras_gcnn.layers.Fields`.
     """
@@ -87,19 +87,19 @@ class SteerableField(Field):
         return len(shape) in (2, 4) and shape[_channel_axis(data_format)] == self.fields.channels
 
     def permute(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
-        """What element `g` of `acting`, a group of rotations, does to the channels."""
-        turns = ROTATIONS.embed(acting)[g]
-        matrix = self.fields.representation(turns * np.pi / 2)
+        """Applies element `g` of `acting`, a group of rotations, to the channels."""
+        quarter_turns = ROTATIONS.embed(acting)[g]
+        matrix = self.fields.representation(quarter_turns * np.pi / 2)
         axis = _channel_axis(data_format)
-        turned = np.moveaxis(np.moveaxis(array, axis, -1) @ matrix.T, -1, axis)
-        return turned.astype(array.dtype)
+        rotated = np.moveaxis(np.moveaxis(array, axis, -1) @ matrix.T, -1, axis)
+        return rotated.astype(array.dtype)
 
 
-def field_of(kind: str | Fields, group: Group) -> Field:
-    """A field from the name of its type, or from what it consists of."""
-    if not isinstance(kind, Fields):
-        return Field(kind, group)
-    return SteerableField("steerable", group, kind)
+def channel_type_of(description: str | Fields, group: Group) -> ChannelType:
+    """Returns the channel type with a name, or of a steerable map with these fields."""
+    if not isinstance(description, Fields):
+        return ChannelType(description, group)
+    return SteerableType("steerable", group, description)
 
 
 def _channel_axis(data_format: str) -> int:
@@ -107,31 +107,38 @@ def _channel_axis(data_format: str) -> int:
 
 
 def move_each(
-    field: Field, batch: np.ndarray, acting: Group, elements: Sequence[int], data_format: str
+    channel_type: ChannelType,
+    batch: np.ndarray,
+    acting: Group,
+    elements: Sequence[int],
+    data_format: str,
 ) -> np.ndarray:
-    """Turns every image of a batch by its own element.
+    """Applies to every image of a batch its own element.
 
     Raises:
-        ValueError: if the turned images have different shapes.
+        ValueError: if the moved images have different shapes.
     """
     return np.concatenate(
-        [field.move(batch[i : i + 1], acting, g, data_format) for i, g in enumerate(elements)]
+        [
+            channel_type.move(batch[i : i + 1], acting, g, data_format)
+            for i, g in enumerate(elements)
+        ]
     )
 
 
-def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest difference over the largest expected value.
+def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference divided by the largest expected value.
 
-    Infinite if the shapes differ. A NaN that is expected is no difference.
+    It is infinite if the shapes differ. Where NaN is expected, NaN is no difference.
     """
-    if found.shape != expected.shape:
+    if actual.shape != expected.shape:
         return float("inf")
-    found, expected = found.astype("float64"), expected.astype("float64")
+    actual, expected = actual.astype("float64"), expected.astype("float64")
     with np.errstate(invalid="ignore"):
         difference = np.where(
-            (found == expected) | (np.isnan(found) & np.isnan(expected)),
+            (actual == expected) | (np.isnan(actual) & np.isnan(expected)),
             0.0,
-            np.abs(found - expected),
+            np.abs(actual - expected),
         )
     finite = np.abs(expected[np.isfinite(expected)])
     return float(difference.max(initial=0)) / max(float(finite.max(initial=0)), 1e-30)

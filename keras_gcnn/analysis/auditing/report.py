@@ -8,26 +8,26 @@ import keras
 import numpy as np
 
 from keras_gcnn import groups
-from keras_gcnn.analysis.audit.channel_types import RANKS
-from keras_gcnn.analysis.audit.walk import Finding, Walk
-from keras_gcnn.groups import Group
+from keras_gcnn.analysis.auditing.channel_types import RANKS
+from keras_gcnn.analysis.auditing.walk import Finding, Walk
 from keras_gcnn.model_graph import find_data_format, fitting_group, is_graph, largest_group
+from keras_gcnn.types import GroupLike, Tensor
 
-_MOST_ROWS = 40  # that are printed without being asked for
-_MOST_NAMES = 4  # of layers on a line
+_MOST_ROWS = 40  # a longer table is printed on request only
+_MOST_NAMES = 4  # names of layers on a line of the summary
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Result of `audit`: a finding per layer. It is true if all is well.
+    """Result of `audit`: a finding per layer. It is true if no layer breaks equivariance.
 
     Printed, it is `table()` for small models and `summary()` for large ones.
 
     Args:
         model: name of the model.
-        asked: name of the group under which the images may turn.
-        group: name of the group that the outputs obey, once what is broken is mended: smaller than
-            `asked` after a `Restriction`.
+        asked: name of the group that acts on the images.
+        group: name of the group that the outputs obey once broken layers are mended. It is smaller
+            than `asked` after a `Restriction`.
         findings: one per layer, in the order of the model.
     """
 
@@ -57,74 +57,79 @@ class Audit:
         return self.table() if len(self.findings) <= _MOST_ROWS else self.summary()
 
     def summary(self) -> str:
-        """The verdict, and the broken layers by class and remedy: a line or two for each."""
-        kinds: dict[tuple[str, str], list[str]] = {}
-        for one in self.problems:
-            kinds.setdefault((one.kind, str(one.fix)), []).append(one.layer)
+        """Returns the verdict, and the broken layers by class and remedy, on few lines."""
+        layers: dict[tuple[str, str], list[str]] = {}
+        for finding in self.problems:
+            layers.setdefault((finding.kind, str(finding.fix)), []).append(finding.layer)
         lines = [self._verdict]
-        for (kind, fix), names in kinds.items():
+        for (class_name, fix), names in layers.items():
             rest = len(names) - _MOST_NAMES
             more = f" and {rest} more" if rest > 0 else ""
-            lines += [f"{len(names)} {kind}: {fix}", f"    {', '.join(names[:_MOST_NAMES])}{more}"]
+            lines += [
+                f"{len(names)} {class_name}: {fix}",
+                f"    {', '.join(names[:_MOST_NAMES])}{more}",
+            ]
         if len(self.findings) > _MOST_ROWS:
             lines.append(f"All {len(self.findings)} layers are in table().")
         return "\n".join(lines)
 
     def table(self) -> str:
-        """The verdict, a row for every layer, and what is wrong with every broken one."""
+        """Returns the verdict, a row for every layer, and the problem of each broken layer."""
         rows = [("layer", "class", "output", "channels", "equivariant under")]
         rows += [
             (
-                f.layer,
-                f.kind,
-                str(f.shape),
-                f.field,
-                f.group + ("  <-- broken" if f.problem else ""),
+                finding.layer,
+                finding.kind,
+                str(finding.shape),
+                finding.field,
+                finding.group + ("  <-- broken" if finding.problem else ""),
             )
-            for f in self.findings
+            for finding in self.findings
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        lines += [f"{f.layer}: {f.problem}. To fix: {f.fix}." for f in self.problems]
+        lines += [
+            f"{broken.layer}: {broken.problem}. To fix: {broken.fix}." for broken in self.problems
+        ]
         return "\n".join([self._verdict, *lines])
 
 
 def audit(
     model: keras.Model,
-    group: str | Group | None = None,
+    group: GroupLike | None = None,
     *,
     input_shape: tuple[int, ...] | None = None,
     seed: int = 0,
 ) -> Audit:
-    """Names every layer of a model, ours or Keras's, that breaks equivariance, with the fix.
+    """Names every layer of a model that breaks equivariance, ours or Keras's, with the fix.
 
-    Each layer is measured by itself, with random weights and random input of the shape it has in
-    the model: the input's channels are known from the layers before, and the output's are inferred
-    as whatever commutes with the largest group. Images of one batch are also turned independently,
-    for layers with batch statistics in training too. After a broken layer the walk goes on as if
-    it were mended, so that one walk names them all.
+    Each layer is measured by itself, with random weights and with random input of its shape in the
+    model. The type of the input's channels is known from the layers before. The type of the
+    output's channels is the one with which the layer is equivariant under the largest group. Images
+    of one batch are also rotated independently, and for layers with batch statistics in training
+    too. After a broken layer the walk goes on as if it were mended, so one walk names all of them.
 
     Tokens, `(batch, tokens, channels)`, are followed as long as they are all positions of a map, as
-    `Reshape((rows * columns, channels))` makes them: turning permutes them, which attention without
-    a position embedding commutes with. Where others come up, such as a class token among them or
-    windows of a map, the audit says that it cannot judge what follows. A model's input of three
-    axes is taken for images without channels.
+    after `Reshape((rows * columns, channels))`: a rotation permutes them, and attention without a
+    position embedding commutes with that. For other tokens, such as a class token or windows of a
+    map, the audit reports that it cannot judge the layers that follow. A model's input of three
+    axes counts as images without channels.
 
     Args:
         model: a functional or sequential model. It is not changed.
-        group: str or `keras_gcnn.groups.Group` under which the images may turn; default the largest
-            group of the model's layers, or `"p4m"` if they name none.
-        input_shape: shape of one input, without the batch, of a model that leaves sizes open, such
+        group: str or `keras_gcnn.groups.Group` that acts on the images; default the largest group
+            of the model's layers, or `"p4m"` if they have none.
+        input_shape: shape of one input, without the batch, for a model that leaves sizes open, such
             as `(64, 64, 1)` for `keras.Input((None, None, 1))`.
-        seed: int, for the random weights and inputs.
+        seed: int, seed of the random weights and inputs.
 
     Returns:
         An `Audit`. `bool(audit)` is true if nothing is broken, `audit.problems` lists the broken
         layers, `print(audit.table())` shows the group and type of every tensor, and
-        `print(audit.summary())` the problems by their kinds.
+        `print(audit.summary())` the problems by class of layer.
 
     Raises:
         ValueError: if the model is not a functional or sequential one, is not built, or leaves
@@ -135,7 +140,7 @@ def audit(
     >>> from keras_gcnn import analysis, zoo
     >>> bool(analysis.audit(zoo.lenet("p4")))
     True
-    >>> [f.layer for f in analysis.audit(zoo.lenet("p4", head="flatten")).problems]
+    >>> [broken.layer for broken in analysis.audit(zoo.lenet("p4", head="flatten")).problems]
     ['head']
     """
     if not is_graph(model):
@@ -158,11 +163,11 @@ def audit(
     return Audit(model.name, asked.name, reached.name, tuple(walk.findings))
 
 
-def _known_shape(tensor, input_shape: tuple[int, ...] | None) -> tuple[int, ...]:
-    """The shape of an input without the batch, with open sizes from `input_shape`."""
+def _known_shape(tensor: Tensor, input_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Returns the shape of an input without the batch, with open sizes from `input_shape`."""
     if len(tensor.shape) not in RANKS:
         raise ValueError(
-            f"The input {tensor.name!r} has shape {tensor.shape}. The audit knows images, "
+            f"The input {tensor.name!r} has shape {tensor.shape}. The audit supports images, "
             "(batch, rows, columns, channels), and features, (batch, channels)."
         )
     shape = tuple(tensor.shape[1:])
@@ -176,13 +181,12 @@ def _known_shape(tensor, input_shape: tuple[int, ...] | None) -> tuple[int, ...]
         return shape
     given = tuple(input_shape)
     fits = len(given) == len(shape) and all(
-        isinstance(one, int) and one > 0 and size in (None, one)
-        for one, size in zip(given, shape, strict=True)
+        isinstance(number, int) and number > 0 and size in (None, number)
+        for number, size in zip(given, shape, strict=True)
     )
     if not fits:
         raise ValueError(
             f"input_shape={input_shape} does not fit the input {tensor.name!r}, whose shape "
-            f"without the batch is {shape}. Give positive integers, and those that are known as "
-            "they are."
+            f"without the batch is {shape}. Give positive integers, and repeat the known sizes."
         )
     return given

@@ -1,4 +1,4 @@
-"""The public pictures: each returns its figure, and writes a file only where it is given a path."""
+"""The public plots: each returns its figure, and writes a file only if it gets a path."""
 
 import sys
 
@@ -27,30 +27,30 @@ ARGUMENTS = {
 }
 
 
-def test_every_picture_is_public():
+def test_every_plot_is_tested():
     assert {name for name in analysis.__all__ if name.startswith("plot_")} == ARGUMENTS.keys()
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 @pytest.mark.filterwarnings("error")
-def test_a_picture_returns_its_figure_with_and_without_a_path(name, tmp_path, monkeypatch):
+def test_a_plot_returns_its_figure_with_and_without_a_path(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    draw = getattr(analysis, name)
-    figure = draw(*ARGUMENTS[name])
+    plot = getattr(analysis, name)
+    figure = plot(*ARGUMENTS[name])
     assert isinstance(figure, Figure)
     assert not list(tmp_path.iterdir())
     title = figure.get_suptitle() or figure.axes[0].get_title()
     assert title
-    path = tmp_path / "picture.svg"
-    figure = draw(*ARGUMENTS[name], path, title="What $5 buy")
+    path = tmp_path / "plot.svg"
+    figure = plot(*ARGUMENTS[name], path, title="What $5 buy")
     assert "What $5 buy" in (figure.get_suptitle(), figure.axes[0].get_title())
     assert "<svg" in path.read_text()
 
 
-def test_a_notebook_shows_pictures_without_pyplot():
+def test_a_notebook_shows_plots_without_pyplot():
     before = "matplotlib.pyplot" in sys.modules
     figure = analysis.plot_errors(*ARGUMENTS["plot_errors"])
-    assert figure._repr_png_().startswith(b"\x89PNG")  # by which a notebook shows it
+    assert figure._repr_png_().startswith(b"\x89PNG")  # a notebook calls it
     assert ("matplotlib.pyplot" in sys.modules) == before
     if before:
         assert not sys.modules["matplotlib.pyplot"].get_fignums()
@@ -59,13 +59,13 @@ def test_a_notebook_shows_pictures_without_pyplot():
 def test_latent_vectors_of_several_sets_and_of_named_classes():
     plane = VECTORS[:, :2]
     names = np.array(["cat", "dog"])[LABELS]
-    figure = analysis.plot_latent_vectors({"upright": plane, "turned": -plane}, names)
-    assert [axes.get_title() for axes in figure.axes] == ["upright", "turned"]
+    figure = analysis.plot_latent_vectors({"upright": plane, "rotated": -plane}, names)
+    assert [axes.get_title() for axes in figure.axes] == ["upright", "rotated"]
     drawn = np.concatenate([one.get_offsets() for axes in figure.axes for one in axes.collections])
-    # All are shown from the mean of the first set, and only turned or mirrored.
+    # All are shown from the mean of the first set, rotated or mirrored.
     by_class = np.argsort(LABELS, kind="stable")
     moved = np.concatenate([plane[by_class], -plane[by_class]]) - plane.mean(axis=0)
-    drawn = np.asarray(drawn)  # of a masked array
+    drawn = np.asarray(drawn)  # from a masked array
     np.testing.assert_allclose(drawn @ drawn.T, moved @ moved.T, atol=1e-12)
 
 
@@ -79,7 +79,7 @@ def test_latent_vectors_of_several_sets_and_of_named_classes():
         ({"a": np.zeros((5, 2)), "b": np.zeros((5, 3))}, np.zeros(5), "do not fit"),
     ],
 )
-def test_latent_vectors_that_cannot_be_drawn_are_refused(vectors, labels, message):
+def test_latent_vectors_that_cannot_be_plotted_are_refused(vectors, labels, message):
     with pytest.raises(ValueError, match=message):
         analysis.plot_latent_vectors(vectors, labels)
 
