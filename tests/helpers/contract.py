@@ -151,7 +151,8 @@ CASES = [
 def constructor_arguments(layer_class):
     """Names of all arguments that the class and its parents, up to Keras's base, take."""
     names = set()
-    for parent in layer_class.__mro__[: layer_class.__mro__.index(keras.Layer)]:
+    parents = layer_class.__mro__[: layer_class.__mro__.index(keras.Layer)]
+    for parent in (parent for parent in parents if "__init__" in vars(parent)):
         for name, parameter in inspect.signature(parent.__init__).parameters.items():
             if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 names.add(name)
