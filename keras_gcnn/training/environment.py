@@ -53,7 +53,7 @@ def now() -> str:
     return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
 
 
-def describe(devices: int = 1) -> dict[str, str | int | None]:
+def describe(devices: int = 1) -> dict[str, str | int | float | None]:
     """Returns versions, hardware, date, and the load of the machine.
 
     Args:
