@@ -29,7 +29,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "resnet20 p4m": {"builder": "resnet20", "group": "p4m"},
     "resnet44 p4": {"builder": "resnet44", "group": "p4"},
     "so2cnn": {"builder": "so2cnn"},
-    "so2cnn seed": {"builder": "so2cnn", "variant": "seed"},
+    "so2cnn report": {"builder": "so2cnn", "variant": "report"},
     "vae so2": {"builder": "vae", "group": "so2"},
     "vae so2, encoder": {"builder": "vae", "group": "so2", "part": "encoder"},
     "vae so2, decoder": {"builder": "vae", "group": "so2", "part": "decoder"},

@@ -80,6 +80,14 @@ def check_above_zero(argument: str, value: float, example: float = 1e-6) -> floa
     return float(value)
 
 
+def check_from_zero(argument: str, value: float, example: float = 1.0) -> float:
+    """Returns a finite number from 0 as a float; raises a `ValueError` for everything else."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0 <= value < float("inf"):
+        raise ValueError(f"{argument}={value!r} has to be a number from 0, e.g. {example}.")
+    return float(value)
+
+
 def check_rate(argument: str, value: float) -> float:
     """Returns a share from 0 to below 1 as a float; raises a `ValueError` for everything else."""
     number = isinstance(value, Real) and not isinstance(value, bool)  # NumPy's too

@@ -1,24 +1,52 @@
-"""What the measures ask of a model: its layers, its data format, its group."""
+"""The graph of a Keras model: its layers, their calls, data format and group."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 
 from keras_gcnn import groups
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.layers.common.lineage import is_graph
 
-__all__ = [
-    "all_layers",
-    "find_data_format",
-    "fitting_group",
-    "is_graph",
-    "largest_group",
-    "own_group",
-]
+
+def is_graph(model: object) -> bool:
+    """Whether a model is only the graph of its layers: a functional or a sequential model.
+
+    A subclass with a `call` of its own may compute anything there.
+    """
+    if not isinstance(model, keras.Model):
+        return False
+    graph = isinstance(model, keras.Sequential) or hasattr(model, "_run_through_graph")
+    caller = next(base for base in type(model).__mro__ if "call" in vars(base))
+    return graph and caller.__module__.startswith("keras.")
+
+
+# Keras has no public walk over a graph. Its own cloning of models uses these private members.
+def run_graph(
+    model: keras.Model,
+    inputs: Any,
+    replacement: Callable[[keras.Operation], Callable],
+) -> Any:
+    """Returns the outputs of a functional model with other operations in place of its own.
+
+    Args:
+        model: functional model.
+        inputs: tensors, or objects that stand for them, in any structure.
+        replacement: function that returns what to call in place of an operation.
+    """
+    return model._run_through_graph(keras.tree.flatten(inputs), operation_fn=replacement)
+
+
+def calls_in(model: keras.Model) -> list[Any]:
+    """Returns the calls of operations in a functional model, as nodes of Keras.
+
+    Each has an `operation` and its `input_tensors`; the model's inputs are left out.
+    """
+    nodes = [node for level in model._nodes_by_depth.values() for node in level]
+    return [node for node in nodes if not node.is_input]
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.Layer]:

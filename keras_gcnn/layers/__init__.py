@@ -3,8 +3,7 @@
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.base import EquivarianceWarning
 from keras_gcnn.layers.common.building import build_for
-from keras_gcnn.layers.group import inference_convolution  # noqa: F401 - registers its layer
-from keras_gcnn.layers.group.convolution import GConv2D, LiftingConv2D
+from keras_gcnn.layers.group.convolution import GConv2D, GConv2DTranspose, LiftingConv2D
 from keras_gcnn.layers.group.dropout import GDropout
 from keras_gcnn.layers.group.normalization import GBatchNormalization
 from keras_gcnn.layers.group.orientation_pooling import GGlobalPooling, GPooling
@@ -12,7 +11,6 @@ from keras_gcnn.layers.group.pose import GOrientation, TurnByVector
 from keras_gcnn.layers.group.restriction import Restriction
 from keras_gcnn.layers.group.separable import GSeparableConv2D
 from keras_gcnn.layers.group.spatial_pooling import GAveragePooling2D, GMaxPooling2D
-from keras_gcnn.layers.group.transposed import GConv2DTranspose
 from keras_gcnn.layers.latent.direction import UnitDirection
 from keras_gcnn.layers.latent.sampling import GaussianSampling
 from keras_gcnn.layers.latent.von_mises_fisher import (

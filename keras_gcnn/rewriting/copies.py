@@ -1,4 +1,4 @@
-"""Weights of a layer in another one like it."""
+"""Copies the weights of a layer into another layer of the same configuration."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import keras
 
 
 def copy_weights(layer: keras.Layer, twin: keras.Layer) -> None:
-    """Gives a built layer the weights of another one with the same configuration.
+    """Gives a built layer the weights of another layer with the same configuration.
 
-    They go by their names where these differ, since a layer that was quantized after it was built
-    lists them in another order than its twin, which was built quantized.
+    Weights are matched by name where the names are unique: a layer that was quantized after it was
+    built lists its weights in another order than its twin, which was built quantized.
     """
     if getattr(layer, "lora_enabled", False):
-        twin.lora_alpha = layer.lora_alpha  # which Keras sets to the rank
+        twin.lora_alpha = layer.lora_alpha  # Keras sets it to the rank
     names = [weight.name for weight in layer.weights]
-    named = {weight.name: weight for weight in twin.weights}
-    if len(named) == len(names) and named.keys() == set(names):
+    twin_weights = {weight.name: weight for weight in twin.weights}
+    if len(twin_weights) == len(names) and twin_weights.keys() == set(names):
         for weight in layer.weights:
-            named[weight.name].assign(weight)
+            twin_weights[weight.name].assign(weight)
     else:
         twin.set_weights(layer.get_weights())
+    if hasattr(twin, "finalize_state"):  # for layers that are adapted to data
+        twin.finalize_state()

@@ -1,4 +1,4 @@
-"""Batch normalisation as part of the convolution before it."""
+"""Folds batch normalisations into the linear layers before them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,12 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_gcnn import layers
 from keras_gcnn.layers.common.shared_normalization import SharedBatchNormalization
-from keras_gcnn.layers.common.stock_convolution import Conv2D, Conv2DTranspose
 
-# Linear layers that can take in what follows them.
-_OWN = (
-    layers.LiftingConv2D,
-    layers.GConv2D,
-    layers.GConv2DTranspose,
-    layers.GSeparableConv2D,
-    layers.SteerableConv2D,
-    layers.SteerableConv2DTranspose,
-    layers.InvariantMap,
-    Conv2D,
-    Conv2DTranspose,
-)
-_STOCK = (
+LINEAR = (None, keras.activations.linear)
+
+# Stock layers whose kernel and bias can take in what follows.
+_LINEAR_LAYERS = (
     keras.layers.Conv1D,
     keras.layers.Conv2D,
     keras.layers.Conv3D,
@@ -35,28 +24,32 @@ _STOCK = (
 )
 
 
-LINEAR = (None, keras.activations.linear)
-
-
 class Affine(NamedTuple):
-    """What a batch normalisation does to every channel at inference."""
+    """Scale and shift that a batch normalisation applies to each channel at inference."""
 
     scale: np.ndarray
     shift: np.ndarray
 
-    def weights(self, kernel: np.ndarray, bias: np.ndarray | None, channels=(-1,)) -> list:
-        """Kernel and bias of a layer that does the same after its own.
+    def weights(
+        self, kernel: np.ndarray, bias: np.ndarray | None, channels: tuple[int, ...] = (-1,)
+    ) -> list[np.ndarray]:
+        """Returns the kernel and bias of a linear layer that scales and shifts its outputs.
 
         Args:
-            kernel: of the layer.
-            bias: likewise, or None.
-            channels: axes of the kernel that the output channels are laid out along.
+            kernel: kernel of the layer without scale and shift.
+            bias: its bias, or None.
+            channels: axes of the kernel along which the output channels are laid out.
         """
         shape = np.ones(kernel.ndim, dtype=int)
         for axis in channels:
             shape[axis] = kernel.shape[axis]
-        moved = 0 if bias is None else bias.astype("float64")
-        return [kernel * self.scale.reshape(shape), moved * self.scale + self.shift]
+        old_bias = 0 if bias is None else bias.astype("float64")
+        return [kernel * self.scale.reshape(shape), old_bias * self.scale + self.shift]
+
+
+def is_linear_stock_layer(layer: object) -> bool:
+    """Whether a stock layer has a kernel and at most a bias, and is neither quantized nor LoRA."""
+    return type(layer) in _LINEAR_LAYERS and len(layer.weights) <= 2
 
 
 def kernel_channels(layer: keras.Layer) -> tuple[int, ...]:
@@ -68,43 +61,46 @@ def kernel_channels(layer: keras.Layer) -> tuple[int, ...]:
 
 
 def is_normalization(layer: object) -> bool:
-    """Whether a layer is a batch normalisation, stock or shared among channels."""
+    """Whether a layer is a batch normalisation, either stock or shared among channels."""
     return isinstance(layer, SharedBatchNormalization) or (
         type(layer) is keras.layers.BatchNormalization and not getattr(layer, "renorm", False)
     )
 
 
-def takes_in(layer: object, normalization: keras.layers.BatchNormalization) -> bool:
-    """Whether a layer can take in a normalisation that directly follows it, without rounding."""
-    if type(layer) not in (*_OWN, *_STOCK):
-        return False
-    if type(layer) in _STOCK and len(layer.weights) > 2:  # quantized, or with more beside them
-        return False
+def fits(layer: keras.Layer, normalization: keras.layers.BatchNormalization) -> bool:
+    """Whether folding a normalisation into the linear layer before it is exact.
+
+    The layer must not have an activation, both must compute in full precision, and the
+    normalisation must act on the channels of the layer.
+    """
     activation = getattr(layer, "activation", None)
-    full = {layer.compute_dtype, normalization.compute_dtype} in ({"float32"}, {"float64"})
+    dtypes = {layer.compute_dtype, normalization.compute_dtype}
     rank = normalization.input_spec.ndim
     axis = 1 if getattr(layer, "data_format", None) == "channels_first" else rank - 1
-    aligned = normalization.axis % rank == axis
-    return activation in LINEAR and full and aligned
+    return (
+        activation in LINEAR
+        and dtypes in ({"float32"}, {"float64"})
+        and normalization.axis % rank == axis
+    )
 
 
 def affine(layer: keras.layers.BatchNormalization) -> Affine:
-    """Scale and shift of every channel."""
-    found = statistics(layer)
-    scale = found.get("gamma", 1) / np.sqrt(found["moving_variance"] + layer.epsilon)
-    return Affine(scale, found.get("beta", 0) - found["moving_mean"] * scale)
+    """Returns the scale and shift that a batch normalisation applies at inference."""
+    weights = _channel_weights(layer)
+    scale = weights.get("gamma", 1) / np.sqrt(weights["moving_variance"] + layer.epsilon)
+    return Affine(scale, weights.get("beta", 0) - weights["moving_mean"] * scale)
 
 
-def statistics(layer: keras.layers.BatchNormalization) -> dict[str, np.ndarray]:
-    """The weights of the stock layer that does the same, by name, in double precision."""
+def _channel_weights(layer: keras.layers.BatchNormalization) -> dict[str, np.ndarray]:
+    """The weights by name, with one number per channel, in double precision."""
     if isinstance(layer, SharedBatchNormalization):
-        found = layer.expanded_statistics()
+        weights = layer.expanded_statistics()
     else:
         names = ("gamma", "beta", "moving_mean", "moving_variance")
         variables = {name: getattr(layer, name, None) for name in names}
-        found = {
-            name: keras.ops.convert_to_numpy(one)
-            for name, one in variables.items()
-            if one is not None
+        weights = {
+            name: keras.ops.convert_to_numpy(variable)
+            for name, variable in variables.items()
+            if variable is not None
         }
-    return {name: array.astype("float64") for name, array in found.items()}
+    return {name: array.astype("float64") for name, array in weights.items()}

@@ -1,39 +1,43 @@
-"""A trained network in the form that computes its outputs in the shortest time."""
+"""Converts a trained network to one that computes the same outputs in less time."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import keras
 
 from keras_gcnn.layers import FourierActivation, SteerableAveragePooling2D
-from keras_gcnn.layers.group.inference_convolution import InferenceConv2D
+from keras_gcnn.layers.common.stock_convolution import InferenceConv2D
+from keras_gcnn.rewriting.engine import rewrite
 from keras_gcnn.rewriting.folding import LINEAR
-from keras_gcnn.rewriting.graph import Graph
-from keras_gcnn.rewriting.plain import converted
+from keras_gcnn.rewriting.plain.conversion import PlainBook
+from keras_gcnn.rewriting.rule_book import RuleBook
+from keras_gcnn.types import Shape
 
-# What it computes in fewer passes than stock layers do.
+# Layers that take fewer passes over the map than the stock layers that replace them.
 _KEPT = (FourierActivation, SteerableAveragePooling2D)
 _POINTWISE = {
     keras.layers.ReLU: keras.activations.relu,
     keras.layers.ELU: keras.activations.elu,
 }
-_ANY = ("name", "dtype", "trainable")  # entries of a layer's configuration that do not say what
+_NO_EFFECT = ("name", "dtype", "trainable")  # config entries that do not affect the function
 
 
 def for_inference(model: keras.Model, *, scale: float | None = None) -> keras.Model:
-    """A network with the same outputs that takes less time for them, on the backend in use.
+    """Converts a network to one with the same outputs that takes less time on the backend in use.
 
-    Kernels are laid out once instead of in every call, batch normalisations are taken into the
-    convolutions before them, and so are activations. Unlike `to_plain` it needs this library,
-    whose convolutions take less time on JAX and PyTorch than Keras's.
+    Kernels are expanded once rather than in each call, and batch normalisations and activations are
+    folded into the convolutions before them. Unlike the result of `to_plain`, the new network needs
+    this library, whose convolutions are faster on JAX and PyTorch than Keras's.
 
     Args:
-        model: functional or sequential model of this library's layers and stock ones, models inside
-            it included, or an autoencoder of `zoo.vae`. It is left as it is.
+        model: functional or sequential model of this library's layers and stock layers, or an
+            autoencoder of `zoo.vae`. It may hold other models. It is not changed.
         scale: float by which the inputs are multiplied first, e.g. 1/255 for pixels of 8 bits.
 
     Returns:
-        A functional `keras.Model` that shares no weights with the given one. It is saved and loaded
-        as any, and is not meant to be trained.
+        A functional `keras.Model` that shares no weights with the given one. It can be saved and
+        loaded like any other, and is not meant to be trained.
 
     Raises:
         TypeError, ValueError: as `to_plain`.
@@ -46,61 +50,63 @@ def for_inference(model: keras.Model, *, scale: float | None = None) -> keras.Mo
     >>> keras_gcnn.export.for_inference(network).predict(images, verbose=0).shape
     (1, 10)
     """
-    # Of models inside the model a convolution may be followed by what is outside.
-    graph = Graph(converted(model, fold=True, flatten=True, keep=_KEPT).model(scale))
-    activations, gone = {}, set()
-    for before, after, _ in graph.chains():
-        activation = _activation(after)
-        if activation is not None and _takes_in(before, after):
-            activations[id(before)] = activation
-            gone.add(id(after))
-    found: dict[int, keras.Layer] = {}
-
-    def follow(operation: keras.Operation):
-        if id(operation) in gone:
-            return lambda inputs, **rest: inputs
-        if not _is_convolution(operation):
-            return operation
-        if id(operation) not in found:
-            found[id(operation)] = _convolution(operation, activations.get(id(operation)))
-        return found[id(operation)]
-
-    return graph.rebuilt(follow)
+    # Flat, so that activations behind a model are folded into the last convolution inside it.
+    plain = rewrite(model, PlainBook(kept=_KEPT), flatten=True, scale=scale)
+    return rewrite(plain, inference_rules)
 
 
-def _is_convolution(operation: keras.Operation) -> bool:
-    """Whether it is a convolution of all channels with all, of numbers as they are."""
-    plain = type(operation) is keras.layers.Conv2D and operation.groups == 1
-    return plain and len(operation.weights) <= 2  # quantized, or with more beside them
+class InferenceBook(RuleBook):
+    """The rules that replace stock convolutions by faster ones and fold activations into them.
+
+    Other layers are not copied: the model that this book rewrites is thrown away.
+    """
+
+    def twin(self, layer: keras.Layer, name: str, change: Callable | None) -> keras.Layer:
+        """Returns the layer itself unless there is a rule for it."""
+        return super().twin(layer, name, change) if self.has_twin_rule(layer) else layer
+
+    def fold(
+        self, layer: keras.Operation, following: keras.Operation, shape: Shape
+    ) -> Callable | None:
+        """Returns the activation that can be folded into a convolution."""
+        if not _is_full_convolution(layer) or layer.activation not in LINEAR:
+            return None
+        activation = _pointwise_activation(following)
+        if activation is None or layer.compute_dtype != following.compute_dtype:
+            return None
+        return activation
 
 
-def _takes_in(before: keras.Operation, after: keras.Layer) -> bool:
-    return (
-        _is_convolution(before)
-        and before.activation in LINEAR
-        and before.compute_dtype == after.compute_dtype
-    )
+inference_rules = InferenceBook()
 
 
-def _activation(layer: keras.Operation):
-    """The function that a layer applies to every number, if it is one for a convolution."""
+@inference_rules.twin_rule(keras.layers.Conv2D)
+def convolution(
+    layer: keras.layers.Conv2D, name: str, activation: Callable | None
+) -> keras.layers.Conv2D:
+    """Returns the same convolution as this library computes it, with the folded activation."""
+    if not _is_full_convolution(layer):
+        return layer
+    config = layer.get_config()
+    if activation is not None:
+        config["activation"] = keras.activations.serialize(activation)
+    return InferenceConv2D.from_config(config)
+
+
+def _is_full_convolution(operation: keras.Operation) -> bool:
+    """Whether it is a convolution of all channels, neither quantized nor with LoRA."""
+    full = type(operation) is keras.layers.Conv2D and operation.groups == 1
+    return full and len(operation.weights) <= 2
+
+
+def _pointwise_activation(layer: keras.Operation) -> Callable | None:
+    """Returns the function that a layer applies to every number if a convolution can apply it."""
     if type(layer) is keras.layers.Activation:
-        # Others may look at the whole map, as a softmax does, and at its axes.
+        # Others, such as softmax, may look at the whole map and at its axes.
         return layer.activation if layer.activation in _POINTWISE.values() else None
     function = _POINTWISE.get(type(layer))
     if function is None:
         return None
-    given, default = layer.get_config(), type(layer)().get_config()
-    same = all(given[name] == default[name] for name in default if name not in _ANY)
+    config, default = layer.get_config(), type(layer)().get_config()
+    same = all(config[name] == default[name] for name in default if name not in _NO_EFFECT)
     return function if same else None
-
-
-def _convolution(layer: keras.layers.Conv2D, activation) -> InferenceConv2D:
-    """The same convolution, with an activation if it has none."""
-    config = layer.get_config()
-    if activation is not None:
-        config["activation"] = keras.activations.serialize(activation)
-    twin = InferenceConv2D.from_config(config)
-    twin.build_from_config(layer.get_build_config())
-    twin.set_weights(layer.get_weights())
-    return twin

@@ -11,6 +11,7 @@ from typing import Any
 
 import filelock
 
+from keras_gcnn.former_names import update_table
 from keras_gcnn.training import atomic_files as files
 from keras_gcnn.tuning.recipe import SearchRecipe
 
@@ -63,6 +64,7 @@ class SearchFolder:
                 lambda one: isinstance(one["search"], dict),
                 "It does not say which search the folder holds. Choose another (--run-dir).",
             )
+            content["search"] = update_table(content["search"])
             changes = _changes(_frozen(content), _frozen(self._content))
             if changes:
                 raise ValueError(

@@ -11,6 +11,7 @@ from keras_gcnn.training.recipes import loading as recipe_file
 from keras_gcnn.training.recipes.tables import (
     Arguments,
     Backend,
+    BuilderTable,
     DataTable,
     EvaluationTable,
     LatentTable,
@@ -23,7 +24,7 @@ _SEARCHED = ("optimizer", "learning_rate", "optimizer_arguments")
 _TRIALS = 30
 
 
-class SearchTable(Table):
+class SearchTable(BuilderTable):
     """`[search]`: arguments of `keras_gcnn.tuning.hypermodel`, and how it is searched over."""
 
     builder: str

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable
 from textwrap import indent
+from typing import Any
 
 import keras
 
+from keras_gcnn import former_names
+from keras_gcnn.layers.common.base import frames_to_caller
 from keras_gcnn.zoo import published
 
 ARGUMENTS = """\
@@ -52,27 +56,39 @@ Raises:
         another network."""
 
 
-def _given(signature: inspect.Signature, args: tuple, kwargs: dict) -> dict | None:
-    """The arguments by their names; None if they do not fit, which the function itself tells."""
+def _bind(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of a call by their present names.
+
+    Warns of names of version 0.1, and raises Python's own `TypeError` if the call does not fit.
+    """
+    kwargs, renamed = former_names.update(function.__name__, kwargs)
     try:
-        return signature.bind(*args, **kwargs).arguments
+        given = inspect.signature(function).bind(*args, **kwargs).arguments
     except TypeError:
-        return None
+        function(*args, **kwargs)  # raises an error that names the function
+        raise
+    given, more = former_names.update(function.__name__, given)
+    for sentence in (*renamed, *more):
+        warnings.warn(
+            f"keras_gcnn.zoo.{function.__name__}: {sentence}",
+            DeprecationWarning,
+            stacklevel=frames_to_caller(),
+        )
+    return given
 
 
 def with_default_shape(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
     """Has the default of `input_shape` follow the data format, which may be Keras's own."""
-    signature = inspect.signature(function)
-    rows, columns, channels = signature.parameters["input_shape"].default
+    rows, columns, channels = inspect.signature(function).parameters["input_shape"].default
 
     @functools.wraps(function)
     def build(*args, **kwargs) -> keras.Model:
-        given = _given(signature, args, kwargs)
-        if given is not None and "input_shape" not in given:
-            form = given.get("data_format") or keras.config.image_data_format()
-            if form == "channels_first":
-                kwargs["input_shape"] = (channels, rows, columns)
-        return function(*args, **kwargs)
+        given = _bind(function, args, kwargs)
+        if "input_shape" not in given:
+            data_format = given.get("data_format") or keras.config.image_data_format()
+            if data_format == "channels_first":
+                given["input_shape"] = (channels, rows, columns)
+        return function(**given)
 
     return build
 
@@ -88,9 +104,9 @@ def builder(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
 
     @functools.wraps(function)
     def build(*args, **kwargs) -> keras.Model:
-        given = _given(signature, args, kwargs)
-        if given is None or not published.is_name(given.get("weights")):
-            return shaped(*args, **kwargs)
+        given = _bind(function, args, kwargs)
+        if not published.is_name(given.get("weights")):
+            return shaped(**given)
         defaults = {key: one.default for key, one in signature.parameters.items()}
         return published.load(function, given, defaults)
 

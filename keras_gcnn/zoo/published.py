@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from keras_gcnn import groups
+from keras_gcnn import former_names, groups
 
 # What tells trained networks of one builder on one data set apart.
 _SELECTS = ("group", "convolution", "restrict_after", "depth", "variant")
@@ -70,6 +70,7 @@ def entries() -> tuple[Published, ...]:
     found = []
     for card in cards:
         content = json.loads(card.read_text(encoding="utf-8"))
+        content["arguments"], _ = former_names.update(content["builder"], content["arguments"])
         found.append(Published(**{key: content[key] for key in Published.__dataclass_fields__}))
     return tuple(found)
 

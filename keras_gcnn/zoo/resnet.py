@@ -20,7 +20,7 @@ from keras_gcnn.zoo.builder import builder
 # Body, widths of the ordinary network, head and downsampling.
 _VARIANTS = {
     None: (residual.post_activation, (16, 32, 64), "invariant", "exact"),
-    "seed": (residual.post_activation, (16, 32, 64), "orientations", "stride"),
+    "report": (residual.post_activation, (16, 32, 64), "orientations", "stride"),
     "cohen": (residual.pre_activation, (32, 64, 128), "orientations", "stride"),
 }
 
@@ -63,7 +63,7 @@ def resnet(
         {arguments}
         depth: int, number of layers: 8, 14, 20, 26, 32, 38, 44, ...
         variant: None (normalisation after the convolutions, which have no bias; head `"invariant"`,
-            downsampling `"exact"`), or a published form: `"seed"`, the same blocks with the head
+            downsampling `"exact"`), or a published form: `"report"`, the same blocks with the head
             `"orientations"` and downsampling `"stride"` (with `depth=44`: 661,338 parameters on Z2,
             660,082 on P4, 673,420 on P4M); `"cohen"`, Cohen & Welling's, with normalisation before
             the convolutions, biases, and the same head and downsampling (2,622,878 on P4M). `head`

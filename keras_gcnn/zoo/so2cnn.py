@@ -63,7 +63,7 @@ _VARIANTS = {
         window=steerable.WINDOW,
         normalized=True,
     ),
-    "seed": _Variant(
+    "report": _Variant(
         fields=(16, 16, 32),
         kernel_sizes=(3, 3, 3),
         max_frequency=4,
@@ -125,12 +125,12 @@ def so2cnn(
     the error of sampling.
 
     Args:
-        variant: None for the best network for its cost, or `"seed"` for one with 3x3 kernels on
+        variant: None for the best network for its cost, or `"report"` for one with 3x3 kernels on
             Gaussian rings, without blur, whose invariant channels are from one position each: the
             network of the published figures, with 38,442 parameters.
         fields: regular fields per convolution, each with all frequencies up to `max_frequency`. The
-            default is `(8, 12, 16)`, for `"seed"` `(16, 16, 32)`. With `parameters`, proportions.
-        kernel_sizes: odd rows and columns per convolution; default `(7, 5, 5)`, for `"seed"`
+            default is `(8, 12, 16)`, for `"report"` `(16, 16, 32)`. With `parameters`, proportions.
+        kernel_sizes: odd rows and columns per convolution; default `(7, 5, 5)`, for `"report"`
             `(3, 3, 3)`.
         max_frequency: int, highest frequency of the fields; default 4.
         input_shape: rows, columns, channels (channels first if `data_format` says so). Pixels are
@@ -162,7 +162,7 @@ def so2cnn(
 
     >>> import math
     >>> from keras_gcnn import zoo
-    >>> network = zoo.so2cnn(variant="seed")
+    >>> network = zoo.so2cnn(variant="report")
     >>> sum(math.prod(weight.shape) for weight in network.trainable_variables)
     38442
 

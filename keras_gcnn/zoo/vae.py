@@ -48,7 +48,7 @@ class _Variant:
 _VARIANTS = {
     None: _Variant((8, 12, 16), (16, 24, 24), (7, 5, 5), 4, 64, (64, 32, 16), 0.0),
     "mlp": _Variant((), (256, 128), (), 0, 0, (128, 256), 0.0),
-    "seed": _Variant((64, 64, 128), (64, 64, 128), (5, 5, 5), 6, 128, (128, 64, 32), 0.1),
+    "report": _Variant((64, 64, 128), (64, 64, 128), (5, 5, 5), 6, 128, (128, 64, 32), 0.1),
 }
 
 
@@ -98,17 +98,18 @@ def vae(
         latent_dim: int, coordinates of a latent vector; on the sphere at least 2.
         beta: float, the weight of the divergence from the prior in the loss, or a
             `keras.optimizers.schedules.LearningRateSchedule` of the training step.
-        max_frequency: int, highest frequency of the fields under SO(2). Default 4, for `"seed"` 6.
+        max_frequency: int, highest frequency of the fields under SO(2); default 4, for `"report"`
+            6.
         input_shape: rows, columns, channels (channels first if `data_format` says so), from 28 rows
             and columns, under SO(2) from 25, with dense layers from 1. Pixels are floats in [0, 1].
-        variant: None for a network that a laptop trains, `"seed"` for the large one of the
+        variant: None for a network that a laptop trains, `"report"` for the large one of the
             published figures, with 5x5 kernels and dropout of 0.1, or `"mlp"` for dense layers, on
             `"z2"` alone: the network of Davidson et al., section 5.2.
         widths: fields per convolution of the encoder. Default `(8, 12, 16)` under SO(2) and
-            `(16, 24, 24)` / sqrt(|G|) on other groups, for `"seed"` `(64, 64, 128)`, likewise; of
+            `(16, 24, 24)` / sqrt(|G|) on other groups, for `"report"` `(64, 64, 128)`, likewise; of
             dense layers units, `(256, 128)`. With `parameters`, proportions.
         decoder_widths: channels of the decoder's three transposed convolutions. Default
-            `(64, 32, 16)`, for `"seed"` `(128, 64, 32)`; of dense layers units, `(128, 256)`.
+            `(64, 32, 16)`, for `"report"` `(128, 64, 32)`; of dense layers units, `(128, 256)`.
         parameters: int: the encoder nearest to the ratio of `widths` with which the whole model has
             at most so many trainable parameters, and at least 98 % of them.
         orientation: bool, whether the image is drawn at its own angle. Needs a group of rotations.

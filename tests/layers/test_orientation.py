@@ -142,7 +142,7 @@ def test_unit_directions_are_the_stock_layers(dtype, rng):
     np.testing.assert_array_equal(found[0], 0)
     assert layer.compute_output_shape((None, 3, 2)) == (None, 3, 2)
     assert UnitDirection.from_config(layer.get_config()).get_config() == layer.get_config()
-    with pytest.raises(ValueError, match="needs to know the last axis"):
+    with pytest.raises(ValueError, match="needs an input with a known last axis"):
         UnitDirection().build((2, None))
 
 
@@ -175,11 +175,11 @@ def test_half_precision(half, rng):
 
 
 def test_mistakes():
-    with pytest.raises(ValueError, match="takes the pair of maps"):
+    with pytest.raises(ValueError, match="takes a pair of maps"):
         TurnByVector()(np.ones((2, 5, 5, 1)))
-    with pytest.raises(ValueError, match="takes the pair of maps"):
+    with pytest.raises(ValueError, match="takes a pair of maps"):
         TurnByVector()([np.ones((2, 5, 5, 1)), np.ones((2, 3))])
-    with pytest.raises(ValueError, match="needs to know the rows and columns"):
+    with pytest.raises(ValueError, match="needs maps with known rows and columns"):
         TurnByVector()([keras.Input((None, None, 1)), keras.Input((2,))])
     with pytest.raises(ValueError, match="no multiple of 4"):
         GOrientation("p4")(np.ones((2, 5, 5, 3)))

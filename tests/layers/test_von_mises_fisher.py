@@ -132,11 +132,11 @@ def test_other_dtypes(policy, pair):
 def test_mistakes():
     with pytest.raises(ValueError, match="dim=1 has to be an integer from 2"):
         VonMisesFisherHead(1)
-    with pytest.raises(ValueError, match="least=-1 has to be 0 or more"):
+    with pytest.raises(ValueError, match="least=-1 has to be a number from 0"):
         VonMisesFisherHead(3, least=-1)
     with pytest.raises(ValueError, match="dim=1 has to be an integer from 2"):
         KLToUniform(1)
-    with pytest.raises(ValueError, match="beta=-1 has to be 0 or more"):
+    with pytest.raises(ValueError, match="beta=-1 has to be a number from 0"):
         KLToUniform(3, beta=-1)
     with pytest.raises(ValueError, match="at_inference"):
         VonMisesFisherSampling(at_inference="mode")

@@ -127,7 +127,7 @@ def test_a_wrong_dropout_is_refused(builder, wrong):
 
 
 def test_a_wrong_variant_is_refused():
-    with pytest.raises(ValueError, match=r"variant='resnet' is not available.*'seed', 'cohen'"):
+    with pytest.raises(ValueError, match=r"variant='resnet' is not available.*'report', 'cohen'"):
         zoo.resnet44(variant="resnet")
 
 

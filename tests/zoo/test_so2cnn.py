@@ -9,7 +9,7 @@ from tests.zoo.networks import build, compiled, count, images
 from tests.zoo.test_equivariance import SIZES, policy
 
 SMALL = {"fields": (2, 3, 3), "max_frequency": 2, "kernel_sizes": (5, 3, 3), "samples": 8}
-VARIANTS = pytest.mark.parametrize("variant", [None, "seed"])
+VARIANTS = pytest.mark.parametrize("variant", [None, "report"])
 
 
 def small(**arguments):
@@ -43,7 +43,7 @@ def test_training_mode_is_exact_for_images_turned_one_by_one():
 
 
 def test_the_published_size():
-    assert count(zoo.so2cnn(variant="seed")) == 38_442
+    assert count(zoo.so2cnn(variant="report")) == 38_442
     assert count(zoo.so2cnn()) <= 38_500
 
 
@@ -103,7 +103,7 @@ def test_mixed_precision_returns_full_precision_logits():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"variant": "cohen"}, "Choose one of None, 'seed'"),
+        ({"variant": "cohen"}, "Choose one of None, 'report'"),
         ({"fields": (8, 8)}, "differ in length"),
         ({"fields": (8, 8, 0)}, "3 positive integers"),
         ({"kernel_sizes": (4, 3, 3)}, "odd positive integers"),

@@ -359,7 +359,7 @@ def test_export(tmp_path):
         ({"beta": -1}, "beta=-1 has to be a number from 0"),
         ({"beta": float("nan")}, "beta=nan has to be"),
         ({"beta": "high"}, "beta='high' has to be"),
-        ({"variant": "large"}, "Choose one of None, 'mlp', 'seed'"),
+        ({"variant": "large"}, "Choose one of None, 'mlp', 'report'"),
         ({"max_frequency": -1}, "integer from 0"),
         ({"input_shape": (24, 28, 1)}, "at least 25"),
         ({"group": "p4", "input_shape": (27, 28, 1)}, "at least 28"),

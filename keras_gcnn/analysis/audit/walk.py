@@ -14,7 +14,7 @@ from keras_gcnn.analysis.audit.tokens import token_fields
 from keras_gcnn.analysis.audit.trial import BATCH, Traced, Trial
 from keras_gcnn.groups import Group
 from keras_gcnn.layers import Restriction
-from keras_gcnn.model_graph import find_data_format, is_graph, own_group
+from keras_gcnn.model_graph import find_data_format, is_graph, own_group, run_graph
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,7 @@ class Walk:
         def operation(op):
             return lambda *args, **kwargs: self._follow(op, prefix, args, kwargs)
 
-        # Keras has no public walk over a graph; its own cloning of models uses this one.
-        return model._run_through_graph(inputs, operation_fn=operation)
+        return run_graph(model, inputs, operation)
 
     def _follow(self, op, prefix: str, args, kwargs):
         """Tries one operation, notes the finding, and returns its traced outputs."""

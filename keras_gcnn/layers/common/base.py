@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice
 from keras_gcnn.layers.common.map_checks import find_problems
 from keras_gcnn.layers.common.stock_layers import Channels
+from keras_gcnn.types import GroupLike, Initializer, Shape, Tensor
 
 
 class EquivarianceWarning(UserWarning):
@@ -61,11 +63,11 @@ class SizeDependent:
     smallest_sizes: tuple[int, int]
     _checked_sizes: tuple[int | None, int | None] | None = None
 
-    def sizes(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int | None]:
+    def sizes(self, input_shape: Shape) -> tuple[int | None, int | None]:
         """Rows and columns of an input shape; None where unknown."""
         return map_sizes(input_shape, -1 if self.data_format == "channels_last" else 1)
 
-    def check_fits(self, input_shape: tuple[int | None, ...]) -> None:
+    def check_fits(self, input_shape: Shape) -> None:
         """Raises a `ValueError` if the input is smaller than the window.
 
         Left to themselves, one backend returns a map of nothing, one a wrong shape, and one ends
@@ -83,7 +85,7 @@ class SizeDependent:
                     "window here."
                 )
 
-    def check_sizes(self, input_shape: tuple[int | None, ...]) -> None:
+    def check_sizes(self, input_shape: Shape) -> None:
         """Raises if the window does not fit; warns or raises if the layer is not equivariant.
 
         Layers call it when they are built, and on every call by `check_call`, since a layer that
@@ -99,7 +101,7 @@ class SizeDependent:
             report_broken(self, *found, self.equivariance)
         self._checked_sizes = sizes
 
-    def check_call(self, inputs) -> None:
+    def check_call(self, inputs: Tensor) -> None:
         """Does what `check_sizes` does for the inputs of a call.
 
         Where TensorFlow traces a graph for any size, it is the graph that checks when it runs.
@@ -136,12 +138,12 @@ class ReadsMaps:
         return None
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config) -> ReadsMaps:
         layer = super().from_config(config)
         layer._restored = True  # a file of an earlier version has to load: it only warns
         return layer
 
-    def symbolic_call(self, *args, **kwargs):
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         outputs = super().symbolic_call(*args, **kwargs)
         equivariance = getattr(self, "equivariance", "warn")
         if self.checks_maps and equivariance != "ignore":
@@ -167,7 +169,7 @@ class MapLayer(ReadsMaps, keras.Layer):
         **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
     """
 
-    def __init__(self, *, data_format: str | None = None, **kwargs):
+    def __init__(self, *, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_format = check_choice(
             "data_format",
@@ -214,12 +216,12 @@ class GroupLayer(OnGroup, MapLayer):
         **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
     """
 
-    def __init__(self, group: str | groups.Group = "p4", **kwargs):
+    def __init__(self, group: GroupLike = "p4", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.group = groups.get(group)
 
-    def fields(self, input_shape: tuple[int | None, ...]) -> int:
-        """Number of feature fields, channels over `|G|`, of an input on the group.
+    def field_count(self, input_shape: Shape) -> int:
+        """Returns the number of fields of an input on the group: channels over `|G|`.
 
         Raises:
             ValueError: if the channels are no multiple of the group's order.
@@ -230,7 +232,7 @@ class GroupLayer(OnGroup, MapLayer):
         return {**super().get_config(), "group": self.group.name}
 
 
-def known_channels(layer: keras.Layer, input_shape: tuple[int | None, ...], axis: int) -> int:
+def known_channels(layer: keras.Layer, input_shape: Shape, axis: int) -> int:
     """Channels of `input_shape` along `axis`; raises a `ValueError` if it does not tell them."""
     channels = input_shape[axis]
     if channels is None:
@@ -241,10 +243,8 @@ def known_channels(layer: keras.Layer, input_shape: tuple[int | None, ...], axis
     return channels
 
 
-def count_fields(
-    layer: keras.Layer, input_shape: tuple[int | None, ...], group: groups.Group, axis: int
-) -> int:
-    """Channels of `input_shape` along `axis` over `|G|`; see `GroupLayer.fields`."""
+def count_fields(layer: keras.Layer, input_shape: Shape, group: groups.Group, axis: int) -> int:
+    """Channels of `input_shape` along `axis` over `|G|`; see `GroupLayer.field_count`."""
     channels = known_channels(layer, input_shape, axis)
     if channels % group.order:
         raise ValueError(
@@ -257,7 +257,7 @@ def count_fields(
     return channels // group.order
 
 
-def split_fibre(tensor, group: groups.Group, axis: int):
+def split_fibre(tensor: Tensor, group: groups.Group, axis: int) -> tuple[Tensor, int]:
     """Views the channel axis `c * |G| + g` as two axes; returns the tensor and the axis of g."""
     shape = [-1, *keras.ops.shape(tensor)[1:]]  # batch and positions may be unknown
     axis %= len(shape)
@@ -265,9 +265,7 @@ def split_fibre(tensor, group: groups.Group, axis: int):
     return keras.ops.reshape(tensor, shape), axis + 1
 
 
-def map_sizes(
-    input_shape: tuple[int | None, ...], channel_axis: int
-) -> tuple[int | None, int | None]:
+def map_sizes(input_shape: Shape, channel_axis: int) -> tuple[int | None, int | None]:
     """Rows and columns of the shape of a map; None where unknown."""
     first = 1 if channel_axis == -1 else 2
     # In an export a size may be a symbol or a tensor, which `int` would fix for ever.
@@ -277,12 +275,12 @@ def map_sizes(
     )
 
 
-def fresh(initializer):
+def fresh(initializer: Initializer) -> Initializer:
     """An initializer like this one; one alone would give two weights the same numbers."""
     return initializer.clone() if hasattr(initializer, "clone") else initializer
 
 
-def as_numbers(inputs, dtype: str):
+def as_numbers(inputs: Tensor, dtype: str) -> Tensor:
     """Casts integers, such as 8-bit pixels, and bools to `dtype`; other types stay as they are.
 
     Keras casts floating types only, and of the backends' operations only JAX's take the others.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import keras
 
 from keras_gcnn.arguments import as_count
+from keras_gcnn.types import Tensor
 
 
 def build_for(module: Callable, input_shape: Sequence[int]) -> Callable:
@@ -63,7 +64,7 @@ def build_for(module: Callable, input_shape: Sequence[int]) -> Callable:
     return module
 
 
-def _call_torch(module, zeros) -> None:
+def _call_torch(module: Callable, zeros: Tensor) -> None:
     import torch
 
     for path, layer in _keras_layers(module):
@@ -85,7 +86,7 @@ def _call_torch(module, zeros) -> None:
         )
 
 
-def _keras_layers(module) -> Iterator[tuple[str, keras.Layer]]:
+def _keras_layers(module: Callable) -> Iterator[tuple[str, keras.Layer]]:
     """The outermost Keras layers, by the path of the attribute."""
     inside: set[int] = set()
     for path, one in module.named_modules():

@@ -12,6 +12,8 @@ from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common import stock_layers
 from keras_gcnn.layers.common.stock_layers import Channels, MapType, Problem, describe, is_ordinary
+from keras_gcnn.model_graph import is_graph
+from keras_gcnn.types import Shape, Tensor
 
 ORDINARY = groups.get("z2")  # stands for all ordinary channels
 ROTATIONS = groups.get("p4")  # all that the pixel grid has
@@ -31,7 +33,7 @@ class Suspect:
     """
 
     op: keras.Operation
-    shape: tuple[int | None, ...]
+    shape: Shape
     rule: stock_layers.Rule | None
     found: Problem | None = None
 
@@ -77,18 +79,6 @@ def name_of(op: keras.Operation) -> str:
     return f"{type(op).__name__} {op.name!r}"
 
 
-def is_graph(model: object) -> bool:
-    """Whether a model is no more than the graph of its layers: functional or sequential.
-
-    A subclass with a `call` of its own may do anything there.
-    """
-    if not isinstance(model, keras.Model):
-        return False
-    graph = isinstance(model, keras.Sequential) or hasattr(model, "_run_through_graph")
-    caller = next(one for one in type(model).__mro__ if "call" in vars(one))
-    return graph and caller.__module__.startswith("keras.")
-
-
 def lineage(tensor: keras.KerasTensor) -> Lineage:
     """What is known of a symbolic tensor, from the operations that led to it."""
     return _Walk().of(tensor)
@@ -100,15 +90,15 @@ class _Walk:
     There what is found depends on the call and is kept by the walk, otherwise by the tensors.
     """
 
-    def __init__(self, inputs: dict[int, Lineage] | None = None):
+    def __init__(self, inputs: dict[int, Lineage] | None = None) -> None:
         self._found = inputs
 
-    def _known(self, tensor) -> Lineage | None:
+    def _known(self, tensor: Tensor) -> Lineage | None:
         if self._found is None:
             return getattr(tensor, _KEPT, None)
         return self._found.get(id(tensor))
 
-    def _keep(self, tensor, found: Lineage) -> None:
+    def _keep(self, tensor: Tensor, found: Lineage) -> None:
         if self._found is None:
             setattr(tensor, _KEPT, found)
         else:
@@ -131,7 +121,7 @@ class _Walk:
         return self._known(tensor)
 
 
-def _origin(tensor):
+def _origin(tensor: Tensor):
     """The operation that made a tensor, the node of that call, and which output it is."""
     history = getattr(tensor, "_keras_history", None)
     if history is None or history.operation is None:

@@ -29,7 +29,7 @@ def find_problems(
     return _mismatch(layer, wanted, given), _broken(layer, wanted, given, certain)
 
 
-def _mismatch(layer, wanted: MapType | None, given: Lineage) -> str | None:
+def _mismatch(layer: keras.Layer, wanted: MapType | None, given: Lineage) -> str | None:
     if wanted is None or given.channels is None or ordinary(wanted.channels) == given.channels:
         return None
     met = given.type or MapType(given.channels, wanted.symmetry)
@@ -39,7 +39,7 @@ def _mismatch(layer, wanted: MapType | None, given: Lineage) -> str | None:
     )
 
 
-def _fix(layer, wanted: MapType, given: MapType) -> str:
+def _fix(layer: keras.Layer, wanted: MapType, given: MapType) -> str:
     """How to give a layer a map that it can read."""
     if wanted.steerable and given.steerable:
         return f"give it the fields_out of the layer before it, {given.channels!r}"
@@ -60,7 +60,9 @@ def _fix(layer, wanted: MapType, given: MapType) -> str:
     return f"use group={name!r}"
 
 
-def _broken(layer, wanted: MapType | None, given: Lineage, certain: bool) -> str | None:
+def _broken(
+    layer: keras.Layer, wanted: MapType | None, given: Lineage, certain: bool
+) -> str | None:
     found = [
         (suspect.op, problem)
         for suspect in given.suspects

@@ -12,11 +12,15 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gcnn.types import Tensor
+
 # Called with maps and a window, which is also the stride: a stock pooling without padding.
 Pool = Callable[[object, tuple[int, int]], object]
 
 
-def pool_exactly(maps, strides: tuple[int, int], first_axis: int, pool: Pool, maximum: bool):
+def pool_exactly(
+    maps: Tensor, strides: tuple[int, int], first_axis: int, pool: Pool, maximum: bool
+) -> Tensor:
     """Pools with the exact window: along an axis of size n it is `stride + n % stride` long.
 
     Args:
@@ -35,7 +39,7 @@ def pool_exactly(maps, strides: tuple[int, int], first_axis: int, pool: Pool, ma
     return maps
 
 
-def _joined_maximum(maps, stride: int, axis: int, pool):
+def _joined_maximum(maps: Tensor, stride: int, axis: int, pool) -> Tensor:
     # The exact window is what a window of the stride's length covers when it is counted from the
     # front, together with what it covers when it is counted from the back.
     backwards = ops.flip(pool(ops.flip(maps, axis)), axis)
@@ -45,7 +49,7 @@ def _joined_maximum(maps, stride: int, axis: int, pool):
     return ops.maximum(forwards, backwards)
 
 
-def _joined_mean(maps, stride: int, axis: int, pool):
+def _joined_mean(maps: Tensor, stride: int, axis: int, pool) -> Tensor:
     size = _length(maps, axis)
     remainder = size - stride * _length(maps, axis, stride - 1, stride)
     total = stride * pool(maps)
@@ -58,7 +62,9 @@ def _joined_mean(maps, stride: int, axis: int, pool):
     return total / ops.cast(stride + remainder, _dtype(maps))
 
 
-def blur(maps, stride: int, axis: int, filters: np.ndarray, reach: tuple[int, int]):
+def blur(
+    maps: Tensor, stride: int, axis: int, filters: np.ndarray, reach: tuple[int, int]
+) -> Tensor:
     """Averages with weights around every stride-th position, over what is inside.
 
     Args:
@@ -76,7 +82,9 @@ def blur(maps, stride: int, axis: int, filters: np.ndarray, reach: tuple[int, in
     return total / ops.cast(_correlate(ones, weights, stride, axis, reach), _dtype(maps))
 
 
-def _correlate(maps, weights: list, stride: int, axis: int, reach: tuple[int, int]):
+def _correlate(
+    maps: Tensor, weights: list, stride: int, axis: int, reach: tuple[int, int]
+) -> Tensor:
     padding = [(0, 0)] * 4
     padding[axis] = reach
     padded, total = ops.pad(maps, padding), None
@@ -87,7 +95,7 @@ def _correlate(maps, weights: list, stride: int, axis: int, reach: tuple[int, in
     return total
 
 
-def _selected(index, values: np.ndarray):
+def _selected(index, values: np.ndarray) -> Tensor:
     """The value at an index, which is a tensor."""
     ones = ops.ones_like(index)  # of its precision, in which the values are to be
     chosen = ones * float(values[0])
@@ -96,7 +104,7 @@ def _selected(index, values: np.ndarray):
     return chosen
 
 
-def disc(maps, first_axis: int, margin: float):
+def disc(maps: Tensor, first_axis: int, margin: float) -> Tensor:
     """One inside the largest disc of a map and zero outside, over `margin` pixels between."""
     squares, sizes = [], []
     for axis in (first_axis, first_axis + 1):
@@ -111,11 +119,11 @@ def disc(maps, first_axis: int, margin: float):
     return ops.clip((radius - distance) / margin + 0.5, 0.0, 1.0)
 
 
-def _dtype(maps) -> str:
+def _dtype(maps: Tensor) -> str:
     return keras.backend.standardize_dtype(maps.dtype)
 
 
-def _ones(maps, axis: int):
+def _ones(maps: Tensor, axis: int) -> Tensor:
     """Ones along one axis, in at least single precision, in which positions are exact."""
     index = [slice(0, 1)] * 4
     index[axis] = slice(None)
@@ -123,13 +131,13 @@ def _ones(maps, axis: int):
     return ops.ones_like(maps[tuple(index)], dtype=dtype)
 
 
-def _length(maps, axis: int, start: int = 0, step: int = 1):
+def _length(maps: Tensor, axis: int, start: int = 0, step: int = 1) -> Tensor:
     """Number of positions along an axis from a start on, every step-th, as a tensor."""
     part = _cut(_ones(maps, axis), axis, start, None, step)
     return ops.sum(part, axis=axis, keepdims=True)
 
 
-def _cut(maps, axis: int, start: int, stop: int | None, step: int):
+def _cut(maps: Tensor, axis: int, start: int, stop: int | None, step: int) -> Tensor:
     index = [slice(None)] * 4
     index[axis] = slice(start, stop, step)
     return maps[tuple(index)]

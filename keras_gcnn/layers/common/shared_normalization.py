@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_gcnn.backend.ops import widened
 from keras_gcnn.layers.common.base import ReadsMaps, as_numbers
+from keras_gcnn.types import Shape, Tensor
 
 _RENORM = ("renorm_clipping", "renorm_momentum")
 
 
-def _fused(inputs, axis: int):
+def _fused(inputs: Tensor, axis: int):
     """A module with moments and normalisation in fewer passes, where there is one."""
     match keras.backend.backend():
         case "tensorflow":
@@ -24,7 +27,7 @@ def _fused(inputs, axis: int):
     return own if own.can_fuse(inputs, axis) else None
 
 
-def _anything_counts(inputs, mask):
+def _anything_counts(inputs: Tensor, mask: Tensor | None) -> bool | Tensor:
     """Whether a batch has statistics: a bool, or a tensor where only the graph will know.
 
     They would be NaN for a batch without images, such as the share of a replica may be.
@@ -46,7 +49,9 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
     laid out along the channels.
     """
 
-    def __init__(self, axis: int | None = None, *, synchronized: bool = False, **kwargs):
+    def __init__(
+        self, axis: int | None = None, *, synchronized: bool = False, **kwargs: Any
+    ) -> None:
         if axis is None:  # like all other layers here; the stock one does not look
             axis = -1 if keras.config.image_data_format() == "channels_last" else 1
         if kwargs.pop("renorm", False):
@@ -60,20 +65,20 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         """Axis of the channels."""
         return self.axis
 
-    def _sizes(self, input_shape) -> tuple[int, int]:
+    def _sizes(self, input_shape: Shape) -> tuple[int, int]:
         """Number of means and offsets, and of variances and scales; checks the channels."""
         raise NotImplementedError
 
-    def _pooled_moments(self, means, variances):
+    def _pooled_moments(self, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
 
-    def _means_of(self, values):
+    def _means_of(self, values: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def _scales_of(self, values):
+    def _scales_of(self, values: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         rank = len(input_shape)
         if not -rank <= self.axis < rank:
             raise ValueError(
@@ -92,7 +97,9 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         )
         self.built = True
 
-    def _add_shared(self, name: str, size: int, wanted: bool = True, trainable: bool = True):
+    def _add_shared(
+        self, name: str, size: int, wanted: bool = True, trainable: bool = True
+    ) -> keras.Variable | None:
         if not wanted or not size:
             return None
         rules = {}
@@ -109,7 +116,9 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
             **rules,
         )
 
-    def _moments_per_channel(self, inputs, mask):
+    def _moments_per_channel(
+        self, inputs: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """The map to normalise, and every channel's mean and variance."""
         if mask is None:
             if not self.synchronized and (fused := _fused(inputs, self.axis)):
@@ -126,10 +135,12 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
             )
         counts = ops.cast(ops.expand_dims(mask, self.axis), "bool")
 
-        def kept(values):  # chosen, not multiplied by zero: what is masked may be NaN
+        def kept(
+            values: Tensor,
+        ) -> Tensor:  # chosen, not multiplied by zero: what is masked may be NaN
             return ops.where(counts, values, 0)
 
-        def mean_of(values):
+        def mean_of(values: Tensor) -> Tensor:
             return ops.sum(values, self._reduction_axes, keepdims=True) / total
 
         # Keras's small number keeps a batch in which nothing counts from dividing by zero.
@@ -139,7 +150,7 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         variance = mean_of(ops.square(kept(inputs - centre)))
         return inputs, ops.reshape(centre, (-1,)), ops.reshape(variance, (-1,))
 
-    def _add_to_moving(self, moving, batch, counts):
+    def _add_to_moving(self, moving: Tensor | None, batch: Tensor, counts) -> Tensor:
         """Updates a moving statistic by that of the batch, and returns the one to normalise by."""
         if moving is None:
             return batch
@@ -150,7 +161,9 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         moving.assign(after)
         return batch
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         inputs = widened(
             as_numbers(inputs, self.compute_dtype)
         )  # half precision cannot hold the statistics
@@ -164,7 +177,7 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
             mean = self._add_to_moving(mean, batch[0], counts)
             variance = self._add_to_moving(variance, batch[1], counts)
 
-        def laid_out(layout, values):
+        def laid_out(layout, values: Tensor) -> Tensor | None:
             return None if values is None else layout(ops.cast(values, inputs.dtype))
 
         variance = laid_out(self._scales_of, variance)
@@ -211,7 +224,7 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         found.setdefault("moving_mean", np.zeros_like(found["moving_variance"]))
         return found
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._sizes(input_shape)  # raises if they are not its channels
         return tuple(input_shape)
 

@@ -1,7 +1,9 @@
-"""Keras's convolutions, computed as the layers of this library are.
+"""Keras's convolutions, computed like the convolutions of this library.
 
-On a CPU the stock ones fail on TensorFlow where channels come first, and on PyTorch in the gradient
-of a batch of one image, in some precisions of every batch, where there is one output channel.
+On a CPU the stock layers fail on TensorFlow with channels first, and on PyTorch in the gradient
+with one output channel: for a batch of one image, and in some precisions for every batch. The zoo
+and `keras_gcnn.rewriting` build networks from the layers of this module. Importing `keras_gcnn`
+registers them.
 """
 
 from __future__ import annotations
@@ -10,29 +12,33 @@ import keras
 import numpy as np
 
 from keras_gcnn.backend.ops import convolve, convolve_transposed
+from keras_gcnn.types import Tensor
 
 
 class _Expanded:
-    """Names the weights of a stock layer as the layers of this library do."""
+    """Mixin that gives a stock layer the methods of this library's convolutions."""
+
+    kernel: Tensor
+    bias: Tensor | None
 
     def expanded_kernel(self) -> np.ndarray:
-        """The kernel of the layer as an array."""
+        """Returns the kernel of the layer."""
         return keras.ops.convert_to_numpy(self.kernel)
 
     def expanded_bias(self) -> np.ndarray | None:
-        """The bias of the layer as an array; None without one."""
+        """Returns the bias of the layer; None without one."""
         return None if self.bias is None else keras.ops.convert_to_numpy(self.bias)
 
 
-# Files of weights address a layer by the name of its class, so these have the names of their
-# parents: whichever of the two a network holds, it loads the files of the other.
+# Weight files address a layer by the name of its class. These classes have the names of their
+# parents, so that a network with either of them loads the files of the other.
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class Conv2D(_Expanded, keras.layers.Conv2D):
-    """`keras.layers.Conv2D` with the arguments, weights, shapes and outputs of that layer."""
+    """`keras.layers.Conv2D`, with the arguments, weights, shapes and outputs of it."""
 
-    _trained = True  # whether the way to compute it is chosen for its gradients too
+    _trained = True  # whether the choice of the algorithm counts the gradients
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         return convolve(
             inputs,
             keras.ops.convert_to_tensor(kernel),
@@ -43,7 +49,7 @@ class Conv2D(_Expanded, keras.layers.Conv2D):
             trained=self._trained,
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         if keras.backend.backend() != "torch":
             return super().call(inputs)
         from keras_gcnn.backend.torch import convolution as torch_convolution
@@ -61,10 +67,21 @@ class Conv2D(_Expanded, keras.layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class Conv2DTranspose(_Expanded, keras.layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose`, likewise."""
+class InferenceConv2D(Conv2D):
+    """`keras.layers.Conv2D` for networks that are not trained any more.
 
-    def call(self, inputs):
+    It chooses the fastest algorithm for the forward pass alone. `keras_gcnn.export.for_inference`
+    builds networks from it.
+    """
+
+    _trained = False
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class Conv2DTranspose(_Expanded, keras.layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose`, with the arguments, weights, shapes and outputs of it."""
+
+    def call(self, inputs: Tensor) -> Tensor:
         outputs = convolve_transposed(
             inputs,
             keras.ops.convert_to_tensor(self.kernel),

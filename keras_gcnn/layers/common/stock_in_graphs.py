@@ -6,10 +6,13 @@ files of weights fit whichever of the two a network holds.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_gcnn.layers.group.normalization import GBatchNormalization
+from keras_gcnn.types import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -20,10 +23,10 @@ class Rescaling(keras.layers.Rescaling):
     compiler breaks the graph.
     """
 
-    def __call__(self, inputs, **kwargs):
+    def __call__(self, inputs: Tensor, **kwargs: Any) -> Tensor:
         return keras.Layer.__call__(self, inputs, **kwargs)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.cast(inputs, self.compute_dtype) * self.scale + self.offset
 
 
@@ -34,7 +37,7 @@ class BatchNormalization(GBatchNormalization):
     The stock layer names its axes, in training, by a list that the compiler does not take.
     """
 
-    def __init__(self, axis: int | None = None, **kwargs):
+    def __init__(self, axis: int | None = None, **kwargs: Any) -> None:
         super().__init__("z2", axis, **kwargs)
 
     def get_config(self) -> dict:

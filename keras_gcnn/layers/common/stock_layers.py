@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_gcnn.groups import Group, window_problem
 from keras_gcnn.groups.fields import Fields
+from keras_gcnn.types import Shape
 
 Channels = Group | Fields
 Problem = tuple[str, str]
@@ -64,8 +65,8 @@ def _instead(met: MapType, on_group: str, on_fields: str) -> str:
     return f"use {on_group}(..., group={met.symmetry.name!r})"
 
 
-def _convolution(on_group: str, on_fields: str = "SteerableConv2D"):
-    def rule(op, shape, axis, met: MapType) -> Problem | None:
+def _convolution(on_group: str, on_fields: str = "SteerableConv2D") -> Rule:
+    def rule(op, shape: Shape, axis, met: MapType) -> Problem | None:
         if not met.ordinary:
             fix = _instead(met, on_group, on_fields)
             if on_group == "GConv2D" and not met.steerable:
@@ -83,7 +84,7 @@ def _convolution(on_group: str, on_fields: str = "SteerableConv2D"):
     return rule
 
 
-def _dense(op, shape, axis, met: MapType) -> Problem | None:
+def _dense(op, shape: Shape, axis, met: MapType) -> Problem | None:
     if met.ordinary:
         return None
     if met.steerable:
@@ -96,7 +97,7 @@ def _dense(op, shape, axis, met: MapType) -> Problem | None:
     return f"mixes the channels of {met} without regard to how they turn", fix
 
 
-def _normalization(op, shape, axis, met: MapType) -> Problem | None:
+def _normalization(op, shape: Shape, axis, met: MapType) -> Problem | None:
     if met.ordinary:
         return None
     return (
@@ -105,20 +106,20 @@ def _normalization(op, shape, axis, met: MapType) -> Problem | None:
     )
 
 
-def _layer_normalization(op, shape, axis, met: MapType) -> Problem | None:
+def _layer_normalization(op, shape: Shape, axis, met: MapType) -> Problem | None:
     # Without weights it treats all channels alike, but subtracts a mean, which fields do not have.
     broken = op.center or op.scale or met.steerable
     return _normalization(op, shape, axis, met) if broken else None
 
 
-def _group_normalization(op, shape, axis, met: MapType) -> Problem | None:
+def _group_normalization(op, shape: Shape, axis, met: MapType) -> Problem | None:
     size = shape[axis] // op.groups if op.groups > 0 else 1
     if not met.steerable and size > 1 and size % met.symmetry.order:
         return _normalization(op, shape, axis, met)
     return _layer_normalization(op, shape, axis, met)
 
 
-def _normalization_by_data(op, shape, axis, met: MapType) -> Problem | None:
+def _normalization_by_data(op, shape: Shape, axis, met: MapType) -> Problem | None:
     # With one mean and one variance it treats all channels alike; fields have no mean.
     given = op.input_mean is not None
     alike = not op.axis or (given and np.size(op.input_mean) == np.size(op.input_variance) == 1)
@@ -128,7 +129,7 @@ def _normalization_by_data(op, shape, axis, met: MapType) -> Problem | None:
     return _normalization(op, shape, axis, met)
 
 
-def _prelu(op, shape, axis, met: MapType) -> Problem | None:
+def _prelu(op, shape: Shape, axis, met: MapType) -> Problem | None:
     shared = {one % len(shape) for one in op.shared_axes or ()}
     apart = {at for at in range(1, len(shape)) if at not in shared and shape[at] != 1}
     fix = "use ReLU or LeakyReLU, or PReLU(shared_axes=[1, 2, 3])"
@@ -141,7 +142,7 @@ def _prelu(op, shape, axis, met: MapType) -> Problem | None:
     return None
 
 
-def _activation(op, shape, axis, met: MapType) -> Problem | None:
+def _activation(op, shape: Shape, axis, met: MapType) -> Problem | None:
     activation = getattr(op, "activation", None)
     linear = getattr(activation, "__name__", "") == "linear"
     if met.ordinary or not met.steerable or linear:
@@ -152,20 +153,20 @@ def _activation(op, shape, axis, met: MapType) -> Problem | None:
     )
 
 
-def _rescaling(op, shape, axis, met: MapType) -> Problem | None:
+def _rescaling(op, shape: Shape, axis, met: MapType) -> Problem | None:
     plain = all(isinstance(one, int | float) for one in (op.scale, op.offset))
     if met.ordinary or (plain and not (met.steerable and op.offset)):
         return None
     return f"treats the channels of {met} differently", "use one scale and no offset"
 
 
-def _positions(op, shape, axis) -> tuple[int | None, int | None]:
+def _positions(op, shape: Shape, axis) -> tuple[int | None, int | None]:
     last = getattr(op, "data_format", "channels_last" if axis == -1 else "") == "channels_last"
     return shape[1:3] if last else shape[2:4]
 
 
-def _pooling(on_fields: bool):
-    def rule(op, shape, axis, met: MapType) -> Problem | None:
+def _pooling(on_fields: bool) -> Rule:
+    def rule(op, shape: Shape, axis, met: MapType) -> Problem | None:
         steered = met.steerable and not met.ordinary
         if steered and not on_fields:
             return f"takes maxima of the channels of {met}", "use SteerableAveragePooling2D"
@@ -180,14 +181,14 @@ def _pooling(on_fields: bool):
     return rule
 
 
-def _global_maximum(op, shape, axis, met: MapType) -> Problem | None:
+def _global_maximum(op, shape: Shape, axis, met: MapType) -> Problem | None:
     if met.ordinary or not met.steerable:
         return None
     return f"takes maxima of the channels of {met}", "put InvariantMap or NormPooling before it"
 
 
-def _border(name: str):
-    def rule(op, shape, axis, met: MapType) -> Problem | None:
+def _border(name: str) -> Rule:
+    def rule(op, shape: Shape, axis, met: MapType) -> Problem | None:
         rows, columns = pairs = tuple(map(tuple, getattr(op, name)))
         turned = any(
             pair[0] != pair[1] and reverses
@@ -203,7 +204,7 @@ def _border(name: str):
     return rule
 
 
-def _flattening(op, shape, axis, met: MapType) -> Problem | None:
+def _flattening(op, shape: Shape, axis, met: MapType) -> Problem | None:
     if met.ordinary or positions(shape, axis) == 1:
         return None
     before = "InvariantMap or NormPooling"
@@ -212,7 +213,7 @@ def _flattening(op, shape, axis, met: MapType) -> Problem | None:
     return f"puts positions and channels of {met} along one axis", f"put {before} before it"
 
 
-def positions(shape: tuple[int | None, ...], axis: int) -> int | None:
+def positions(shape: Shape, axis: int) -> int | None:
     """How many positions a map has; None if that is unknown."""
     sizes = [size for at, size in enumerate(shape) if at not in (0, axis % len(shape))]
     return None if None in sizes else math.prod(sizes)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
 from keras_gcnn.arguments import as_count
 from keras_gcnn.backend.ops import convolve_transposed
 from keras_gcnn.layers.common.window import WindowConvolution
+from keras_gcnn.types import Shape, Size2D, Tensor
 
 
 class TransposedWindow(WindowConvolution):
     """Makes a convolution a transposed one; goes before it among the bases of a class."""
 
-    def __init__(self, *args, output_padding: int | tuple[int, int] | None = None, **kwargs):
+    def __init__(self, *args: Any, output_padding: Size2D | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.output_padding = self._check_output_padding(output_padding)
 
@@ -59,7 +62,7 @@ class TransposedWindow(WindowConvolution):
         before = max(total // 2, 0)
         return before, total - before
 
-    def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
+    def equivariance_problem(self, input_shape: Shape) -> tuple[str, str] | None:
         """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
         found = self._problem_of_arguments()
         return None if found and self._is_exact_on(self.sizes(input_shape)) else found
@@ -133,10 +136,10 @@ class TransposedWindow(WindowConvolution):
             fixes.append("leave output_padding out")
         return " and ".join(fixes)
 
-    def _expanded_kernel(self):
+    def _expanded_kernel(self) -> Tensor:
         return ops.transpose(super()._expanded_kernel(), (0, 1, 3, 2))
 
-    def _convolve(self, inputs):
+    def _convolve(self, inputs: Tensor) -> Tensor:
         return convolve_transposed(
             inputs,
             self._expanded_kernel(),
@@ -147,7 +150,7 @@ class TransposedWindow(WindowConvolution):
             self.dilation_rate,
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_fits(input_shape)
         sizes = [
             None if size is None else self._output_size(axis, size)

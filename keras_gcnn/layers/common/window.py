@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -11,6 +13,7 @@ from keras_gcnn.arguments import check_choice, check_pair
 from keras_gcnn.backend.jax.initial_weights import drawn_once
 from keras_gcnn.backend.ops import convolve
 from keras_gcnn.layers.common.base import MapLayer, SizeDependent, as_numbers, fresh, known_channels
+from keras_gcnn.types import Constraint, Initializer, Regularizer, Shape, Size2D, Tensor
 
 # What Keras lets one say about a weight, and the module that reads it.
 _SETTINGS = {
@@ -32,19 +35,19 @@ class WindowConvolution(SizeDependent, MapLayer):
 
     def __init__(
         self,
-        kernel_size: int | tuple[int, int],
+        kernel_size: Size2D,
         *,
-        strides: int | tuple[int, int] = 1,
+        strides: Size2D = 1,
         padding: str = "valid",
-        dilation_rate: int | tuple[int, int] = 1,
+        dilation_rate: Size2D = 1,
         use_bias: bool = True,
-        bias_initializer="zeros",
-        bias_regularizer=None,
-        activity_regularizer=None,
-        bias_constraint=None,
+        bias_initializer: Initializer = "zeros",
+        bias_regularizer: Regularizer = None,
+        activity_regularizer: Regularizer = None,
+        bias_constraint: Constraint = None,
         equivariance: str = "warn",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.kernel_size = check_pair("kernel_size", kernel_size)
         self.strides = check_pair("strides", strides)
@@ -63,12 +66,14 @@ class WindowConvolution(SizeDependent, MapLayer):
         self.equivariance = check_choice("equivariance", equivariance, ("warn", "strict", "ignore"))
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def _keep(self, part: str, *settings) -> None:
+    def _keep(self, part: str, *settings: Any) -> None:
         """Keeps initializer, regularizer and constraint of a part, as attributes of their names."""
         for (name, module), setting in zip(_SETTINGS.items(), settings, strict=True):
             setattr(self, f"{part}_{name}", module.get(setting))
 
-    def _add_part(self, part: str, shape: tuple[int, ...], name: str | None = None, **other):
+    def _add_part(
+        self, part: str, shape: tuple[int, ...], name: str | None = None, **other: Any
+    ) -> keras.Variable:
         """The variable of a part, with the settings that were kept for it."""
         settings = {setting: getattr(self, f"{part}_{setting}") for setting in _SETTINGS}
         if part in self._drawn:  # an initializer gives the same numbers whenever it is asked
@@ -83,18 +88,18 @@ class WindowConvolution(SizeDependent, MapLayer):
         """The group under which window and strides have to be exact."""
         raise NotImplementedError
 
-    def _channels(self, input_shape) -> tuple[int, int]:
+    def _channels(self, input_shape: Shape) -> tuple[int, int]:
         """Channels of input and output; raises a `ValueError` if the input's do not fit."""
         raise NotImplementedError
 
-    def _build_weights(self, input_shape) -> None:
+    def _build_weights(self, input_shape: Shape) -> None:
         raise NotImplementedError
 
-    def _expanded_kernel(self):
+    def _expanded_kernel(self) -> Tensor:
         """The kernel of a stock layer, as a tensor."""
         raise NotImplementedError
 
-    def _channel_bias(self):
+    def _channel_bias(self) -> Tensor:
         """The bias of a stock layer, as a tensor."""
         raise NotImplementedError
 
@@ -104,7 +109,7 @@ class WindowConvolution(SizeDependent, MapLayer):
         pairs = zip(self.kernel_size, self.dilation_rate, strict=True)
         return tuple((size - 1) * dilation + 1 for size, dilation in pairs)
 
-    def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
+    def equivariance_problem(self, input_shape: Shape) -> tuple[str, str] | None:
         """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
         case = (
             self.symmetry,
@@ -134,7 +139,7 @@ class WindowConvolution(SizeDependent, MapLayer):
             "every size"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = known_channels(self, input_shape, self.channel_axis)
         self._channels(input_shape)
         self.check_sizes(input_shape)
@@ -142,7 +147,7 @@ class WindowConvolution(SizeDependent, MapLayer):
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={self.channel_axis: channels})
         self.built = True
 
-    def _convolve(self, inputs):
+    def _convolve(self, inputs: Tensor) -> Tensor:
         return convolve(
             inputs,
             self._expanded_kernel(),
@@ -152,7 +157,7 @@ class WindowConvolution(SizeDependent, MapLayer):
             self.dilation_rate,
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         self.check_call(inputs)
         outputs = self._convolve(as_numbers(inputs, self.compute_dtype))
         if self.bias is not None:
@@ -160,7 +165,7 @@ class WindowConvolution(SizeDependent, MapLayer):
             outputs = outputs + ops.reshape(self._channel_bias(), shape)
         return outputs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_fits(input_shape)
         return ops.conv(
             keras.KerasTensor(input_shape),

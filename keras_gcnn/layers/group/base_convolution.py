@@ -1,6 +1,8 @@
-"""What every convolution on a group shares, whatever its kernel is made of."""
+"""Base of the convolutions on a group, whatever weights make up their kernel."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,20 +12,21 @@ from keras_gcnn import groups
 from keras_gcnn.arguments import check_count
 from keras_gcnn.backend.constants import constant
 from keras_gcnn.backend.ops import repeated
-from keras_gcnn.layers.common.base import GroupLayer
+from keras_gcnn.layers.common.base import GroupLayer, known_channels
 from keras_gcnn.layers.common.window import WindowConvolution
+from keras_gcnn.types import Activation, GroupLike, Shape, Size2D, Tensor
 
 
 def table_index(
     group: groups.Group, kernel_size: tuple[int, int], lifting: bool = False
 ) -> np.ndarray:
-    """`groups.expansion_index` as the flat list of rows that `expand` looks up."""
+    """Returns `groups.expansion_index` as the flat array of rows that `expand` looks up."""
     index = groups.expansion_index(group, kernel_size, lifting)
     return index.reshape(-1).copy()  # torch takes no view of a read-only array
 
 
-def expand(kernel, index: np.ndarray, group: groups.Group):
-    """Lays out a base kernel as an ordinary convolution kernel, differentiably.
+def expand(kernel: Tensor, index: np.ndarray, group: groups.Group) -> Tensor:
+    """Expands a base kernel to an ordinary convolution kernel; differentiable.
 
     Args:
         kernel: base kernel of shape `(|G_in|, rows, columns, c_in, c_out)`.
@@ -33,20 +36,20 @@ def expand(kernel, index: np.ndarray, group: groups.Group):
     Returns:
         Tensor of shape `(rows, columns, c_in * |G_in|, c_out * |G|)`.
     """
-    orders, rows, columns, fields, filters = kernel.shape
-    # A look-up in a table of rows is the one gather that every backend also exports.
-    table = ops.reshape(kernel, (orders * rows * columns, fields * filters))
-    taken = ops.take(table, constant(index), axis=0)
-    taken = ops.reshape(taken, (rows, columns, orders, group.order, fields, filters))
-    taken = ops.transpose(taken, (0, 1, 4, 2, 5, 3))  # u, v, c_in, h, c_out, g
-    return ops.reshape(taken, (rows, columns, fields * orders, filters * group.order))
+    input_order, rows, columns, fields, filters = kernel.shape
+    # A look-up in a table of rows is the only gather that every backend can export.
+    table = ops.reshape(kernel, (input_order * rows * columns, fields * filters))
+    entries = ops.take(table, constant(index), axis=0)
+    entries = ops.reshape(entries, (rows, columns, input_order, group.order, fields, filters))
+    entries = ops.transpose(entries, (0, 1, 4, 2, 5, 3))  # u, v, c_in, h, c_out, g
+    return ops.reshape(entries, (rows, columns, fields * input_order, filters * group.order))
 
 
 class GroupConvolution(WindowConvolution, GroupLayer):
     """Base of the convolutions on a group.
 
-    A subclass says in `parts` which weights it has, keeps their settings with `_keep`, makes them
-    in `_build_kernel`, and puts them together in `_base_kernel`.
+    A subclass names its weights in `parts`, stores their settings with `_keep`, creates them in
+    `_build_kernel` and combines them into the base kernel in `_base_kernel`.
     """
 
     lifting = False
@@ -54,66 +57,68 @@ class GroupConvolution(WindowConvolution, GroupLayer):
     def __init__(
         self,
         filters: int,
-        kernel_size: int | tuple[int, int],
-        group: str | groups.Group = "p4",
+        kernel_size: Size2D,
+        group: GroupLike = "p4",
         *,
-        activation=None,
-        **kwargs,
-    ):
+        activation: Activation = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(kernel_size, group=group, **kwargs)
         self.filters = check_count("filters", filters)
         self.activation = keras.activations.get(activation)
-        # Asked for here already, so that a kernel that is not square is refused at once.
+        # Computed here already, so that a kernel that is not square is refused at once.
         self._index = table_index(self.group, self.kernel_size, self.lifting)
 
     @property
     def symmetry(self) -> groups.Group:
-        """The group under which window and strides have to be exact."""
+        """The group under which the window has to be exact."""
         return self.group
 
     @property
     def map_in(self) -> groups.Group:
-        """The group whose orientations the channels of the input hold; Z2 for images."""
+        """The group of the input map; Z2 for images."""
         return groups.get("z2") if self.lifting else self.group
 
     @property
-    def input_orders(self) -> int:
-        """Orientations of the input, `|G_in|`: 1 for a plane."""
+    def input_order(self) -> int:
+        """Number of orientations of the input, `|G_in|`: 1 for a plane."""
         return 1 if self.lifting else self.group.order
 
-    def _input_fields(self, input_shape) -> int:
-        return input_shape[self.channel_axis] if self.lifting else self.fields(input_shape)
+    def _input_fields(self, input_shape: Shape) -> int:
+        if self.lifting:
+            return known_channels(self, input_shape, self.channel_axis)
+        return self.field_count(input_shape)
 
-    def _channels(self, input_shape) -> tuple[int, int]:
+    def _channels(self, input_shape: Shape) -> tuple[int, int]:
         return (
-            self._input_fields(input_shape) * self.input_orders,
+            self._input_fields(input_shape) * self.input_order,
             self.filters * self.group.order,
         )
 
-    def _build_weights(self, input_shape) -> None:
+    def _build_weights(self, input_shape: Shape) -> None:
         self._build_kernel(self._input_fields(input_shape))
         self.bias = self._add_part("bias", (self.filters,)) if self.use_bias else None
 
-    def _build_kernel(self, fields: int) -> None:
-        """Makes the weights but for the bias, for that many input fields."""
+    def _build_kernel(self, field_count: int) -> None:
+        """Creates the weights of the kernel for an input of `field_count` fields."""
         raise NotImplementedError
 
-    def _base_kernel(self):
-        """The base kernel, of shape `(|G_in|, rows, columns, c_in, c_out)`."""
+    def _base_kernel(self) -> Tensor:
+        """Returns the base kernel, of shape `(|G_in|, rows, columns, c_in, c_out)`."""
         raise NotImplementedError
 
-    def _expanded_kernel(self):
+    def _expanded_kernel(self) -> Tensor:
         return expand(self._base_kernel(), self._index, self.group)
 
-    def _channel_bias(self):
+    def _channel_bias(self) -> Tensor:
         return repeated(self.bias, self.group.order)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         outputs = super().call(inputs)
         return outputs if self.activation is None else self.activation(outputs)
 
     def base_kernel(self) -> np.ndarray:
-        """The trained filters, as an array of shape `(c_out, c_in, |G_in|, rows, columns)`."""
+        """Returns the trained filters, of shape `(c_out, c_in, |G_in|, rows, columns)`."""
         return ops.convert_to_numpy(self._base_kernel()).transpose(4, 3, 0, 1, 2)
 
     def get_config(self) -> dict:

@@ -1,41 +1,52 @@
-"""Convolutions from the plane to a group, and on a group."""
+"""Convolutions from the plane to a group and on a group, and their transpose."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 from keras import ops
 
-from keras_gcnn import groups
+from keras_gcnn.layers.common.transposed_window import TransposedWindow
 from keras_gcnn.layers.group.base_convolution import GroupConvolution
+from keras_gcnn.types import (
+    Activation,
+    Constraint,
+    GroupLike,
+    Initializer,
+    Regularizer,
+    Size2D,
+    Tensor,
+)
 
 
 class FullConvolution(GroupConvolution):
-    """A convolution whose base kernel is one weight; use one of its subclasses."""
+    """Base of the convolutions whose base kernel is a single weight."""
 
     parts = ("kernel",)
 
     def __init__(
         self,
         filters: int,
-        kernel_size: int | tuple[int, int],
-        group: str | groups.Group = "p4",
+        kernel_size: Size2D,
+        group: GroupLike = "p4",
         *,
-        strides: int | tuple[int, int] = 1,
+        strides: Size2D = 1,
         padding: str = "valid",
         data_format: str | None = None,
-        dilation_rate: int | tuple[int, int] = 1,
-        activation=None,
+        dilation_rate: Size2D = 1,
+        activation: Activation = None,
         use_bias: bool = True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
+        kernel_initializer: Initializer = "glorot_uniform",
+        bias_initializer: Initializer = "zeros",
+        kernel_regularizer: Regularizer = None,
+        bias_regularizer: Regularizer = None,
+        activity_regularizer: Regularizer = None,
+        kernel_constraint: Constraint = None,
+        bias_constraint: Constraint = None,
         equivariance: str = "warn",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             filters,
             kernel_size,
@@ -55,13 +66,13 @@ class FullConvolution(GroupConvolution):
         )
         self._keep("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
 
-    def _build_kernel(self, fields: int) -> None:
-        # In this order Keras's initialisers find the right fans, and per-filter constraints
-        # work with the axes one would name for them.
-        shape = (self.input_orders, *self.kernel_size, fields, self.filters)
+    def _build_kernel(self, field_count: int) -> None:
+        # With the axes in this order Keras's initializers compute the right fans, and a constraint
+        # on each filter takes all axes but the last, as in a stock layer.
+        shape = (self.input_order, *self.kernel_size, field_count, self.filters)
         self.kernel = self._add_part("kernel", shape)
 
-    def _base_kernel(self):
+    def _base_kernel(self) -> Tensor:
         return ops.convert_to_tensor(self.kernel)
 
 
@@ -146,3 +157,67 @@ class GConv2D(FullConvolution):
     References:
         Cohen & Welling 2016, "Group Equivariant Convolutional Networks", equation 11.
     """
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class GConv2DTranspose(TransposedWindow, FullConvolution):
+    """Transposed convolution of feature maps on a group, the equivariant `Conv2DTranspose`.
+
+    With stride s every input pixel p adds a copy of the filters, centred at s p, to the output:
+    `y[x, c, g] = sum_{p, i, h} f[p, i, h] W[c, i, g^-1 h, g^-1 (x - s p)] + b[c]`. As in Keras,
+    n rows first become `(n - 1) s + k`, and padding then cuts some of them off. The layer is
+    equivariant if and only if it cuts off equally many at both borders:
+
+    - `padding="valid"` cuts off nothing and is exact for every kernel that is not smaller than the
+      stride (with a smaller one, zeros are added at one border);
+    - `padding="same"` returns `n s` rows and is exact for an odd kernel with an odd stride and for
+      an even kernel with an even stride, e.g. `kernel_size=4` or `2` with `strides=2`; it is not
+      equivariant for `kernel_size=3` with `strides=2`;
+    - `output_padding` cuts off fewer rows, at the end first.
+
+    Args:
+        filters: int, number of output fields. The output has `filters * |G|` channels.
+        kernel_size: int or pair of ints, even or odd; square if the group has quarter turns.
+        group: str or `keras_gcnn.groups.Group`, as for `GConv2D`.
+        strides: int or pair of ints, the factor by which the maps are enlarged.
+        padding: `"valid"` or `"same"`, see above.
+        output_padding: int or pair of ints below `strides`, or None (default). As in Keras, the
+            output has `(n - 1) s + k + output_padding` rows with `"valid"` and
+            `(n - 1) s + k % 2 + output_padding` with `"same"`.
+        **kwargs: the other arguments of `GConv2D`. As there, the fans of the initializers count all
+            inputs of the kernel, although only one in `strides[0] * strides[1]` of them reaches
+            a given pixel of the output.
+
+    Input shape:
+        `(batch, rows, columns, c_in * |G|)`, or channels first.
+
+    Output shape:
+        `(batch, new_rows, new_columns, filters * |G|)`; channel `c * |G| + g` is field c in
+        orientation g.
+
+    Raises:
+        ValueError: as `GConv2D`, and for an `output_padding` that is not below the stride.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import GConv2DTranspose
+    >>> maps = np.zeros((1, 7, 7, 80))
+    >>> tuple(GConv2DTranspose(5, 4, group="p4m", strides=2, padding="same")(maps).shape)
+    (1, 14, 14, 40)
+
+    References:
+        Dumoulin & Visin 2016, "A guide to convolution arithmetic for deep learning", chapter 4;
+        Cohen & Welling 2016, equation 11.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Size2D,
+        group: GroupLike = "p4",
+        *,
+        output_padding: Size2D | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(filters, kernel_size, group, output_padding=output_padding, **kwargs)

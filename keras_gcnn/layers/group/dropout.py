@@ -1,30 +1,33 @@
-"""Dropout that treats the orientations of a field alike."""
+"""Dropout that keeps or drops all orientations of a field together."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
-from keras_gcnn import groups
 from keras_gcnn.arguments import check_rate
 from keras_gcnn.distributions.draws import in_a_graph
 from keras_gcnn.layers.common.base import GroupLayer, split_fibre
+from keras_gcnn.types import GroupLike, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class GDropout(GroupLayer):
-    """Drops whole fibres: all orientations of a field at a position, or of a whole map.
+    """Drops all orientations of a field at a position, or the whole field.
 
-    The stock layer drops each orientation by itself, so that what is left of a feature depends on
-    how the image happens to lie. Here one random number decides over all `|G|` orientations, and
-    what is kept is scaled by `1 / (1 - rate)`, in training; otherwise nothing happens.
+    The stock layer drops each orientation by itself, so that the remaining features depend on the
+    pose of the image. Here one random number decides for all `|G|` orientations of a field. In
+    training, values that are kept are scaled by `1 / (1 - rate)`; at inference the layer is the
+    identity.
 
     Args:
-        rate: float, at least 0 and below 1: the share of fibres to drop.
+        rate: float, at least 0 and below 1: the share of fields to drop.
         group: str or `keras_gcnn.groups.Group`.
         spatial: bool, whether a field is dropped or kept at all positions at once. The mask then
             depends neither on position nor on orientation, and the layer commutes with the group
-            draw by draw; else it does so on the average.
-        seed: int or None.
+            for every mask; otherwise it does so on average.
+        seed: int, or None for a random one.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         **kwargs: arguments of `keras.Layer`.
 
@@ -57,12 +60,12 @@ class GDropout(GroupLayer):
     def __init__(
         self,
         rate: float,
-        group: str | groups.Group = "p4",
+        group: GroupLike = "p4",
         *,
         spatial: bool = False,
         seed: int | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(group, **kwargs)
         self.rate = check_rate("rate", rate)
         self.spatial = bool(spatial)
@@ -70,28 +73,28 @@ class GDropout(GroupLayer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    def build(self, input_shape):
-        self.fields(input_shape)
+    def build(self, input_shape: Shape) -> None:
+        self.field_count(input_shape)
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         if not training or not self.rate:
             return inputs
         split, axis = split_fibre(inputs, self.group, self.channel_axis)
-        kept = {0, axis - 1}  # the axes along which the mask varies: images and fields
+        varying = {0, axis - 1}  # axes along which the mask varies: images and fields
         if not self.spatial:
-            kept = set(range(len(split.shape))) - {axis}
-        noise_shape = [None if one in kept else 1 for one in range(len(split.shape))]
-        if in_a_graph(self.seed_generator):  # which a shape of the noise would break
+            varying = set(range(len(split.shape))) - {axis}
+        noise_shape = [None if at in varying else 1 for at in range(len(split.shape))]
+        if in_a_graph(self.seed_generator):  # a noise_shape would break the graph
             sizes = keras.ops.shape(split)
-            shape = [size if one in kept else 1 for one, size in enumerate(sizes)]
+            shape = [size if at in varying else 1 for at, size in enumerate(sizes)]
             mask = keras.random.dropout(keras.ops.ones(shape, split.dtype), self.rate)
             dropped = split * mask
         else:
             dropped = keras.random.dropout(split, self.rate, noise_shape, self.seed_generator)
         return keras.ops.reshape(dropped, (-1, *keras.ops.shape(inputs)[1:]))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
     def get_config(self) -> dict:

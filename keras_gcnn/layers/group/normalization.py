@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -9,6 +11,7 @@ from keras_gcnn import groups
 from keras_gcnn.backend.ops import mean, repeated
 from keras_gcnn.layers.common.base import OnGroup, count_fields
 from keras_gcnn.layers.common.shared_normalization import SharedBatchNormalization
+from keras_gcnn.types import GroupLike, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -16,16 +19,17 @@ class GBatchNormalization(OnGroup, SharedBatchNormalization):
     """Batch normalisation of feature maps on a group.
 
     Mean, variance, scale and offset are one number per field, shared by its `|G|` orientations.
-    With a statistic per orientation, as the stock layer has it, training is not equivariant: it
-    would see in which orientations the images of the batch happen to lie.
+    The stock layer has statistics per orientation, with which training is not equivariant: they
+    depend on the poses that the images of a batch happen to have.
 
     Args:
-        group: str or `keras_gcnn.groups.Group`. `"z2"` makes it the stock layer.
+        group: str or `keras_gcnn.groups.Group`. With `"z2"` it computes what
+            the stock layer does.
         axis: int, the channel axis: `-1`, or `1` for channels first; None for Keras's
             configuration.
         synchronized: bool, whether statistics are taken over all replicas (TensorFlow only, as in
-            Keras; on JAX they are so under `keras.distribution` anyway). As in Keras, they are not
-            if there is a mask.
+            Keras; on JAX, `keras.distribution` synchronizes them anyway). As in Keras, a mask
+            switches it off.
         **kwargs: arguments of `keras.layers.BatchNormalization` (`momentum`, `epsilon`, `center`,
             `scale`, initializers, regularizers, constraints), without `renorm`.
 
@@ -38,12 +42,12 @@ class GBatchNormalization(OnGroup, SharedBatchNormalization):
     Call arguments:
         inputs: the feature maps.
         training: bool, whether to normalize by the batch or by the moving statistics.
-        mask: bool tensor with the axes of the input but for the channels, or None. Where it is
-            False, in all orientations, nothing counts towards the batch's statistics.
+        mask: bool tensor with all axes of the input except the channels, or None. Where it is
+            False, the input does not count towards the statistics of the batch.
 
     Raises:
-        ValueError: if the channels are no multiple of `|G|`, if the input has no axis `axis` or
-            the mask not one axis less than the input, or for `renorm=True`.
+        ValueError: if the channels are no multiple of `|G|`, the input has no axis `axis`, the
+            mask does not have one axis fewer than the input, or `renorm` is True.
 
     Example:
 
@@ -60,21 +64,21 @@ class GBatchNormalization(OnGroup, SharedBatchNormalization):
 
     def __init__(
         self,
-        group: str | groups.Group = "p4",
+        group: GroupLike = "p4",
         axis: int | None = None,
         *,
         synchronized: bool = False,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(axis, synchronized=synchronized, **kwargs)
         self.group = groups.get(group)
 
-    def _sizes(self, input_shape) -> tuple[int, int]:
+    def _sizes(self, input_shape: Shape) -> tuple[int, int]:
         fields = count_fields(self, input_shape, self.group, self.axis)
         return fields, fields
 
-    def _pooled_moments(self, means, variances):
-        """Mean and variance per field, from those per channel.
+    def _pooled_moments(self, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns mean and variance per field, from those per channel.
 
         A field's variance is the mean of its orientations' variances plus the variance of their
         means, which costs no second pass over the feature map.
@@ -82,14 +86,14 @@ class GBatchNormalization(OnGroup, SharedBatchNormalization):
         means = ops.reshape(means, (-1, self.group.order))
         variances = ops.reshape(variances, (-1, self.group.order))
         centre = mean(means, -1, keepdims=True)
-        # Of differences: a difference of squares may be negative where the map is constant.
+        # Squares of differences: a difference of squares can be negative for a constant map.
         spread = variances + ops.square(means - centre)
         return ops.squeeze(centre, -1), mean(spread, -1)
 
-    def _means_of(self, values):
+    def _means_of(self, values: Tensor) -> Tensor:
         return repeated(values, self.group.order)
 
-    def _scales_of(self, values):
+    def _scales_of(self, values: Tensor) -> Tensor:
         return repeated(values, self.group.order)
 
     def get_config(self) -> dict:

@@ -1,6 +1,8 @@
-"""Pooling over orientations, with or without the positions."""
+"""Pooling over orientations, and over orientations and positions."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 
@@ -8,6 +10,7 @@ from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice
 from keras_gcnn.backend.ops import maximum, mean
 from keras_gcnn.layers.common.base import GroupLayer, split_fibre
+from keras_gcnn.types import GroupLike, Shape, Tensor
 
 _REDUCE = {"max": maximum, "mean": mean}
 
@@ -16,9 +19,9 @@ _REDUCE = {"max": maximum, "mean": mean}
 class GPooling(GroupLayer):
     """Pools over the orientations of every field, at every position.
 
-    The result turns with the image like an image does: it is a map on the plane. Used once at the
-    end of a network it costs nothing; between layers it costs accuracy, since the relative
-    orientation of features is lost (Cohen & Welling 2016, section 8.1).
+    The result is a map on the plane: it rotates with the image as an image does. At the end of a
+    network this costs no accuracy; between layers it does, since the relative orientation of
+    features is lost (Cohen & Welling 2016, section 8.1).
 
     Args:
         mode: `"max"` or `"mean"`.
@@ -43,31 +46,31 @@ class GPooling(GroupLayer):
     3
     """
 
-    def __init__(self, mode: str = "max", group: str | groups.Group = "p4", **kwargs):
+    def __init__(self, mode: str = "max", group: GroupLike = "p4", **kwargs: Any) -> None:
         super().__init__(group, **kwargs)
         self.mode = check_choice("mode", mode, tuple(_REDUCE))
 
     @property
     def map_in(self) -> groups.Group | None:
-        """The group whose orientations are pooled; None on Z2, which has none: any map will do."""
+        """The group of the input map; None on Z2, where any map is accepted."""
         return self.group if self.group.order > 1 else None
 
     @property
     def map_out(self) -> groups.Group | None:
-        """No orientations are left; on Z2 the channels are those of the input."""
+        """Z2, since no orientations are left; None on Z2, where the map does not change."""
         return groups.get("z2") if self.group.order > 1 else None
 
-    def build(self, input_shape):
-        self.fields(input_shape)
+    def build(self, input_shape: Shape) -> None:
+        self.field_count(input_shape)
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         split, axis = split_fibre(inputs, self.group, self.channel_axis)
         return _REDUCE[self.mode](split, axis=axis)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         shape = list(input_shape)
-        shape[self.channel_axis] = self.fields(input_shape)
+        shape[self.channel_axis] = self.field_count(input_shape)
         return tuple(shape)
 
     def get_config(self) -> dict:
@@ -81,7 +84,7 @@ class GGlobalPooling(GPooling):
     Args:
         mode: `"max"` or `"mean"`.
         group: str or `keras_gcnn.groups.Group`.
-        keepdims: bool, whether positions stay as axes of size 1.
+        keepdims: bool, whether the axes of the positions stay, with size 1.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         **kwargs: arguments of `keras.Layer`.
 
@@ -105,11 +108,11 @@ class GGlobalPooling(GPooling):
     def __init__(
         self,
         mode: str = "max",
-        group: str | groups.Group = "p4",
+        group: GroupLike = "p4",
         *,
         keepdims: bool = False,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(mode, group, **kwargs)
         self.keepdims = keepdims
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -118,12 +121,12 @@ class GGlobalPooling(GPooling):
     def _spatial_axes(self) -> tuple[int, int]:
         return (1, 2) if self.channel_axis == -1 else (2, 3)
 
-    def call(self, inputs):
-        # Positions first: what is left for the split over orientations is small.
+    def call(self, inputs: Tensor) -> Tensor:
+        # Positions first, so that few values are left for the split over orientations.
         pooled = _REDUCE[self.mode](inputs, axis=self._spatial_axes, keepdims=self.keepdims)
         return super().call(pooled)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         shape = list(super().compute_output_shape(input_shape))
         for axis in self._spatial_axes:
             shape[axis] = 1

@@ -1,22 +1,25 @@
-"""Stopping part of the equivariance: from a group to one of its subgroups."""
+"""Restriction of feature maps on a group to one of its subgroups."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.layers.common.base import GroupLayer, split_fibre
+from keras_gcnn.types import GroupLike, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class Restriction(GroupLayer):
     """Reads feature maps on a group as feature maps on a subgroup H.
 
-    A field on G becomes `|G| / |H|` fields on H, and layers on H can follow. The values stay; their
-    order changes, since the fibre splits over the right cosets of H: from P4M to P4 the mirrored
-    half is read as `[4, 7, 6, 5]`, because a mirror image turns the other way. Towards Z2 the
-    order stays as it is.
+    A field on G becomes `|G| / |H|` fields on H, and layers on H can follow: the network goes on
+    with less equivariance. The values stay the same, but their order changes, since the fibre
+    splits over the right cosets of H: from P4M to P4 the mirrored half is read as `[4, 7, 6, 5]`,
+    because a mirror image turns the other way. A restriction to Z2 keeps the order.
 
     Args:
         group: str or `keras_gcnn.groups.Group`, the group of the input.
@@ -43,9 +46,7 @@ class Restriction(GroupLayer):
         Weiler & Cesa 2019, "General E(2)-Equivariant Steerable CNNs", section 2.7.
     """
 
-    def __init__(
-        self, group: str | groups.Group = "p4", subgroup: str | groups.Group = "z2", **kwargs
-    ):
+    def __init__(self, group: GroupLike = "p4", subgroup: GroupLike = "z2", **kwargs: Any) -> None:
         super().__init__(group, **kwargs)
         self.subgroup = groups.get(subgroup)
         if not self.group.contains(self.subgroup):
@@ -54,28 +55,28 @@ class Restriction(GroupLayer):
                 f"{self.subgroup.name} is no subgroup of {self.group.name}. "
                 f"The subgroups of {self.group.name} are {names}."
             )
-        # Numbers of Python: torch.compile takes an array for a part of the computation.
+        # Python integers: torch.compile would treat an array as part of the computation.
         self.order = tuple(self.group.restriction(self.subgroup).tolist())
 
     @property
     def map_out(self) -> groups.Group:
-        """The group whose orientations the channels of the output hold."""
+        """The group of the output map."""
         return self.subgroup
 
-    def build(self, input_shape):
-        self.fields(input_shape)
+    def build(self, input_shape: Shape) -> None:
+        self.field_count(input_shape)
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         if self.order == tuple(range(self.group.order)):
             return inputs
-        # A gather along the channels would do, but PyTorch cannot export one from a 4-D tensor.
+        # No gather along the channels: PyTorch cannot export one from a 4-D tensor.
         split, axis = split_fibre(inputs, self.group, self.channel_axis)
         orientations = ops.unstack(split, self.group.order, axis=axis)
-        read = ops.stack([orientations[g] for g in self.order], axis=axis)
-        return ops.reshape(read, (-1, *ops.shape(inputs)[1:]))
+        reordered = ops.stack([orientations[g] for g in self.order], axis=axis)
+        return ops.reshape(reordered, (-1, *ops.shape(inputs)[1:]))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
     def get_config(self) -> dict:

@@ -1,42 +1,44 @@
-"""Group convolutions whose kernel is a product: fewer weights at the same width."""
+"""Group convolutions whose kernel is a product, which takes fewer weights at equal width."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice
 from keras_gcnn.backend.ops import convolve, convolve_depthwise, has_fast_depthwise
 from keras_gcnn.layers.group.base_convolution import GroupConvolution, expand, table_index
+from keras_gcnn.types import Constraint, GroupLike, Initializer, Regularizer, Size2D, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class GSeparableConv2D(GroupConvolution):
     """Convolution on a group whose kernel is a product of a pointwise and a spatial part.
 
-    It is `GConv2D` with the kernel `W[c, i, h, u]` made of two smaller ones, so that a network of
-    equal width has far fewer weights, or one of equal size is far wider:
+    It is a `GConv2D` whose kernel `W[c, i, h, u]` is the product of two smaller ones. A network of
+    equal width then has far fewer weights, and one with equally many weights is far wider:
 
     - `variant="gc"`: `W = pointwise[c, i, h] * depthwise[c, u]`, `c_out (k^2 + c_in |G|)` weights.
-      One spatial filter per output field. It is computed in two steps, a 1x1 convolution on the
-      group and then one filter per channel, in a fraction of the time of a full convolution (on
-      JAX only with an accelerator; on its CPU backend as one convolution, which is faster there).
+      There is one spatial filter per output field. The layer computes a 1x1 convolution on the
+      group and then one filter per channel, in a fraction of the time of a full convolution. (On
+      JAX only with an accelerator: on a CPU a single convolution is faster.)
     - `variant="g"`: `W = pointwise[c, i, h] * depthwise[c, i, u]`, `c_out c_in (k^2 + |G|)`
-      weights. One spatial filter per pair of fields, shared by the input's orientations; it takes
-      the time of a full convolution.
+      weights. There is one spatial filter per pair of fields, shared by the orientations of the
+      input; the layer takes the time of a full convolution.
 
-    The bias adds `c_out` to both. Images have no orientations to share a filter among: begin with
-    a `LiftingConv2D`.
+    The bias adds `c_out` weights to both. An image has no orientations that could share a filter,
+    so a network begins with a `LiftingConv2D`.
 
     Initialisation: the spatial filters are drawn with variance `1 / k^2` (LeCun's rule for the
-    `k^2` inputs of such a filter) and the pointwise part as a 1x1 convolution. The kernel, which is
-    their product, then has zero mean and exactly the variance that `GConv2D` with the pointwise
-    part's initializer has, e.g. `2 / (k^2 c_in |G|)` for `"he_normal"`, and outputs vary as much
-    as those of the full layer. They are uniform and not normal, since the energy of a filter of
-    only `k^2` numbers, by which all of a field is multiplied, then scatters less: by 30 instead of
-    47 per cent for a 3x3 filter. Another `depthwise_initializer` should keep the variance.
+    `k^2` inputs of such a filter), the pointwise part like a 1x1 convolution. Their product, the
+    kernel, then has zero mean and exactly the variance of a `GConv2D` with the initializer of the
+    pointwise part, e.g. `2 / (k^2 c_in |G|)` for `"he_normal"`, and outputs vary as much as those
+    of the full layer. The filters are uniform, not normal: each multiplies a whole field, and the
+    energy of `k^2` numbers scatters less if they are uniform, by 30 instead of 47 per cent for
+    3x3. Another `depthwise_initializer` should keep the variance.
 
     Args:
         filters: int, number of output fields. The output has `filters * |G|` channels.
@@ -83,18 +85,18 @@ class GSeparableConv2D(GroupConvolution):
     def __init__(
         self,
         filters: int,
-        kernel_size: int | tuple[int, int],
-        group: str | groups.Group = "p4",
+        kernel_size: Size2D,
+        group: GroupLike = "p4",
         *,
         variant: str = "gc",
-        depthwise_initializer="lecun_uniform",
-        pointwise_initializer="glorot_uniform",
-        depthwise_regularizer=None,
-        pointwise_regularizer=None,
-        depthwise_constraint=None,
-        pointwise_constraint=None,
-        **kwargs,
-    ):
+        depthwise_initializer: Initializer = "lecun_uniform",
+        pointwise_initializer: Initializer = "glorot_uniform",
+        depthwise_regularizer: Regularizer = None,
+        pointwise_regularizer: Regularizer = None,
+        depthwise_constraint: Constraint = None,
+        pointwise_constraint: Constraint = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(filters, kernel_size, group, **kwargs)
         self.variant = check_choice("variant", variant, ("gc", "g"))
         self._keep("depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint)
@@ -105,58 +107,58 @@ class GSeparableConv2D(GroupConvolution):
 
     @property
     def _in_two_steps(self) -> bool:
-        """Whether to compute the two parts one after the other instead of their product."""
+        """Whether to apply the two parts one after the other instead of their product."""
         return (
             self.variant == "gc"
-            and self.kernel_size != (1, 1)  # the product is a 1x1 convolution too
-            and self.strides[0] == self.strides[1]  # all that TensorFlow's depthwise one takes
+            and self.kernel_size != (1, 1)  # whose product is a 1x1 convolution too
+            and self.strides[0] == self.strides[1]  # TensorFlow requires it
             and has_fast_depthwise()
         )
 
-    def _build_kernel(self, fields: int) -> None:
-        # The shapes in which Keras's initialisers find |G| c_in and k^2 inputs.
-        shape = (self.group.order, 1, 1, fields, self.filters)
-        self.pointwise_kernel = self._add_part("pointwise", shape, "pointwise_kernel")
-        spatial = self.filters * (fields if self.variant == "g" else 1)
-        shape = (*self.kernel_size, 1, spatial)
-        self.depthwise_kernel = self._add_part("depthwise", shape, "depthwise_kernel")
+    def _build_kernel(self, field_count: int) -> None:
+        # In these shapes Keras's initializers count |G| c_in and k^2 inputs.
+        pointwise = (self.group.order, 1, 1, field_count, self.filters)
+        self.pointwise_kernel = self._add_part("pointwise", pointwise, "pointwise_kernel")
+        filters = self.filters * (field_count if self.variant == "g" else 1)
+        depthwise = (*self.kernel_size, 1, filters)
+        self.depthwise_kernel = self._add_part("depthwise", depthwise, "depthwise_kernel")
 
-    def _spatial_filters(self):
-        """The depthwise part as a base kernel: `(1, rows, columns, c_in or 1, c_out)`."""
+    def _spatial_filters(self) -> Tensor:
+        """Returns the depthwise part as a base kernel, `(1, rows, columns, c_in or 1, c_out)`."""
         shape = (1, *self.kernel_size, -1, self.filters)
         return ops.reshape(self.depthwise_kernel, shape)
 
-    def _expanded_parts(self):
-        """Kernels of a pointwise and a depthwise convolution, which together are the layer's."""
+    def _expanded_parts(self) -> tuple[Tensor, Tensor]:
+        """Returns the expanded kernels of the pointwise and the depthwise step."""
         pointwise = expand(self.pointwise_kernel, self._pointwise_index, self.group)
         return pointwise, expand(self._spatial_filters(), self._depthwise_index, self.group)
 
     def expanded_parts(self) -> tuple[np.ndarray, np.ndarray]:
-        """The kernels of the two stock layers that do the same, for the variant `"gc"`.
+        """Returns the kernels of two stock layers that compute the same, for variant `"gc"`.
 
         Returns:
-            Of a pointwise convolution, `(1, 1, channels_in, channels_out)`, and of a depthwise one,
-            `(rows, columns, channels_out, 1)`.
+            The kernel of a pointwise convolution, `(1, 1, channels_in, channels_out)`, and that of
+            a depthwise convolution, `(rows, columns, channels_out, 1)`.
 
         Raises:
-            ValueError: if the layer is not built, or is no `"gc"`, whose kernel is no such product.
+            ValueError: if the layer is not built, or its variant is not `"gc"`.
         """
         self._check_built()
         if self.variant != "gc":
             raise ValueError(
-                f"{type(self).__name__} {self.name!r} has variant={self.variant!r}; only a kernel "
-                'of "gc" has two parts. Use expanded_kernel().'
+                f"{type(self).__name__} {self.name!r} has variant={self.variant!r}; only the "
+                'kernel of variant "gc" is a product of two stock kernels. Use expanded_kernel().'
             )
         pointwise, depthwise = map(ops.convert_to_numpy, self._expanded_parts())
         return pointwise, depthwise.transpose(0, 1, 3, 2)
 
-    def _base_kernel(self):
+    def _base_kernel(self) -> Tensor:
         return ops.multiply(self.pointwise_kernel, self._spatial_filters())
 
-    def _convolve(self, inputs):
+    def _convolve(self, inputs: Tensor) -> Tensor:
         if not self._in_two_steps:
             return super()._convolve(inputs)
-        # Padding can wait for the second step: without a bias the first takes zeros to zeros.
+        # Only the second step pads: without a bias, the first one maps zeros to zeros.
         pointwise, depthwise = self._expanded_parts()
         mixed = convolve(inputs, pointwise, (1, 1), "valid", self.data_format, (1, 1))
         return convolve_depthwise(

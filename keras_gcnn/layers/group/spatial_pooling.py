@@ -1,6 +1,10 @@
-"""Pooling over positions that commutes with turns and mirrors at even and at odd sizes."""
+"""Pooling over positions that is exactly equivariant at even and at odd sizes."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import keras
 from keras import ops
@@ -9,21 +13,30 @@ from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice, check_pair
 from keras_gcnn.layers.common.base import MapLayer, SizeDependent, as_numbers
 from keras_gcnn.layers.common.open_sizes import Pool, pool_exactly
+from keras_gcnn.layers.common.stock_layers import Problem
+from keras_gcnn.types import Shape, Size2D, Tensor
 
 
-class GroupPooling2D(SizeDependent, MapLayer):
-    """What `GMaxPooling2D` and `GAveragePooling2D` have in common; use one of those."""
+class ExactPooling2D(SizeDependent, MapLayer):
+    """Base of `GMaxPooling2D` and `GAveragePooling2D`.
+
+    A subclass sets the stock pooling that computes a window in `_pool`, and in `_is_maximum`
+    whether it takes the maximum.
+    """
+
+    _pool: Callable[..., Tensor]
+    _is_maximum: bool
 
     def __init__(
         self,
-        pool_size: int | tuple[int, int] | None = None,
-        strides: int | tuple[int, int] | None = None,
+        pool_size: Size2D | None = None,
+        strides: Size2D | None = None,
         padding: str = "valid",
         data_format: str | None = None,
         *,
         equivariance: str = "warn",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(data_format=data_format, **kwargs)
         self.pool_size = None if pool_size is None else check_pair("pool_size", pool_size)
         self.strides = check_pair("strides", (self.pool_size or 2) if strides is None else strides)
@@ -31,96 +44,95 @@ class GroupPooling2D(SizeDependent, MapLayer):
         if self.pool_size is None and self.padding == "same":
             raise ValueError(
                 'padding="same" needs a pool_size. Leave padding out for the exact pooling, whose '
-                "window is chosen so that nothing has to be padded."
+                "window leaves nothing to pad."
             )
         self.equivariance = check_choice("equivariance", equivariance, ("warn", "strict", "ignore"))
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     @property
     def smallest_sizes(self) -> tuple[int, int]:
-        """Rows and columns of the pool; those of the smallest one if it is chosen by the size."""
+        """Rows and columns of the window; of the smallest one if the size of the input decides."""
         return self.pool_size or self.strides
 
-    def equivariance_problem(self, input_shape: tuple[int | None, ...]) -> tuple[str, str] | None:
-        """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
+    def equivariance_problem(self, input_shape: Shape) -> Problem | None:
+        """Returns why the layer is not equivariant on this shape, and a fix; None if it is."""
         sizes = self.sizes(input_shape)
         if self.pool_size is None:
             return self._problem_of_strides(sizes)
-        # Pooling does not know the group of its input, so it answers for the largest one.
+        # The layer does not know the group of its input, so it has to be exact for the largest.
         case = (groups.get("p4m"), sizes, self.pool_size, self.strides, self.padding)
-        # Keras's average repeats the border on PyTorch where it pads one side more than the other.
-        alike = self._is_maximum or self.padding == "valid"
-        problem = groups.window_problem(*case, pooling=alike)
+        # Where one side is padded more, Keras's average on PyTorch repeats the border, so that the
+        # positions of a window do not count equally.
+        equal_weights = self._is_maximum or self.padding == "valid"
+        problem = groups.window_problem(*case, pooling=equal_weights)
         if problem is None:
             return None
         fix = "leave pool_size out, so that the window fits every size"
-        if nearest := groups.nearest_exact_sizes(*case, pooling=alike):
+        if nearest := groups.nearest_exact_sizes(*case, pooling=equal_weights):
             fix = f"use inputs of {nearest}, or {fix}"
         return problem, fix
 
-    def _problem_of_strides(self, sizes) -> tuple[str, str] | None:
-        """What is wrong with exact windows that have another stride along rows than columns."""
+    def _problem_of_strides(self, sizes: Sequence[int | None]) -> Problem | None:
+        """Returns the problem of exact windows with different strides along rows and columns."""
         if self.strides[0] == self.strides[1]:
             return None
         if None not in sizes and all(n // stride == 1 for n in sizes for stride in self.strides):
-            return None  # one window covers all, however the image is turned
+            return None  # a single window covers every pose of the image
         problem = f"strides={self.strides} treats rows and columns differently"
         return problem, "use the same value for rows and columns"
 
-    def window(self, input_shape: tuple[int | None, ...]) -> tuple[int, int] | None:
-        """Rows and columns of the pool on this input shape, or None if an unknown size matters."""
+    def window(self, input_shape: Shape) -> tuple[int, int] | None:
+        """Returns rows and columns of the window; None if they depend on an unknown size."""
         if self.pool_size is not None:
             return self.pool_size
-        sizes = self.sizes(input_shape)
-        if None in sizes:
+        rows, columns = self.sizes(input_shape)
+        if rows is None or columns is None:
             return None
-        return tuple(
-            groups.exact_window(size, stride)
-            for size, stride in zip(sizes, self.strides, strict=True)
+        return (
+            groups.exact_window(rows, self.strides[0]),
+            groups.exact_window(columns, self.strides[1]),
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.check_sizes(input_shape)
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         self.check_call(inputs)
         inputs, window = as_numbers(inputs, self.compute_dtype), self.window(inputs.shape)
-        form = {"data_format": self.data_format}
+        pool = partial(self._pool, data_format=self.data_format)
         if window is None:
-            return self.pool_open_size(
-                inputs, lambda maps, pair: self._pool(maps, pair, pair, **form)
-            )
-        return self._pool(inputs, window, strides=self.strides, padding=self.padding, **form)
+            return self.pool_open_size(inputs, lambda maps, pair: pool(maps, pair, pair))
+        return pool(inputs, window, strides=self.strides, padding=self.padding)
 
-    def pool_open_size(self, inputs, pool: Pool):
+    def pool_open_size(self, inputs: Tensor, pool: Pool) -> Tensor:
         """Pools with the exact window on maps of an unknown size.
 
         Args:
-            inputs: tensor, also one of Keras's graphs.
-            pool: function of maps and a window that is a stock pooling with that window and stride,
-                without padding.
+            inputs: tensor, which may be symbolic.
+            pool: function of maps and a window that returns the stock pooling with this window, an
+                equal stride and no padding.
         """
         first_axis = 1 if self.channel_axis == -1 else 2
         return pool_exactly(inputs, self.strides, first_axis, pool, self._is_maximum)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_fits(input_shape)
         window = self.window(input_shape)
-        spatial = []
+        sizes: list[int | None] = []
         for axis, (size, stride) in enumerate(
             zip(self.sizes(input_shape), self.strides, strict=True)
         ):
             if size is None:
-                spatial.append(None)
+                sizes.append(None)
             elif self.padding == "same":
-                spatial.append(-(-size // stride))
+                sizes.append(-(-size // stride))
             else:
                 length = groups.exact_window(size, stride) if window is None else window[axis]
-                spatial.append((size - length) // stride + 1)
+                sizes.append((size - length) // stride + 1)
         if self.data_format == "channels_last":
-            return (input_shape[0], *spatial, input_shape[3])
-        return (input_shape[0], input_shape[1], *spatial)
+            return (input_shape[0], *sizes, input_shape[3])
+        return (input_shape[0], input_shape[1], *sizes)
 
     def get_config(self) -> dict:
         return {
@@ -133,18 +145,19 @@ class GroupPooling2D(SizeDependent, MapLayer):
 
 
 _ARGUMENTS = """
-    The windows visit the same places when the image is turned or mirrored, at even and at odd
-    sizes, since the window is chosen by the size: with stride 2 it is 2 on an even and 3 on an odd
-    size, without padding. Channels are left alone, so the layer serves every group and the plane.
+    The windows visit the same places when the image is rotated or mirrored, at even and at odd
+    sizes, since the size decides how large the window is: with stride 2 it is 2 on an even and 3
+    on an odd size, without padding. The layer treats every channel by itself and so serves every
+    group and the plane.
 
     Args:
-        pool_size: int or pair of ints, or None (default) for the exact window. A pool_size that
-            is not exact on the input's size is reported as `equivariance` says.
-        strides: int or pair of ints; `pool_size` if that is given, else 2.
+        pool_size: int or pair of ints, or None (default) for the exact window. If a pool_size is
+            not exact on the size of the input, `equivariance` decides what happens.
+        strides: int or pair of ints; default `pool_size` if given, else 2.
         padding: `"valid"`, or `"same"` together with a `pool_size`.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
-        equivariance: what to do when the layer is built in a configuration that is not equivariant,
-            or called on a size that makes it so: `"warn"`, `"strict"` (raise) or `"ignore"`.
+        equivariance: what to do when the layer is built for, or called on, a size on which it is
+            not equivariant: `"warn"`, `"strict"` (raise) or `"ignore"`.
         **kwargs: arguments of `keras.Layer`.
 
     Input shape:
@@ -162,7 +175,7 @@ _ARGUMENTS = """
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class GMaxPooling2D(GroupPooling2D):
+class GMaxPooling2D(ExactPooling2D):
     __doc__ = f"""Maximum over windows of positions, exactly equivariant at every size.
 {_ARGUMENTS}
     Example:
@@ -177,7 +190,7 @@ class GMaxPooling2D(GroupPooling2D):
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class GAveragePooling2D(GroupPooling2D):
+class GAveragePooling2D(ExactPooling2D):
     __doc__ = f"""Average over windows of positions, exactly equivariant at every size.
 {_ARGUMENTS}
     Example:

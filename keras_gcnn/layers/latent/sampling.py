@@ -1,27 +1,45 @@
-"""Draws latent vectors in training and returns their mean otherwise."""
+"""Sampling of latent vectors in training, and their mean at inference."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_gcnn.arguments import check_choice, check_count
 from keras_gcnn.distributions import gaussian
+from keras_gcnn.types import Shape, Tensor
+
+# Parts of the docstrings of the layers that sample.
+ARGUMENTS = """
+    Args:
+        samples: int, number of samples of each distribution, along a new axis after the batch; or
+            None (default) for one sample, without a new axis.
+        at_inference: `"mean"` (default) or `"sample"`, what the layer returns at inference.
+        seed: int, or None for a random one.
+        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
+"""
+OUTPUTS = """
+    Output shape:
+        `(batch, ..., dim)`, or `(batch, samples, ..., dim)`.
+
+    Call arguments:
+        inputs: the pair.
+        training: bool, whether to draw.
+
+    Raises:
+        ValueError: if the inputs are not such a pair.
+"""
 
 
 class SamplingLayer(keras.layers.Layer):
-    """What layers that sample have in common, whatever they draw from.
+    __doc__ = f"""Base of the layers that sample.
 
-    Args:
-        samples: int, samples of each distribution, along a new axis after the batch; or None
-            (default) for one, without a new axis.
-        at_inference: `"mean"` (default) or `"sample"`, what to return when not training.
-        seed: int, or None for a random one.
-        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
-    """
+    A subclass draws in `_draw` and names its pair of inputs, for messages, in `_inputs`.
+    {ARGUMENTS}"""
 
-    # What the pair of inputs is, for messages.
-    _first, _second = "means", "spreads"
+    _inputs = ("means", "spreads")
 
     def __init__(
         self,
@@ -29,39 +47,39 @@ class SamplingLayer(keras.layers.Layer):
         *,
         at_inference: str = "mean",
         seed: int | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.samples = None if samples is None else check_count("samples", samples)
         self.at_inference = check_choice("at_inference", at_inference, ("mean", "sample"))
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def _draw(self, first, second, shape: tuple[int, ...]):
-        """Samples of shape `(*shape, batch, ..., dim)`."""
+    def _draw(self, first: Tensor, second: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Returns samples of shape `(*shape, batch, ..., dim)`."""
         raise NotImplementedError
 
     def _second_shape(self, first: tuple) -> tuple:
-        """The shape that the second input has to have."""
+        """Returns the shape that the second input has to have."""
         raise NotImplementedError
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.compute_output_shape(input_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         mean, spread = inputs
         shape = () if self.samples is None else (self.samples,)
         if training or self.at_inference == "sample":
             self._check_recording()
-            found = self._draw(mean, spread, shape)
+            outputs = self._draw(mean, spread, shape)
         else:
             mean = ops.convert_to_tensor(mean)
-            found = ops.broadcast_to(mean, (*shape, *ops.shape(mean)))
-        return ops.moveaxis(found, 0, 1) if shape else found
+            outputs = ops.broadcast_to(mean, (*shape, *ops.shape(mean)))
+        return ops.moveaxis(outputs, 0, 1) if shape else outputs
 
     def _check_recording(self) -> None:
-        """Raises a `ValueError` if PyTorch writes a graph, which would not draw anew."""
+        """Raises a `ValueError` if PyTorch records a graph, which would not draw anew."""
         if keras.backend.backend() != "torch":
             return
         import torch
@@ -73,19 +91,20 @@ class SamplingLayer(keras.layers.Layer):
                 "model up to this layer and draw from its outputs afterwards."
             )
 
-    def compute_output_shape(self, input_shape):
-        pair = isinstance(input_shape, list | tuple) and len(input_shape) == 2
-        if not pair or not all(isinstance(one, list | tuple) for one in input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        shapes: Any = input_shape
+        pair = isinstance(shapes, list | tuple) and len(shapes) == 2
+        if not pair or not all(isinstance(shape, list | tuple) for shape in shapes):
             raise ValueError(
-                f"{type(self).__name__} {self.name!r} takes the pair of {self._first} and "
-                f"{self._second}, layer([first, second]); it received the shape {input_shape}."
+                f"{type(self).__name__} {self.name!r} takes a pair of {self._inputs[0]} and "
+                f"{self._inputs[1]}, layer([first, second]); it received the shape {input_shape}."
             )
-        first, second = map(tuple, input_shape)
+        first, second = map(tuple, shapes)
         wanted = self._second_shape(first)
         if len(second) != len(first) or second[-1] != wanted[-1]:
             raise ValueError(
-                f"{type(self).__name__} {self.name!r} received {self._first} of shape {first} and "
-                f"{self._second} of shape {second}; the latter have to be of shape {wanted}."
+                f"{type(self).__name__} {self.name!r} received {self._inputs[0]} of shape {first} "
+                f"and {self._inputs[1]} of shape {second}. The second shape has to be {wanted}."
             )
         return (first[0], *([] if self.samples is None else [self.samples]), *first[1:])
 
@@ -100,30 +119,13 @@ class SamplingLayer(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class GaussianSampling(SamplingLayer):
-    """Draws from normal distributions in training, and returns their mean otherwise.
+    __doc__ = f"""Draws from normal distributions in training; returns their mean at inference.
 
     The coordinates are independent. Gradients flow through the samples into means and variances.
-
-    Args:
-        samples: int, samples of each distribution, along a new axis after the batch; or None
-            (default) for one, without a new axis.
-        at_inference: `"mean"` (default) or `"sample"`, what to return when not training.
-        seed: int, or None for a random one.
-        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
-
+    {ARGUMENTS}
     Input shape:
         The pair of means and logarithms of variances, both `(batch, ..., dim)`.
-
-    Output shape:
-        `(batch, ..., dim)`, or `(batch, samples, ..., dim)`.
-
-    Call arguments:
-        inputs: the pair.
-        training: bool, whether to draw.
-
-    Raises:
-        ValueError: if the inputs are no such pair.
-
+    {OUTPUTS}
     Example:
 
     >>> import numpy as np
@@ -136,10 +138,10 @@ class GaussianSampling(SamplingLayer):
         Kingma & Welling 2014, "Auto-Encoding Variational Bayes", section 2.4.
     """
 
-    _first, _second = "means", "logarithms of variances"
+    _inputs = ("means", "logarithms of variances")
 
-    def _draw(self, first, second, shape):
+    def _draw(self, first: Tensor, second: Tensor, shape: tuple[int, ...]) -> Tensor:
         return gaussian.sample(first, second, seed=self.seed_generator, shape=shape)
 
-    def _second_shape(self, first):
+    def _second_shape(self, first: Tensor) -> Shape:
         return first

@@ -1,36 +1,42 @@
-"""Layers for latent variables on the sphere: their distribution, samples of it, and its price."""
+"""Layers for latent variables on the sphere: distribution, sampling and divergence."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 from keras import ops
 
+from keras_gcnn.arguments import check_from_zero
 from keras_gcnn.backend.ops import widened
 from keras_gcnn.distributions import von_mises_fisher
 from keras_gcnn.distributions.direction import unit
 from keras_gcnn.layers.common import dense_parts
-from keras_gcnn.layers.latent.sampling import SamplingLayer
+from keras_gcnn.layers.common.base import fresh
+from keras_gcnn.layers.latent.sampling import ARGUMENTS, OUTPUTS, SamplingLayer
+from keras_gcnn.types import Initializer, Regularizer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class VonMisesFisherHead(keras.layers.Layer):
-    """Mean direction and concentration of a von Mises-Fisher distribution, from features.
+    """Computes mean direction and concentration of a von Mises-Fisher distribution from features.
 
-    The mean direction is a dense layer's output, scaled to length one. The concentration is another
-    one's softplus plus `least`: it grows linearly, so that large ones do not make the gradient
-    explode as an exponential would, and never comes close to zero, where the mean direction has no
-    gradient any more and stays lost (posterior collapse). Where the dense layer returns zeros, the
-    mean direction is the first axis, without a gradient; below a length of 1e-3 the gradient is
-    bounded, so that an image without a direction does no harm in training.
+    The mean direction is the output of a dense layer, scaled to length one. The concentration is
+    the softplus of another dense layer plus `least`. It grows linearly, so that large values do not
+    make the gradient explode as an exponential would, and it stays away from zero, where the
+    gradient of the mean direction vanishes and training cannot recover (posterior collapse). Where
+    the dense layer returns zeros, the mean direction is the first axis, with a gradient of zero;
+    below a length of 1e-3 the gradient is bounded, so that an image without a direction does no
+    harm in training.
 
-    Keras's `quantize` and `enable_lora` work on the two dense layers, `dense_layers`, and what they
-    change is saved, loaded and cloned with this layer.
+    Keras's `quantize` and `enable_lora` work on the two dense layers, `dense_layers`; this layer
+    saves, loads and clones what they change.
 
     Args:
         dim: int from 2, number of coordinates; the sphere has one dimension less.
         least: float from 0, the smallest concentration; default 1.
         kernel_initializer: initializer of both dense layers.
-        kernel_regularizer: likewise.
+        kernel_regularizer: regularizer of both dense layers, or None.
         **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
 
     Input shape:
@@ -59,22 +65,19 @@ class VonMisesFisherHead(keras.layers.Layer):
         dim: int,
         *,
         least: float = 1.0,
-        kernel_initializer="glorot_uniform",
-        kernel_regularizer=None,
-        **kwargs,
-    ):
+        kernel_initializer: Initializer = "glorot_uniform",
+        kernel_regularizer: Regularizer = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.dim = von_mises_fisher.check_dim(dim)
-        self.least = float(least)
-        if not self.least >= 0:
-            raise ValueError(f"least={least} has to be 0 or more.")
+        self.least = check_from_zero("least", least)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self._direction, self._concentration = (
             keras.layers.Dense(
                 units,
-                # Initialisers are drawn from once each.
-                kernel_initializer=self.kernel_initializer.clone(),
+                kernel_initializer=fresh(self.kernel_initializer),
                 kernel_regularizer=self.kernel_regularizer,
                 dtype=self.dtype_policy,
                 name=name,
@@ -82,22 +85,21 @@ class VonMisesFisherHead(keras.layers.Layer):
             for units, name in ((self.dim, "direction"), (1, "concentration"))
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         dense_parts.build(self.dense_layers, input_shape)
         self.built = True
 
     @property
     def dense_layers(self) -> tuple[keras.layers.Dense, keras.layers.Dense]:
-        """The layers of the mean direction, before it is scaled, and of the concentration."""
+        """The dense layers of the mean direction, before scaling, and of the concentration."""
         return self._direction, self._concentration
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         mu = unit(widened(self._direction(inputs)))
-        return ops.cast(mu, self.compute_dtype), ops.softplus(
-            self._concentration(inputs)
-        ) + self.least
+        kappa = ops.softplus(self._concentration(inputs)) + self.least
+        return ops.cast(mu, self.compute_dtype), kappa
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         leading = tuple(input_shape[:-1])
         return (*leading, self.dim), (*leading, 1)
 
@@ -113,7 +115,7 @@ class VonMisesFisherHead(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config: dict):
+    def from_config(cls, config: dict) -> VonMisesFisherHead:
         config = dict(config)
         changes = config.pop("dense_layers", None)
         layer = cls(**config)
@@ -123,32 +125,16 @@ class VonMisesFisherHead(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class VonMisesFisherSampling(SamplingLayer):
-    """Draws from von Mises-Fisher distributions in training, and returns their mean otherwise.
+    __doc__ = f"""Draws from von Mises-Fisher distributions in training; else returns the mean.
 
-    Gradients flow through the samples into mean directions and concentrations, unbiased; see
-    `keras_gcnn.distributions.von_mises_fisher.sample`.
-
-    Args:
-        samples: int, samples of each distribution, along a new axis after the batch; or None
-            (default) for one, without a new axis.
-        at_inference: `"mean"` (default) or `"sample"`, what to return when not training.
-        seed: int, or None for a random one.
-        **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
-
+    The samples have unbiased gradients in mean directions and concentrations; see
+    `keras_gcnn.distributions.von_mises_fisher.sample`. At inference the layer returns the mean
+    directions.
+    {ARGUMENTS}
     Input shape:
         The pair of mean directions, unit vectors `(batch, ..., dim)`, and concentrations, from 0,
         `(batch, ..., 1)`.
-
-    Output shape:
-        `(batch, ..., dim)`, or `(batch, samples, ..., dim)`.
-
-    Call arguments:
-        inputs: the pair.
-        training: bool, whether to draw.
-
-    Raises:
-        ValueError: if the inputs are no such pair.
-
+    {OUTPUTS}
     Example:
 
     >>> import numpy as np
@@ -161,21 +147,21 @@ class VonMisesFisherSampling(SamplingLayer):
         Davidson et al. 2018, section 3; Figurnov, Mohamed & Mnih 2018.
     """
 
-    _first, _second = "mean directions", "concentrations"
+    _inputs = ("mean directions", "concentrations")
 
-    def _draw(self, first, second, shape):
+    def _draw(self, first: Tensor, second: Tensor, shape: tuple[int, ...]) -> Tensor:
         return von_mises_fisher.sample(first, second, seed=self.seed_generator, shape=shape)
 
-    def _second_shape(self, first):
+    def _second_shape(self, first: Tensor) -> Shape:
         return (*first[:-1], 1)
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class KLToUniform(keras.layers.Layer):
-    """Adds to the loss how far von Mises-Fisher distributions are from the uniform one.
+    """Adds the divergence of von Mises-Fisher distributions from the uniform one to the loss.
 
     The loss is `beta` times the Kullback-Leibler divergence in nats, averaged over the batch. The
-    concentrations are passed on as they are.
+    layer returns the concentrations unchanged.
 
     Args:
         dim: int from 2, number of coordinates of the samples.
@@ -204,21 +190,19 @@ class KLToUniform(keras.layers.Layer):
         Davidson et al. 2018, equation 14; Higgins et al. 2017, "beta-VAE".
     """
 
-    def __init__(self, dim: int, beta: float = 1.0, **kwargs):
+    def __init__(self, dim: int, beta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.dim = von_mises_fisher.check_dim(dim)
-        self.beta = float(beta)
-        if not self.beta >= 0:
-            raise ValueError(f"beta={beta} has to be 0 or more.")
+        self.beta = check_from_zero("beta", beta)
 
-    def call(self, inputs):
-        # Keras adds losses up in this type, whatever the layers compute in.
+    def call(self, inputs: Tensor) -> Tensor:
+        # Keras adds up losses in this precision, whatever the layers compute in.
         kappa = ops.cast(inputs, keras.config.floatx())
         divergence = von_mises_fisher.kl_to_uniform(kappa, self.dim)
         self.add_loss(self.beta * ops.mean(divergence))
         return inputs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
     def get_config(self) -> dict:

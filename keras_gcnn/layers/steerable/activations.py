@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -24,6 +26,7 @@ from keras_gcnn.layers.steerable.base import (
     scalar_channels,
     split_blocks,
 )
+from keras_gcnn.types import Activation, Initializer, Shape, Tensor
 
 
 def sampling_matrix(block: Block, samples: int) -> np.ndarray:
@@ -53,12 +56,12 @@ def _sampling_matrix(fields: Fields, block: int, samples: int) -> np.ndarray:
     return sampling_matrix(fields.blocks[block], samples)
 
 
-def _like(tensor, matrix: np.ndarray):
+def _like(tensor: Tensor, matrix: np.ndarray) -> Tensor:
     """The matrix as a tensor of the same type and in the same place."""
     return ops.cast(constant(np.ascontiguousarray(matrix)), tensor.dtype)
 
 
-def _fused(activation):
+def _fused(activation: Activation):
     """A module that needs less time and memory for it, where there is one."""
     if keras.backend.backend() != "torch":
         return None
@@ -106,7 +109,14 @@ class FourierActivation(SteerableLayer):
         Wand 2021, "Nonlinearities in Steerable SO(2)-Equivariant CNNs".
     """
 
-    def __init__(self, fields: FieldsLike, activation="elu", *, samples: int = 16, **kwargs):
+    def __init__(
+        self,
+        fields: FieldsLike,
+        activation: Activation = "elu",
+        *,
+        samples: int = 16,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(fields, **kwargs)
         self.activation = pointwise(activation)
         self.samples = check_count("samples", samples)
@@ -118,7 +128,7 @@ class FourierActivation(SteerableLayer):
                 f"Use samples={-(-max(needed, 4) // 4) * 4}, or more."
             )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
         parts = [
             self._activate(part, number)
@@ -126,7 +136,7 @@ class FourierActivation(SteerableLayer):
         ]
         return join_blocks(parts, axis)
 
-    def _activate(self, tensor, number: int):
+    def _activate(self, tensor: Tensor, number: int) -> Tensor:
         block = self.fields.blocks[number]
         matrix = _sampling_matrix(self.fields, number, self.samples)
         inverse = matrix.T * (block.size / self.samples)
@@ -191,18 +201,18 @@ class NormActivation(SteerableLayer):
     def __init__(
         self,
         fields: FieldsLike,
-        activation="relu",
+        activation: Activation = "relu",
         *,
         epsilon: float = 1e-6,
-        bias_initializer="zeros",
-        **kwargs,
-    ):
+        bias_initializer: Initializer = "zeros",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(fields, **kwargs)
         self.activation = pointwise(activation)
         self.epsilon = check_above_zero("epsilon", epsilon)
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         scalars = self.fields.multiplicities.get(0, 0)
         initializer = self.bias_initializer
         self.scalar_bias = self._add_bias("scalar_bias", scalars, initializer)
@@ -210,12 +220,12 @@ class NormActivation(SteerableLayer):
         self.pair_bias = self._add_bias("pair_bias", pairs, fresh(initializer))
         super().build(input_shape)
 
-    def _add_bias(self, name: str, size: int, initializer):
+    def _add_bias(self, name: str, size: int, initializer: Initializer) -> keras.Variable | None:
         if not size:
             return None
         return self.add_weight(name=name, shape=(size,), initializer=initializer)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         inputs = as_numbers(inputs, self.compute_dtype)
         axis, rank = self.channel_axis, len(inputs.shape)
         found = []
@@ -275,7 +285,14 @@ class GatedActivation(SteerableLayer):
         Weiler et al. 2018, "3D Steerable CNNs", section 4.3; Weiler & Cesa 2019, section 2.6.
     """
 
-    def __init__(self, fields: FieldsLike, activation="relu", *, gate="sigmoid", **kwargs):
+    def __init__(
+        self,
+        fields: FieldsLike,
+        activation: Activation = "relu",
+        *,
+        gate: Activation = "sigmoid",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(fields, **kwargs)
         self.activation = pointwise(activation)
         self.gate = pointwise(gate)
@@ -287,7 +304,7 @@ class GatedActivation(SteerableLayer):
                 f"multiplicity of {self.fields.count}, or use NormActivation."
             )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
         scalars = scalar_channels(self.fields)
         values = mix_channels(inputs, scalars.T, axis)

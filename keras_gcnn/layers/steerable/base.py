@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,11 +16,12 @@ from keras_gcnn.backend.constants import constant, outside_graphs
 from keras_gcnn.backend.ops import product, widened
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.base import MapLayer, known_channels
+from keras_gcnn.types import Shape, Tensor
 
 FieldsLike = Fields | Mapping[int, int]
 
 
-def check_channels(layer: keras.Layer, fields: Fields, input_shape, axis: int) -> None:
+def check_channels(layer: keras.Layer, fields: Fields, input_shape: Shape, axis: int) -> None:
     """Raises a `ValueError` if the input has not as many channels as its fields."""
     channels = known_channels(layer, input_shape, axis)
     if channels != fields.channels:
@@ -71,17 +73,17 @@ class SteerableLayer(KeepsFields, MapLayer):
         **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
     """
 
-    def __init__(self, fields: FieldsLike, **kwargs):
+    def __init__(self, fields: FieldsLike, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.fields = Fields.of(fields)
         self.supports_masking = True  # positions stay where they are
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         check_channels(self, self.fields, input_shape, self.channel_axis)
         self.input_spec = keras.layers.InputSpec(axes={self.channel_axis: self.fields.channels})
         self.built = True
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         check_channels(self, self.fields, input_shape, self.channel_axis)
         return tuple(input_shape)
 
@@ -89,7 +91,7 @@ class SteerableLayer(KeepsFields, MapLayer):
         return {**super().get_config(), "fields": self.fields.as_json()}
 
 
-def mix_channels(tensor, matrix, axis: int):
+def mix_channels(tensor: Tensor, matrix: Tensor, axis: int) -> Tensor:
     """Multiplies every fibre, along `axis`, by a matrix of shape (channels, new channels).
 
     With a constant of NumPy it picks, repeats or sums channels: a matrix product is the one way to
@@ -106,12 +108,12 @@ def mix_channels(tensor, matrix, axis: int):
     return ops.reshape(mixed, (-1, matrix.shape[1], *shape[2:]))
 
 
-def positions_of(shape):
+def positions_of(shape: Shape) -> Any:
     """How many positions a channels-first map has; a tensor where only the graph will know."""
     return math.prod(shape[2:])
 
 
-def split_blocks(tensor, fields: Fields, axis: int) -> list:
+def split_blocks(tensor: Tensor, fields: Fields, axis: int) -> list:
     """The channels of every block, as a list of tensors."""
     channels = [block.channels for block in fields.blocks]
     if len(channels) == 1:
@@ -119,7 +121,7 @@ def split_blocks(tensor, fields: Fields, axis: int) -> list:
     return ops.split(tensor, list(itertools.accumulate(channels))[:-1], axis=axis)
 
 
-def join_blocks(tensors: list, axis: int):
+def join_blocks(tensors: list, axis: int) -> Tensor:
     """The inverse of `split_blocks`."""
     return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=axis)
 
@@ -149,7 +151,7 @@ def pair_channels(fields: Fields) -> np.ndarray:
     return channels[0::2] + channels[1::2]
 
 
-def pair_lengths(tensor, fields: Fields, epsilon: float, axis: int):
+def pair_lengths(tensor: Tensor, fields: Fields, epsilon: float, axis: int) -> Tensor:
     """`sqrt(a^2 + b^2 + epsilon)` of every pair of channels, at least in float32.
 
     Half precision can hold neither the squares, float16 ends at the one of 256, nor the gradient of
@@ -159,7 +161,7 @@ def pair_lengths(tensor, fields: Fields, epsilon: float, axis: int):
     return ops.sqrt(squares + epsilon)
 
 
-def along(values, axis: int, rank: int):
+def along(values: Tensor, axis: int, rank: int) -> Tensor:
     """A vector as a tensor that meets the channel axis of a tensor of that rank."""
     shape = [1] * rank
     shape[axis] = -1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,6 +25,7 @@ from keras_gcnn.layers.steerable.base import (
     mix_channels,
     scalar_channels,
 )
+from keras_gcnn.types import Constraint, Initializer, Regularizer, Shape, Size2D, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -90,22 +92,22 @@ class SteerableConv2D(WindowConvolution):
         fields_out: FieldsLike,
         kernel_size: int,
         *,
-        strides: int | tuple[int, int] = 1,
+        strides: Size2D = 1,
         padding: str = "valid",
         data_format: str | None = None,
         dilation_rate: int = 1,
         use_bias: bool = True,
         band_limit: float | str = 0.1,
-        kernel_initializer=None,
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
+        kernel_initializer: Initializer = None,
+        bias_initializer: Initializer = "zeros",
+        kernel_regularizer: Regularizer = None,
+        bias_regularizer: Regularizer = None,
+        activity_regularizer: Regularizer = None,
+        kernel_constraint: Constraint = None,
+        bias_constraint: Constraint = None,
         equivariance: str = "warn",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             kernel_size,
             strides=strides,
@@ -168,11 +170,11 @@ class SteerableConv2D(WindowConvolution):
             f"SteerableAveragePooling2D(strides={max(self.strides)}), which is exact at every size"
         )
 
-    def _channels(self, input_shape) -> tuple[int, int]:
+    def _channels(self, input_shape: Shape) -> tuple[int, int]:
         check_channels(self, self.fields_in, input_shape, self.channel_axis)
         return self.fields_in.channels, self.fields_out.channels
 
-    def _build_weights(self, input_shape) -> None:
+    def _build_weights(self, input_shape: Shape) -> None:
         spreads = self._spreads()
         for (i, o), (elements, pairs) in self._bases.items():
             shape = (
@@ -211,14 +213,14 @@ class SteerableConv2D(WindowConvolution):
             pair: (reaching[pair[1]] * count) ** -0.5 for pair, count in elements.items() if count
         }
 
-    def _expanded_kernel(self):
+    def _expanded_kernel(self) -> Tensor:
         columns = [
             ops.concatenate([self._part(i, o) for i in range(len(self.fields_in.blocks))], axis=2)
             for o in range(len(self.fields_out.blocks))
         ]
         return ops.concatenate(columns, axis=3)
 
-    def _part(self, i: int, o: int):
+    def _part(self, i: int, o: int) -> Tensor:
         """The kernel from one block to another, a combination of its basis."""
         elements = self._bases[i, o][0]
         block_in, block_out = self.fields_in.blocks[i], self.fields_out.blocks[o]
@@ -234,7 +236,7 @@ class SteerableConv2D(WindowConvolution):
         kernel = ops.transpose(ops.reshape(kernel, shape), (0, 1, 4, 2, 5, 3))
         return ops.reshape(kernel, (*self.kernel_size, block_in.channels, block_out.channels))
 
-    def _channel_bias(self):
+    def _channel_bias(self) -> Tensor:
         return mix_channels(self.bias, scalar_channels(self.fields_out), -1)
 
     def get_config(self) -> dict:
@@ -246,10 +248,10 @@ class SteerableConv2D(WindowConvolution):
         }
 
 
-def _scaled_normal(scale: np.ndarray):
+def _scaled_normal(scale: np.ndarray) -> Initializer:
     """Initialiser of normal numbers, of a standard deviation for every basis element."""
 
-    def initialize(shape, dtype=None):
+    def initialize(shape: Shape, dtype=None) -> Tensor:
         numbers = drawn_once(keras.initializers.RandomNormal(stddev=1.0))(shape, dtype)
         return numbers * ops.cast(scale[:, None, None], numbers.dtype)
 
@@ -294,14 +296,14 @@ class SteerableConv2DTranspose(TransposedWindow, SteerableConv2D):
         fields_out: FieldsLike,
         kernel_size: int,
         *,
-        output_padding: int | tuple[int, int] | None = None,
-        **kwargs,
-    ):
+        output_padding: Size2D | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             fields_in, fields_out, kernel_size, output_padding=output_padding, **kwargs
         )
 
-    def _spreads(self):
+    def _spreads(self) -> dict[tuple[int, int], float]:
         # A position of the output is reached by fewer of the window's, by this factor.
         fewer = math.prod(self.strides)
         return {pair: spread * fewer**0.5 for pair, spread in super()._spreads().items()}

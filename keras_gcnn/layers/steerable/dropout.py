@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 from keras import ops
@@ -16,6 +17,7 @@ from keras_gcnn.layers.steerable.base import (
     field_of_channel,
     mix_channels,
 )
+from keras_gcnn.types import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -65,8 +67,8 @@ class SteerableDropout(SteerableLayer):
         *,
         spatial: bool = False,
         seed: int | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         if isinstance(rate, Fields | Mapping):  # the order of version 0.1
             raise TypeError(
                 f"SteerableDropout received rate={rate!r}. The rate comes first, then the fields, "
@@ -78,7 +80,7 @@ class SteerableDropout(SteerableLayer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         if not training or not self.rate:
             return inputs
         inputs = as_numbers(inputs, self.compute_dtype)

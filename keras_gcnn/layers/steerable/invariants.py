@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -18,6 +20,7 @@ from keras_gcnn.layers.steerable.base import (
     pair_lengths,
     scalar_channels,
 )
+from keras_gcnn.types import Activation, Constraint, Initializer, Regularizer, Shape, Tensor
 
 
 class _Invariant(SteerableLayer):
@@ -30,7 +33,7 @@ class _Invariant(SteerableLayer):
         """Channels that do not change when the image is turned."""
         return Fields.trivial(self.filters)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         shape = list(super().compute_output_shape(input_shape))
         shape[self.channel_axis] = self.filters
         return tuple(shape)
@@ -75,16 +78,16 @@ class InvariantMap(_Invariant):
         fields: FieldsLike,
         filters: int,
         *,
-        activation=None,
+        activation: Activation = None,
         use_bias: bool = True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+        kernel_initializer: Initializer = "glorot_uniform",
+        bias_initializer: Initializer = "zeros",
+        kernel_regularizer: Regularizer = None,
+        bias_regularizer: Regularizer = None,
+        kernel_constraint: Constraint = None,
+        bias_constraint: Constraint = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(fields, **kwargs)
         if 0 not in self.fields.frequencies:
             raise ValueError(
@@ -109,7 +112,7 @@ class InvariantMap(_Invariant):
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.bias_constraint = keras.constraints.get(bias_constraint)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.fields.multiplicities[0], self.filters),
@@ -128,7 +131,7 @@ class InvariantMap(_Invariant):
             )
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         inputs = as_numbers(inputs, self.compute_dtype)
         kernel = mix_channels(ops.transpose(self.kernel), scalar_channels(self.fields), -1)
         outputs = mix_channels(inputs, ops.transpose(kernel), self.channel_axis)
@@ -181,12 +184,12 @@ class NormPooling(_Invariant):
     12
     """
 
-    def __init__(self, fields: FieldsLike, *, epsilon: float = 1e-6, **kwargs):
+    def __init__(self, fields: FieldsLike, *, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(fields, **kwargs)
         self.epsilon = check_above_zero("epsilon", epsilon)
         self.filters = sum(self.fields.multiplicities.values())
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
         found = []
         if 0 in self.fields.frequencies:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -15,6 +17,7 @@ from keras_gcnn.layers.steerable.base import (
     mix_channels,
     scalar_channels,
 )
+from keras_gcnn.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -62,16 +65,21 @@ class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
     """
 
     def __init__(
-        self, fields: FieldsLike, axis: int | None = None, *, synchronized: bool = False, **kwargs
-    ):
+        self,
+        fields: FieldsLike,
+        axis: int | None = None,
+        *,
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(axis, synchronized=synchronized, **kwargs)
         self.fields = Fields.of(fields)
 
-    def _sizes(self, input_shape) -> tuple[int, int]:
+    def _sizes(self, input_shape: Shape) -> tuple[int, int]:
         check_channels(self, self.fields, input_shape, self.axis)
         return self.fields.multiplicities.get(0, 0), self.fields.count
 
-    def _pooled_moments(self, means, variances):
+    def _pooled_moments(self, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
         scalars, fields = scalar_channels(self.fields), field_of_channel(self.fields)
         mean = mix_channels(means, scalars.T, -1)
         # Of the channels whose mean is not subtracted the second moment counts.
@@ -79,10 +87,10 @@ class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
         share = fields / fields.sum(axis=1, keepdims=True)
         return mean, mix_channels(variances + ops.square(others), share.T, -1)
 
-    def _means_of(self, values):
+    def _means_of(self, values: Tensor) -> Tensor:
         return mix_channels(values, scalar_channels(self.fields), -1)
 
-    def _scales_of(self, values):
+    def _scales_of(self, values: Tensor) -> Tensor:
         return mix_channels(values, field_of_channel(self.fields), -1)
 
     def get_config(self) -> dict:

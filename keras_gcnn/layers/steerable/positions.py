@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common import open_sizes
 from keras_gcnn.layers.common.base import MapLayer, as_numbers, map_sizes
 from keras_gcnn.layers.steerable.base import FieldsLike, KeepsFields, check_channels
+from keras_gcnn.types import Shape, Tensor
 
 _BLUR = 0.33  # pixels per stride: half of what a grid of that stride can show
 _REACH = 3.1  # standard deviations beyond which a weight counts as zero
@@ -23,16 +25,16 @@ _REACH = 3.1  # standard deviations beyond which a weight counts as zero
 class _Positions(KeepsFields, MapLayer):
     """Base of layers that treat all channels alike, whatever their fields are."""
 
-    def __init__(self, fields: FieldsLike | None = None, **kwargs):
+    def __init__(self, fields: FieldsLike | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.fields = None if fields is None else Fields.of(fields)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._sizes(input_shape)
         self.built = True
 
-    def _sizes(self, input_shape) -> tuple[int | None, int | None]:
+    def _sizes(self, input_shape: Shape) -> tuple[int | None, int | None]:
         """Rows and columns; None where unknown."""
         if self.fields is not None:
             check_channels(self, self.fields, input_shape, self.channel_axis)
@@ -180,14 +182,14 @@ class SteerableAveragePooling2D(_Positions):
         strides: int = 2,
         *,
         sigma: float | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(fields, **kwargs)
         self.strides = check_count("strides", strides)
         sigma = _BLUR * self.strides if sigma is None else sigma
         self.sigma = check_above_zero("sigma", sigma, example=0.66)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         inputs, sizes = as_numbers(inputs, self.compute_dtype), self._sizes(inputs.shape)
         if None in sizes:
             return self.blur_open_size(inputs)
@@ -199,17 +201,17 @@ class SteerableAveragePooling2D(_Positions):
         maps = ops.reshape(product(rows, maps), (-1, rows.shape[0], width, channels))
         return product(columns, maps)
 
-    def blur_open_size(self, inputs):
+    def blur_open_size(self, inputs: Tensor) -> Tensor:
         """What `call` computes, of a tensor of unknown size, also one of Keras's graphs."""
         for axis in (self._first_axis, self._first_axis + 1):
             filters, reach = blurring_filters(self.strides, self.sigma)
             inputs = open_sizes.blur(inputs, self.strides, axis, filters, reach)
         return inputs
 
-    def _matrix(self, size: int, inputs):
+    def _matrix(self, size: int, inputs: Tensor) -> Tensor:
         return ops.cast(constant(blurring_matrix(size, self.strides, self.sigma)), inputs.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes = [
             None if size is None else -(-size // self.strides) for size in self._sizes(input_shape)
         ]
@@ -250,11 +252,13 @@ class DiscMask(_Positions):
     [0.0, 0.0, 0.53, 0.88, 1.0]
     """
 
-    def __init__(self, fields: FieldsLike | None = None, *, margin: float = 1.0, **kwargs):
+    def __init__(
+        self, fields: FieldsLike | None = None, *, margin: float = 1.0, **kwargs: Any
+    ) -> None:
         super().__init__(fields, **kwargs)
         self.margin = check_above_zero("margin", margin, example=1.0)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         inputs, sizes = as_numbers(inputs, self.compute_dtype), self._sizes(inputs.shape)
         if None in sizes:
             return self.mask_open_size(inputs)
@@ -263,13 +267,13 @@ class DiscMask(_Positions):
         masked = inputs * ops.cast(constant(mask), inputs.dtype)
         return ops.where(constant(mask > 0), masked, 0)  # NaN outside is not let through
 
-    def mask_open_size(self, inputs):
+    def mask_open_size(self, inputs: Tensor) -> Tensor:
         """What `call` computes, of a tensor of unknown size, also one of Keras's graphs."""
         mask = open_sizes.disc(inputs, self._first_axis, self.margin)
         masked = inputs * ops.cast(mask, inputs.dtype)
         return ops.where(mask > 0, masked, ops.zeros_like(masked))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._sizes(input_shape)
         return tuple(input_shape)
 

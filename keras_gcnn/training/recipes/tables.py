@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from keras_gcnn.former_names import update_table
 
 Backend = Literal["tensorflow", "jax", "torch"]
 NAME = r"^[\w.+-]+$"  # of a network, which names a folder
@@ -118,7 +127,16 @@ class LatentTable(Table):
     pictures: bool = True  # of turned images with what is drawn of them, and of latent vectors
 
 
-class ModelTable(Table):
+class BuilderTable(Table):
+    """A table with the keys `builder` and `arguments`, in the names of version 0.1 or today's."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _update_names(cls, table: Any) -> Any:
+        return update_table(table)
+
+
+class ModelTable(BuilderTable):
     """`[[models]]`: one network, a builder of `keras_gcnn.zoo` with its arguments."""
 
     name: str = Field(pattern=NAME)

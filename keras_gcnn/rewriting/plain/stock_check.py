@@ -1,4 +1,4 @@
-"""Whether a layer is one of Keras alone."""
+"""Checks that a layer, and everything in it, belongs to Keras."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def check_stock(layer: keras.Operation) -> None:
     foreign = first_foreign(keras.saving.serialize_keras_object(layer), ("keras",), False)
     if foreign:
         raise ValueError(
-            f"{type(layer).__name__} {layer.name!r} cannot be said in stock layers: it holds "
-            f"{foreign}, which Keras alone does not know. Replace it by layers of Keras, or take "
-            "it out of the model and convert the parts."
+            f"{type(layer).__name__} {layer.name!r} cannot be translated to stock layers: it holds "
+            f"{foreign}, which is not part of Keras. Replace it by layers of Keras, or take it out "
+            "of the model and convert the parts."
         )

@@ -1,11 +1,13 @@
-"""`to_plain` says every network in stock layers, with the same outputs."""
+"""`to_plain` translates every network to stock layers, with the same outputs."""
 
 import keras
 import numpy as np
 import pytest
 
 from keras_gcnn import export, layers, zoo
-from tests.export.plain import (
+from tests.helpers.contract import predict, randomized
+from tests.helpers.layers import DATA_FORMATS, relative_error, skip_without_stock_layers
+from tests.rewriting.plain_checks import (
     TOLERANCE,
     assert_same_outputs,
     check,
@@ -13,8 +15,6 @@ from tests.export.plain import (
     of_open_size,
     steerable_of_open_size,
 )
-from tests.helpers.contract import predict, randomized
-from tests.helpers.layers import DATA_FORMATS, relative_error, skip_without_stock_layers
 from tests.zoo.networks import build, every_network, images
 
 
@@ -33,7 +33,7 @@ def test_every_network(builder, arguments):
 
 
 @pytest.mark.parametrize("data_format", DATA_FORMATS)
-@pytest.mark.parametrize("variant", [None, "seed"])
+@pytest.mark.parametrize("variant", [None, "report"])
 def test_a_steerable_network(variant, data_format):
     skip_without_stock_layers(data_format)
     shape = (28, 28, 1) if data_format == "channels_last" else (1, 28, 28)
@@ -111,7 +111,7 @@ def test_normalizations_are_folded_where_that_is_exact_and_only_there():
 
 
 def test_as_many_channels_as_columns():
-    """Of which Keras on TensorFlow takes one for the other when it adds a bias."""
+    """Keras on TensorFlow mistakes the one for the other when it adds a bias."""
     skip_without_stock_layers("channels_first")
     image = keras.Input((2, 10, 10))
     form = {"data_format": "channels_first"}
@@ -162,7 +162,7 @@ def of_size(rows, columns, data_format):
 @pytest.mark.parametrize("data_format", DATA_FORMATS)
 @pytest.mark.parametrize("make", [of_open_size, steerable_of_open_size])
 def test_networks_of_open_size(make, data_format, tmp_path):
-    """What needs the size is written by operations that do not, and takes any."""
+    """Operations that need the size are replaced by others that take any size."""
     skip_without_stock_layers(data_format)
     model = randomized(make(data_format))
     shapes = [(13, 14), (15, 15)]
@@ -230,7 +230,7 @@ def of_one_layer(layer):
         ),
     ],
 )
-def test_what_cannot_be_said_is_named(make, message):
+def test_what_cannot_be_translated_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         export.to_plain(make())
 

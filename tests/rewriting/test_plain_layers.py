@@ -1,12 +1,12 @@
-"""`to_plain` says every layer in every form in stock layers, with the same outputs."""
+"""`to_plain` translates every layer in every form to stock layers, with the same outputs."""
 
 import numpy as np
 import pytest
 
 from keras_gcnn import layers
-from tests.export.plain import check
 from tests.helpers.contract import CASES, constructor_arguments, functional, randomized
 from tests.helpers.layers import DATA_FORMATS
+from tests.rewriting.plain_checks import check
 
 pytestmark = pytest.mark.backend_free
 VARIANTS = [(case, variant) for case in CASES for variant in ({}, *case.variants)]
@@ -25,7 +25,7 @@ def test_every_layer_in_every_form(case, variant, data_format):
     inputs = case.inputs(data_format)
     model = randomized(functional(layer, inputs))
     plain = check(model, inputs)
-    # What does something is there by its name, unless nothing is left of it at inference.
+    # The layer is there by its name, unless it does nothing at inference.
     if not isinstance(layer, (layers.GDropout, layers.SteerableDropout)):
         assert layer.name in [one.name for one in plain.layers]
 

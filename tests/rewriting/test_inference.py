@@ -6,10 +6,10 @@ import pytest
 
 from keras_gcnn import export, layers, zoo
 from keras_gcnn.analysis import assert_equivariant
-from keras_gcnn.layers.group.inference_convolution import InferenceConv2D
-from tests.export.plain import TOLERANCE, assert_same_outputs, model_of_ones_own
+from keras_gcnn.layers.common.stock_convolution import InferenceConv2D
 from tests.helpers.contract import predict, randomized
 from tests.helpers.layers import DATA_FORMATS, relative_error, skip_without_stock_layers
+from tests.rewriting.plain_checks import TOLERANCE, assert_same_outputs, model_of_ones_own
 from tests.zoo.networks import build, every_network, images
 
 
@@ -133,13 +133,13 @@ def test_what_is_no_model_or_no_scale(convert):
             convert(network, scale=wrong)
 
 
-def test_what_it_cannot_say():
+def test_what_cannot_be_converted():
     class Odd(keras.layers.Layer):
         def call(self, inputs):
             return inputs * 2
 
     image = keras.Input((8, 8, 1))
-    with pytest.raises(ValueError, match="Odd 'odd' cannot be said in stock layers"):
+    with pytest.raises(ValueError, match="Odd 'odd' cannot be translated to stock layers"):
         export.for_inference(keras.Model(image, Odd(name="odd")(image)))
     with pytest.raises(ValueError, match="not a graph of layers"):
         export.for_inference(keras.Sequential([layers.LiftingConv2D(2, 3)]))

@@ -1,0 +1,221 @@
+"""Rewrites a model by a rule book: walks its graph, replaces layers, keeps names and weights."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+import keras
+
+from keras_gcnn.model_graph import calls_in, is_graph, run_graph
+from keras_gcnn.rewriting.rule_book import Rule, RuleBook
+from keras_gcnn.rewriting.translator import take_name
+from keras_gcnn.types import Shape, Tensor
+
+
+def rewrite(
+    model: keras.Model, book: RuleBook, *, flatten: bool = False, scale: float | None = None
+) -> keras.Model:
+    """Returns a new model in which a rule book's layers replace those of the given one.
+
+    The new model has the inputs, outputs and name of the given one, which does not change. Layers
+    keep their names. Where several layers replace one, the last of them keeps the name, and the
+    names of the others begin with it.
+
+    Args:
+        model: functional or sequential model that is built, models inside it included.
+        book: the rules.
+        flatten: whether the layers of models inside the model become layers of the new model
+            itself, with names that begin with the inner model's.
+        scale: float by which the inputs are multiplied first, or None.
+
+    Raises:
+        TypeError: if `model` is no `keras.Model`.
+        ValueError: if the model is no graph of layers, the scale is no finite number, or the rule
+            book refuses a layer.
+    """
+    rewriting = Rewriting(model, book, flatten)
+    if scale is not None and not (_is_number(scale) and math.isfinite(scale)):
+        raise ValueError(f"scale={scale!r} has to be a finite number, e.g. 1/255, or None.")
+    return rewriting.build(scale)
+
+
+class Rewriting:
+    """The rewriting of one graph; each model inside the model has a rewriting of its own.
+
+    Args:
+        model: functional or sequential model.
+        book: the rules.
+        flatten: as in `rewrite`.
+        prefix: beginning of the names of new layers.
+        taken: names that the new model already has, where this graph becomes a part of it.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        book: RuleBook,
+        flatten: bool,
+        prefix: str = "",
+        taken: set[str] | None = None,
+    ):
+        self._book = book
+        self._flatten = flatten
+        self._model = as_functional(book.as_graph(model))
+        self._taken: set[str] = set() if taken is None else taken
+        self._names = {
+            id(operation): take_name(self._allowed(prefix + operation.name), self._taken)
+            for operation in self._model.operations
+        }
+        self._changes: dict[int, Any] = {}  # what layers have to do in the end, by their id
+        self._folded: set[int] = set()  # layers that have been folded into the one before
+        self._twins: dict[int, Callable] = {}
+        self._call_counts: Counter[int] = Counter()
+        for layer, following, shape in chains(self._model):
+            change = book.fold(layer, following, shape)
+            if change is not None:
+                self._changes[id(layer)] = change
+                self._folded.add(id(following))
+
+    def build(self, scale: float | None = None) -> keras.Model:
+        """Returns the new model, whose inputs are multiplied by the scale first."""
+        inputs = [
+            keras.Input(
+                batch_shape=tensor.shape, dtype=tensor.dtype, name=self._allowed(tensor.name)
+            )
+            for tensor in self._model.inputs
+        ]
+        scaled = inputs
+        if scale is not None:
+            scaled = [
+                keras.layers.Rescaling(scale, name=f"scale_{tensor.name}")(tensor)
+                for tensor in inputs
+            ]
+        outputs = self.run(scaled)
+        structure = keras.tree.pack_sequence_as(self._model.input, inputs)
+        return keras.Model(structure, outputs, name=self._allowed(self._model.name))
+
+    def run(self, inputs: Tensor) -> Tensor:
+        """Returns the outputs of the new layers for inputs, without a model around them."""
+        return run_graph(self._model, inputs, self._replacement)
+
+    def _allowed(self, name: str) -> str:
+        """The name; in a flat model only with the signs that TensorFlow allows in names."""
+        return re.sub(r"[^A-Za-z0-9_./>-]|^[^A-Za-z0-9.]", "_", name) if self._flatten else name
+
+    def _replacement(self, operation: keras.Operation) -> Callable:
+        """Returns what to call in place of an operation."""
+        if id(operation) in self._folded:
+            return lambda inputs, **_: inputs
+        if not isinstance(operation, keras.Layer):
+            self._book.check(operation)
+            return operation
+        rule = self._book.find_rule(operation)
+        if rule is not None:
+            return lambda inputs, **options: self._translate(operation, rule, inputs, **options)
+        if id(operation) not in self._twins:
+            self._twins[id(operation)] = self._twin(operation)
+        return self._twins[id(operation)]
+
+    def _translate(
+        self,
+        layer: keras.Layer,
+        rule: Rule,
+        inputs: Tensor,
+        training: bool | None = None,
+        **_: Any,  # such as masks, which no rule uses
+    ) -> Tensor:
+        """Adds the layers that replace one call of a layer; another call gets others."""
+        self._book.check_call(layer, training)
+        self._call_counts[id(layer)] += 1
+        call, name = self._call_counts[id(layer)], self._names[id(layer)]
+        if call > 1:
+            name = take_name(f"{name}_call{call}", self._taken)
+        translator = self._book.translator(layer, name, self._changes.get(id(layer)), self._taken)
+        return rule(translator, translator.prepare(inputs))
+
+    def _twin(self, layer: keras.Layer) -> Callable:
+        """Returns what replaces a layer without a rule in all its calls."""
+        name, change = self._names[id(layer)], self._changes.get(id(layer))
+        graph = self._book.as_graph(layer)
+        if is_graph(graph):
+            return self._inner_model(graph, name)
+        self._book.check(layer)
+        twin = self._book.twin(layer, name, change)
+
+        def call(*args: Any, **kwargs: Any) -> Tensor:
+            outputs = twin(*args, **kwargs)  # builds the twin, so that it has weights
+            self._book.transfer_weights(layer, twin, change)
+            return outputs
+
+        return call
+
+    def _inner_model(self, model: keras.Model, name: str) -> Callable:
+        """Returns what replaces a model inside the model."""
+        if self._flatten:
+            run: Callable = Rewriting(model, self._book, True, f"{name}_", self._taken).run
+        else:
+            run = Rewriting(model, self._book, False).build()
+
+        def call(inputs: Tensor, training: bool | None = None, **options: Any) -> Tensor:
+            self._book.check_call(model, training)
+            return run(inputs) if self._flatten else run(inputs, **options)
+
+        return call
+
+
+def as_functional(model: keras.Model) -> keras.Model:
+    """Returns a model as a functional one, whose graph can be walked.
+
+    Raises:
+        TypeError: if it is no model.
+        ValueError: if it is not functional or sequential, or is not built.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            f"Expected a keras.Model, got {model!r} of type {type(model).__name__}. Read a "
+            "file with keras_gcnn.export.load first; put a layer into keras.Model(inputs, "
+            "outputs)."
+        )
+    if isinstance(model, keras.Sequential) and is_graph(model) and model.built:
+        model = keras.Model(model.inputs, model.outputs, name=model.name)
+    if not is_graph(model) or isinstance(model, keras.Sequential):
+        raise ValueError(
+            f"{model.name!r} is not a graph of layers. If it is a Sequential, build it by calling "
+            "it on an input. If its class has a `call` of its own, convert the functional models "
+            "inside it."
+        )
+    return model
+
+
+def chains(model: keras.Model) -> list[tuple[keras.Operation, keras.Operation, Shape]]:
+    """Returns pairs of operations that a rule book may fold into one.
+
+    Both are called once, and the second alone reads what the first returns. The third entry is the
+    shape of the tensor between them.
+    """
+    calls = calls_in(model)
+    call_counts = Counter(id(call.operation) for call in calls)
+    reader_counts: defaultdict[int, int] = defaultdict(int)
+    for call in calls:
+        for tensor in call.input_tensors:
+            reader_counts[id(tensor)] += 1
+    for tensor in model.outputs:
+        reader_counts[id(tensor)] += 1
+    pairs = []
+    for call in calls:
+        if len(call.input_tensors) != 1 or call_counts[id(call.operation)] > 1:
+            continue
+        (tensor,) = call.input_tensors
+        before = tensor._keras_history.operation
+        if call_counts[id(before)] == 1 and reader_counts[id(tensor)] == 1:
+            pairs.append((before, call.operation, tuple(tensor.shape)))
+    return pairs
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

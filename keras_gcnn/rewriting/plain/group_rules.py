@@ -1,0 +1,251 @@
+"""How layers on a group become stock layers: kernels are expanded, channels are pooled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_gcnn import layers
+from keras_gcnn.distributions.direction import NONE
+from keras_gcnn.layers.common.stock_convolution import Conv2D, Conv2DTranspose, InferenceConv2D
+from keras_gcnn.layers.common.stock_in_graphs import BatchNormalization, Rescaling
+from keras_gcnn.rewriting.plain.stock_translator import StockTranslator
+from keras_gcnn.rewriting.rule_book import RuleBook
+from keras_gcnn.types import Tensor
+
+plain_group_rules = RuleBook()
+
+_POOLING = {
+    "max": (keras.layers.GlobalMaxPooling2D, keras.layers.GlobalMaxPooling1D),
+    "mean": (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalAveragePooling1D),
+}
+
+
+@plain_group_rules.rule(
+    layers.LiftingConv2D,
+    layers.GConv2D,
+    layers.GConv2DTranspose,
+    layers.SteerableConv2D,
+    layers.SteerableConv2DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    InferenceConv2D,
+    takes_change=True,
+)
+def convolution(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds the stock convolution with the expanded kernel."""
+    layer = translator.layer
+    kernel = layer.expanded_kernel()
+    layer_class, axis, options = keras.layers.Conv2D, -1, _window(layer)
+    if hasattr(layer, "output_padding"):
+        layer_class, axis = keras.layers.Conv2DTranspose, -2
+        options["output_padding"] = layer.output_padding
+    return translator.add_linear(
+        layer_class,
+        inputs,
+        kernel.shape[axis],
+        layer.kernel_size,
+        **options,
+        kernel=kernel,
+        bias=layer.expanded_bias(),
+        channels=(axis,),
+    )
+
+
+@plain_group_rules.rule(Rescaling)
+def rescaling(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds the stock layer."""
+    layer = translator.layer
+    return translator.add(keras.layers.Rescaling, inputs, layer.scale, layer.offset)
+
+
+@plain_group_rules.rule(layers.GSeparableConv2D, takes_change=True)
+def separable(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds a pointwise and a depthwise convolution for the variant gc, else a full convolution."""
+    layer = translator.layer
+    if layer.variant != "gc" or layer.kernel_size == (1, 1) or len(set(layer.strides)) > 1:
+        return convolution(translator, inputs)
+    pointwise, depthwise = layer.expanded_parts()
+    mixed = translator.add(
+        keras.layers.Conv2D,
+        inputs,
+        pointwise.shape[3],
+        1,
+        use_bias=False,
+        data_format=layer.data_format,
+        part="pointwise",
+        weights=[pointwise],
+    )
+    return translator.add_linear(
+        keras.layers.DepthwiseConv2D,
+        mixed,
+        layer.kernel_size,
+        **_window(layer),
+        kernel=depthwise,
+        bias=layer.expanded_bias(),
+        channels=(-2, -1),
+    )
+
+
+def _window(layer: keras.Layer) -> dict[str, Any]:
+    return {
+        "strides": layer.strides,
+        "padding": layer.padding,
+        "data_format": layer.data_format,
+        "dilation_rate": layer.dilation_rate,
+        "activation": getattr(layer, "activation", None),
+    }
+
+
+@plain_group_rules.rule(
+    layers.GBatchNormalization, BatchNormalization, layers.SteerableBatchNormalization
+)
+def normalization(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds the stock layer with each statistic repeated for the channels that share it."""
+    layer = translator.layer
+    weights = layer.expanded_statistics()
+    names = ("gamma", "beta", "moving_mean", "moving_variance")
+    return translator.add(
+        keras.layers.BatchNormalization,
+        inputs,
+        layer.axis,
+        layer.momentum,
+        layer.epsilon,
+        center="beta" in weights,
+        scale="gamma" in weights,
+        weights=[weights[name] for name in names if name in weights],
+    )
+
+
+@plain_group_rules.rule(layers.GMaxPooling2D, layers.GAveragePooling2D)
+def spatial_pooling(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds the stock layer with the window that fits the size, or several that fit any size."""
+    layer = translator.layer
+    is_max = isinstance(layer, layers.GMaxPooling2D)
+    layer_class = keras.layers.MaxPooling2D if is_max else keras.layers.AveragePooling2D
+    options = {"data_format": layer.data_format}
+    window = layer.window(inputs.shape)
+    if window is not None:
+        return translator.add(layer_class, inputs, window, layer.strides, layer.padding, **options)
+
+    def pool(maps: Tensor, window: tuple[int, int]) -> Tensor:
+        return translator.add(layer_class, maps, window, window, part="window", **options)
+
+    return translator.name_output(layer.pool_open_size(inputs, pool))
+
+
+@plain_group_rules.rule(layers.GGlobalPooling)
+def global_pooling(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Pools positions first, then orientations."""
+    layer = translator.layer
+    pool_positions, pool_orientations = _POOLING[layer.mode]
+    fields = inputs.shape[layer.channel_axis] // layer.group.order
+    options = {"data_format": layer.data_format}
+    if layer.group.order == 1:
+        return translator.add(pool_positions, inputs, keepdims=layer.keepdims, **options)
+    x = translator.add(pool_positions, inputs, part="positions", **options)
+    x = translator.add(keras.layers.Reshape, x, (fields, layer.group.order), part="orientations")
+    if not layer.keepdims:
+        return translator.add(pool_orientations, x, data_format="channels_first")
+    x = translator.add(pool_orientations, x, data_format="channels_first", part="fields")
+    shape = (fields, 1, 1) if translator.channels_first else (1, 1, fields)
+    return translator.add(keras.layers.Reshape, x, shape)
+
+
+@plain_group_rules.rule(layers.GPooling)
+def pooling(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Pools over an axis of orientations; their mean is a product with a matrix.
+
+    A map of unknown size cannot be reshaped, so the maximum compares the maps of the orientations.
+    """
+    layer, order = translator.layer, translator.layer.group.order
+    if order == 1:
+        return inputs
+    if layer.mode == "mean":
+        fields = inputs.shape[layer.channel_axis] // order
+        return translator.mix(inputs, np.repeat(np.eye(fields), order, axis=0) / order)
+    if None in inputs.shape[1:]:
+        return translator.add(keras.layers.Maximum, translator.split_by_remainder(inputs, order))
+    last = translator.channels_to_end(inputs, "last")
+    *positions, channels = last.shape[1:]
+    rows = int(np.prod(positions)) * (channels // order)
+    x = translator.add(keras.layers.Reshape, last, (rows, order), part="orientations")
+    x = translator.add(_POOLING["max"][1], x, data_format="channels_first", part="largest")
+    part = "maps" if translator.channels_first and positions else ""
+    x = translator.add(keras.layers.Reshape, x, (*positions, channels // order), part=part)
+    return translator.channels_back(x) if part else x
+
+
+@plain_group_rules.rule(layers.Restriction)
+def restriction(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Permutes the channels by a matrix of zeros and ones."""
+    layer, order = translator.layer, translator.layer.group.order
+    if layer.order == tuple(range(order)):
+        return inputs
+    fields = inputs.shape[layer.channel_axis] // order
+    permutation = np.eye(order)[:, list(layer.order)]
+    return translator.mix(inputs, np.kron(np.eye(fields), permutation))
+
+
+@plain_group_rules.rule(layers.GOrientation)
+def orientation(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Averages over positions and adds up the directions of the orientations."""
+    layer, order = translator.layer, translator.layer.group.order
+    fields = inputs.shape[layer.channel_axis] // order
+    x = translator.add(
+        keras.layers.GlobalAveragePooling2D, inputs, data_format=layer.data_format, part="positions"
+    )
+    x = translator.add(keras.layers.Reshape, x, (fields, order), part="orientations")
+    return translator.add(keras.layers.Dense, x, 2, use_bias=False, weights=[layer.directions])
+
+
+@plain_group_rules.rule(layers.UnitDirection)
+def direction(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds the stock layer, which differs in its gradients only."""
+    return translator.add(keras.layers.UnitNormalization, inputs, axis=-1)
+
+
+@plain_group_rules.rule(layers.GDropout, layers.SteerableDropout, layers.KLToUniform)
+def training_only(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds nothing: the layer acts in training only."""
+    return inputs
+
+
+@plain_group_rules.rule(layers.VonMisesFisherSampling, layers.GaussianSampling)
+def sampling(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Returns the mean."""
+    layer = translator.layer
+    if layer.at_inference != "mean" or layer.samples is not None:
+        raise ValueError(
+            f"{type(layer).__name__} {layer.name!r} draws at inference, which no stock layer does. "
+            'Use at_inference="mean" and samples=None, or export the model up to this layer.'
+        )
+    return inputs[0]
+
+
+@plain_group_rules.rule(layers.VonMisesFisherHead)
+def von_mises_fisher_head(translator: StockTranslator, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Adds two dense layers: one scaled to length one, the other mapped to positive numbers."""
+    layer = translator.layer
+    direction, concentration = layer.dense_layers
+    # Initializers and regularizers matter in training only; the layer's own are not stock ones.
+    stock = {"kernel_initializer": "glorot_uniform", "kernel_regularizer": None}
+    mu = translator.add_copy(direction, inputs, "direction", **stock)
+    # Zeros become the first axis, as in the layer.
+    squares = keras.ops.sum(keras.ops.square(mu), -1, keepdims=True)
+    is_zero = keras.ops.cast(keras.ops.less(squares, NONE), mu.dtype)
+    mu = mu + translator.add(
+        keras.layers.Dense,
+        is_zero,
+        layer.dim,
+        use_bias=False,
+        weights=[np.eye(1, layer.dim)],
+        part="first_axis",
+    )
+    mu = translator.add(keras.layers.UnitNormalization, mu, axis=-1)
+    kappa = translator.add_copy(
+        concentration, inputs, "concentration", activation="softplus", **stock
+    )
+    return mu, translator.add(keras.layers.Rescaling, kappa, 1.0, layer.least, part="least")
