@@ -1,13 +1,14 @@
 """Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
 
 Importing the package registers its layers and models, so that `keras.saving.load_model` finds them.
-The other parts (`data`, `analysis`, `export`, `interop`, `training`, `tuning`) are imported when
-they are first used.
+The other parts (`data`, `analysis`, `export`, `interop`, `training`, `tuning`) are imported on
+first use.
 """
 
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 __version__ = "0.1.0"
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
 _EXTRAS = {"training": "train", "tuning": "tune"}  # parts that need more than Keras and NumPy
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> ModuleType:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
@@ -45,14 +46,16 @@ def __dir__() -> list[str]:
 
 
 # The `keras-gcnn` command chooses Keras's backend by an option. Keras fixes its backend when it is
-# imported, so the command has to read its options before that. Under `python -m keras_gcnn` the
-# name is "-m" at this time, as it is for every package that is run so.
+# imported, so the command has to read its options first. While `python -m` imports a package, the
+# name of the program is "-m".
 def _is_the_command() -> bool:
     name = Path(sys.argv[0] if sys.argv else "").stem
     if name != "-m":
         return name == "keras-gcnn"
-    given = iter(sys.orig_argv)
-    modules = (one[2:] or next(given, "") for one in given if one.startswith("-m"))
+    arguments = iter(sys.orig_argv)
+    modules = (
+        argument[2:] or next(arguments, "") for argument in arguments if argument.startswith("-m")
+    )
     return next(modules, "").partition(".")[0] == __name__
 
 

@@ -1,4 +1,4 @@
-"""The `keras-gcnn` command, as `python -m keras_gcnn`."""
+"""Runs the `keras-gcnn` command as `python -m keras_gcnn`."""
 
 from keras_gcnn.cli import main
 

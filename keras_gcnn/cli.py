@@ -1,13 +1,15 @@
 """The `keras-gcnn` command.
 
-Keras is imported inside the commands only: its backend is fixed at import, so `--backend` has to be
-read before, and `--help` should not wait for it.
+Keras is imported only inside the commands: its backend is fixed at import, so `--backend` has to be
+read first, and `--help` should not wait for it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,9 +19,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from keras_gcnn import __version__
-from keras_gcnn.training.backend import choose_backend
+from keras_gcnn.training.backend import Backend, choose_backend
 from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
-from keras_gcnn.training.recipes.tables import Backend
 from keras_gcnn.tuning.recipe import load_search, search_names
 
 app = typer.Typer(
@@ -29,15 +30,10 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Train and evaluate group-equivariant networks from recipes.",
 )
-# Recipes and paths may hold brackets and colons, which are no markup here.
+# Recipes and paths may hold brackets and colons, which rich would take for markup.
 console = Console(markup=False, emoji=False)
 ExportFormat = Literal["keras", "plain_keras", "saved_model", "onnx"]
-_ENDINGS = {
-    "keras": "-keras.keras",
-    "plain_keras": "-plain.keras",
-    "saved_model": "/1",
-    "onnx": ".onnx",
-}
+_ENDINGS = dict(keras="-keras.keras", plain_keras="-plain.keras", saved_model="/1", onnx=".onnx")
 
 BackendOption = Annotated[
     Backend | None,
@@ -47,6 +43,16 @@ DataDirOption = Annotated[
     Path | None,
     typer.Option(help="Folder of prepared TensorFlow Datasets; default TFDS_DATA_DIR."),
 ]
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Ends the command on Ctrl-C with a hint that it can be run again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Interrupted. Run the same command again to go on.")
+        raise typer.Exit(130) from None
 
 
 def _show_version(wanted: bool) -> None:
@@ -74,10 +80,10 @@ def train(
     subset: Annotated[int | None, typer.Option(help="Most training images.")] = None,
     test_subset: Annotated[int | None, typer.Option(help="Most test images.")] = None,
     networks: Annotated[
-        list[str] | None, typer.Option(help="Train this network only, for now; repeatable.")
+        list[str] | None, typer.Option(help="Train only this network for now; repeatable.")
     ] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Train with this seed only, for now; repeatable.")
+        list[int] | None, typer.Option(help="Train only with this seed for now; repeatable.")
     ] = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="Folder of the run; default runs/RECIPE[-DATA][-BACKEND].")
@@ -87,7 +93,7 @@ def train(
         typer.Option("--fresh", help="Remove an earlier run in the folder, with all networks."),
     ] = False,
     devices: Annotated[
-        int, typer.Option(help="GPUs over which each batch is dealt out; JAX and TensorFlow.")
+        int, typer.Option(help="GPUs over which each batch is split; JAX and TensorFlow.")
     ] = 1,
     data_dir: DataDirOption = None,
 ) -> None:
@@ -95,7 +101,7 @@ def train(
 
     Run it again to go on after an interruption, or with more networks or seeds in the recipe. The
     folder gets the models, their history, TensorBoard logs, the table as JSON and Markdown, and
-    pictures.
+    plots.
     """
     loaded = load_recipe(
         recipe,
@@ -112,20 +118,17 @@ def train(
     from keras_gcnn.training.runs.run import train as run
 
     console.print(f"{loaded.title}; data {loaded.data.name}, backend {chosen}")
-    try:
+    with _resumable():
         run(
             loaded,
             run_dir,
-            networks=networks or None,  # without the option, typer may give an empty list
+            networks=networks or None,  # without the option, typer may pass an empty list
             seeds=seed or None,
             fresh=fresh,
             data_dir=data_dir,
             console=console,
             devices=devices,
         )
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Interrupted. Run the same command again to go on.")
-        raise typer.Exit(130) from None
 
 
 @app.command()
@@ -149,7 +152,7 @@ def tune(
     """Search for the best settings of a network at a fixed number of parameters.
 
     Run it again to go on after an interruption. The folder gets a leaderboard, TensorBoard logs, a
-    picture of error against cost, and best.toml, a recipe that `train` takes as it is.
+    plot of error against cost, and best.toml, a recipe for `train`.
     """
     loaded = load_search(
         recipe,
@@ -163,9 +166,9 @@ def tune(
         run_dir = Path("runs") / "-".join(filter(None, ["tune", Path(recipe).stem, backend]))
     from keras_gcnn.tuning import search, search_with_workers
 
-    try:
+    with _resumable():
         if workers != 1:
-            # The processes get this command without --workers and --fresh.
+            # Chief and workers get this command without --workers and --fresh.
             options = {
                 "--trials": trials,
                 "--epochs": epochs,
@@ -174,17 +177,16 @@ def tune(
                 "--backend": chosen,
                 "--data-dir": data_dir,
             }
-            given = [str(one) for pair in options.items() if pair[1] is not None for one in pair]
-            command = [sys.executable, "-m", "keras_gcnn", "tune", recipe, *given]
+            command = [sys.executable, "-m", "keras_gcnn", "tune", recipe]
+            for option, value in options.items():
+                if value is not None:
+                    command += [option, str(value)]
             status = search_with_workers(
                 loaded, run_dir, command, workers, fresh=fresh, data_dir=data_dir, console=console
             )
             raise typer.Exit(status)
         console.print(f"{loaded.title}; data {loaded.data.name}, backend {chosen}")
         search(loaded, run_dir, fresh=fresh, data_dir=data_dir, console=console)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Interrupted. Run the same command again to go on.")
-        raise typer.Exit(130) from None
 
 
 @app.command()
@@ -193,13 +195,13 @@ def evaluate(
     data: Annotated[str, typer.Option(help="Data set to test on.")] = "digits",
     backend: BackendOption = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Write a picture of accuracy by angle here.")
+        Path | None, typer.Option(help="Write a plot of accuracy by angle here.")
     ] = None,
     test_subset: Annotated[int | None, typer.Option(help="Most test images.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random angles.")] = 0,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Print the error of a saved model on test images as they are, turned, and mirrored."""
+    """Print the error of a saved model on upright, rotated and mirrored test images."""
     choose_backend(backend)
     from keras_gcnn.training.tasks.evaluation import evaluate_file
 
@@ -219,14 +221,16 @@ def export(
     model: Annotated[Path, typer.Argument(help="A saved model, MODEL.keras.")],
     format: Annotated[
         ExportFormat,
-        typer.Option(help="What to write; all but keras need nothing of this library."),
+        typer.Option(help="What to write; only keras needs this library to be read."),
     ] = "onnx",
     output: Annotated[
         Path | None,
-        typer.Option(help="Where to write it; default beside the model, a SavedModel in MODEL/1."),
+        typer.Option(
+            help="Where to write it; default beside the model, or MODEL/1 for a SavedModel."
+        ),
     ] = None,
     classes: Annotated[
-        str | None, typer.Option(help="Names of the classes, with commas between them.")
+        str | None, typer.Option(help="Names of the classes, separated by commas.")
     ] = None,
     scale: Annotated[
         float | None,
@@ -234,38 +238,41 @@ def export(
     ] = None,
     backend: BackendOption = None,
 ) -> None:
-    """Write a saved model for serving, and compare what the file computes with the model."""
+    """Write a saved model for serving, and check that the file computes what the model does."""
     choose_backend(backend)
     from keras_gcnn import export as exporting
 
     loaded = exporting.load(model)
     if output is None:
         output = Path(f"{model.with_suffix('')}{_ENDINGS[format]}")
-    names = None if classes is None else [one.strip() for one in classes.split(",")]
+    names = None if classes is None else [name.strip() for name in classes.split(",")]
     path = exporting.save(loaded, output, format, classes=names, scale=scale)
     console.print(f"{path} computes what {model} does.")
 
 
 @app.command()
 def recipes() -> None:
-    """List the recipes that come with the library, of trainings and of searches."""
+    """List the recipes and searches that come with the library."""
     trainings = [(name, load_recipe(name)) for name in recipe_names()]
     searches = [(name, load_search(name)) for name in search_names()]
     _print_names(
         ("recipe", "what it trains", "data", "networks"),
         [
-            (name, one.title, one.data.name, ", ".join(model.name for model in one.models))
-            for name, one in trainings
+            (name, recipe.title, recipe.data.name, ", ".join(table.name for table in recipe.models))
+            for name, recipe in trainings
         ],
     )
     _print_names(
         ("search", "what it searches", "data", "builder"),
-        [(name, one.title, one.data.name, one.search.builder) for name, one in searches],
+        [
+            (name, recipe.title, recipe.data.name, recipe.search.builder)
+            for name, recipe in searches
+        ],
     )
 
 
 def _print_names(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    # Names of recipes are to be typed, and so are whole; on a narrow terminal the rest is broken.
+    # Names of recipes are kept whole, to be typed; on a narrow terminal the rest is broken.
     others = (Column(head, overflow="fold") for head in heads[1:])
     table = Table(Column(heads[0], no_wrap=True), *others)
     for row in rows:
@@ -280,7 +287,7 @@ def main() -> None:
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         if os.environ.get("KERAS_GCNN_TRACEBACK"):
             raise
-        message = Text.assemble(("Error:", "red"), f" {error}")  # no markup in the error's text
+        message = Text.assemble(("Error:", "red"), f" {error}")  # the error may hold brackets
         Console(stderr=True).print(message, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:

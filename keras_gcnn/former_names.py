@@ -25,6 +25,9 @@ def update(builder: str, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], 
     if isinstance(variant, str) and variant == "seed":
         arguments["variant"] = "report"
         renamed.append('variant="seed" is called variant="report" now.')
+    if builder == "so2cnn" and "fields" in arguments and "widths" not in arguments:
+        arguments["widths"] = arguments.pop("fields")
+        renamed.append("the argument `fields` is called `widths` now.")
     return arguments, renamed
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import keras
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from keras_gcnn import cli, zoo
+from keras_gcnn.export.formats import FORMATS
 from keras_gcnn.training import backend
 from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
 
@@ -250,6 +252,10 @@ def test_a_model_is_exported(call, tmp_path):
     written = {one.name for one in tmp_path.iterdir()}
     assert written == {"model.keras", "model-plain.keras", "new.keras"}
     assert "classes has 1 names" in call("export", path, "--classes", "a", *backend)[2]
+
+
+def test_every_format_can_be_exported():
+    assert set(typing.get_args(cli.ExportFormat)) == set(cli._ENDINGS) == set(FORMATS)
 
 
 def test_every_command_has_its_help(call):

@@ -1,4 +1,4 @@
-"""Searches over a network of the zoo: `python tuning/search.py RECIPE`, as `keras-gcnn tune`."""
+"""Searches over a network of the zoo, like `keras-gcnn tune`: `python tuning/search.py RECIPE`."""
 
 import sys
 

@@ -29,7 +29,7 @@ from keras_gcnn import export, zoo
 from keras_gcnn.training import atomic_files as files
 from keras_gcnn.training.recipes.schema import Recipe, load_recipe
 from keras_gcnn.training.recipes.tables import ModelTable
-from keras_gcnn.zoo.published import by_stage
+from keras_gcnn.zoo.restrictions import by_stage
 
 ROOT = Path(__file__).resolve().parent
 RESULTS = ROOT / "results"
@@ -153,7 +153,7 @@ def save_weights(table: ModelTable, model: Path, file: Path) -> dict[str, Any]:
     arguments = {**table.arguments, **sizes}
     # A budget is settled once for all: the widths that it led to are what was trained.
     arguments.pop("parameters", None)
-    arguments["widths" if _takes(table.builder, "widths") else "fields"] = list(network.widths)
+    arguments["widths"] = list(network.widths)
     if _takes(table.builder, "group"):
         arguments = {"group": "z2", **arguments}
     if "restrict_after" in arguments:

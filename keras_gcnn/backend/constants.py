@@ -1,34 +1,31 @@
-"""Constants made by NumPy, which PyTorch's compiler follows only where they are prepared for it."""
+"""NumPy in the graphs of PyTorch's compiler, which follows it only with preparation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import keras
 import numpy as np
 
+from keras_gcnn.backend.ops import on
+from keras_gcnn.types import Tensor
 
-def constant(array: np.ndarray):
-    """A NumPy array as `keras.ops` takes it.
+if on("torch"):
+    from keras_gcnn.backend.torch import constants as torch_constants
 
-    `torch.compile` does not follow Keras into the types of an array and would compile the layer in
-    pieces, in one of which it then fails.
+
+def constant(array: np.ndarray) -> Tensor:
+    """A NumPy array in a type that `keras.ops` takes inside a compiled graph.
+
+    PyTorch's compiler does not follow Keras into the types of an array: it would compile the layer
+    in pieces and then fail in one of them.
     """
-    if keras.backend.backend() != "torch":
-        return array
-    import torch
-
-    return torch.from_numpy(array)
+    return torch_constants.constant(array) if on("torch") else array
 
 
 def outside_graphs(function: Callable) -> Callable:
-    """Marks a function of NumPy that PyTorch's compiler calls when it makes a graph.
+    """Decorates a NumPy function that PyTorch's compiler calls while it makes a graph.
 
-    Left to itself it follows the function into NumPy, where it does not know the sizes of what is
-    picked by a condition.
+    Otherwise the compiler would follow the function into NumPy, where it does not know the sizes of
+    arrays that a condition selects.
     """
-    if keras.backend.backend() != "torch":
-        return function
-    import torch
-
-    return torch.compiler.assume_constant_result(function)
+    return torch_constants.outside_graphs(function) if on("torch") else function

@@ -1,4 +1,10 @@
-"""What the backends do differently."""
+"""Tensor operations that `keras.ops` lacks, or that one backend does better in its own way.
+
+This is the only file that asks which backend is in use. The folders `jax`, `torch` and `tensorflow`
+hold what only that backend can do, each operation beside a predicate `supports` with the arguments
+of the operation. The files of this folder choose: the special operation where it is supported, and
+`keras.ops` otherwise.
+"""
 
 from __future__ import annotations
 
@@ -7,162 +13,220 @@ import math
 import keras
 from keras import ops
 
+from keras_gcnn.types import Tensor
 
-def widened(tensor):
-    """The tensor in float32, if it is in half precision."""
+_NAME = keras.backend.backend()  # Keras fixes it when it is imported
+
+
+def name() -> str:
+    """The name of the backend in use: `"jax"`, `"tensorflow"` or `"torch"`."""
+    return _NAME
+
+
+def on(backend: str) -> bool:
+    """Whether the backend in use has this name."""
+    return backend == _NAME
+
+
+if on("torch"):
+    from keras_gcnn.backend.torch import convolution as torch_convolution
+    from keras_gcnn.backend.torch import normalization as torch_normalization
+elif on("jax"):
+    from keras_gcnn.backend.jax import convolution as jax_convolution
+elif on("tensorflow"):
+    from keras_gcnn.backend.tensorflow import convolution as tensorflow_convolution
+    from keras_gcnn.backend.tensorflow import distribution as tensorflow_distribution
+    from keras_gcnn.backend.tensorflow import normalization as tensorflow_normalization
+
+
+def widened(tensor: Tensor) -> Tensor:
+    """The tensor in float32 if it is in half precision, and unchanged otherwise."""
     half = keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16")
     return ops.cast(tensor, "float32") if half else tensor
 
 
-def product(left, right):
-    """Matrix product; Keras computes that of float64 in float32 on PyTorch."""
+def product(left: Tensor, right: Tensor) -> Tensor:
+    """Matrix product; on PyTorch `ops.matmul` would compute float64 in float32."""
     double = keras.backend.standardize_dtype(left.dtype) == "float64"
-    if double and keras.backend.backend() == "torch":
+    if double and on("torch"):
         return ops.convert_to_tensor(left) @ ops.convert_to_tensor(right)
     return ops.matmul(left, right)
 
 
-def mean(tensor, axis: int | tuple[int, ...], keepdims: bool = False):
-    """Mean in the tensor's own precision: `ops.mean` goes through float32 on JAX and PyTorch.
+def mean(tensor: Tensor, axis: int | tuple[int, ...], keepdims: bool = False) -> Tensor:
+    """Mean in the tensor's own precision; on JAX and PyTorch `ops.mean` goes through float32.
 
-    On PyTorch its gradient is also a map of its own, of which that of a sum is a view.
+    On PyTorch the gradient of `ops.mean` is also a whole map in memory, while that of a sum is a
+    view of a small one.
     """
-    dtype, backend = keras.backend.standardize_dtype(tensor.dtype), keras.backend.backend()
-    if dtype != "float64" and (dtype, backend) != ("float32", "torch"):
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    if dtype != "float64" and not (dtype == "float32" and on("torch")):
         return ops.mean(tensor, axis=axis, keepdims=keepdims)
     sizes = ops.shape(tensor)
-    # A list, as PyTorch's compiler takes no generator here.
-    number = math.prod([sizes[one] for one in (axis if isinstance(axis, tuple) else (axis,))])
+    # A list, since PyTorch's compiler refuses a generator here.
+    count = math.prod([sizes[i] for i in (axis if isinstance(axis, tuple) else (axis,))])
     total = ops.sum(tensor, axis=axis, keepdims=keepdims)
-    return total / (ops.cast(number, dtype) if backend == "tensorflow" else number)
+    return total / (ops.cast(count, dtype) if on("tensorflow") else count)
 
 
-def maximum(tensor, axis: int | tuple[int, ...], keepdims: bool = False):
-    """Maximum along axes; PyTorch's compiler breaks the graph in `ops.max`."""
-    if keras.backend.backend() != "torch" or 0 in tensor.shape:
-        return ops.max(tensor, axis=axis, keepdims=keepdims)
-    return ops.amax(tensor, axis=axis, keepdims=keepdims)
+def maximum(tensor: Tensor, axis: int | tuple[int, ...], keepdims: bool = False) -> Tensor:
+    """Maximum along axes; `ops.max` would break the graph of PyTorch's compiler."""
+    if on("torch") and 0 not in tensor.shape:
+        return ops.amax(tensor, axis=axis, keepdims=keepdims)
+    return ops.max(tensor, axis=axis, keepdims=keepdims)
 
 
-def repeated(values, times: int):
-    """Every number of a vector several times in a row.
+def minimum(tensor: Tensor, axis: int, highest: float) -> Tensor:
+    """Minimum along an axis of numbers up to `highest`, also of tensors without elements.
 
-    At `ops.repeat` without an axis PyTorch's compiler breaks the graph.
+    PyTorch's compiler refuses `ops.min`, and TensorFlow reduces an empty tensor only from an
+    initial value.
+    """
+    if on("torch"):
+        return ops.amin(tensor, axis=axis)
+    return ops.min(tensor, axis=axis, initial=highest)
+
+
+def repeated(values: Tensor, times: int) -> Tensor:
+    """Repeats every number of a vector several times in a row.
+
+    `ops.repeat` without an axis would break the graph of PyTorch's compiler.
     """
     return ops.reshape(ops.broadcast_to(values[:, None], (values.shape[0], times)), (-1,))
 
 
 def replicas() -> int:
-    """How many replicas of a model see a part of the batch each; 1 but for `tf.distribute`."""
-    if keras.backend.backend() != "tensorflow":
-        return 1
-    import tensorflow as tf
-
-    return tf.distribute.get_strategy().num_replicas_in_sync
+    """Number of replicas of a model that share a batch: above 1 only under `tf.distribute`."""
+    return tensorflow_distribution.replicas() if on("tensorflow") else 1
 
 
-def convolve(inputs, kernel, strides, padding, data_format, dilation_rate, trained: bool = True):
-    """The backend's own convolution, chosen for its gradients too if it is `trained`."""
-    if keras.backend.backend() == "torch":
-        from keras_gcnn.backend.torch import convolution as torch_convolution
+def convolve(
+    inputs: Tensor,
+    kernel: Tensor,
+    strides: tuple[int, int],
+    padding: str,
+    data_format: str,
+    dilation_rate: tuple[int, int],
+    *,
+    bias: Tensor | None = None,
+    trained: bool = True,
+) -> Tensor:
+    """Convolution with a kernel of shape `(rows, columns, c_in, c_out)`.
 
-        return torch_convolution.convolve(
-            inputs, kernel, strides, padding, data_format, dilation_rate
-        )
-    if keras.backend.backend() == "jax" and data_format == "channels_last":
-        from keras_gcnn.backend.jax import convolution as jax_convolution
-
-        if tuple(kernel.shape[:2]) == strides == (1, 1):
-            # On a CPU in a third of the time, both ways; in more axes the gradient takes longer.
-            flat = ops.matmul(ops.reshape(inputs, (-1, kernel.shape[2])), kernel[0, 0])
-            return ops.reshape(flat, (*inputs.shape[:3], kernel.shape[3]))
-        window = (strides, padding, dilation_rate)
-        if _on_cpu() and jax_convolution.is_faster(inputs, kernel, *window, trained):
-            return jax_convolution.convolve(inputs, kernel, padding, dilation_rate)
-    return _in_a_format_it_has(
-        ops.conv,
-        inputs,
-        kernel,
-        data_format,
-        strides=strides,
-        padding=padding,
-        dilation_rate=dilation_rate,
-    )
+    Args:
+        inputs: map of channels last or first.
+        kernel: the kernel.
+        strides: along rows and columns.
+        padding: `"same"` or `"valid"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dilation_rate: along rows and columns.
+        bias: a number for every output channel, or None.
+        trained: whether gradients are taken too; if not, only the forward pass has to be fast.
+    """
+    window = (strides, padding, data_format, dilation_rate)
+    if on("torch") and torch_convolution.supports(inputs, kernel, *window, bias):
+        return torch_convolution.convolve(inputs, kernel, *window, bias)
+    if on("jax") and jax_convolution.supports(inputs, kernel, *window, trained):
+        outputs = jax_convolution.convolve(inputs, kernel, *window, trained)
+    elif on("tensorflow") and tensorflow_convolution.supports(inputs, kernel, *window):
+        outputs = tensorflow_convolution.convolve(inputs, kernel, *window)
+    else:
+        outputs = ops.conv(inputs, kernel, *window)
+    if bias is None:
+        return outputs
+    shape = (1, -1, 1, 1) if data_format == "channels_first" else (1, 1, 1, -1)
+    return ops.add(outputs, ops.reshape(bias, shape))
 
 
 def convolve_transposed(
-    inputs, kernel, strides, padding, output_padding, data_format, dilation_rate
-):
-    """The backend's own transposed convolution; the kernel is `(rows, columns, c_out, c_in)`."""
-    if max(dilation_rate) > 1 and keras.backend.backend() == "tensorflow":
-        # On a CPU TensorFlow has it in float32 only, so the zeros go into the kernel.
-        kernel, dilation_rate = _dilated(kernel, dilation_rate), (1, 1)
-    if keras.backend.backend() == "torch":
-        from keras_gcnn.backend.torch import convolution as torch_convolution
+    inputs: Tensor,
+    kernel: Tensor,
+    strides: tuple[int, int],
+    padding: str,
+    output_padding: int | tuple[int, int] | None,
+    data_format: str,
+    dilation_rate: tuple[int, int],
+) -> Tensor:
+    """Transposed convolution with a kernel of shape `(rows, columns, c_out, c_in)`.
 
-        kernel = torch_convolution.plain_strides(kernel)
-    return _in_a_format_it_has(
-        ops.conv_transpose,
-        inputs,
-        kernel,
-        data_format,
-        strides=strides,
-        padding=padding,
-        output_padding=output_padding,
-        dilation_rate=dilation_rate,
-    )
+    The other arguments are those of `convolve` and of `keras.ops.conv_transpose`.
+    """
+    window = (strides, padding, output_padding, data_format, dilation_rate)
+    if on("torch") and torch_convolution.supports_transposed(inputs, kernel, *window):
+        return torch_convolution.convolve_transposed(inputs, kernel, *window)
+    if on("tensorflow") and tensorflow_convolution.supports_transposed(inputs, kernel, *window):
+        return tensorflow_convolution.convolve_transposed(inputs, kernel, *window)
+    return ops.conv_transpose(inputs, kernel, *window)
+
+
+def convolve_depthwise(
+    inputs: Tensor,
+    kernel: Tensor,
+    strides: tuple[int, int],
+    padding: str,
+    data_format: str,
+    dilation_rate: tuple[int, int],
+) -> Tensor:
+    """Convolution of every channel with its own filter; the kernel is `(rows, columns, 1, c)`."""
+    window = (strides, padding, data_format, dilation_rate)
+    if on("torch") and torch_convolution.supports(inputs, kernel, *window):
+        return torch_convolution.convolve(inputs, kernel, *window)
+    kernel = ops.transpose(kernel, (0, 1, 3, 2))
+    if on("tensorflow") and tensorflow_convolution.supports(inputs, kernel, *window):
+        return tensorflow_convolution.convolve_depthwise(inputs, kernel, *window)
+    return ops.depthwise_conv(inputs, kernel, *window)
 
 
 def has_fast_depthwise() -> bool:
-    """Whether a convolution of every channel by itself is faster than one of all with all.
+    """Whether `convolve_depthwise` is faster than a convolution of all channels with all."""
+    return not on("jax") or jax_convolution.has_fast_depthwise()
 
-    XLA's is not on a CPU: in a training step it takes twice the time of a full convolution, and
-    written as a sum of shifted maps it still takes as long as that.
+
+def has_fast_filters() -> bool:
+    """Whether one filter slid over a map is faster than a matrix for rows and one for columns."""
+    return on("tensorflow")
+
+
+def activate(maps: Tensor, activation) -> Tensor:
+    """Applies an activation, or None, to maps that nothing else reads, in place if possible."""
+    if on("torch") and torch_convolution.supports_in_place(maps, activation):
+        return torch_convolution.activate_in_place(maps, activation)
+    return maps if activation is None else activation(maps)
+
+
+def moments(inputs: Tensor, axis: int, synchronized: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """The map to normalise, and the mean and variance of every channel over all other axes.
+
+    Args:
+        inputs: map in float32 or float64.
+        axis: of the channels, negative or not.
+        synchronized: whether to take them over the maps of all replicas.
     """
-    return keras.backend.backend() != "jax" or not _on_cpu()
+    if not synchronized:
+        if on("torch") and torch_normalization.supports(inputs, axis):
+            return torch_normalization.moments(inputs, axis)
+        if on("tensorflow") and tensorflow_normalization.supports(inputs, axis):
+            return tensorflow_normalization.moments(inputs, axis)
+    rank = len(inputs.shape)
+    axes = [i for i in range(rank) if i != axis % rank]
+    mean, variance = ops.moments(inputs, axes=axes, synchronized=synchronized)
+    # On PyTorch it is a difference of squares, which rounding makes negative for a constant map.
+    return inputs, mean, ops.clip(variance, 0.0, math.inf)
 
 
-def _on_cpu() -> bool:
-    return all(device.startswith("cpu") for device in keras.distribution.list_devices())
-
-
-def convolve_depthwise(inputs, kernel, strides, padding, data_format, dilation_rate):
-    """Every channel with a filter of its own; the kernel is `(rows, columns, 1, channels)`."""
-    if keras.backend.backend() == "torch":
-        return convolve(inputs, kernel, strides, padding, data_format, dilation_rate)
-    return _in_a_format_it_has(
-        ops.depthwise_conv,
-        inputs,
-        ops.transpose(kernel, (0, 1, 3, 2)),
-        data_format,
-        strides=strides,
-        padding=padding,
-        dilation_rate=dilation_rate,
-    )
-
-
-def _in_a_format_it_has(operation, inputs, kernel, data_format, **window):
-    """Calls an operation on channels-last tensors where it takes no others.
-
-    TensorFlow on a CPU has no complete set of channels-first kernels (float64 and every gradient
-    in float64 are missing), so there the tensor is turned around it.
-    """
-    around = (
-        data_format == "channels_first"
-        and keras.backend.backend() == "tensorflow"
-        and not keras.distribution.list_devices("gpu")
-    )
-    if around:
-        inputs, data_format = ops.transpose(inputs, (0, 2, 3, 1)), "channels_last"
-    outputs = operation(inputs, kernel, data_format=data_format, **window)
-    return ops.transpose(outputs, (0, 3, 1, 2)) if around else outputs
-
-
-def _dilated(kernel, dilation_rate):
-    """Puts zeros between the positions of a kernel."""
-    rows, columns, *channels = kernel.shape
-    spread = ops.reshape(kernel, (rows, 1, columns, 1, *channels))
-    zeros = [(0, 0), (0, dilation_rate[0] - 1), (0, 0), (0, dilation_rate[1] - 1), (0, 0), (0, 0)]
-    shape = (rows * dilation_rate[0], columns * dilation_rate[1], *channels)
-    spread = ops.reshape(ops.pad(spread, zeros), shape)
-    return spread[: shape[0] - dilation_rate[0] + 1, : shape[1] - dilation_rate[1] + 1]
+def batch_normalization(
+    inputs: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    axis: int,
+    offset: Tensor | None = None,
+    scale: Tensor | None = None,
+    epsilon: float = 1e-3,
+) -> Tensor:
+    """`keras.ops.batch_normalization`, in fewer passes over the map where a backend has them."""
+    arguments = (inputs, mean, variance, axis, offset, scale, epsilon)
+    if on("torch") and torch_normalization.supports(inputs, axis):
+        return torch_normalization.batch_normalization(*arguments)
+    if on("tensorflow") and tensorflow_normalization.supports(inputs, axis):
+        return tensorflow_normalization.batch_normalization(*arguments)
+    return ops.batch_normalization(*arguments)

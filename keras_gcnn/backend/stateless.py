@@ -1,4 +1,4 @@
-"""Calls of a model that leave no trace in it."""
+"""Calls of a model that change nothing in it."""
 
 from __future__ import annotations
 
@@ -6,40 +6,31 @@ from collections.abc import Callable
 
 import keras
 
+from keras_gcnn.backend.ops import on
+from keras_gcnn.types import Tensor
 
-def without_trace(layer: keras.Layer) -> Callable:
+if on("jax"):
+    from keras_gcnn.backend.jax import stateless as jax_stateless
+
+
+def without_trace(layer: keras.Layer) -> Callable[..., Tensor]:
     """A layer or model as a function of `(inputs, training=False)` that changes no variable.
 
-    JAX compiles each operation of a model by itself when the model is called, and a deep one for
-    minutes. There a whole model is compiled instead, once for each shape of the inputs, if all of
-    it can be; Keras itself compiles only within `fit`, `evaluate` and `predict`.
+    When a model is called, JAX compiles each of its operations by itself, which takes minutes for a
+    deep one. So there a whole model is compiled, once for each shape of the inputs, if it can be;
+    Keras itself compiles only within `fit`, `evaluate` and `predict`.
     """
-    if keras.backend.backend() != "jax" or not isinstance(layer, keras.Model) or not layer.built:
-        return lambda inputs, training=False: _restored(layer, inputs, training)
-    import jax
 
-    @jax.jit
-    def infer(variables, inputs):
-        return layer.stateless_call(*variables, inputs, training=False)[0]
+    def call(inputs: Tensor, training: bool = False) -> Tensor:
+        state = [
+            (variable, keras.ops.convert_to_numpy(variable))
+            for variable in layer.non_trainable_variables
+        ]
+        outputs = layer(inputs, training=training)
+        for variable, value in state:
+            variable.assign(value)
+        return outputs
 
-    @jax.jit
-    def train(variables, inputs):
-        return layer.stateless_call(*variables, inputs, training=True)[0]
-
-    def call(inputs, training=False):
-        kinds = (layer.trainable_variables, layer.non_trainable_variables)
-        variables = [[one.value for one in variables] for variables in kinds]
-        try:
-            return (train if training else infer)(variables, inputs)
-        except jax.errors.JAXTypeError:  # a layer of one's own that looks at values
-            return _restored(layer, inputs, training)
-
+    if on("jax") and jax_stateless.supports(layer, call):
+        return jax_stateless.compiled(layer, call)
     return call
-
-
-def _restored(layer: keras.Layer, inputs, training: bool):
-    state = [(one, keras.ops.convert_to_numpy(one)) for one in layer.non_trainable_variables]
-    outputs = layer(inputs, training=training)
-    for variable, value in state:
-        variable.assign(value)
-    return outputs

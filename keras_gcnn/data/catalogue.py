@@ -8,10 +8,10 @@ from string import ascii_lowercase, ascii_uppercase, digits
 
 @dataclass(frozen=True)
 class Entry:
-    """What has to be known about a data set besides its files.
+    """A data set of TensorFlow Datasets, with what its files do not contain.
 
     Args:
-        tfds_name: str, the name by which TensorFlow Datasets knows it.
+        tfds_name: str, its name in TensorFlow Datasets.
         classes: names of the classes.
         description: str, what it is and who made it.
         image_shape: rows, columns and channels of the images.

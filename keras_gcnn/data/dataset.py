@@ -1,4 +1,4 @@
-"""What `keras_gcnn.data.load` returns."""
+"""The classes of data sets: `Split`, `Dataset` and `Source`."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Dataset:
     """A data set, split for training, validation and testing.
 
     Args:
-        name: str, the name it was loaded by.
+        name: str, the name by which it was loaded.
         train: `Split` to train on.
-        validation: `Split` taken from the training images, to choose by; it may be empty.
-        test: `Split` to report on.
+        validation: `Split` taken from the training images, for model selection; it may be empty.
+        test: `Split` to report results on.
         classes: names of the classes; label `i` means `classes[i]`.
-        description: str, where the images come from and all that was done to them.
+        description: str, where the images come from and what was done to them.
     """
 
     name: str
@@ -65,15 +65,15 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A data set as it was published: 8-bit images, before anything is chosen or turned.
+    """A data set as it was published: 8-bit images, before any are chosen or rotated.
 
     Args:
         train: `(images, labels)`, uint8 of shape `(n, rows, columns, channels)` and int64.
         test: the same for testing.
         classes: names of the classes.
         description: str, where the images come from.
-        stratify: bool, whether the set is so small that random splits have to keep the proportions
-            of the classes.
+        stratify: bool, whether random splits have to keep the proportions of the classes, because
+            the set is small.
     """
 
     train: tuple[np.ndarray, np.ndarray]

@@ -1,4 +1,4 @@
-"""Data sets that are made from others, always the same way."""
+"""Data sets made from others, always in the same way."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from keras_gcnn.data.random_streams import generator
 from keras_gcnn.data.rotation import random_angles, rotate
 from keras_gcnn.data.tfds import read_prepared
 
-_SEED = 2016  # of what is drawn here, whatever the seed of a run
+_SEED = 2016  # of all random choices here, whatever the seed of a run
 _TRAIN, _TEST = 12_000, 50_000
 _BYMERGE = CATALOGUE["emnist/bymerge"]
 _FIRST_LETTER = _BYMERGE.classes.index("A")
 
 
-def turn(source: Source, train: int, test: int) -> Source:
-    """Pools a data set, takes other splits of it, and turns every image by an angle of its own.
+def rotate_all(source: Source, train: int, test: int) -> Source:
+    """Pools a data set, splits it anew, and rotates every image by a random angle.
 
     Args:
         source: the data set.
-        train: int, how many images the training split gets.
-        test: int, how many the test split gets.
+        train: int, number of images in the training split.
+        test: int, number of images in the test split.
 
     Raises:
         ValueError: if there are fewer images.
@@ -40,15 +40,15 @@ def turn(source: Source, train: int, test: int) -> Source:
         )
     chosen = generator(_SEED, "pool").permutation(len(images))[: train + test]
     angles = random_angles(len(chosen), generator(_SEED, "pool_angles"))
-    turned = np.rint(rotate(images[chosen].astype("float32"), angles)).astype("uint8")
+    rotated = np.rint(rotate(images[chosen].astype("float32"), angles)).astype("uint8")
     labels = labels[chosen]
     return replace(
-        source, train=(turned[:train], labels[:train]), test=(turned[train:], labels[train:])
+        source, train=(rotated[:train], labels[:train]), test=(rotated[train:], labels[train:])
     )
 
 
 def fold_letters(labels: np.ndarray) -> np.ndarray:
-    """Labels of EMNIST ByMerge as letters from 0 for A, in either case; -1 for the digits."""
+    """Returns the letters that labels of EMNIST ByMerge stand for, A as 0; -1 for digits."""
     letter = [
         ascii_uppercase.index(name.upper()) if index >= _FIRST_LETTER else -1
         for index, name in enumerate(_BYMERGE.classes)
@@ -57,7 +57,7 @@ def fold_letters(labels: np.ndarray) -> np.ndarray:
 
 
 def keep_letters(source: Source) -> Source:
-    """The letters of EMNIST ByMerge, lower case and upper case as one class."""
+    """Returns the letters of EMNIST ByMerge, with lower and upper case as one class."""
 
     def kept(part: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         images, labels = part
@@ -73,7 +73,7 @@ def keep_letters(source: Source) -> Source:
 
 
 def _rotated_mnist(data_dir: str | Path | None) -> Source:
-    source = turn(read_prepared(CATALOGUE["mnist"], data_dir), _TRAIN, _TEST)
+    source = rotate_all(read_prepared(CATALOGUE["mnist"], data_dir), _TRAIN, _TEST)
     return replace(
         source,
         description=(
@@ -106,9 +106,9 @@ DERIVED: dict[str, Callable[[str | Path | None], Source]] = {
     "rotated_mnist": _rotated_mnist,
     "emnist_letters": _emnist_letters,
 }
-# Shapes of the images and numbers of classes.
-FORMS = {
+# Shape of an image, and number of classes.
+SIGNATURES = {
     "rotated_mnist": (CATALOGUE["mnist"].image_shape, len(CATALOGUE["mnist"].classes)),
     "emnist_letters": (_BYMERGE.image_shape, len(ascii_uppercase)),
 }
-TURNED = ("rotated_mnist",)
+ROTATED = ("rotated_mnist",)

@@ -1,4 +1,4 @@
-"""Small handwritten digits that travel with the library and need no network.
+"""Small handwritten digits that come with the library and need no download.
 
 `digits.npz` holds the 1,797 images (uint8, 8x8, values 0 to 16) and labels that scikit-learn ships
 as `sklearn.datasets.load_digits`, value for value and in the same order. They are the test part of
@@ -18,15 +18,15 @@ from keras_gcnn.data.rotation import scipy_ndimage
 
 _TEST = 500
 _BOX, _SIZE = 20, 28  # the digit's box and the image, in pixels, as in MNIST
-FORM = ((_SIZE, _SIZE, 1), 10)  # shape of an image and number of classes
+SIGNATURE = ((_SIZE, _SIZE, 1), 10)  # shape of an image, and number of classes
 _SPLIT_SEED = 1998  # the test images are the same for everyone, whatever the seed of `load`
 
 
 def read_digits() -> Source:
-    """The digits as 28x28 images with a fixed, stratified split.
+    """Returns the digits as 28x28 images with a fixed, stratified split.
 
-    An 8x8 image becomes 20x20 in a border of 4 zeros, which leaves room to turn it: a 20x20 box
-    turned by 45 degrees loses only its empty corners.
+    An 8x8 image becomes 20x20 in a border of 4 zeros, which leaves room to rotate it: a 20x20 box
+    rotated by 45 degrees loses only its empty corners.
 
     Returns:
         `Source` with 1,297 training and 500 test images.
@@ -54,12 +54,12 @@ def read_digits() -> Source:
 
 
 def _enlarge(small: np.ndarray) -> np.ndarray:
-    """From `(n, 8, 8)` with values 0 to 16 to uint8 `(n, 28, 28, 1)`.
+    """Converts `(n, 8, 8)` with values 0 to 16 to uint8 `(n, 28, 28, 1)`.
 
     With `grid_mode` the pixels are squares that fill the image, so the scaling is symmetric about
     its centre and commutes with quarter turns; rounding to 8 bits makes that exact.
     """
-    # Splines on a grid are a product of one along rows and one along columns: both are this matrix.
+    # A spline on a grid is a product of splines along rows and columns: both are this matrix.
     spline = scipy_ndimage().zoom(
         np.eye(small.shape[1]),
         (_BOX / small.shape[1], 1),

@@ -1,4 +1,4 @@
-"""Loading a data set by name."""
+"""Loads data sets by name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from keras_gcnn.data.catalogue import CATALOGUE
 from keras_gcnn.data.dataset import Dataset, Source, Split
-from keras_gcnn.data.derived import DERIVED, FORMS, TURNED
-from keras_gcnn.data.digits import FORM, read_digits
+from keras_gcnn.data.derived import DERIVED, ROTATED, SIGNATURES
+from keras_gcnn.data.digits import SIGNATURE, read_digits
 from keras_gcnn.data.options import SPLITS, check_options, validation_count
 from keras_gcnn.data.random_streams import generator, pick
 from keras_gcnn.data.rotation import random_angles
@@ -22,7 +22,7 @@ _USED_HERE = "Used here: "
 
 
 def names() -> tuple[str, ...]:
-    """Names of the data sets that `load` knows.
+    """Returns the names of the data sets that `load` can load.
 
     Returns:
         Tuple of strings. All but `"digits"` are read through TensorFlow Datasets.
@@ -37,19 +37,19 @@ def names() -> tuple[str, ...]:
 
 
 def names_fitting(image_shape: Sequence[int | None], classes: int) -> tuple[str, ...]:
-    """Names of the data sets with images and classes such as a network takes.
+    """Returns the names of the data sets that fit the input and output of a network.
 
     Args:
         image_shape: of the network's input, without the batch; None is any size.
         classes: int, number of classes.
     """
-    entries = {name: (one.image_shape, len(one.classes)) for name, one in CATALOGUE.items()}
+    entries = {name: (entry.image_shape, len(entry.classes)) for name, entry in CATALOGUE.items()}
     return tuple(
         name
-        for name, (shape, number) in {"digits": FORM, **entries, **FORMS}.items()
+        for name, (shape, number) in {"digits": SIGNATURE, **entries, **SIGNATURES}.items()
         if number == classes
         and len(image_shape) == len(shape)
-        and all(size in (None, own) for size, own in zip(image_shape, shape, strict=True))
+        and all(size in (None, actual) for size, actual in zip(image_shape, shape, strict=True))
     )
 
 
@@ -65,22 +65,21 @@ def load(
 ) -> Dataset:
     """Loads a data set as NumPy arrays, the same for the same seed on every backend.
 
-    `digits` travels with the library. The others are read through TensorFlow Datasets, which
-    downloads them once. Every choice (validation images, subsets, angles) has random numbers of its
-    own: changing one leaves the others as they were, and an image keeps its angle.
+    `digits` comes with the library. The others are read through TensorFlow Datasets, which
+    downloads them once. Every choice (validation images, subsets, angles) has its own random
+    numbers: changing one does not change the others, and an image keeps its angle.
 
     Args:
         name: str, one of `keras_gcnn.data.names()`; `"emnist"` is `"emnist/bymerge"`, 47 classes;
             `"emnist_letters"` are the 26 letters in its test part; `"rotated_mnist"` is MNIST
-            turned by random angles, 12,000 images for training and 50,000 for testing.
+            rotated by random angles, 12,000 images for training and 50,000 for testing.
         validation: how many of the published training images are set aside for validation: a
             fraction (float) or a count (int). 0 or 0.0 for none.
-        subset: int, at most this many training images, chosen from those that are left; None for
-            all of them.
+        subset: int, at most this many of the remaining training images; None for all of them.
         test_subset: int, at most this many test images, the same for every seed; None for all.
         rotate: names of the splits, of `"train"`, `"validation"` and `"test"`, whose images are
-            turned by random angles in [0, 360) degrees, with `keras_gcnn.data.rotate`; none for
-            `"rotated_mnist"`, which is turned already.
+            rotated by random angles in [0, 360) degrees, with `keras_gcnn.data.rotate`; none for
+            `"rotated_mnist"`, which is rotated already.
         seed: int, not negative.
         data_dir: directory of data sets prepared by TensorFlow Datasets; None for the environment
             variable TFDS_DATA_DIR, or the default of TensorFlow Datasets if that is not set.
@@ -104,9 +103,9 @@ def load(
     if name not in names():
         raise ValueError(f"Unknown data set {name!r}. Known data sets: {', '.join(names())}.")
     check_options(validation, subset, test_subset, rotate, seed)
-    if name in TURNED and rotate:
+    if name in ROTATED and rotate:
         raise ValueError(
-            f"rotate={rotate!r}: the images of {name!r} are turned already. Leave rotate out, or "
+            f"rotate={rotate!r}: the images of {name!r} are rotated already. Leave rotate out, or "
             'load "mnist".'
         )
     source = _read(name, data_dir)
@@ -142,13 +141,13 @@ def describe_for_all_seeds(description: str, seed: int) -> str:
     """Rewords the description of a data set for several networks, each with a seed of its own.
 
     Args:
-        description: of a data set that `load` gave.
+        description: of a data set that `load` returned.
         seed: int, with which it was loaded.
 
     Returns:
-        The description without that seed.
+        The description without the seed.
     """
-    # What comes before is the source's own, and may have a seed that is everyone's.
+    # The part before describes the source, and may contain a fixed seed of its own.
     source, mark, used = description.rpartition(_USED_HERE)
     return source + mark + used.replace(_drawn_by(seed), "(by each network's seed)")
 
@@ -166,12 +165,12 @@ def _read(name: str, data_dir: str | Path | None) -> Source:
 
 
 def _published(split: str) -> str:
-    """The published split that a split was taken from."""
+    """Returns the published split from which a split is taken."""
     return "test" if split == "test" else "train"
 
 
 def _at_most(count: int | None, labels: np.ndarray, seed: int, stream: str) -> np.ndarray:
-    """Indices of at most `count` items, in their order."""
+    """Returns the indices of at most `count` items, in their order."""
     if count is None:
         return np.arange(len(labels))
     return np.flatnonzero(pick(count, labels, generator(seed, stream)))
@@ -194,7 +193,7 @@ def _describe(
     rotate: Collection[str],
     seed: int,
 ) -> str:
-    """What `load` did, for the record."""
+    """Describes what `load` did to the source."""
     train, validation, test = (len(splits[split]) for split in SPLITS)
     text = (
         f"{_USED_HERE}{train:,} training, {validation:,} validation and {test:,} test images; "

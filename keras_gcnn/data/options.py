@@ -1,4 +1,4 @@
-"""Checks of what a user asks `keras_gcnn.data.load` for."""
+"""Checks of the arguments of `keras_gcnn.data.load`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_options(
     rotate: Collection[str],
     seed: int,
 ) -> None:
-    """Checks what can be checked before the data are read; see `keras_gcnn.data.load`.
+    """Checks arguments of `keras_gcnn.data.load` before the data are read.
 
     Raises:
         ValueError: if a value is not possible.
@@ -29,7 +29,7 @@ def check_options(
             f"validation={validation!r}: expected a fraction (float) in [0, 1) or a number of "
             "images (int) from 0."
         )
-    # A lone string is a collection too, of letters.
+    # A string is a collection too, of letters.
     named = isinstance(rotate, Collection) and not isinstance(rotate, str)
     if not named or not all(isinstance(split, str) and split in SPLITS for split in rotate):
         raise ValueError(
@@ -41,7 +41,7 @@ def check_options(
 
 
 def validation_count(validation: float | int, available: int) -> int:
-    """How many of the training images are set aside.
+    """Returns how many of the training images are set aside for validation.
 
     Raises:
         ValueError: if none would be left to train on.

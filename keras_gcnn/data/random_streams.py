@@ -1,10 +1,10 @@
-"""Random choices that are reproducible, and independent of each other and of NumPy's state."""
+"""Reproducible random choices, independent of each other and of NumPy's global state."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# One stream of random numbers per choice, so that changing one leaves the others as they were.
+# One stream of random numbers per choice, so that changing one does not change the others.
 STREAMS = (
     "validation",
     "subset",
@@ -18,7 +18,7 @@ STREAMS = (
 
 
 def generator(seed: int, stream: str) -> np.random.Generator:
-    """Random numbers that depend on the seed and on what they are for, and on nothing else.
+    """Returns a generator of random numbers that depend only on the seed and the stream.
 
     Args:
         seed: int, not negative.
@@ -30,7 +30,7 @@ def generator(seed: int, stream: str) -> np.random.Generator:
 def pick(
     count: int, labels: np.ndarray, rng: np.random.Generator, stratify: bool = False
 ) -> np.ndarray:
-    """Marks `count` items chosen at random; a larger count marks the same ones and more.
+    """Marks `count` items chosen at random; a larger count marks the same items and more.
 
     Args:
         count: int, from 0 to the number of items.
@@ -47,7 +47,7 @@ def pick(
         place = np.empty(len(labels))
         for label in np.unique(labels):
             members = np.flatnonzero(shuffled == label)
-            # Item r of m items goes to (r + 1/2) / m: sorted by that, classes interleave evenly.
+            # Item r of m is placed at (r + 1/2) / m: sorted by place, classes interleave evenly.
             place[members] = (np.arange(len(members)) + 0.5) / len(members)
         order = order[np.argsort(place, kind="stable")]
     chosen = np.zeros(len(labels), bool)

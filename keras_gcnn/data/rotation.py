@@ -1,17 +1,18 @@
-"""Turning images by any angle."""
+"""Rotates images by any angle."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 
 
 def random_angles(n: int, seed: int | np.random.Generator) -> np.ndarray:
-    """Angles for `rotate`, uniform over the full turn.
+    """Draws angles for `rotate`, uniform over the circle.
 
     Args:
-        n: int, how many.
+        n: int, number of angles.
         seed: int that is not negative, or a `numpy.random.Generator` to draw from.
 
     Returns:
@@ -35,20 +36,20 @@ def random_angles(n: int, seed: int | np.random.Generator) -> np.ndarray:
 def rotate(
     images: np.ndarray, angles: float | Sequence[float] | np.ndarray, *, fill: float = 0.0
 ) -> np.ndarray:
-    """Turns images counter-clockwise about their centre, with bilinear interpolation.
+    """Rotates images counter-clockwise about their centre, with bilinear interpolation.
 
-    The centre is `((rows - 1) / 2, (columns - 1) / 2)` and the size stays: corners that leave the
-    image are lost. Square images turned by a multiple of 90 degrees are exactly those of
-    `numpy.rot90`.
+    The centre is `((rows - 1) / 2, (columns - 1) / 2)`, and the size stays the same: corners that
+    leave the image are lost. Rotating square images by a multiple of 90 degrees gives exactly
+    what `numpy.rot90` does.
 
     Args:
         images: array of shape `(n, rows, columns, channels)`.
-        angles: degrees, one number for all images or one for each.
+        angles: degrees, one number for all images or one per image.
         fill: float, value of everything outside the image; pixels at the border are interpolated
             with it.
 
     Returns:
-        A new array of the same shape; of the same type if that is a floating type, else float32.
+        A new array of the same shape; of the same dtype if that is floating-point, else float32.
 
     Raises:
         ValueError: if the images do not have four axes or are complex, or the angles do not fit
@@ -71,8 +72,8 @@ def rotate(
         )
     if np.issubdtype(images.dtype, np.complexfloating):
         raise ValueError(
-            f"images are {images.dtype}; expected real numbers. Turn images.real and images.imag "
-            "one by one."
+            f"images are {images.dtype}; expected real numbers. Rotate images.real and images.imag "
+            "separately."
         )
     result_type = images.dtype if np.issubdtype(images.dtype, np.floating) else "float32"
     # SciPy computes in these two types only.
@@ -100,9 +101,9 @@ def rotate(
 
 
 def _to_source(angles: np.ndarray, n: int) -> np.ndarray:
-    """Matrices that take `(row, column)` offsets in the result to those in the image, `(n, 2, 2)`.
+    """Returns matrices from `(row, column)` offsets in the result to the image, `(n, 2, 2)`.
 
-    Whole quarter turns are split off, so that their cosines and sines are 0 and 1, not 6e-17.
+    Whole quarter turns are split off, so that cosines and sines are exactly 0 and 1, not 6e-17.
     """
     turns, rest = np.divmod(np.broadcast_to(angles, n), 90.0)
     cosine, sine = np.cos(np.deg2rad(rest)), np.sin(np.deg2rad(rest))
@@ -112,10 +113,10 @@ def _to_source(angles: np.ndarray, n: int) -> np.ndarray:
     return matrices @ powers[turns.astype(int) % 4]
 
 
-def scipy_ndimage():
-    """SciPy's image functions; Keras does not need SciPy, so it may be missing."""
+def scipy_ndimage() -> ModuleType:
+    """Imports SciPy's image functions; Keras does not need SciPy, so it may be missing."""
     try:
         from scipy import ndimage
     except ImportError as error:
-        raise ImportError("Turning and scaling images needs SciPy: pip install scipy.") from error
+        raise ImportError("Rotating and scaling images needs SciPy: pip install scipy.") from error
     return ndimage

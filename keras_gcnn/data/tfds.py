@@ -1,12 +1,14 @@
-"""Reading data sets through TensorFlow Datasets (TFDS), which keeps them on disk once prepared."""
+"""Reads data sets through TensorFlow Datasets (TFDS), which keeps them on disk once prepared."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -37,8 +39,8 @@ def read_prepared(
     Args:
         entry: `Entry`, the data set.
         data_dir: directory of prepared data sets; None for the environment variable
-            TFDS_DATA_DIR, or TFDS' own default if that is not set.
-        splits: published splits to read; a single one is divided.
+            TFDS_DATA_DIR, or the default of TFDS if that is not set.
+        splits: published splits to read; a single split is divided.
 
     Returns:
         `Source` with upright images and labels from 0.
@@ -59,8 +61,8 @@ def read_prepared(
 
 
 @contextlib.contextmanager
-def _without_warnings():
-    """TFDS warns of its own deprecations whenever it reads; its users can do nothing about them."""
+def _without_warnings() -> Iterator[None]:
+    """Silences the deprecation warnings of TFDS, about which its users can do nothing."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -71,8 +73,8 @@ def _without_warnings():
 
 
 @contextlib.contextmanager
-def _damage_reported(entry: Entry, directory: str | Path):
-    """Says what to do about files that end too early, are missing, or hold something else."""
+def _damage_reported(entry: Entry, directory: str | Path) -> Iterator[None]:
+    """Explains errors about files that end too early, are missing, or hold something else."""
     import tensorflow as tf
     from google.protobuf.json_format import ParseError  # of dataset_info.json
 
@@ -94,7 +96,7 @@ def _damage_reported(entry: Entry, directory: str | Path):
         ) from error
 
 
-def _read(tfds, builder, entry: Entry, wanted: tuple[str, ...]) -> Source:
+def _read(tfds: ModuleType, builder: Any, entry: Entry, wanted: tuple[str, ...]) -> Source:
     splits = [name for name in wanted if name in builder.info.splits]
     if not splits:
         lack = " and no ".join(wanted)
@@ -124,30 +126,32 @@ def _read(tfds, builder, entry: Entry, wanted: tuple[str, ...]) -> Source:
     return Source(raw[0], raw[1], entry.classes, f"{entry.description} {origin}")
 
 
-def _read_split(tfds, builder, entry: Entry, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels in the order of the files."""
+def _read_split(
+    tfds: ModuleType, builder: Any, entry: Entry, split: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns images and labels in the order of the files."""
     wanted = tfds.decode.PartialDecoding({"image": True, "label": True})
     data = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, decoders=wanted))
     images, labels = data["image"], data["label"].astype("int64") - entry.first_label
     return (images.swapaxes(1, 2) if entry.transposed else images), labels
 
 
-def _stored_as_jpeg(tfds, builder, split: str) -> bool:
-    """Whether the first image is JPEG: the files tell, their description need not."""
+def _stored_as_jpeg(tfds: ModuleType, builder: Any, split: str) -> bool:
+    """Whether the first image is JPEG; the description of the data set may be wrong about it."""
     decoders = {"image": tfds.decode.SkipDecoding()}
     first = next(iter(tfds.as_numpy(builder.as_dataset(split=f"{split}[:1]", decoders=decoders))))
     return first["image"].startswith(_JPEG)
 
 
-def _download(builder, entry: Entry) -> None:
-    """Has TFDS download and prepare the data set, and says what to do if that fails."""
+def _download(builder: Any, entry: Entry) -> None:
+    """Downloads and prepares the data set; the error says what to do if that fails."""
     hosts = _hosts(builder.url_infos or ())
     if hosts and not any(_answers(host) for host in hosts):
-        # TFDS itself would try again and again for more than three minutes.
+        # TFDS itself would retry for more than three minutes.
         raise _not_found(builder, entry, f"{' and '.join(hosts)} cannot be reached to download it")
     try:
         builder.download_and_prepare()
-    except Exception as error:  # network, disk, checksum, server: any of them, and TFDS wraps them
+    except Exception as error:  # TFDS wraps errors of network, disk, checksum and server
         reason = f"downloading it failed ({type(error).__name__}: {error})"
         raise _not_found(builder, entry, reason) from error
 
@@ -162,13 +166,13 @@ def _answers(host: str) -> bool:
     try:
         urlopen(Request(host, method="HEAD"), timeout=_PROBE_SECONDS).close()
     except HTTPError:
-        return True  # an error sent by a server: it is there
+        return True  # the server is there, since it sent an error
     except OSError:
         return False
     return True
 
 
-def _not_found(builder, entry: Entry, reason: str) -> DataNotFoundError:
+def _not_found(builder: Any, entry: Entry, reason: str) -> DataNotFoundError:
     return DataNotFoundError(
         f"The data set {entry.tfds_name!r} was not found in {builder.data_path}, and {reason}. "
         "Set data_dir or the environment variable TFDS_DATA_DIR to a directory where TensorFlow "
@@ -178,9 +182,11 @@ def _not_found(builder, entry: Entry, reason: str) -> DataNotFoundError:
     )
 
 
-def _import_tfds():
-    """TensorFlow Datasets, made quiet and modest."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # no notes about how it was compiled
+def _import_tfds() -> ModuleType:
+    """Imports TensorFlow Datasets without its notes, and without taking all GPU memory."""
+    os.environ.setdefault(
+        "TF_CPP_MIN_LOG_LEVEL", "1"
+    )  # hides notes about how TensorFlow was compiled
     try:
         import importlib_resources  # noqa: F401  TFDS needs it and does not declare it
         import tensorflow as tf  # before TFDS, which would fail later and less clearly
@@ -194,8 +200,8 @@ def _import_tfds():
         ) from error
     tfds.disable_progress_bar()
     for gpu in tf.config.list_physical_devices("GPU"):
-        # TensorFlow takes a whole GPU when it starts, although reading happens on the CPU. Once it
-        # has started (the backend is TensorFlow, say) the choice is made, and it refuses.
+        # TensorFlow takes a whole GPU when it starts, although data are read on the CPU. If it has
+        # started already, because it is the backend, it refuses the change.
         with contextlib.suppress(RuntimeError, ValueError):
             tf.config.experimental.set_memory_growth(gpu, True)
     return tfds

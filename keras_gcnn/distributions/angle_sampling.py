@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import keras
 from keras import ops
 
-from keras_gcnn.distributions import draws
+from keras_gcnn.backend import random
+from keras_gcnn.backend.ops import minimum
+from keras_gcnn.backend.sizes import is_symbol
 
 # At the lowest acceptance, 0.6577 (m = 2, high concentration), none of 26 is accepted with a
 # probability of 1e-12.
@@ -63,7 +64,7 @@ def sample_angle(kappa, dim: int, shape: tuple, seeds) -> Angle:
     carried = rank / (2 * kappa + ops.sqrt(4 * kappa * kappa + rank * rank))  # c
     carried = ops.reshape(ops.broadcast_to(carried, shape), (-1,))
     number = ops.shape(carried)[0]
-    if keras.backend.backend() == "jax" and not isinstance(number, int):
+    if is_symbol(number):
         # JAX exports for any number of samples, of which it cannot choose a part.
         drawn = _draw(carried, dim, PROPOSALS, seeds[0])
     else:
@@ -96,10 +97,7 @@ def _draw(carried, dim: int, proposals: int, seed):
     drawn = _propose(dim, (proposals, ops.shape(carried)[0]), carried.dtype, seed)
     place = ops.arange(proposals, dtype=carried.dtype)[:, None]
     place = ops.where(_rejected(drawn, carried, dim), proposals, place)
-    if keras.backend.backend() == "torch":  # whose compiler does not take `ops.min`
-        first = ops.amin(place, axis=0)
-    else:  # TensorFlow takes tensors of nothing where there is an initial value
-        first = ops.min(place, axis=0, initial=proposals)
+    first = minimum(place, axis=0, highest=proposals)
     squared = drawn.far / (drawn.near + _SMALLEST)
     # A sum instead of an index: gathering takes longer.
     found = ops.sum(ops.where(place == first, squared, 0), axis=0)
@@ -111,7 +109,7 @@ def _propose(dim: int, shape: tuple, dtype: str, seed) -> _Proposals:
 
     It is `sqrt(1 - u^(2/(m-2))) cos(pi v)`.
     """
-    uniform = draws.uniform((3, *shape), dtype, seed)
+    uniform = random.uniform((3, *shape), dtype, seed)
     turn, radius, height = ops.unstack(uniform, axis=0)
     half, height = ops.square(ops.sin(math.pi / 2 * turn)), ops.log(height)
     if dim == 2:

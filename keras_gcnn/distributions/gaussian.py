@@ -9,7 +9,7 @@ import math
 
 from keras import ops
 
-from keras_gcnn.distributions import draws
+from keras_gcnn.backend import random
 
 
 def sample(mean, log_variance, seed=None, shape: tuple[int, ...] = ()):
@@ -35,7 +35,7 @@ def sample(mean, log_variance, seed=None, shape: tuple[int, ...] = ()):
         Kingma & Welling 2014, "Auto-Encoding Variational Bayes", section 2.4.
     """
     mean, log_variance = _as_tensors(mean, log_variance)
-    noise = draws.normal((*shape, *ops.shape(mean + log_variance)), mean.dtype, seed)
+    noise = random.normal((*shape, *ops.shape(mean + log_variance)), mean.dtype, seed)
     return mean + ops.exp(log_variance / 2) * noise
 
 

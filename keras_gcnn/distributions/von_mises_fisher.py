@@ -21,7 +21,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.distributions import draws
+from keras_gcnn.arguments import check_integer
+from keras_gcnn.backend.random import normal_vectors
 from keras_gcnn.distributions.angle_gradient import angle_slope
 from keras_gcnn.distributions.angle_sampling import sample_angle
 from keras_gcnn.distributions.bessel import ratio
@@ -70,7 +71,7 @@ def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
     batch = ops.shape(axis[..., :1] + fixed)[:-1]
     full = (*shape, *batch)
     angle = sample_angle(fixed[..., 0], dim, full, seeds_of_angles)
-    normal = _normal(full, dim, mu.dtype, seed_of_tangents)
+    normal = normal_vectors(full, dim, mu.dtype, seed_of_tangents)
     tangent = normal - ops.sum(normal * axis, -1, keepdims=True) * axis
     tangent = tangent * _per_length(tangent)
     cosine, sine = angle.cosine[..., None], angle.sine[..., None]
@@ -217,26 +218,13 @@ def _valid(kappa):
 
 
 def check_dim(dim: int) -> int:
-    """An integer from 2, or a `ValueError`."""
-    if isinstance(dim, bool) or not isinstance(dim, Integral) or dim < 2:
-        raise ValueError(f"dim={dim!r} has to be an integer from 2: the sphere lies in R^dim.")
-    return int(dim)
+    """Returns an integer from 2 as an `int`; raises a `ValueError` for everything else."""
+    return check_integer("dim", dim, lowest=2, reason=": the sphere lies in R^dim")
 
 
 def _with_slope(value, slope, kappa):
     """A value whose gradient in kappa is the given slope."""
     return value + ops.stop_gradient(slope) * (kappa - ops.stop_gradient(kappa))
-
-
-def _normal(shape: tuple, dim: int, dtype: str, seed):
-    """Vectors of independent normal numbers, but for their scale."""
-    if keras.backend.backend() == "torch":
-        return draws.normal((*shape, dim), dtype, seed)
-    # Made of uniform numbers by the method of Box & Muller 1958 they take less time.
-    uniform = draws.uniform((2, *shape, (dim + 1) // 2), dtype, seed)
-    squared, turn = ops.unstack(uniform, axis=0)
-    length, turn = ops.sqrt(-ops.log(1 - squared)), 2 * math.pi * turn
-    return ops.concatenate([length * ops.cos(turn), length * ops.sin(turn)], axis=-1)[..., :dim]
 
 
 def _per_length(vectors):

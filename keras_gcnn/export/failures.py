@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import keras
+from keras_gcnn.backend.ops import name as backend_name
 
 # How converters and runtimes name an operation that they do not have.
 _NAMED = (
@@ -43,7 +43,7 @@ def explain(
     """
     text = str(error).strip()
     first = next(iter(text.splitlines()), "") or type(error).__name__
-    backend = getattr(error, "backend", keras.backend.backend())
+    backend = getattr(error, "backend", backend_name())
     failed = f"{network!r} cannot be converted to {format} on {backend}"
     operation = next((found[1] for one in _NAMED if (found := re.search(one, text))), None)
     if operation is not None:

@@ -17,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.backend.stateless import without_trace
 from keras_gcnn.export import onnx_operations as tensorflow_operations
 from keras_gcnn.export import onnx_transposed_pads as transposed_pads
@@ -71,7 +72,7 @@ def run_model(model: keras.Model, samples) -> Outputs:
 
 
 def _write_saved_model(model: keras.Model, path: Path, samples, metadata: dict) -> Outputs:
-    if keras.backend.backend() != "tensorflow":
+    if backend_name() != "tensorflow":
         return _elsewhere(model, path, samples, metadata, "saved_model")
     import tensorflow as tf
 
@@ -93,7 +94,7 @@ _CONVERTERS = {"tensorflow": "tf2onnx", "torch": "onnxscript", "jax": "jax2onnx"
 
 def _write_onnx(model: keras.Model, path: Path, samples, metadata: dict) -> Outputs:
     _require("onnx", "onnxruntime")
-    backend = keras.backend.backend()
+    backend = backend_name()
     if not find_spec(_CONVERTERS[backend]) or (backend == "torch" and _has_open_size(model)):
         if backend == "tensorflow":
             _require("tf2onnx")

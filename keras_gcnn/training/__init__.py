@@ -1,12 +1,14 @@
-"""One training loop for every recipe."""
+"""Trains the networks of recipes, measures them, and writes reports."""
+
+from typing import Any
 
 from keras_gcnn.training.recipes.schema import Recipe, load_recipe, recipe_names
 
 __all__ = ["Recipe", "fit", "load_recipe", "recipe_names", "train"]
 
 
-def __getattr__(name: str):
-    # Recipes can be read without Keras, which the `keras-gcnn` command needs to choose a backend.
+def __getattr__(name: str) -> Any:
+    # The command reads recipes without Keras, before it chooses the backend.
     if name == "fit":
         from keras_gcnn.training.loop.fitting import fit
 

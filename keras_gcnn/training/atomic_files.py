@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written to a temporary name, then moved."""
+"""Writes files that are whole or absent: to a temporary name, then moved into place."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _PARTIAL = ".partial-"
 
 
 def write(path: Path, writer: Callable[[Path], Any]) -> None:
-    """Calls `writer` on a temporary name with the same endings, then moves the file to `path`.
+    """Calls `writer` with a temporary path, then moves the file to `path`.
 
     Raises:
-        FullDiskError: if there is no space for it. What was at `path` before is still there.
+        FullDiskError: if there is no space for the file. An earlier file at `path` is kept.
     """
-    # The name is nobody else's, and keeps the endings, since Keras and Matplotlib go by them.
+    # A unique name that keeps the suffix, by which Keras and Matplotlib choose the format.
     temporary = path.with_name(f"{_PARTIAL}{uuid.uuid4().hex[:8]}-{path.name}")
     with explain_full_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def is_partial(path: Path) -> bool:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder with its parents.
+    """Makes a folder and its parents.
 
     Raises:
         ValueError: if it or a parent is a file, or it may not be made.
@@ -67,9 +67,9 @@ def read_json(path: Path, valid: Callable[[Any], bool], remedy: str) -> Any:
 
     Args:
         path: the file.
-        valid: function from the content to whether it is what was written. It may fail with any
-            error that wrong types cause.
-        remedy: what to do if it is not.
+        valid: function of the content: whether it can be used. It may raise any error that wrong
+            types cause.
+        remedy: what the user can do if the file is damaged, for the message.
 
     Raises:
         ValueError: if the file is damaged.
@@ -79,7 +79,7 @@ def read_json(path: Path, valid: Callable[[Any], bool], remedy: str) -> Any:
         user_files.check_depth(content)
         if valid(content):
             return content
-    # It is too large, no text, no JSON, nested too deep, or not of the expected shape.
+    # It is too large, no text, no JSON, nested too deep, or has other content.
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
         pass
     raise ValueError(f"{path} is damaged. {remedy}")

@@ -8,10 +8,9 @@ import platform
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
+from typing import Any, Literal, get_args
 
-from keras_gcnn.training.recipes.tables import Backend
-
+Backend = Literal["tensorflow", "jax", "torch"]
 _BACKENDS = get_args(Backend)
 
 
@@ -25,35 +24,35 @@ def check_backend(wanted: str | None, running: str) -> None:
 
 
 def _configured_backend() -> str:
-    """The backend of Keras's configuration file.
+    """Returns the backend of Keras's configuration file.
 
     Raises:
-        ValueError: if the file holds something that Keras fails on.
+        ValueError: if Keras would fail on the content of the file.
     """
     folder = os.environ.get("KERAS_HOME", Path.home() / ".keras")
     path = Path(folder, "keras.json").expanduser()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # which Keras ignores too
+    except (OSError, ValueError):  # Keras ignores these too
         return "tensorflow"
-    except RecursionError:  # on which Keras fails
+    except RecursionError:  # Keras fails on it
         content = None
     if not isinstance(content, dict):
         raise ValueError(f"{path} is no configuration of Keras. Mend or delete it.")
     return _known_backend(content.get("backend", "tensorflow"), f"{path} names the backend")
 
 
-def _known_backend(backend: object, source: str) -> str:
+def _known_backend(backend: Any, source: str) -> str:
     if backend in _BACKENDS:
         return backend
     raise ValueError(
-        f"{source} {backend!r}, on which nothing can be trained. Choose one of "
+        f"{source} {backend!r}, which cannot train networks. Choose one of "
         f"{', '.join(_BACKENDS)}, e.g. with --backend."
     )
 
 
 def _wanted_backend() -> str | None:
-    """The backend of the environment; an empty variable counts as none."""
+    """Returns the backend of the environment; an empty variable counts as unset."""
     backend = os.environ.get("KERAS_BACKEND")
     return _known_backend(backend, "KERAS_BACKEND is") if backend else None
 
@@ -62,11 +61,11 @@ def choose_backend(wanted: str | None) -> str:
     """Fixes Keras's backend for this process, before Keras is imported.
 
     Args:
-        wanted: the backend asked for; None for the environment's, the configuration's, or whichever
-            is installed.
+        wanted: the backend asked for; None for that of the environment or the configuration, or
+            else one that is installed.
 
     Returns:
-        The backend.
+        The name of the backend.
 
     Raises:
         ValueError: if it is unknown or not installed, or Keras already runs on another.
@@ -75,7 +74,7 @@ def choose_backend(wanted: str | None) -> str:
     backend = wanted or _wanted_backend()
     if backend is None:
         preferred = (_configured_backend(), *_BACKENDS)
-        backend = next((one for one in preferred if find_spec(one)), preferred[0])
+        backend = next((name for name in preferred if find_spec(name)), preferred[0])
     if not find_spec(backend):
         package = backend
         if backend == "tensorflow" and (sys.platform, platform.machine()) == ("linux", "x86_64"):
@@ -88,7 +87,7 @@ def choose_backend(wanted: str | None) -> str:
     try:
         import keras
     except (AssertionError, AttributeError, RecursionError, TypeError, ValueError) as error:
-        # What Keras raises on values in its configuration that it did not write itself.
+        # Keras raises these on values in its configuration that it did not write itself.
         raise ValueError(f"Keras fails to start; is its keras.json damaged? ({error})") from error
     if keras.backend.backend() != backend:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Batches in an order that depends on the seed and the epoch alone."""
+"""Batches in an order that depends only on the seed and the epoch."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from keras_gcnn.data import Split, rotate
 
 
 def binarize(images: np.ndarray, seed: int | list[int]) -> np.ndarray:
-    """Black and white images: the value of a pixel is its chance of being white."""
-    chances = np.random.default_rng(seed).random(images.shape, dtype="float32")
-    return (chances < images).astype(images.dtype)
+    """Returns black and white images: the value of a pixel is its probability of being white."""
+    thresholds = np.random.default_rng(seed).random(images.shape, dtype="float32")
+    return (thresholds < images).astype(images.dtype)
 
 
 class ShuffledBatches(keras.utils.PyDataset):
-    """Training batches; a run that is resumed sees the ones it would have seen.
+    """Training batches, the same ones for a resumed run as for an uninterrupted one.
 
     Args:
         split: images and labels.
         batch_size: int; the last batch of an epoch may be smaller.
         seed: int.
-        rotate: bool, whether every image is turned by a random angle, anew in every epoch.
+        rotate: bool, whether every image is rotated by a random angle, anew in every epoch.
         binarize: bool, whether every image is made black and white, anew in every epoch.
-        straighten: bool, whether images are turned likewise and come with the upright ones.
-        labels: bool, whether batches have them; else they are a tuple of images alone, or of the
-            turned and the upright ones.
+        straighten: bool, whether every image is rotated by a random angle, anew in every epoch,
+            and comes with the upright image.
+        labels: bool, whether batches have labels; otherwise a batch is a tuple of images, with
+            `straighten` of rotated and upright images.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
-        """Draws the order and the angles of an epoch, counted from 0."""
+        """Draws the order and the angles of an epoch, which is counted from 0."""
         generator = np.random.default_rng([self.seed, epoch])
         self._epoch = epoch
         self._order = generator.permutation(len(self.split))
@@ -61,11 +62,12 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        upright = images = self.split.images[chosen]
+        upright = self.split.images[chosen]
+        images = upright
         if self.rotate or self.straighten:
             images = rotate(images, self._angles[chosen])
         if self.binarize:
-            # By index: Keras may ask for batches in any order.
+            # Seeded by index too, since Keras may ask for batches in any order.
             images = binarize(images, [self.seed, self._epoch, index])
         if self.labels:
             return images, self.split.labels[chosen]

@@ -1,17 +1,18 @@
-"""What a result was measured with."""
+"""The environment of a result: versions, hardware, date and load."""
 
 from __future__ import annotations
 
 import datetime
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 
 def _processor() -> str:
-    """Name of the processor; Python itself does not know it on Linux."""
+    """Returns the name of the processor, which Python itself cannot find on Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -30,7 +31,7 @@ def _version(*packages: str) -> str | None:
 
 
 def _accelerators(backend: str) -> list[str]:
-    """Names of the devices that are no CPU; Keras lists them without names, and torch's not."""
+    """Returns the names of the accelerators, which Keras itself does not offer."""
     if backend == "torch":
         import torch
 
@@ -47,15 +48,15 @@ def _accelerators(backend: str) -> list[str]:
 
 
 def now() -> str:
-    """Date and time."""
+    """Returns date and time."""
     return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def describe(devices: int = 1) -> dict[str, str | int | None]:
-    """Versions, hardware, date, and how busy the machine is.
+    """Returns versions, hardware, date, and the load of the machine.
 
     Args:
-        devices: int, over how many devices something was distributed.
+        devices: int, over how many devices training was distributed.
     """
     import keras
 
@@ -74,39 +75,43 @@ def describe(devices: int = 1) -> dict[str, str | int | None]:
         "cores": os.cpu_count(),
         "gpus": ", ".join(_accelerators(backend)) or 0,
         **({"devices": devices} if devices > 1 else {}),
-        # Over the last minute; what exceeds the training's own share made its times longer.
+        # Over the last minute. Load by other work made the times longer.
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
 
 
-_VARYING = ("date", "load")  # from network to network, on one machine with one set of versions
+_VARYING = ("date", "load")  # differ between networks on one machine with the same versions
 
 
 def _range(values: list[Any]) -> str | None:
-    """The smallest and the largest value, of which some may be missing."""
+    """Returns the smallest and the largest value as text; None values are left out."""
     known = sorted(value for value in values if value is not None)
     if not known:
         return None
     return f"{known[0]}" if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
 
 
-def lines(results: list[dict[str, Any]]) -> list[str]:
-    """What results were measured with, as a line of Markdown for each environment.
+def markdown_lines(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Returns a line of Markdown for each environment that results were measured in.
 
     Args:
-        results: with `"network"`, `"seed"` and `"environment"`, of `describe`.
+        results: dicts with `"network"`, `"seed"` and `"environment"`, which `describe` returned.
     """
     groups: dict[tuple, list[dict[str, Any]]] = {}
     for result in results:
-        rest = tuple((k, v) for k, v in result["environment"].items() if k not in _VARYING)
-        groups.setdefault(rest, []).append(result)
+        fixed = tuple(
+            (key, value) for key, value in result["environment"].items() if key not in _VARYING
+        )
+        groups.setdefault(fixed, []).append(result)
     texts = []
-    for rest, members in groups.items():
-        date, load = (_range([one["environment"].get(key) for one in members]) for key in _VARYING)
-        pairs = (("date", date), *rest, *([("load", load)] if load else []))
+    for fixed, members in groups.items():
+        date, load = (
+            _range([result["environment"].get(key) for result in members]) for key in _VARYING
+        )
+        pairs = (("date", date), *fixed, *([("load", load)] if load else []))
         text = ", ".join(f"{key}: {value}" for key, value in pairs)
-        if len(groups) > 1:  # the parts of the table come from different machines or versions
-            names = ", ".join(f"{one['network']} with seed {one['seed']}" for one in members)
+        if len(groups) > 1:  # parts of the table come from different machines or versions
+            names = ", ".join(f"{run['network']} with seed {run['seed']}" for run in members)
             text = f"{names}: {text}"
         texts.append(f"- {text}.")
     return texts

@@ -1,4 +1,4 @@
-"""Bounds on files that users give or may have changed, so that none stops the program for long."""
+"""Bounds on files that users may have written, so that no file stops the program for long."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-MOST_TOML = 2**17  # bytes; the library's largest recipe has 3,000
+MOST_TOML = 2**17  # bytes; the largest recipe of the library has 3,000
 MOST_DATA = 2**26  # bytes of JSON or CSV; a history of 1,000 epochs has 300,000
-_DEEPEST_TOML = 32  # levels; the library's recipes have 4
+_DEEPEST_TOML = 32  # levels; the recipes of the library have 4
 _DEEPEST_DATA = 64
 
 _TOML_TOKEN = re.compile(
@@ -26,11 +26,11 @@ _TOML_TOKEN = re.compile(
 
 
 def read_text(path: Path, most: int) -> str:
-    """Text of a file in UTF-8.
+    """Returns the text of a file in UTF-8.
 
     Args:
         path: of the file.
-        most: int, number of bytes that it may have.
+        most: int, the largest number of bytes that is allowed.
 
     Raises:
         ValueError: if it has more bytes, or is not in UTF-8.
@@ -44,19 +44,19 @@ def read_text(path: Path, most: int) -> str:
 
 
 def check_toml_depth(text: str) -> None:
-    """Checks how deep a TOML text is nested, before a parser that calls itself reads it.
+    """Checks how deep a TOML text is nested, before Python's recursive parser reads it.
 
-    The time that Python's parser takes for a dotted key grows with the square of its parts, and of
-    nested brackets it takes as many as Python takes calls within calls.
+    The parser's time for a dotted key grows with the square of its parts, and nested brackets
+    exceed its recursion limit.
 
     Args:
         text: the TOML. Brackets and dots in its strings and comments do not count.
 
     Raises:
-        ValueError: if it is nested too deep; the message has the line.
+        ValueError: if it is nested too deep; the message names the line.
     """
     depth = line = 0
-    dots = [0]  # of the key that is read, at every level of brackets
+    dots = [0]  # number in the current key, at every level of brackets
     for match in _TOML_TOKEN.finditer(text):
         token = match[0]
         if token == ".":
@@ -79,7 +79,7 @@ def check_toml_depth(text: str) -> None:
 
 
 def check_depth(content: Any) -> None:
-    """Checks how deep lists and dicts are nested, without calling itself.
+    """Checks how deep lists and dicts are nested, without recursion.
 
     Raises:
         ValueError: if they are nested too deep.
@@ -88,9 +88,9 @@ def check_depth(content: Any) -> None:
     for _ in range(_DEEPEST_DATA):
         level = [
             item
-            for one in level
-            if isinstance(one, dict | list)
-            for item in (one.values() if isinstance(one, dict) else one)
+            for container in level
+            if isinstance(container, dict | list)
+            for item in (container.values() if isinstance(container, dict) else container)
         ]
         if not level:
             return

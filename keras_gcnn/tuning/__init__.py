@@ -1,10 +1,11 @@
-"""Searching over the zoo with KerasTuner, at a fixed budget of parameters."""
+"""Searches over the zoo with KerasTuner, at a fixed budget of parameters."""
 
 from importlib import import_module
+from typing import Any
 
 from keras_gcnn.tuning.recipe import SearchRecipe, load_search, search_names
 
-_LATER = {
+_LATER = {  # names that need Keras, with the files that they are in
     "hypermodel": "zoo_hypermodel",
     "search": "run",
     "search_with_workers": "run",
@@ -13,8 +14,8 @@ _LATER = {
 __all__ = ["SearchRecipe", "load_search", "search_names", *_LATER]
 
 
-def __getattr__(name: str):
-    # As in keras_gcnn.training: recipes can be read before Keras's backend is chosen.
+def __getattr__(name: str) -> Any:
+    # The command reads recipes without Keras, before it chooses the backend.
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

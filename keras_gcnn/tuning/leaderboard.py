@@ -1,4 +1,4 @@
-"""What a search has found so far, as rows, a table and a recipe."""
+"""The leaderboard of a search, as rows, tables and a recipe."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from keras_tuner.engine.trial import Trial
 from rich.console import Console
 from rich.table import Table
 
-from keras_gcnn.training import atomic_files as files
-from keras_gcnn.tuning.folder import SearchFolder
+from keras_gcnn.training import atomic_files
+from keras_gcnn.tuning.folder import (
+    BEST_RECIPE,
+    LEADERBOARD_CSV,
+    LEADERBOARD_MARKDOWN,
+    SearchFolder,
+)
 from keras_gcnn.tuning.recipe import SearchRecipe
 from keras_gcnn.tuning.zoo_hypermodel import ZooHyperModel
 
@@ -26,34 +31,34 @@ class Leaderboard:
 
     Args:
         recipe: the search.
-        own: its folder.
-        hypermodel: what is searched over.
+        folder: of the search.
+        hypermodel: that is searched over.
         oracle: with the trials.
-        of_data: names of arguments of the builder that follow from the data.
+        data_arguments: names of arguments of the builder that follow from the data.
     """
 
     def __init__(
         self,
         recipe: SearchRecipe,
-        own: SearchFolder,
+        folder: SearchFolder,
         hypermodel: ZooHyperModel,
         oracle: keras_tuner.Oracle,
-        of_data: Collection[str],
+        data_arguments: Collection[str],
     ):
         self.recipe = recipe
-        self.own = own
+        self.folder = folder
         self.hypermodel = hypermodel
         self.oracle = oracle
-        self.of_data = of_data
+        self.data_arguments = data_arguments
         self.objective, self.direction = recipe.objective
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dict a trial: finished ones from the best to the worst, then the others."""
-        found = [self._row(trial) for trial in self.oracle.trials.values()]
+        """Returns one dict per trial: the finished ones, best first, then the others."""
+        unordered = [self._row(trial) for trial in self.oracle.trials.values()]
         sign = -1 if self.direction == "max" else 1
-        done = [row for row in found if row["status"] == "completed"]
+        done = [row for row in unordered if row["status"] == "completed"]
         done.sort(key=lambda row: sign * row[self.objective])
-        rows = done + [row for row in found if row["status"] != "completed"]
+        rows = done + [row for row in unordered if row["status"] != "completed"]
         return [{"rank": rank, **row} for rank, row in enumerate(rows, start=1)]
 
     def _row(self, trial: Trial) -> dict[str, Any]:
@@ -62,42 +67,42 @@ class Leaderboard:
         status = trial.status.lower()
         return {
             "trial": trial.trial_id,
-            # Waiting: begun by a process that is no more.
+            # Waiting: the process that began it has ended.
             "status": "waiting" if trial.trial_id in self.oracle._retry_queue else status,
             self.objective: None if trial.score is None else float(trial.score),
-            **{one.name: hyper.get(one.name) for one in self.hypermodel.space},
+            **{entry.name: hyper.get(entry.name) for entry in self.hypermodel.space},
             **{name: facts.get(name) for name in _FACTS},
             "reason": facts.get("reason", "") if status == "failed" else "",
         }
 
     def _active(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The hyperparameters that mean something in a trial."""
+        """Returns the hyperparameters that take effect in a trial."""
         return {
-            one.name: values.get(one.name)
-            for one in self.hypermodel.space
-            if one.parent is None or values.get(one.parent) in one.parent_values
+            entry.name: values.get(entry.name)
+            for entry in self.hypermodel.space
+            if entry.parent is None or values.get(entry.parent) in entry.parent_values
         }
 
     def _facts(self, trial_id: str) -> dict[str, Any]:
-        path = self.own.trial(trial_id) / "result.json"
-        if not path.is_file():  # the worker is on another machine, with a folder of its own
+        path = self.folder.trial(trial_id) / "result.json"
+        if not path.is_file():  # the worker is on another machine and does not share the folder
             return {}
-        return files.read_json(path, lambda one: isinstance(one, dict), "Delete it.")
+        return atomic_files.read_json(path, lambda content: isinstance(content, dict), "Delete it.")
 
     def best_by_group(self) -> list[dict[str, Any]]:
-        """The best finished trial of every group, best first."""
-        found: dict[Any, dict[str, Any]] = {}
+        """Returns the best finished trial of every group, best first."""
+        best: dict[Any, dict[str, Any]] = {}
         for row in self.rows():
             if row["status"] == "completed":
-                found.setdefault(row.get("group"), row)
-        return list(found.values())
+                best.setdefault(row.get("group"), row)
+        return list(best.values())
 
     def write(self) -> list[dict[str, Any]]:
         """Writes `leaderboard.csv` and `leaderboard.md`, and returns the rows."""
         rows = self.rows()
         if rows:
-            files.write_csv(self.own.path / "leaderboard.csv", rows)
-            files.write_text(self.own.path / "leaderboard.md", self._markdown(rows))
+            atomic_files.write_csv(self.folder.path / LEADERBOARD_CSV, rows)
+            atomic_files.write_text(self.folder.path / LEADERBOARD_MARKDOWN, self._markdown(rows))
         return rows
 
     def _markdown(self, rows: list[dict[str, Any]]) -> str:
@@ -115,7 +120,7 @@ class Leaderboard:
         for name in columns:
             table.add_column(name.replace("_", " "))
         table.add_column("settings, where they differ", overflow="fold")
-        names = [one.name for one in self.hypermodel.space]
+        names = [entry.name for entry in self.hypermodel.space]
         varied = [name for name in names if len({str(row[name]) for row in rows}) > 1]
         first = rows[:_SHOWN]
         for row in [*first, *(row for row in self.best_by_group() if row not in first)]:
@@ -126,9 +131,10 @@ class Leaderboard:
                 console.print(f"trial {row['trial']} failed: {row['reason']}", markup=False)
 
     def settings(self, row: dict[str, Any], names: Collection[str] | None = None) -> str:
-        """The hyperparameters of a row, or those of these names, on a line."""
-        names = [one.name for one in self.hypermodel.space] if names is None else names
-        return ", ".join(f"{one} {_text(row[one])}" for one in names if row[one] is not None)
+        """Returns hyperparameters of a row in one line: those in `names`, or all."""
+        if names is None:
+            names = [entry.name for entry in self.hypermodel.space]
+        return ", ".join(f"{name} {_text(row[name])}" for name in names if row[name] is not None)
 
     def write_recipe(self) -> Path:
         """Writes `best.toml`, a recipe with the best network of every group."""
@@ -142,27 +148,27 @@ class Leaderboard:
         if recipe.latent is not None:
             content["latent"] = _given(recipe.latent)
         content["models"] = [self._model(row) for row in self.best_by_group()]
-        text = "# Written by `keras-gcnn tune`; `keras-gcnn train` takes it as it is.\n"
-        path = self.own.path / "best.toml"
-        files.write_text(path, text + tomli_w.dumps(content))
+        text = "# Written by `keras-gcnn tune`, for `keras-gcnn train`.\n"
+        path = self.folder.path / BEST_RECIPE
+        atomic_files.write_text(path, text + tomli_w.dumps(content))
         return path
 
     def _model(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A `[[models]]` table with the settings of a trial."""
+        """Returns a `[[models]]` table with the settings of a trial."""
         hp = self.oracle.trials[row["trial"]].hyperparameters.copy()
         widths = row["widths"] or self.hypermodel.build(hp).widths
         arguments = self.hypermodel.recipe_arguments(hp, widths)
         return {
             "name": row.get("group") or self.recipe.search.builder,
             "builder": self.recipe.search.builder,
-            # What follows from the data follows from them in a training too.
-            "arguments": {k: v for k, v in arguments.items() if k not in self.of_data},
+            # Arguments that follow from the data are left out: `train` finds them again.
+            "arguments": {k: v for k, v in arguments.items() if k not in self.data_arguments},
             **self.hypermodel.training(hp),
         }
 
 
 def _given(table: Any) -> dict[str, Any]:
-    """What a recipe says in a table, without defaults; TOML has no null."""
+    """Returns the keys that a recipe sets in a table, without None, which TOML lacks."""
     return table.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 

@@ -1,22 +1,22 @@
-"""Recipes of searches: which builder, at which budget, by which tuner, on which data."""
+"""The schema of searches: which builder, budget and tuner, on which data."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from keras_gcnn.training.recipes import loading as recipe_file
+from keras_gcnn.training.backend import Backend
+from keras_gcnn.training.recipes import loading
 from keras_gcnn.training.recipes.tables import (
     Arguments,
-    Backend,
     BuilderTable,
     DataTable,
-    EvaluationTable,
     LatentTable,
     Table,
     TrainingTable,
+    check_group,
 )
 
 Tuner = Literal["random", "hyperband", "bayesian", "grid"]
@@ -25,20 +25,27 @@ _TRIALS = 30
 
 
 class SearchTable(BuilderTable):
-    """`[search]`: arguments of `keras_gcnn.tuning.hypermodel`, and how it is searched over."""
+    """`[search]`: arguments of `keras_gcnn.tuning.hypermodel`, the tuner, and its trials."""
 
     builder: str
     parameters: int = Field(gt=0)
     groups: tuple[str, ...] | None = Field(None, strict=False, min_length=1)
     tuner: Tuner = "random"
-    # Most trials; None for 30, and for a grid or hyperband for as many as these take.
+    # The most trials; None for 30, or for grid and hyperband as many as they need.
     trials: Annotated[int, Field(gt=0)] | None = None
     arguments: Arguments = Field({})  # of the builder, the same in every trial
-    space: Arguments = Field({})  # what is searched instead of the builder's defaults
+    space: Arguments = Field({})  # overrides the default hyperparameters
+
+    @field_validator("groups")
+    @classmethod
+    def _check_groups(cls, groups: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in groups or ():
+            check_group(name)
+        return groups
 
     @property
     def most_trials(self) -> int | None:
-        """The limit on trials, or None for no limit."""
+        """The most trials, or None for no limit."""
         if self.trials is None and self.tuner in ("random", "bayesian"):
             return _TRIALS
         return self.trials
@@ -52,7 +59,7 @@ class SearchRecipe(Table):
     backend: Backend | None = None
     data: DataTable = DataTable()
     training: TrainingTable = TrainingTable()
-    latent: LatentTable | None = None  # where an autoencoder is searched over
+    latent: LatentTable | None = None  # for searches over an autoencoder
     search: SearchTable
 
     @model_validator(mode="after")
@@ -70,29 +77,24 @@ class SearchRecipe(Table):
 
     @property
     def objective(self) -> tuple[str, str]:
-        """Name of what trials are compared by, and whether it is to be small or large.
+        """Name of the value by which trials are compared, and "min" or "max".
 
-        Of autoencoders it is the negative evidence lower bound, which a trial's own beta does not
-        change, as it does their loss.
+        Autoencoders are compared by the negative evidence lower bound, since their loss depends on
+        the beta of the trial.
         """
         if self.latent is not None:
             return "negative_elbo", "min"
         monitor = self.training.monitor
         return monitor, "max" if monitor == "val_accuracy" else "min"
 
-    @property
-    def evaluation(self) -> EvaluationTable | None:
-        """What a recipe of the best settings measures, if it trains classifiers."""
-        return None if self.latent is not None else EvaluationTable()
-
 
 def _folder() -> Path:
-    return recipe_file.folder("searches", "tuning/searches")
+    return loading.folder("searches", "tuning/searches")
 
 
 def search_names() -> tuple[str, ...]:
-    """Names of the searches that come with the library."""
-    return recipe_file.names(_folder())
+    """Returns the names of the searches that come with the library."""
+    return loading.names(_folder())
 
 
 def load_search(recipe: str | Path, **overrides: Any) -> SearchRecipe:
@@ -117,5 +119,5 @@ def load_search(recipe: str | Path, **overrides: Any) -> SearchRecipe:
     >>> tuning.load_search("digits", search__trials=4).search.trials
     4
     """
-    path = recipe_file.find(recipe, _folder())
-    return recipe_file.check(SearchRecipe, recipe_file.read(path, overrides), path)
+    path = loading.find(recipe, _folder())
+    return loading.check(SearchRecipe, loading.read(path, overrides), path)

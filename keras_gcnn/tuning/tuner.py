@@ -1,4 +1,4 @@
-"""One process of a search: trains trial after trial, each resumably in a folder of its own."""
+"""One process of a search: trains trial after trial, each resumably in its own folder."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ from rich.console import Console
 
 from keras_gcnn.data import Dataset
 from keras_gcnn.full_disk import FullDiskError, explain_full_disk
-from keras_gcnn.training import atomic_files as files
+from keras_gcnn.training import atomic_files
 from keras_gcnn.training.loop.fitting import fit
+from keras_gcnn.training.tasks.measurement import count_parameters
 from keras_gcnn.training.tasks.task import Task
 from keras_gcnn.tuning.folder import SearchFolder
 from keras_gcnn.tuning.recipe import SearchRecipe
 from keras_gcnn.tuning.zoo_hypermodel import ZooHyperModel
 
-# Starts of a trial in the same epoch after which it is given up: what kills a process, such as the
-# lack of memory, kills it again.
+# A trial that ended its process this often in the same epoch is given up: what kills a process,
+# such as a lack of memory, would kill it again.
 _STARTS = 3
-_PAUSE = 1.0  # seconds before asking an oracle again that had no trial
+_PAUSE = 1.0  # seconds before an oracle that had no trial is asked again
 
 
 class SearchTuner(keras_tuner.Tuner):
-    """A tuner whose trials are trained as networks of a recipe are.
+    """A tuner that trains its trials like the networks of a recipe.
 
     Args:
         oracle: from `make_oracle`.
-        hypermodel: what is searched over.
-        recipe: the search.
-        own: the search's folder.
+        hypermodel: that is searched over.
+        recipe: of the search.
+        folder: of the search.
         dataset: to train and to validate on.
-        task: what networks are trained for.
+        task: what the networks are trained for.
         console: where progress is shown.
     """
 
@@ -48,13 +49,13 @@ class SearchTuner(keras_tuner.Tuner):
         oracle: keras_tuner.Oracle,
         hypermodel: ZooHyperModel,
         recipe: SearchRecipe,
-        own: SearchFolder,
+        folder: SearchFolder,
         dataset: Dataset,
         task: Task,
         console: Console,
     ):
         self.recipe = recipe
-        self.own = own
+        self.folder = folder
         self.dataset = dataset
         self.task = task
         self.console = console
@@ -62,12 +63,12 @@ class SearchTuner(keras_tuner.Tuner):
         super().__init__(
             oracle=oracle,
             hypermodel=hypermodel,
-            directory=str(own.path.parent),
-            project_name=own.path.name,
+            directory=str(folder.path.parent),
+            project_name=folder.path.name,
         )
 
     def search(self) -> None:
-        before, config.DEBUG = config.DEBUG, False  # which prints the traceback of a failed trial
+        before, config.DEBUG = config.DEBUG, False  # it prints the traceback of a failed trial
         try:
             super().search()
         except FatalError as error:
@@ -78,13 +79,13 @@ class SearchTuner(keras_tuner.Tuner):
             config.DEBUG = before
 
     def save(self) -> None:
-        # KerasTuner's file beside the oracle's would be one more that a kill can tear from it.
+        # KerasTuner's own file is not written: a kill could come between it and the oracle's.
         if not self._is_worker():
             self.oracle.save()
 
     def pre_create_trial(self) -> None:
         if self._waits:
-            time.sleep(_PAUSE)  # KerasTuner asks again at once, all the time
+            time.sleep(_PAUSE)  # KerasTuner itself asks again at once
         self._waits = True
 
     def on_trial_begin(self, trial: Trial) -> None:
@@ -97,28 +98,28 @@ class SearchTuner(keras_tuner.Tuner):
 
     def run_trial(self, trial: Trial) -> dict[str, float]:
         """Trains the network of a trial, or goes on where it was interrupted."""
-        folder = self.own.trial(trial.trial_id)
+        folder = self.folder.trial(trial.trial_id)
         try:
             starts = _count_start(folder)
             try:
                 return self._train(trial, folder)
-            finally:  # which a process that is killed does not reach
+            finally:  # a killed process does not get here
                 starts.unlink()
         except FullDiskError as error:
-            # It is no fault of the trial. KerasTuner takes every other error for one.
+            # This is no fault of the trial, as KerasTuner takes every other error to be.
             raise FatalRuntimeError(str(error)) from error
 
     def _train(self, trial: Trial, folder: Path) -> dict[str, float]:
         values = trial.hyperparameters.values
-        if "tuner/trial_id" in values:  # hyperband goes on with a network that is good so far
-            _continue(self.own.trial(values["tuner/trial_id"]), folder)
+        if "tuner/trial_id" in values:  # hyperband trains a good network further
+            _continue(self.folder.trial(values["tuner/trial_id"]), folder)
         keras.backend.clear_session()
         keras.utils.set_random_seed(self.recipe.seed)
         model = self.hypermodel.build(trial.hyperparameters)
-        own = self.hypermodel.training(trial.hyperparameters)
+        overrides = self.hypermodel.training(trial.hyperparameters)
         if "tuner/epochs" in values:
-            own["epochs"] = int(values["tuner/epochs"])
-        settings = self.recipe.training.model_copy(update=own)
+            overrides["epochs"] = int(values["tuner/epochs"])
+        settings = self.recipe.training.model_copy(update=overrides)
         history = fit(
             model,
             self.dataset,
@@ -134,38 +135,38 @@ class SearchTuner(keras_tuner.Tuner):
         self._note(
             trial,
             **{name: score},
-            parameters=int(sum(np.prod(v.shape) for v in model.trainable_variables)),
+            parameters=count_parameters(model),
             widths=[int(width) for width in model.widths],
             epochs=len(history),
             seconds=round(sum(row["seconds"] for row in history), 3),
             seconds_per_epoch=float(np.median([row["seconds"] for row in history])),
         )
-        if self.recipe.search.tuner != "hyperband":  # which may go on from it
+        if self.recipe.search.tuner != "hyperband":  # hyperband may go on from the checkpoint
             shutil.rmtree(folder / "checkpoint", ignore_errors=True)
         return {name: score}
 
     def _score(self, history: list[dict[str, float]]) -> float:
-        """The objective in the epoch whose weights are kept."""
+        """Returns the objective in the epoch whose weights are kept."""
         name, _ = self.recipe.objective
         settings = self.recipe.training
         best = max if settings.monitor == "val_accuracy" else min
         row = history[-1]
         if settings.keep == "best":
-            row = best(history, key=lambda one: one[settings.monitor])
+            row = best(history, key=lambda epoch: epoch[settings.monitor])
         if name == "negative_elbo":
             return row["val_reconstruction"] + row["val_kl"]
         return row[name]
 
     def _note(self, trial: Trial, **facts: Any) -> None:
-        """Writes what is known of a trial, for the leaderboard, into its folder."""
-        files.write_json(self.own.trial(trial.trial_id) / "result.json", facts)
+        """Writes facts about a trial into its folder, for the leaderboard."""
+        atomic_files.write_json(self.folder.trial(trial.trial_id) / "result.json", facts)
 
 
 def _count_start(folder: Path) -> Path:
-    """Notes that a trial is begun, and gives up one that ended its process several times.
+    """Counts the starts of a trial, and gives it up if it ended its process several times.
 
     Returns:
-        The file with the note, to be removed when the process has outlived the trial.
+        The file with the count, to be removed when the trial has ended and the process has not.
 
     Raises:
         RuntimeError: if the process ended too often.
@@ -176,39 +177,39 @@ def _count_start(folder: Path) -> Path:
     before = 0
     if starts.is_file():
         try:
-            found = files.read_json(starts, _is_note, "")
-            before = found["starts"] if found["epoch"] == epoch else 0
-        except ValueError:  # damaged: it counts anew
+            count = atomic_files.read_json(starts, _is_count, "")
+            before = count["starts"] if count["epoch"] == epoch else 0
+        except ValueError:  # the file is damaged: count from 0
             pass
     if before >= _STARTS:
         starts.unlink()
         raise RuntimeError(
             f"The process ended {_STARTS} times in the same epoch, perhaps for lack of memory."
         )
-    files.write_json(starts, {"epoch": epoch, "starts": before + 1})
+    atomic_files.write_json(starts, {"epoch": epoch, "starts": before + 1})
     return starts
 
 
-def _is_note(content: Any) -> bool:
+def _is_count(content: Any) -> bool:
     """Whether this is what `_count_start` writes."""
     return all(isinstance(content[key], int) for key in ("epoch", "starts"))
 
 
 def _continue(earlier: Path, folder: Path) -> None:
-    """Copies the training state of an earlier trial, unless the new one has one of its own."""
+    """Copies the training state of an earlier trial, unless the new trial has one."""
     source, target = earlier / "checkpoint", folder / "checkpoint"
     if source.is_dir() and not target.exists():
         partial = folder / ".partial-checkpoint"
         shutil.rmtree(partial, ignore_errors=True)
         with explain_full_disk(target):
             partial.mkdir(parents=True)
-            for one in source.iterdir():
-                shutil.copyfile(one, partial / one.name)
+            for path in source.iterdir():
+                shutil.copyfile(path, partial / path.name)
             partial.replace(target)
 
 
 def _reason(trace: str) -> str:
-    """The last line of a traceback with text, which names the error."""
+    """Returns the last line of a traceback that names an error."""
     lines = [line for line in trace.strip().splitlines() if line.strip()]
-    own = [line for line in lines if not line.startswith((" ", "\t"))]
-    return (own or lines or [""])[-1][:300]
+    unindented = [line for line in lines if not line.startswith((" ", "\t"))]
+    return (unindented or lines or [""])[-1][:300]

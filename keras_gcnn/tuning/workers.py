@@ -1,4 +1,4 @@
-"""A search by several processes: KerasTuner's chief, which chooses, and workers, which train."""
+"""Searches by several processes: KerasTuner's chief chooses trials, and workers train them."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ _ADDRESS = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 _ID = "KERASTUNER_TUNER_ID"
 _PARENT = "KERAS_GCNN_PARENT"
 _POLL = 0.5  # seconds
-_RESTARTS = 20  # of a worker; trials that end their process are given up long before
-_GRACE = 20  # seconds that processes get to end by themselves
+_RESTARTS = 20  # of a worker; trials that end their process are given up much earlier
+_GRACE = 20  # seconds in which processes may end by themselves
 
 
 class Role(enum.Enum):
-    """What a process is in a search."""
+    """The role of a process in a search."""
 
-    ALONE = enum.auto()
+    SINGLE = enum.auto()
     CHIEF = enum.auto()
     WORKER = enum.auto()
 
 
 def role() -> Role:
-    """What this process is, by the environment variables of KerasTuner.
+    """Returns the role of this process, by the environment variables of KerasTuner.
 
     Raises:
         ValueError: if some of them are set and others are not.
     """
     given = [name for name in (*_ADDRESS, _ID) if os.environ.get(name)]
     if not given:
-        return Role.ALONE
+        return Role.SINGLE
     if len(given) < 3:
         missing = [name for name in (*_ADDRESS, _ID) if name not in given]
         raise ValueError(
             f"{' and '.join(missing)} has to be set beside {' and '.join(given)}: the address of "
-            "the chief, its port, and the name of this process, which is the chief's if it has "
-            '"chief" in it. Set all three, or none for a search by one process.'
+            "the chief, its port, and the name of this process, which is the chief if its name "
+            'contains "chief". Set all three, or none for a search by one process.'
         )
     return Role.CHIEF if "chief" in os.environ[_ID] else Role.WORKER
 
 
 def hush() -> None:
-    """Keeps KerasTuner from printing each value of a condition that passes between processes."""
+    """Keeps KerasTuner from printing every condition value that passes between processes."""
     from keras_tuner.src.engine import conditions
 
-    if role() != Role.ALONE:
+    if role() != Role.SINGLE:
         conditions.print = lambda *_: None
 
 
 def check_address() -> None:
-    """Checks that a chief can have its port; without a chief there is nothing to check.
+    """Checks that a chief can have its port; does nothing in other processes.
 
     Raises:
         ValueError: if the port is no number, or in use.
@@ -66,7 +66,7 @@ def check_address() -> None:
     if role() != Role.CHIEF:
         return
     host, port = (os.environ[name] for name in _ADDRESS)
-    # By itself gRPC would share a port with another chief, who would get half of the messages.
+    # gRPC would share a port with another chief, which would get half of the messages.
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -74,12 +74,12 @@ def check_address() -> None:
         except (OSError, OverflowError, ValueError) as error:
             raise ValueError(
                 f"The chief cannot have {host}:{port} ({error}). Set KERASTUNER_ORACLE_PORT to a "
-                "free port, for the workers too, or stop what uses it."
+                "free port, for the workers too, or stop the process that uses it."
             ) from None
 
 
 def end_with_parent() -> None:
-    """Ends this process when the one that started it is gone, if that was `run_workers`."""
+    """Ends this process when `run_workers`, if it started this process, has ended."""
     parent = os.environ.get(_PARENT)
     if parent is None:
         return
@@ -99,7 +99,7 @@ def _free_port() -> int:
 
 
 class _Child:
-    """The chief or a worker, started again when it dies."""
+    """A process that can be started again: the chief or a worker."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path | None, port: int):
         self.name = name
@@ -116,17 +116,20 @@ class _Child:
 
     def start(self) -> None:
         self.starts += 1
-        # A worker's messages go to a file: those of several would be mixed up.
+        # Messages of workers go to files, since those of several would be mixed up.
         out = None if self.log is None else self.log.open("ab")
         self.process = subprocess.Popen(
-            self.command, env=self.environment, stdout=out, stderr=out and subprocess.STDOUT,
-            start_new_session=True,  # so that Ctrl-C reaches them through this process alone
-        )  # fmt: skip
+            self.command,
+            env=self.environment,
+            stdout=out,
+            stderr=out and subprocess.STDOUT,
+            start_new_session=True,  # so that Ctrl-C reaches it through this process alone
+        )
         if out is not None:
             out.close()
 
     def stop(self) -> None:
-        """Ends it: by a request, and after a while by force."""
+        """Ends the process: by a request, and after a while by force."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -137,16 +140,16 @@ class _Child:
 
 
 def run_workers(command: Sequence[str], workers: int, folder: Path, console: Console) -> int:
-    """Runs a command as a chief and workers on this machine, and waits until the search is over.
+    """Runs a command as a chief and workers on this machine, and waits for the end of the search.
 
-    One that dies is started again: a worker then gets the trial it had, and the chief goes on with
-    what it had written.
+    A process that dies is started again: a worker then gets its trial back, and the chief goes on
+    from its files.
 
     Args:
-        command: the command that searches; each process gets its part by environment variables.
-        workers: number of workers.
-        folder: of the search, for their logs.
-        console: where it is said what happens.
+        command: that searches; each process gets its role by environment variables.
+        workers: int, number of workers.
+        folder: of the search, for the logs of the workers.
+        console: where restarts are reported.
 
     Returns:
         The exit status of the chief, which is that of the search.
@@ -163,20 +166,20 @@ def run_workers(command: Sequence[str], workers: int, folder: Path, console: Con
     try:
         while chief.process.poll() is None:
             time.sleep(_POLL)
-            for one in children:
-                status = one.process.poll()
+            for child in children:
+                status = child.process.poll()
                 if status:  # 0 is the end of the search
-                    if one.starts > _RESTARTS:
+                    if child.starts > _RESTARTS:
                         raise ValueError(
-                            f"{one.name} ended {one.starts} times; see {one.log}. Run the same "
-                            "command again to go on."
+                            f"{child.name} ended {child.starts} times; see {child.log}. Run the "
+                            "same command again to go on."
                         )
-                    console.print(f"{one.name} ended with status {status}; started again")
-                    one.start()
+                    console.print(f"{child.name} ended with status {status}; started again")
+                    child.start()
             if (status := chief.process.poll()) is not None and status < 0:  # killed
                 console.print(f"the chief was ended by signal {-status}; started again")
                 chief.start()
         return chief.process.returncode
     finally:
-        for one in (*children, chief):
-            one.stop()
+        for child in (*children, chief):
+            child.stop()

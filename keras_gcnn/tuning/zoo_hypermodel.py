@@ -1,4 +1,4 @@
-"""Hypermodels over the zoo: every trial has the same budget of parameters."""
+"""Hypermodels over the zoo, in which every trial has the same budget of parameters."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import keras
 import keras_tuner
 
 from keras_gcnn import zoo
-from keras_gcnn.tuning.space import NEVER, Hyperparameter, space_of
+from keras_gcnn.training.tasks.classification import compile_classifier
+from keras_gcnn.tuning.hyperparameter import Hyperparameter
+from keras_gcnn.tuning.space import NEVER, space_of
 
 _TRAINING = ("optimizer", "learning_rate", "sgd_learning_rate", "weight_decay")
 _MOMENTUM = 0.9
 
 
 class ZooHyperModel(keras_tuner.HyperModel):
-    """A builder of the zoo, to be searched over; see `hypermodel`.
+    """A builder of the zoo with its hyperparameters; see `hypermodel`.
 
     Attributes:
         space: the hyperparameters, each with its meaning and bounds.
@@ -41,9 +43,9 @@ class ZooHyperModel(keras_tuner.HyperModel):
 
     def _check_arguments(self) -> None:
         signature = inspect.signature(getattr(zoo, self.builder)).parameters
-        searched = {one.name: one for one in self.space}
+        searched = {entry.name for entry in self.space}
         for name in self.fixed:
-            if name in ("parameters", self._widths, "weights", "include_top"):
+            if name in ("parameters", "widths", "weights", "include_top"):
                 raise ValueError(
                     f"{name} cannot be set in a search: the widths follow from the budget, and "
                     "networks are trained from fresh weights."
@@ -58,20 +60,16 @@ class ZooHyperModel(keras_tuner.HyperModel):
                 hint = f" Did you mean {close[0]!r}?" if close else ""
                 raise ValueError(f"keras_gcnn.zoo.{self.builder} has no argument {name!r}.{hint}")
 
-    @property
-    def _widths(self) -> str:
-        return "fields" if self.builder == "so2cnn" else "widths"
-
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
         self.values(hp)
 
     def values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-        """The hyperparameters that mean something in a trial, by name."""
-        found = {one.name: one.declare(hp) for one in self.space}
-        return {name: value for name, value in found.items() if value is not None}
+        """Returns the hyperparameters that take effect in a trial, by name."""
+        declared = {entry.name: entry.declare(hp) for entry in self.space}
+        return {name: value for name, value in declared.items() if value is not None}
 
     def training(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-        """Optimizer, learning rate and the optimizer's arguments of a trial."""
+        """Returns optimizer, learning rate and arguments of the optimizer of a trial."""
         values = self.values(hp)
         rate, arguments = values.get("learning_rate"), {"weight_decay": values["weight_decay"]}
         if values["optimizer"] == "sgd":
@@ -84,23 +82,23 @@ class ZooHyperModel(keras_tuner.HyperModel):
         }
 
     def arguments(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-        """Arguments of the builder in a trial, the budget among them."""
+        """Returns the arguments of the builder in a trial, with the budget."""
         values = self.values(hp)
         taper = values.pop("taper")
-        found = {**self.fixed, "parameters": self.parameters}
+        arguments = {**self.fixed, "parameters": self.parameters}
         for name, value in values.items():
             if name == "kernel_sizes":
-                found[name] = tuple(map(int, value.split()))
+                arguments[name] = tuple(map(int, value.split()))
             elif name not in _TRAINING and value != NEVER:
-                found[name] = value
+                arguments[name] = value
         if taper != 1:
-            # Relative to the builder's own widths, which depend on group and restriction.
-            own = getattr(zoo, self.builder)(**found).widths
-            last = max(1, len(own) - 1)
-            found[self._widths] = [
-                width * taper ** (index / last) for index, width in enumerate(own)
+            # Relative to the builder's default widths, which depend on group and restriction.
+            widths = getattr(zoo, self.builder)(**arguments).widths
+            last = max(1, len(widths) - 1)
+            arguments["widths"] = [
+                width * taper ** (index / last) for index, width in enumerate(widths)
             ]
-        return found
+        return arguments
 
     def feasible(self, hp: keras_tuner.HyperParameters) -> bool:
         """Whether the budget can be met with these hyperparameters."""
@@ -113,13 +111,17 @@ class ZooHyperModel(keras_tuner.HyperModel):
     def recipe_arguments(
         self, hp: keras_tuner.HyperParameters, widths: Sequence[int]
     ) -> dict[str, Any]:
-        """Arguments of the builder that need no budget, from the widths it has led to."""
-        found = {name: v for name, v in self.arguments(hp).items() if name != "parameters"}
-        found[self._widths] = widths
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in found.items()}
+        """Returns arguments of the builder with the given widths in place of the budget."""
+        arguments = self.arguments(hp)
+        del arguments["parameters"]
+        arguments["widths"] = widths
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in arguments.items()
+        }
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        """A compiled network: cross-entropy from logits and accuracy, or an autoencoder."""
+        """Returns a compiled network: a classifier with cross-entropy, or an autoencoder."""
         model = getattr(zoo, self.builder)(**self.arguments(hp))
         training = self.training(hp)
         config = {**training["optimizer_arguments"], "learning_rate": training["learning_rate"]}
@@ -127,8 +129,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
         if self.builder in zoo.AUTOENCODERS:
             model.compile(optimizer)
         else:
-            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-            model.compile(optimizer, loss=loss, metrics=["accuracy"])
+            compile_classifier(model, optimizer)
         return model
 
 
@@ -140,32 +141,32 @@ def hypermodel(
     space: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> ZooHyperModel:
-    """A hypermodel over a builder of the zoo, for every tuner of KerasTuner.
+    """Makes a hypermodel over a builder of the zoo, for every tuner of KerasTuner.
 
     Every trial has the same number of trainable parameters, at most 2 % below the budget and never
-    above it, so that groups are compared fairly. Searched over are, as far as the builder has it,
-    `group`, `convolution` (full or separable), `restrict_after` (where equivariance stops), `head`,
-    `taper` (the shape of the widths), `dropout`, `max_frequency` and `kernel_sizes` of steerable
-    networks, `posterior`, `latent_dim` and `beta` of autoencoders, and `optimizer`,
-    `learning_rate`, `sgd_learning_rate` and `weight_decay`; `hypermodel(...).space` tells bounds
+    above it, so that groups are compared fairly. The hyperparameters are, as far as the builder has
+    them, `group`, `convolution` (full or separable), `restrict_after` (where equivariance stops),
+    `head`, `taper` (the shape of the widths), `dropout`, `max_frequency` and `kernel_sizes` of
+    steerable networks, `posterior`, `latent_dim` and `beta` of autoencoders, and `optimizer`,
+    `learning_rate`, `sgd_learning_rate` and `weight_decay`; `hypermodel(...).space` lists bounds
     and meanings.
 
     Args:
         builder: name of a builder of `keras_gcnn.zoo`.
         parameters: int, number of trainable parameters of every trial.
-        groups: names of groups to choose from; None for z2, p4 and p4m, for an autoencoder so2 and
-            z2.
+        groups: names of groups to choose from; None for z2, p4 and p4m, or for so2 and z2 with an
+            autoencoder.
         space: what to search instead, by name of the hyperparameter: a value to fix it, a list of
             values, or a dict with `min` and `max`.
         **arguments: of the builder, the same for all trials, e.g. `input_shape` and `classes`.
 
     Returns:
-        A `keras_tuner.HyperModel`. Its models come compiled: classifiers with cross-entropy from
+        A `keras_tuner.HyperModel`. It compiles its models: classifiers with cross-entropy from
         logits and the metric `accuracy`.
 
     Raises:
         ValueError: for an unknown builder, group, hyperparameter or argument, or values that
-            cannot be. A budget that cannot be met is found when a model is built.
+            are not possible. A budget that cannot be met raises when a model is built.
 
     Example:
 

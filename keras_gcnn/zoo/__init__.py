@@ -1,6 +1,6 @@
 """Builders of equivariant networks: images in [0, 1] in, logits out."""
 
-from keras_gcnn.zoo import published
+from keras_gcnn.zoo import pretrained
 from keras_gcnn.zoo.allcnn import allcnn
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 from keras_gcnn.zoo.cohen_cnn import cohen_cnn
@@ -43,4 +43,4 @@ def available() -> dict[str, dict[str, tuple[str, ...]]]:
     >>> "resnet44" in zoo.available()
     True
     """
-    return published.available(BUILDERS)
+    return pretrained.available(BUILDERS)

@@ -8,10 +8,10 @@ from itertools import combinations, product
 
 from keras_gcnn.arguments import as_count, as_counts
 
-_LARGEST = 10**10  # parameters; far beyond what fits into memory, and soon found
-_FREEDOM = 2  # how far a single width may leave the builder's ratio, and how many widths may
-_LOWEST_SHARE = 0.98  # of the budget that has to be used
-_ENOUGH = 0.99  # of the budget, from which on proportions count
+_LARGEST = 10**10  # parameters: beyond any memory, yet the search for widths is short
+_FREEDOM = 2  # how many widths may leave the ratio, and by how much each
+_LOWEST_SHARE = 0.98  # of the budget, that has to be used
+_ENOUGH = 0.99  # of the budget, above which the proportions decide
 
 
 def check_widths(widths: Sequence[int], length: int, argument: str = "widths") -> tuple[int, ...]:
@@ -29,45 +29,44 @@ def choose_widths(
     ratio: Sequence[float],
     widths: Sequence[float] | None,
     parameters: int | None,
-    argument: str = "widths",
 ) -> tuple[int, ...]:
-    """The widths of a network, from what a user said of them.
+    """Returns the widths of a network, from the defaults of its builder and the user's arguments.
 
     Args:
         count: function from widths to the number of trainable parameters, increasing in each width.
-        ratio: the builder's own widths, which need not be integers.
-        widths: the user's; with a budget only their proportions count. None for the builder's.
+        ratio: the builder's default widths, which need not be integers.
+        widths: the user's widths, or None for the default; with a budget only their proportions
+            count.
         parameters: the budget, or None.
-        argument: what the builder calls the widths.
 
     Raises:
         ValueError: for wrong widths, or a budget that `fit_widths` refuses.
     """
     if parameters is not None:
         if widths is not None:
-            ratio = _check_proportions(widths, len(ratio), argument)
+            ratio = _check_proportions(widths, len(ratio))
         widths = fit_widths(count, ratio, parameters)
     if widths is None:
         widths = [max(1, round(width)) for width in ratio]
-    return check_widths(widths, len(ratio), argument)
+    return check_widths(widths, len(ratio))
 
 
-def _check_proportions(widths: Sequence[float], length: int, argument: str) -> list[float]:
+def _check_proportions(widths: Sequence[float], length: int) -> list[float]:
     """Returns proportions of widths that sum to one, or raises a `ValueError`."""
     try:
         numbers = [float(width) for width in widths]
     except (TypeError, ValueError):
         numbers = []
-    if len(numbers) != length or not all(0 < one < math.inf for one in numbers):
+    if len(numbers) != length or not all(0 < number < math.inf for number in numbers):
         raise ValueError(
-            f"{argument}={widths!r} has to be {length} positive numbers, the proportions of the "
-            "widths within the budget of parameters, or None for the default ones."
+            f"widths={widths!r} has to be {length} positive numbers, the proportions of the "
+            "widths within the budget of parameters, or None for the default."
         )
     return [number / sum(numbers) for number in numbers]
 
 
 def _offsets(widths: int) -> Iterator[tuple[int, ...]]:
-    """Every way in which a few single widths leave the ratio."""
+    """Yields every way in which a few of the widths differ from the ratio."""
     for chosen in combinations(range(widths), min(_FREEDOM, widths)):
         for steps in product(range(-_FREEDOM, _FREEDOM + 1), repeat=len(chosen)):
             offsets = dict(zip(chosen, steps, strict=True))
@@ -77,21 +76,22 @@ def _offsets(widths: int) -> Iterator[tuple[int, ...]]:
 def fit_widths(
     count: Callable[[tuple[int, ...]], int], ratio: Sequence[float], parameters: int
 ) -> tuple[int, ...]:
-    """Finds the widths of a network that uses a parameter budget and keeps its proportions.
+    """Returns the widths of a network that uses a parameter budget and keeps its proportions.
 
     Args:
         count: function from widths to the number of trainable parameters, increasing in each width.
         ratio: proportions of the widths, e.g. `(8, 16)`.
-        parameters: int, number of trainable parameters not to exceed.
+        parameters: int, the largest number of trainable parameters.
 
     Returns:
-        The widths: proportional to `ratio`, rounded, with up to two of them allowed to differ by up
-        to two. Of those that use at least 99 % of the budget, the one closest to the ratio; if
-        there is none, the largest.
+        The widths, proportional to `ratio` and rounded, where up to two of them may differ by up to
+        two: the widths closest to the ratio that use at least 99 % of the budget or, if there are
+        none, those that use most of it.
 
     Raises:
-        ValueError: if `parameters` is no number of parameters, or if no such network uses at least
-            98 % of the budget; the message names the nearest counts that can be reached.
+        ValueError: if `parameters` is not a positive integer up to 10,000,000,000, or if no such
+            network uses at least 98 % of the budget; the message names the nearest counts that can
+            be reached.
     """
     budget = as_count(parameters)
     if budget is None or budget > _LARGEST:
@@ -116,7 +116,7 @@ def fit_widths(
     nearest_bases = {scaled(low), scaled(high)}
     around = {scaled(low * (0.5 + step / 100)) for step in range(151)}
     for base in sorted(nearest_bases | around):
-        # Left out are those that no change of single widths can bring to the budget.
+        # Skip bases from which no change of a few widths can reach the budget.
         largest = tuple(width + _FREEDOM for width in base)
         smallest = tuple(max(1, width - _FREEDOM) for width in base)
         within_reach = count(smallest) <= parameters <= count(largest)
@@ -130,24 +130,23 @@ def fit_widths(
                 if widths not in reachable:
                     reachable[widths] = count(widths)
 
-    within = [widths for widths, found in reachable.items() if found <= parameters]
+    within = [widths for widths, total in reachable.items() if total <= parameters]
 
     def merit(widths: tuple[int, ...]) -> tuple[float, float]:
-        # The last per cent is not worth a network out of proportion.
+        # Good proportions are worth more than the last per cent of the budget.
         used = min(reachable[widths], _ENOUGH * parameters)
         return used, -distance[widths]
 
     best = max(within, key=merit, default=None)
     if best is None or reachable[best] < _LOWEST_SHARE * parameters:
-        above = min(found for found in reachable.values() if found > parameters)
+        above = min(total for total in reachable.values() if total > parameters)
         if best is None:
             raise ValueError(
                 f"parameters={parameters} is too few: the smallest count that can be reached is "
-                f"{above:,}. Ask for so many or more."
+                f"{above:,}. Ask for at least that many."
             )
         raise ValueError(
             f"parameters={parameters} cannot be met to 2 %. The nearest counts that can be reached "
-            f"are {reachable[best]:,} and {above:,}. Ask for one of these, or set the sizes "
-            "yourself."
+            f"are {reachable[best]:,} and {above:,}. Ask for one of these, or set `widths`."
         )
     return best

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-
-import keras
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_rate
-from keras_gcnn.zoo.architecture import Architecture, build
-from keras_gcnn.zoo.assembly import Assembly, Maps
-from keras_gcnn.zoo.builder import builder
+from keras_gcnn.types import GroupLike, RestrictAfter
+from keras_gcnn.zoo.decorators import group_builder
+from keras_gcnn.zoo.graph_builder import GraphBuilder, Maps
+from keras_gcnn.zoo.spec import Architecture
 
 _STAGES = ("1", "2", "3", "4", "5", "6")
 _POOLED = "2"
@@ -20,7 +19,7 @@ _DROPPED = ("1", "3", "4", "5", "6")
 _TOP_KERNEL = 4
 
 
-def _body(net: Assembly, x: Maps, widths: tuple[int, ...], dropout: float) -> Maps:
+def _body(net: GraphBuilder, x: Maps, widths: tuple[int, ...], dropout: float) -> Maps:
     for stage, width in zip(_STAGES, widths, strict=True):
         x = net.convolution(x, width, 3, f"conv{stage}", padding="valid")
         x = net.normalization(x, f"bn{stage}")
@@ -33,14 +32,14 @@ def _body(net: Assembly, x: Maps, widths: tuple[int, ...], dropout: float) -> Ma
     return x
 
 
-def _top(net: Assembly, x: Maps, classes: int, head: str, activation: str | None) -> Maps:
+def _top(net: GraphBuilder, x: Maps, classes: int, head: str, activation: str | None) -> Maps:
     x = net.convolution(x, classes, _TOP_KERNEL, "top", padding="valid")
     return net.pooled_logits(x, classes, head, "max", activation)
 
 
-@builder
+@group_builder
 def cohen_cnn(
-    group: str | groups.Group = "z2",
+    group: GroupLike = "z2",
     input_shape: tuple[int, int, int] = (28, 28, 1),
     classes: int = 10,
     widths: Sequence[int] | None = None,
@@ -48,29 +47,30 @@ def cohen_cnn(
     head: str = "invariant",
     *,
     convolution: str = "full",
-    restrict_after: str | int | Mapping[str | int, str | groups.Group] | None = None,
+    restrict_after: RestrictAfter = None,
     dropout: float | None = None,
     include_top: bool = True,
     classifier_activation: str | None = None,
     weights: str | os.PathLike | None = None,
     data_format: str | None = None,
     name: str | None = None,
-) -> keras.Model:
+) -> Architecture:
     """Builds the network of Cohen & Welling for rotated MNIST: Z2CNN, P4CNN or P4MCNN.
 
     Six 3x3 "valid" convolutions (stages `1` to `6`), each with batch normalisation and ReLU,
-    pooling after the second, and a 4x4 convolution to the classes, of which the maximum over
-    positions and orientations is taken. Layers are named `conv1`, `bn1`, `relu1`, ..., `pool2`,
+    pooling after the second, a 4x4 convolution to the classes, and the maximum over positions and
+    orientations. Layers are named `conv1`, `bn1`, `relu1`, ..., `pool2`,
     `top`, `head`, `logits`. Exactly equivariant at every size from 28 rows and columns.
 
-    `widths` are six, one per convolution; the default is 20 / sqrt(|G|), as published: 21,750
-    parameters on Z2 and 24,680 on P4. The other heads add a dense layer after the last convolution.
-    `restrict_after="4"` is the early-stopped network: with P4 25,140 parameters.
+    `widths` are six numbers, one per convolution; the default is 20 / sqrt(|G|), as published,
+    which gives 21,750 parameters on Z2 and 24,680 on P4. The other heads add a dense layer after
+    the last convolution. `restrict_after="4"` builds the network whose equivariance ends early,
+    with 25,140 parameters on P4.
 
     Args:
         {arguments}
         dropout: rate after stages 1, 3, 4, 5 and 6; all orientations of a field are dropped
-            together. None is as published: 0.3 on Z2, none on other groups.
+            together. None is as published: 0.3 on Z2, 0 on other groups.
 
     {returns}
 
@@ -86,7 +86,7 @@ def cohen_cnn(
     """
     if dropout is None:
         dropout = 0.3 if groups.get(group).order == 1 else 0.0
-    architecture = Architecture(
+    return Architecture(
         name="cohen_cnn",
         stages=_STAGES,
         widths=(20,) * len(_STAGES),
@@ -96,20 +96,4 @@ def cohen_cnn(
         scale=3.0,  # digits, on a background that stays zero
         offset=0.0,
         smallest=28,
-    )
-    return build(
-        architecture,
-        group,
-        input_shape,
-        classes,
-        widths,
-        parameters,
-        head,
-        convolution=convolution,
-        restrict_after=restrict_after,
-        include_top=include_top,
-        classifier_activation=classifier_activation,
-        weights=weights,
-        data_format=data_format,
-        name=name,
     )

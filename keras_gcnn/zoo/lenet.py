@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import keras
-
-from keras_gcnn import groups
-from keras_gcnn.zoo.architecture import Architecture, build
-from keras_gcnn.zoo.assembly import Assembly, Maps
-from keras_gcnn.zoo.builder import builder
+from keras_gcnn.types import GroupLike, RestrictAfter
+from keras_gcnn.zoo.decorators import group_builder
+from keras_gcnn.zoo.graph_builder import GraphBuilder, Maps
+from keras_gcnn.zoo.spec import Architecture
 
 _KERNEL = 5
 _DENSE = (120, 84)
 
 
-def _body(net: Assembly, x: Maps, widths: tuple[int, ...]) -> Maps:
+def _body(net: GraphBuilder, x: Maps, widths: tuple[int, ...]) -> Maps:
     for stage, width, padding in zip("12", widths, ("same", "valid"), strict=True):
         x = net.convolution(x, width, _KERNEL, f"conv{stage}", padding=padding)
         x = net.maximum(x, f"pool{stage}")
@@ -25,7 +23,7 @@ def _body(net: Assembly, x: Maps, widths: tuple[int, ...]) -> Maps:
     return x
 
 
-def _top(net: Assembly, x: Maps, classes: int, head: str, activation: str | None) -> Maps:
+def _top(net: GraphBuilder, x: Maps, classes: int, head: str, activation: str | None) -> Maps:
     x = net.head(x, head, "max")
     for index, units in enumerate(_DENSE, start=1):
         x = net.dense(x, units, f"dense{index}", activation="relu")
@@ -39,7 +37,7 @@ _LENET = Architecture(
     stage_of=("1", "2"),
     body=_body,
     top=_top,
-    # Pixels keep zero as the background, which is also what "same" pads with; their spread on
+    # The background stays zero, which is also the padding of "same"; the standard deviation of
     # digits becomes about one.
     scale=3.0,
     offset=0.0,
@@ -48,9 +46,9 @@ _LENET = Architecture(
 )
 
 
-@builder
+@group_builder
 def lenet(
-    group: str | groups.Group = "z2",
+    group: GroupLike = "z2",
     input_shape: tuple[int, int, int] = (28, 28, 1),
     classes: int = 10,
     widths: Sequence[int] | None = None,
@@ -58,13 +56,13 @@ def lenet(
     head: str = "invariant",
     *,
     convolution: str = "full",
-    restrict_after: str | int | Mapping[str | int, str | groups.Group] | None = None,
+    restrict_after: RestrictAfter = None,
     include_top: bool = True,
     classifier_activation: str | None = None,
     weights: str | os.PathLike | None = None,
     data_format: str | None = None,
     name: str | None = None,
-) -> keras.Model:
+) -> Architecture:
     """Builds a LeNet whose two convolutions are equivariant under a group.
 
     Convolution 5x5 "same", pooling, ReLU (stage `1`), convolution 5x5 "valid", pooling, ReLU
@@ -72,9 +70,9 @@ def lenet(
     `pool1`, `relu1`, `conv2`, `pool2`, `relu2`, `head`, `dense1`, `dense2`, `logits`. Exactly
     equivariant at even and odd sizes, from 12 rows and columns.
 
-    `widths` are two: the fields of the two convolutions. The default is `(8, 64) / sqrt(|G|)` with
-    an invariant head and `(8, 64 / |G|)` with the others, which have as many features as there are
-    channels.
+    `widths` are two numbers: the fields of the two convolutions. The default is
+    `(8, 64) / sqrt(|G|)` with an invariant head and `(8, 64 / |G|)` with the others, whose features
+    are as many as the channels.
 
     Args:
         {arguments}
@@ -90,19 +88,4 @@ def lenet(
     References:
         LeCun et al. 1998, "Gradient-based learning applied to document recognition".
     """
-    return build(
-        _LENET,
-        group,
-        input_shape,
-        classes,
-        widths,
-        parameters,
-        head,
-        convolution=convolution,
-        restrict_after=restrict_after,
-        include_top=include_top,
-        classifier_activation=classifier_activation,
-        weights=weights,
-        data_format=data_format,
-        name=name,
-    )
+    return _LENET

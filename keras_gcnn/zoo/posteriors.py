@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.backend.jax.initial_weights import call_new
+from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.distributions import gaussian, von_mises_fisher
 from keras_gcnn.layers import GaussianSampling, VonMisesFisherHead, VonMisesFisherSampling
 

@@ -11,31 +11,32 @@ import keras
 from keras_gcnn.arguments import as_counts, check_choice, check_count, check_flag
 from keras_gcnn.layers import Fields
 from keras_gcnn.layers.common.stock_in_graphs import Rescaling
-from keras_gcnn.zoo import steerable_assembly as steerable
-from keras_gcnn.zoo.architecture import check_shape
+from keras_gcnn.zoo import steerable_graph_builder as steerable
 from keras_gcnn.zoo.budget import choose_widths
-from keras_gcnn.zoo.builder import builder
-from keras_gcnn.zoo.steerable_assembly import FieldMaps, SteerableAssembly
-from keras_gcnn.zoo.weights import load_weights
+from keras_gcnn.zoo.decorators import with_published_weights
+from keras_gcnn.zoo.spec import check_shape
+from keras_gcnn.zoo.steerable_graph_builder import FieldMaps, SteerableGraphBuilder
+from keras_gcnn.zoo.weight_files import load_weights
 
 
 @dataclass(frozen=True)
 class _Variant:
-    """What a variant sets.
+    """Settings of a variant.
 
     Attributes:
-        fields: per convolution.
-        kernel_sizes: per convolution.
-        max_frequency: of the fields.
-        band_limit: of the convolutions.
+        widths: regular fields per convolution.
+        kernel_sizes: rows and columns of the kernel per convolution.
+        max_frequency: highest frequency of the fields.
+        band_limit: see `SteerableConv2D`.
         blur: standard deviation of the blur of the image, in pixels.
-        pooling: standard deviation of the blur before the maps are halved, likewise, or None.
-        invariants: invariant channels after the last stage.
-        window: rows and columns of the maps from which each of them is made.
+        pooling: standard deviation of the blur before the maps are halved, in pixels, or None for
+            the default of the layer.
+        invariants: number of invariant channels after the last stage.
+        window: rows and columns of the window that yields an invariant channel.
         normalized: whether the invariant channels are normalised.
     """
 
-    fields: tuple[int, ...]
+    widths: tuple[int, ...]
     kernel_sizes: tuple[int, ...]
     max_frequency: int
     band_limit: float | str
@@ -47,13 +48,13 @@ class _Variant:
 
     @property
     def smallest(self) -> int:
-        """Rows and columns of the image that the maps before the window need, and the kernels."""
+        """The smallest number of rows and columns of an image, for the kernels and the window."""
         return max(12, 2**steerable.POOLED * (self.window - 1) + 1)
 
 
 _VARIANTS = {
     None: _Variant(
-        fields=(8, 12, 16),
+        widths=(8, 12, 16),
         kernel_sizes=(7, 5, 5),
         max_frequency=4,
         band_limit=steerable.BAND_LIMIT,
@@ -64,7 +65,7 @@ _VARIANTS = {
         normalized=True,
     ),
     "report": _Variant(
-        fields=(16, 16, 32),
+        widths=(16, 16, 32),
         kernel_sizes=(3, 3, 3),
         max_frequency=4,
         band_limit="escnn",
@@ -78,28 +79,28 @@ _VARIANTS = {
 
 
 def _check_settings(
-    fields: Sequence[int], kernel_sizes: Sequence[int], max_frequency: int
+    widths: Sequence[int], kernel_sizes: Sequence[int], max_frequency: int
 ) -> tuple[int, ...]:
-    """Returns the sizes of the kernels, or raises a `ValueError`."""
+    """Returns the kernel sizes, or raises a `ValueError`."""
     sizes = as_counts(kernel_sizes)
     if None in sizes or not sizes or any(size % 2 == 0 for size in sizes):
         raise ValueError(
-            f"kernel_sizes={kernel_sizes!r} has to be odd positive integers, one a convolution, "
-            "e.g. (7, 5, 5)."
+            f"kernel_sizes={kernel_sizes!r} has to be odd positive integers, one per "
+            "convolution, e.g. (7, 5, 5)."
         )
-    if not isinstance(fields, Sequence) or len(sizes) != len(fields):
+    if not isinstance(widths, Sequence) or len(sizes) != len(widths):
         raise ValueError(
-            f"kernel_sizes={kernel_sizes!r} and fields={fields!r} differ in length. Give one of "
+            f"kernel_sizes={kernel_sizes!r} and widths={widths!r} differ in length. Give one of "
             "each for every convolution."
         )
-    Fields.regular(1, max_frequency)  # refuses what is no frequency
+    Fields.regular(1, max_frequency)  # refuses an invalid frequency
     return sizes
 
 
-@builder
+@with_published_weights
 def so2cnn(
     variant: str | None = None,
-    fields: Sequence[int] | None = None,
+    widths: Sequence[int] | None = None,
     kernel_sizes: Sequence[int] | None = None,
     max_frequency: int | None = None,
     input_shape: tuple[int, int, int] = (28, 28, 1),
@@ -114,32 +115,34 @@ def so2cnn(
     data_format: str | None = None,
     name: str | None = None,
 ) -> keras.Model:
-    """Builds a network whose features turn with the image by any angle, and whose answer stays.
+    """Builds a network whose features rotate with the image by any angle, with invariant logits.
 
     The disc mask, a slight blur, and three stages of a steerable convolution, batch normalisation
     and ELU of the fields as functions of the angle; the first two stages end in a blurred pooling
-    by two. Then 32 invariant channels, each from a window of 7x7 of the maps and so, at 28 pixels,
-    from all of them, their normalisation, ELU and mean over positions, and the classes. Layers are
-    named `mask`, `blur`, `conv1`, `norm1`, `activation1`, `pool1`, ..., `invariants`, `head`,
-    `logits`. Exact under quarter turns at every size of the image; at other angles what is left is
-    the error of sampling.
+    by two. Then 32 invariant channels, each from a 7x7 window of the maps, which covers the whole
+    map of an image of 28 pixels; their normalisation, ELU and mean over positions; and the classes.
+    Layers are named `mask`, `blur`, `conv1`, `norm1`, `activation1`, `pool1`, ..., `invariants`,
+    `head`, `logits`. The logits are exactly invariant under quarter turns at every image size, and
+    at other angles up to the error of sampling on the pixel grid.
 
     Args:
         variant: None for the best network for its cost, or `"report"` for one with 3x3 kernels on
-            Gaussian rings, without blur, whose invariant channels are from one position each: the
-            network of the published figures, with 38,442 parameters.
-        fields: regular fields per convolution, each with all frequencies up to `max_frequency`. The
-            default is `(8, 12, 16)`, for `"report"` `(16, 16, 32)`. With `parameters`, proportions.
-        kernel_sizes: odd rows and columns per convolution; default `(7, 5, 5)`, for `"report"`
-            `(3, 3, 3)`.
+            Gaussian rings and without blur, whose invariant channels each come from one position:
+            the network of the published results, with 38,442 parameters.
+        widths: regular fields per convolution, each with all frequencies up to `max_frequency`. The
+            default is `(8, 12, 16)`, for `"report"` `(16, 16, 32)`. With `parameters`, only the
+            proportions of the widths count.
+        kernel_sizes: rows and columns of the kernel, odd, per convolution; default `(7, 5, 5)`, for
+            `"report"` `(3, 3, 3)`.
         max_frequency: int, highest frequency of the fields; default 4.
-        input_shape: rows, columns, channels (channels first if `data_format` says so). Pixels are
-            floats in [0, 1].
+        input_shape: rows, columns, channels (with `data_format="channels_first"`, the channels come
+            first). Pixels are floats in [0, 1].
         classes: int, number of classes.
-        parameters: int: the network nearest to the ratio of `fields` with at most so many
-            trainable parameters and at least 99 % of them; 98 % where no more can be reached.
-        samples: int, angles at which the activation is computed; a multiple of 4, at least
-            `2 max_frequency + 1`.
+        parameters: int, a budget: the builder scales the widths so that the network has at most
+            this many trainable parameters and at least 99 % of them, or 98 % if 99 % cannot be
+            reached.
+        samples: int, number of angles at which the activation is computed; a multiple of 4, at
+            least `2 max_frequency + 1`.
         dropout: float, share of fields that are dropped in training after every activation.
         include_top: bool; False for a backbone, which returns the fields of the last stage.
         classifier_activation: activation of the output; None returns logits.
@@ -150,13 +153,13 @@ def so2cnn(
 
     Returns:
         A functional `keras.Model` from images `(batch, rows, columns, channels)` to logits
-        `(batch, classes)`, or to fields without the top. Its attribute `widths` tells the fields
-        per convolution; it is not saved with the model.
+        `(batch, classes)`, or to fields without the top. Its attribute `widths` holds the
+        fields per convolution; it is not saved with the model.
 
     Raises:
-        ValueError: for an unknown variant, an image that is too small, fields and kernels that do
-            not fit together, a budget that cannot be met to 2 %, weights that are not published, or
-            a file of another network.
+        ValueError: for an unknown variant, an image that is too small, widths and kernel sizes of
+            different lengths, a budget that cannot be met to 2 %, weights that are not published,
+            or a file of another network.
 
     Example:
 
@@ -169,40 +172,41 @@ def so2cnn(
     References:
         Weiler & Cesa 2019, "General E(2)-Equivariant Steerable CNNs", section 3.
     """
-    form = _VARIANTS[check_choice("variant", variant, tuple(_VARIANTS))]
+    settings = _VARIANTS[check_choice("variant", variant, tuple(_VARIANTS))]
     classes = check_count("classes", classes)
     include_top = check_flag("include_top", include_top)
     data_format = data_format or keras.config.image_data_format()
-    *_, channels = check_shape(input_shape, data_format, form.smallest)
-    highest = form.max_frequency if max_frequency is None else max_frequency
-    ratio = form.fields if fields is None else fields
-    sizes = _check_settings(
-        ratio, form.kernel_sizes if kernel_sizes is None else kernel_sizes, highest
-    )
+    *_, channels = check_shape(input_shape, data_format, settings.smallest)
+    if max_frequency is None:
+        max_frequency = settings.max_frequency
+    ratio = settings.widths if widths is None else widths
+    if kernel_sizes is None:
+        kernel_sizes = settings.kernel_sizes
+    sizes = _check_settings(ratio, kernel_sizes, max_frequency)
 
-    def assemble(fields: tuple[int, ...], image=None) -> tuple[SteerableAssembly, FieldMaps]:
-        net = SteerableAssembly(data_format, form.band_limit, samples)
+    def assemble(
+        widths: tuple[int, ...], image: keras.KerasTensor | None = None
+    ) -> tuple[SteerableGraphBuilder, FieldMaps]:
+        net = SteerableGraphBuilder(data_format, settings.band_limit, samples)
         x = net.stages(
             FieldMaps(Fields.trivial(channels), image),
-            [Fields.regular(number, highest) for number in fields],
+            [Fields.regular(width, max_frequency) for width in widths],
             sizes,
-            blur=form.blur,
-            pooling=form.pooling,
+            blur=settings.blur,
+            pooling=settings.pooling,
             dropout=dropout,
         )
         if include_top:
-            x = net.invariants(x, form.invariants, form.window, "invariants")
-            if form.normalized:
+            x = net.invariants(x, settings.invariants, settings.window, "invariants")
+            if settings.normalized:
                 x = net.normalization(x, "invariants_norm")
             x = net.logits(net.vector(x), classes, classifier_activation)
         return net, x
 
-    fields = choose_widths(
-        lambda fields: assemble(fields)[0].parameters, ratio, fields, parameters, "fields"
-    )
+    widths = choose_widths(lambda widths: assemble(widths)[0].parameters, ratio, widths, parameters)
     inputs = keras.Input(tuple(map(int, input_shape)), name="image")
     image = Rescaling(steerable.SCALE, name="normalization")(inputs)
-    _, outputs = assemble(fields, image)
+    _, outputs = assemble(widths, image)
     model = keras.Model(inputs, outputs.tensor, name=name or "so2cnn")
-    model.widths = fields
+    model.widths = widths
     return load_weights(model, weights)

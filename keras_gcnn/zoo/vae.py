@@ -12,14 +12,14 @@ import numpy as np
 from keras_gcnn import groups
 from keras_gcnn.arguments import as_count, check_choice, check_flag, check_rate
 from keras_gcnn.layers import Fields
-from keras_gcnn.zoo.architecture import check_shape
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 from keras_gcnn.zoo.budget import check_widths, choose_widths
-from keras_gcnn.zoo.builder import with_default_shape
+from keras_gcnn.zoo.decorators import with_default_shape
 from keras_gcnn.zoo.posteriors import POSTERIORS, Posterior
+from keras_gcnn.zoo.spec import check_shape
+from keras_gcnn.zoo.vae_convolutional import Convolutions
 from keras_gcnn.zoo.vae_dense import DenseLayers
-from keras_gcnn.zoo.vae_parts import Convolutions
-from keras_gcnn.zoo.weights import load_weights
+from keras_gcnn.zoo.weight_files import load_weights
 
 
 @dataclass(frozen=True)

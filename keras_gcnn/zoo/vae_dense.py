@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import keras
 
-from keras_gcnn.backend.jax.initial_weights import call_new
-from keras_gcnn.zoo.vae_parts import Found
+from keras_gcnn.backend.initial_weights import call_new
+from keras_gcnn.zoo.vae_convolutional import Found
 
 
 @dataclass(frozen=True)

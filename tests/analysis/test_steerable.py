@@ -27,7 +27,7 @@ def test_other_fields_than_its_own_do_not_fit():
 
 
 def test_the_audit_follows_fields_through_a_network():
-    network = build("so2cnn", None, fields=(2, 3, 2), max_frequency=2, samples=8)
+    network = build("so2cnn", None, widths=(2, 3, 2), max_frequency=2, samples=8)
     audit = analysis.audit(network)
     assert audit.asked == "p4"
     assert not audit.problems

@@ -20,7 +20,7 @@ def made_up(n=40, test=10, classes=("0", "1")):
 
 def test_turned_images_are_those_of_the_pool_turned():
     source = made_up()
-    turned = derived.turn(source, 12, 20)
+    turned = derived.rotate_all(source, 12, 20)
     images = np.concatenate([source.test[0], source.train[0]])
     labels = np.concatenate([turned.train[1], turned.test[1]])
     assert [len(part[1]) for part in (turned.train, turned.test)] == [12, 20]
@@ -34,11 +34,11 @@ def test_turned_images_are_those_of_the_pool_turned():
 
 def test_too_few_images_are_refused():
     with pytest.raises(ValueError, match="40 images, and 41 are needed"):
-        derived.turn(made_up(), 21, 20)
+        derived.rotate_all(made_up(), 21, 20)
 
 
 def test_turning_is_always_the_same():
-    first, second = (derived.turn(made_up(), 12, 20) for _ in range(2))
+    first, second = (derived.rotate_all(made_up(), 12, 20) for _ in range(2))
     np.testing.assert_array_equal(first.train[0], second.train[0])
     np.testing.assert_array_equal(first.test[1], second.test[1])
 
@@ -62,5 +62,5 @@ def test_digits_are_left_out():
 
 
 def test_rotated_mnist_is_not_turned_again():
-    with pytest.raises(ValueError, match="turned already"):
+    with pytest.raises(ValueError, match="rotated already"):
         data.load("rotated_mnist", rotate=["test"])

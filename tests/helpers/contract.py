@@ -164,15 +164,22 @@ def functional(layer, inputs):
     return keras.Model(tensor, layer(tensor))
 
 
-def trainable_model(layer, data_format):
-    """A model that can only be fitted if gradients go through the layer."""
-    tensor = keras.Input((SIZE, SIZE, CHANNELS))
-    outputs = keras.layers.Dense(CHANNELS)(tensor)
+def side_by_side(layers_, inputs):
+    """A model with one output for each layer."""
+    tensor = keras.Input(inputs.shape[1:])
+    return keras.Model(tensor, [layer(tensor) for layer in layers_])
+
+
+def trainable_model(layers_, data_format):
+    """A model with one output for each layer, fitted only if gradients go through the layer."""
+    tensor, outputs = keras.Input((SIZE, SIZE, CHANNELS)), []
     # The layer does not look back beyond this one, else it would warn of Dense.
     order = (3, 1, 2) if data_format == "channels_first" else (1, 2, 3)
-    outputs = keras.layers.Permute(order)(outputs)
-    outputs = keras.layers.Flatten()(layer(outputs))
-    return keras.Model(tensor, keras.layers.Dense(1)(outputs))
+    for layer in layers_:
+        dense = keras.layers.Dense(CHANNELS, name=f"before_{layer.name}")
+        maps = layer(keras.layers.Permute(order)(dense(tensor)))
+        outputs.append(keras.layers.Dense(1)(keras.layers.Flatten()(maps)))
+    return keras.Model(tensor, outputs)
 
 
 def randomized(model):
@@ -182,5 +189,7 @@ def randomized(model):
 
 def predict(model, inputs):
     """Inference in one call: `model.predict` would compile."""
-    outputs = model(inputs, training=False)
-    return keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32"))
+    return keras.tree.map_structure(
+        lambda outputs: keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32")),
+        model(inputs, training=False),
+    )

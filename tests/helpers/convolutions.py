@@ -1,14 +1,24 @@
 """Convolutions with random weights, and the check that they are exact or say that they are not."""
 
 import functools
+import itertools
+import typing
 import warnings
 
+import numpy as np
 import pytest
 
 from keras_gcnn.layers import EquivarianceWarning, LiftingConv2D
 from tests.helpers import reference
 from tests.helpers.contract import constructor_arguments
-from tests.helpers.layers import equivariance_error, random_initializer, run
+from tests.helpers.covering import covering
+from tests.helpers.layers import (
+    equivariance_error,
+    error_over_elements,
+    random_initializer,
+    run_together,
+    to_format,
+)
 
 
 def make(layer_class, group, size, equivariance="warn", **window):
@@ -44,24 +54,96 @@ def error_of(function, layer_class, group, size, rng):
     )
 
 
-def check(layer_class, group, kernel, size, exact, rng, **window):
-    """The layer is exact and silent, or broken and reported."""
-    shape = list(inputs_and_move(layer_class, group, size, rng)[0].shape)
-    if window.get("data_format") == "channels_first":
-        shape = [shape[0], shape[3], *shape[1:3]]
-    layer, strict = (make(layer_class, group, kernel, how, **window) for how in ("warn", "strict"))
-    if exact:
+def matrix(rule, kernels, sizes, **choices):
+    """Returns cases for `check_together`: all kernels with all windows, the rest covering.
+
+    Whether a layer is exact depends on kernel, stride, size and padding at once; every pair of
+    these four as one with a value of the rest occurs, and every pair of values of the rest.
+
+    Args:
+        rule: tells from size, kernel, stride and padding along an axis whether it is exact.
+        choices: lists of values for `layer_class`, `group`, and arguments of the layer.
+    """
+    windows = list(itertools.product([1, 2], sizes, ["valid", "same"]))
+    cases = []
+    for case in covering(kernel=kernels, window=windows, **choices):
+        stride, size, padding = case.pop("window")
+        kernel, layer_class, group = (case.pop(name) for name in ("kernel", "layer_class", "group"))
+        axes = reference.REVERSED_AXES[group]
+        lengths = np.broadcast_to(kernel, 2)
+        exact = all(rule(size, lengths[axis], stride, padding) for axis in axes)
+        window = {"strides": stride, "padding": padding, **case}
+        cases.append((layer_class, group, kernel, size, exact, window))
+    return cases
+
+
+def check(*args, **window):
+    """One layer is exact and silent, or broken and reported; see `check_together`."""
+    *case, rng = args
+    check_together([(*case, window)], rng)
+
+
+def check_together(cases, rng):
+    """Every layer is exact and silent, or broken and reported.
+
+    Args:
+        cases: tuples of a class, a group, kernel size, image size, whether it is exact, and the
+            other arguments of the layer.
+    """
+    experiments = []
+    for layer_class, group, kernel, size, exact, window in cases:
+        inputs, move_in = inputs_and_move(layer_class, group, size, rng)
+        experiment = Experiment(
+            functools.partial(make, layer_class, group, kernel, **window),
+            exact,
+            inputs,
+            reference.order(group),
+            lambda array, g, move_in=move_in: move_in(array, g=g),
+            lambda array, g, group=group: reference.move_maps(array, group, g),
+        )
+        experiments.append(experiment)
+    check_experiments(experiments)
+
+
+class Experiment(typing.NamedTuple):
+    """A convolution, whether it is exact, channels-last inputs, and how elements move them.
+
+    `make` takes the argument `equivariance`.
+    """
+
+    make: typing.Callable
+    exact: bool
+    inputs: np.ndarray
+    order: int
+    move_in: typing.Callable
+    move_out: typing.Callable
+
+
+def check_experiments(experiments):
+    layers, moved, wrong = [], [], []
+    for one in experiments:
+        layers.append(_built(one))
+        moved.append(np.concatenate([one.move_in(one.inputs, g) for g in range(one.order)]))
+    for one, outputs in zip(experiments, run_together(layers, moved), strict=True):
+        error = error_over_elements(outputs, one.order, one.move_out)
+        if not (error < 1e-10 if one.exact else error > 1e-3):
+            wrong.append((error, one.exact, one.make))
+    assert not wrong
+
+
+def _built(experiment):
+    """The layer, which warns when it is built if it is not exact; a strict one refuses."""
+    layer, strict = (experiment.make(equivariance=how) for how in ("warn", "strict"))
+    shape = to_format(experiment.inputs, layer.data_format).shape
+    if experiment.exact:
         with warnings.catch_warnings():
             warnings.simplefilter("error", EquivarianceWarning)
             layer.build(shape)
             strict.build(shape)
-        error = error_of(functools.partial(run, layer), layer_class, group, size, rng)
-        assert error < 1e-10
-        return
-    says = rf"{layer_class.__name__} .* is not equivariant: .+ To fix: (use|leave) "
+        return layer
+    says = rf"{type(layer).__name__} .* is not equivariant: .+ To fix: (use|leave) "
     with pytest.raises(ValueError, match=says):
         strict.build(shape)
     with pytest.warns(EquivarianceWarning, match=says):
         layer.build(shape)
-    error = error_of(functools.partial(run, layer), layer_class, group, size, rng)
-    assert error > 1e-3
+    return layer

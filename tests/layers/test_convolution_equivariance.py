@@ -4,42 +4,32 @@ The rule is `reference.is_exact`, from the mathematics and not from the library,
 is missing or false fails here as well as an error in the numbers.
 """
 
+import collections
 import functools
-import itertools
 
 import keras
 import pytest
 
 from keras_gcnn.layers import EquivarianceWarning, GConv2D, GMaxPooling2D, LiftingConv2D
 from tests.helpers import reference
-from tests.helpers.convolutions import check, error_of, make
+from tests.helpers.convolutions import check, check_together, error_of, make, matrix
 from tests.helpers.layers import DATA_FORMATS, random_initializer, run
 
+LAYERS = {"layer_class": [LiftingConv2D, GConv2D], "data_format": DATA_FORMATS}
+CASES = matrix(reference.is_exact, range(1, 8), [8, 9], group=["p4", "p4m"], **LAYERS)
+WITHOUT_QUARTER_TURNS = matrix(
+    reference.is_exact, [(3, 3), (2, 3), (3, 2)], [8, 9], group=["p2", "pm", "pmm"], **LAYERS
+)
 
-@pytest.mark.parametrize("data_format", DATA_FORMATS)
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("size", [8, 9])
-@pytest.mark.parametrize("stride", [1, 2])
+
 @pytest.mark.parametrize("kernel", range(1, 8))
-@pytest.mark.parametrize("group", ["p4", "p4m"])
-@pytest.mark.parametrize("layer_class", [LiftingConv2D, GConv2D])
-def test_exact_or_reported(layer_class, group, kernel, stride, size, padding, data_format, rng):
-    exact = reference.is_exact(size, kernel, stride, padding)
-    window = {"strides": stride, "padding": padding, "data_format": data_format}
-    check(layer_class, group, kernel, size, exact, rng, **window)
+def test_exact_or_reported(kernel, rng):
+    check_together([case for case in CASES if case[2] == kernel], rng)
 
 
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("size", [8, 9])
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("kernel", [(3, 3), (2, 3), (3, 2)], ids=str)
 @pytest.mark.parametrize("group", ["p2", "pm", "pmm"])
-def test_exact_or_reported_without_quarter_turns(group, kernel, stride, size, padding, rng):
-    exact = all(
-        reference.is_exact(size, kernel[axis], stride, padding)
-        for axis in reference.REVERSED_AXES[group]
-    )
-    check(GConv2D, group, kernel, size, exact, rng, strides=stride, padding=padding)
+def test_exact_or_reported_without_quarter_turns(group, rng):
+    check_together([case for case in WITHOUT_QUARTER_TURNS if case[1] == group], rng)
 
 
 @pytest.mark.parametrize("group", ["p4", "p4m"])
@@ -55,13 +45,10 @@ def test_dilation_is_exact(kernel, padding, rng):
     check(GConv2D, "p4m", kernel, 8, True, rng, padding=padding, dilation_rate=2)
 
 
-def test_the_matrix_holds_exact_and_broken_cases_of_every_kind():
-    kinds = itertools.product(range(1, 8), [1, 2], ["valid", "same"])
-    answers = {(stride, padding, kernel % 2): set() for kernel, stride, padding in kinds}
-    for kernel, (stride, padding, odd) in itertools.product(range(1, 8), answers):
-        if kernel % 2 == odd:
-            found = (reference.is_exact(size, kernel, stride, padding) for size in (8, 9))
-            answers[stride, padding, odd].update(found)
+def test_the_matrix_holds_exact_and_broken_cases_of_every_type():
+    answers = collections.defaultdict(set)
+    for _, _, kernel, _, exact, window in CASES:
+        answers[window["strides"], window["padding"], kernel % 2].add(exact)
     assert answers == {
         (1, "valid", 0): {True},
         (1, "valid", 1): {True},

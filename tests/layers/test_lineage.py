@@ -147,7 +147,7 @@ BROKEN = {
     "a convolution of the image": (
         (lambda: K.Conv2D(16, 3, name="stock"), lift),
         list,
-        r"Conv2D 'stock', before LiftingConv2D.*does not turn with the image",
+        r"Conv2D 'stock', before LiftingConv2D.*does not rotate with the image",
     ),
 }
 

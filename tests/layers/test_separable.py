@@ -8,7 +8,8 @@ from keras_gcnn.backend import ops as backend
 from keras_gcnn.layers import GConv2D, GSeparableConv2D
 from keras_gcnn.layers.group import separable
 from tests.helpers import reference
-from tests.helpers.convolutions import check, make
+from tests.helpers.convolutions import check_together, make, matrix
+from tests.helpers.covering import parametrize_covering
 from tests.helpers.layers import DATA_FORMATS, relative_error, run
 
 VARIANTS = pytest.mark.parametrize("variant", ["gc", "g"])
@@ -22,12 +23,6 @@ WINDOWS = [
     ("p2", (3, 2), {"dilation_rate": (1, 2)}),
     ("z2", (3, 2), {"padding": "same"}),
 ]
-
-
-@pytest.fixture(params=["two steps", "product"])
-def steps(request, monkeypatch):
-    """Both ways to compute the `gc` variant, whichever the backend would choose."""
-    monkeypatch.setattr(separable, "has_fast_depthwise", lambda: request.param == "two steps")
 
 
 def base_kernel(layer):
@@ -51,10 +46,15 @@ def reference_window(window):
     return {"padding": window.get("padding", "valid"), **pairs}
 
 
-@VARIANTS
-@pytest.mark.parametrize("data_format", DATA_FORMATS)
-@pytest.mark.parametrize(("group", "size", "window"), WINDOWS, ids=str)
-def test_values_are_the_formula(variant, group, size, window, data_format, steps, rng):
+@parametrize_covering(
+    case=WINDOWS,
+    variant=["gc", "g"],
+    data_format=DATA_FORMATS,
+    two_steps=[True, False],
+)
+def test_values_are_the_formula(case, variant, data_format, two_steps, rng, monkeypatch):
+    monkeypatch.setattr(separable, "has_fast_depthwise", lambda: two_steps)
+    group, size, window = case
     layer = make(
         GSeparableConv2D, group, size, "ignore", variant=variant, data_format=data_format, **window
     )
@@ -70,12 +70,15 @@ def test_values_are_the_formula(variant, group, size, window, data_format, steps
     assert relative_error(layer.base_kernel(), base) < 1e-12
 
 
-@pytest.mark.parametrize(
-    ("group", "window"), [("p4", {"padding": "same"}), ("p4m", {"strides": 2})], ids=str
+@parametrize_covering(
+    case=[("p4", {"padding": "same"}), ("p4m", {"strides": 2})],
+    variant=["gc", "g"],
+    two_steps=[True, False],
 )
-@VARIANTS
-def test_a_stock_convolution_with_the_expanded_kernel(variant, group, window, steps, rng):
+def test_a_stock_convolution_with_the_expanded_kernel(case, variant, two_steps, rng, monkeypatch):
     """In float32, where the two ways to compute it differ by the rounding."""
+    monkeypatch.setattr(separable, "has_fast_depthwise", lambda: two_steps)
+    group, window = case
     layer = GSeparableConv2D(4, 3, group, variant=variant, use_bias=False, **window)
     inputs = rng.normal(size=(2, 9, 9, 3 * reference.order(group))).astype("float32")
     actual = run(layer, inputs)
@@ -87,50 +90,42 @@ def test_a_stock_convolution_with_the_expanded_kernel(variant, group, window, st
     assert relative_error(run(stock, inputs), actual) < 1e-5
 
 
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("size", [5, 6])
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("kernel", range(1, 6))
-@pytest.mark.parametrize("group", ["p4", "p4m"])
-def test_exact_or_reported(group, kernel, stride, size, padding, rng, monkeypatch):
+CHOICES = {
+    "layer_class": [GSeparableConv2D],
+    "variant": ["gc", "g"],
+    "data_format": DATA_FORMATS,
+}
+CASES = matrix(reference.is_exact, range(1, 8), [7, 8], group=["p4", "p4m"], **CHOICES)
+WITHOUT_QUARTER_TURNS = matrix(
+    reference.is_exact, [(3, 3), (2, 3)], [5, 6], group=["z2", "p2", "pm", "pmm"], **CHOICES
+)
+
+
+@pytest.mark.parametrize("kernel", range(1, 8))
+def test_exact_or_reported(kernel, rng, monkeypatch):
     monkeypatch.setattr(separable, "has_fast_depthwise", lambda: True)
-    exact = reference.is_exact(size, kernel, stride, padding)
-    window = {"strides": stride, "padding": padding, "data_format": DATA_FORMATS[kernel % 2]}
-    check(GSeparableConv2D, group, kernel, size, exact, rng, **window)
-    if kernel == 3:
-        check(GSeparableConv2D, group, kernel, size, exact, rng, variant="g", **window)
+    check_together([case for case in CASES if case[2] == kernel], rng)
 
 
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("size", [5, 6])
-@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel", [(3, 3), (2, 3)], ids=str)
-@pytest.mark.parametrize("group", ["z2", "p2", "pm", "pmm"])
-def test_exact_or_reported_without_quarter_turns(group, kernel, stride, size, padding, rng):
-    exact = all(
-        reference.is_exact(size, kernel[axis], stride, padding)
-        for axis in reference.REVERSED_AXES[group]
-    )
-    check(GSeparableConv2D, group, kernel, size, exact, rng, strides=stride, padding=padding)
+def test_exact_or_reported_without_quarter_turns(kernel, rng):
+    check_together([case for case in WITHOUT_QUARTER_TURNS if case[2] == kernel], rng)
 
 
 @pytest.mark.parametrize("group", reference.ELEMENTS)
-@pytest.mark.parametrize("use_bias", [True, False])
-def test_numbers_of_weights(group, use_bias):
+def test_numbers_of_weights(group):
     fields, filters, area, order = 3, 5, 9, reference.order(group)
     expected = {
-        "g": filters * fields * (area + order),
-        "gc": filters * (area + fields * order),
+        ("g", True): filters * fields * (area + order),
+        ("gc", False): filters * (area + fields * order),
     }
-    for variant, count in expected.items():
+    for (variant, use_bias), count in expected.items():
         layer = GSeparableConv2D(filters, 3, group, variant=variant, use_bias=use_bias)
         layer.build((None, 8, 8, fields * order))
         assert layer.count_params() == count + filters * use_bias
 
 
-@VARIANTS
-@pytest.mark.parametrize("initializer", ["glorot_uniform", "he_normal"])
-@pytest.mark.parametrize("size", [3, 5])
+@parametrize_covering(variant=["gc", "g"], initializer=["glorot_uniform", "he_normal"], size=[3, 5])
 def test_the_kernel_varies_like_that_of_the_full_layer(variant, initializer, size):
     kernels = []
     for layer in (

@@ -1,6 +1,7 @@
 """Steerable convolutions: values, weights, and when quarter turns are exact."""
 
-import warnings
+import functools
+import itertools
 
 import keras
 import numpy as np
@@ -15,8 +16,17 @@ from keras_gcnn.layers import (
     SteerableConv2DTranspose,
 )
 from tests.helpers import reference
+from tests.helpers.convolutions import Experiment, check_experiments
 from tests.helpers.layers import DATA_FORMATS, random_initializer, relative_error, run
-from tests.helpers.steerable import FIELDS, blocks, channels, layout, quarter_turn_error
+from tests.helpers.steerable import (
+    FIELDS,
+    QUARTERS,
+    blocks,
+    channels,
+    layout,
+    quarter_turn_error,
+    turn,
+)
 
 OUT = {0: 1, 1: 2, 2: 1}  # blocks (0, 1, 2) and (1)
 ONE, OTHER = {0: 2, 1: 2}, {0: 1, 1: 1, 2: 1}  # of one block each: quick
@@ -124,66 +134,61 @@ def test_a_stock_convolution_has_room_for_it(rng):
     assert relative_error(run(stock, inputs), actual) < 1e-12
 
 
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("size", [8, 9])
 @pytest.mark.parametrize("kernel", range(1, 8))
-def test_exact_or_reported(kernel, size, stride, padding, rng):
-    exact = reference.is_exact(size, kernel, stride, padding)
-    window = {"strides": stride, "padding": padding, "data_format": DATA_FORMATS[kernel % 2]}
-    check(SteerableConv2D, kernel, size, exact, rng, **window)
-
-
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("size", [4, 5])
-@pytest.mark.parametrize("kernel", range(1, 5))
-def test_transposed_exact_or_reported(kernel, size, stride, padding, rng):
-    exact = reference.is_exact_transposed(size, kernel, stride, padding)
-    window = {"strides": stride, "padding": padding, "data_format": DATA_FORMATS[kernel % 2]}
-    check(SteerableConv2DTranspose, kernel, size, exact, rng, **window)
-
-
 @pytest.mark.parametrize(
-    ("layer_class", "kernel", "exact", "window"),
+    ("layer_class", "rule", "sizes"),
     [
-        (SteerableConv2D, 3, True, {"padding": "same", "dilation_rate": 2}),
-        (SteerableConv2D, 2, True, {"padding": "same", "dilation_rate": 2}),
-        (SteerableConv2D, 3, True, {"padding": "same", "band_limit": "escnn"}),
-        (SteerableConv2D, 3, False, {"strides": (1, 2)}),
-        (SteerableConv2DTranspose, 3, True, {"strides": 2}),
-        (SteerableConv2DTranspose, 3, False, {"strides": 2, "output_padding": 1}),
-        (SteerableConv2DTranspose, 3, False, {"strides": (1, 2)}),
+        (SteerableConv2D, reference.is_exact, (8, 9)),
+        (SteerableConv2DTranspose, reference.is_exact_transposed, (4, 5)),
     ],
-    ids=str,
 )
-def test_other_windows_exact_or_reported(layer_class, kernel, exact, window, rng):
-    check(layer_class, kernel, 8, exact, rng, **window)
-
-
-def check(layer_class, kernel, size, exact, rng, **window):
-    """The layer is exact and silent, or broken and reported."""
-    inputs = rng.normal(size=(1, size, size, channels(ONE)))
-    shape = inputs.shape
-    if window.get("data_format") == "channels_first":
-        shape = (1, shape[3], size, size)
-    layer, strict = (
-        make(layer_class, kernel, ONE, OTHER, equivariance=how, **window)
-        for how in ("warn", "strict")
+def test_exact_or_reported(layer_class, rule, sizes, kernel, rng):
+    windows = itertools.product(sizes, [1, 2], ["valid", "same"])
+    check_experiments(
+        [
+            experiment(
+                layer_class,
+                kernel,
+                size,
+                rule(size, kernel, strides, padding),
+                rng,
+                strides=strides,
+                padding=padding,
+                data_format=DATA_FORMATS[(number + number // 2 + number // 4 + kernel) % 2],
+            )
+            for number, (size, strides, padding) in enumerate(windows)
+        ]
     )
-    if exact:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", EquivarianceWarning)
-            layer.build(shape)
-            strict.build(shape)
-        assert quarter_turn_error(lambda maps: run(layer, maps), inputs, ONE, OTHER) < 1e-10
-        return
-    says = rf"{layer_class.__name__} .* is not equivariant: .+ To fix: (use|leave) "
-    with pytest.raises(ValueError, match=says):
-        strict.build(shape)
-    with pytest.warns(EquivarianceWarning, match=says):
-        layer.build(shape)
-    assert quarter_turn_error(lambda maps: run(layer, maps), inputs, ONE, OTHER) > 1e-3
+
+
+def test_other_windows_exact_or_reported(rng):
+    same, plain, transposed = {"padding": "same"}, SteerableConv2D, SteerableConv2DTranspose
+    cases = [
+        (plain, 3, True, {"dilation_rate": 2, **same}),
+        (plain, 2, True, {"dilation_rate": 2, **same}),
+        (plain, 3, True, {"band_limit": "escnn", **same}),
+        (plain, 3, False, {"strides": (1, 2)}),
+        (transposed, 3, True, {"strides": 2}),
+        (transposed, 3, False, {"strides": 2, "output_padding": 1}),
+        (transposed, 3, False, {"strides": (1, 2)}),
+    ]
+    check_experiments(
+        [
+            experiment(layer_class, kernel, 8, exact, rng, **window)
+            for layer_class, kernel, exact, window in cases
+        ]
+    )
+
+
+def experiment(layer_class, kernel, size, exact, rng, **window):
+    return Experiment(
+        functools.partial(make, layer_class, kernel, ONE, OTHER, **window),
+        exact,
+        rng.normal(size=(1, size, size, channels(ONE))),
+        QUARTERS,
+        lambda maps, quarters: turn(maps, ONE, quarters),
+        lambda maps, quarters: turn(maps, OTHER, quarters),
+    )
 
 
 @pytest.mark.parametrize(("size", "kernel"), [(8, 3), (9, 4)])

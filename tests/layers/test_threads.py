@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import zoo
-from keras_gcnn.backend.jax.initial_weights import drawn_once
+from keras_gcnn.backend.initial_weights import drawn_once
 
 THREADS = 8
 

@@ -1,12 +1,14 @@
 """Transposed convolutions: values, equivariance, output sizes."""
 
+import collections
+
 import keras
 import numpy as np
 import pytest
 
 from keras_gcnn.layers import EquivarianceWarning, GConv2D, GConv2DTranspose
 from tests.helpers import reference
-from tests.helpers.convolutions import check, make
+from tests.helpers.convolutions import check, check_together, make, matrix
 from tests.helpers.layers import DATA_FORMATS, relative_error, run
 
 WINDOWS = [
@@ -88,27 +90,25 @@ def test_it_is_the_adjoint_of_a_group_convolution(group, rng):
     np.testing.assert_allclose((mapped * y).sum(), (x * run(backward, y)).sum(), rtol=1e-10)
 
 
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("size", [4, 5])
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("kernel", range(1, 6))
-@pytest.mark.parametrize("group", ["p4", "p4m"])
-def test_exact_or_reported(group, kernel, stride, size, padding, rng):
-    exact = reference.is_exact_transposed(size, kernel, stride, padding)
-    window = {"strides": stride, "padding": padding, "data_format": DATA_FORMATS[kernel % 2]}
-    check(GConv2DTranspose, group, kernel, size, exact, rng, **window)
+CHOICES = {"layer_class": [GConv2DTranspose], "data_format": DATA_FORMATS}
+CASES = matrix(reference.is_exact_transposed, range(1, 8), [4, 5], group=["p4", "p4m"], **CHOICES)
+WITHOUT_QUARTER_TURNS = matrix(
+    reference.is_exact_transposed,
+    [(3, 3), (2, 3), (1, 2)],
+    [4],
+    group=["z2", "p2", "pm", "pmm"],
+    **CHOICES,
+)
 
 
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", range(1, 8))
+def test_exact_or_reported(kernel, rng):
+    check_together([case for case in CASES if case[2] == kernel], rng)
+
+
 @pytest.mark.parametrize("kernel", [(3, 3), (2, 3), (1, 2)], ids=str)
-@pytest.mark.parametrize("group", ["z2", "p2", "pm", "pmm"])
-def test_exact_or_reported_without_quarter_turns(group, kernel, stride, padding, rng):
-    exact = all(
-        reference.is_exact_transposed(4, kernel[axis], stride, padding)
-        for axis in reference.REVERSED_AXES[group]
-    )
-    check(GConv2DTranspose, group, kernel, 4, exact, rng, strides=stride, padding=padding)
+def test_exact_or_reported_without_quarter_turns(kernel, rng):
+    check_together([case for case in WITHOUT_QUARTER_TURNS if case[2] == kernel], rng)
 
 
 @pytest.mark.parametrize(
@@ -130,20 +130,21 @@ def test_output_padding_is_exact_or_reported(kernel, window, rng):
 
 
 def test_the_matrix_holds_exact_and_broken_cases():
-    answers = {
-        (stride, padding): {
-            reference.is_exact_transposed(4, kernel, stride, padding) for kernel in range(1, 6)
-        }
-        for stride in (1, 2)
-        for padding in ("valid", "same")
-    }
+    answers = collections.defaultdict(set)
+    for *_, exact, window in CASES:
+        answers[window["strides"], window["padding"]].add(exact)
     assert answers.pop((1, "valid")) == {True}
     assert set(map(frozenset, answers.values())) == {frozenset({True, False})}
 
 
-@pytest.mark.parametrize("group", ["p4", "p4m"])
 @pytest.mark.parametrize(
-    "window", [{"strides": (1, 2)}, {"dilation_rate": (1, 2)}, {"output_padding": (0, 1)}], ids=str
+    ("group", "window"),
+    [
+        ("p4", {"strides": (1, 2)}),
+        ("p4m", {"dilation_rate": (1, 2)}),
+        ("p4m", {"output_padding": (0, 1)}),
+    ],
+    ids=str,
 )
 def test_rows_and_columns_treated_differently_are_reported(group, window, rng):
     more = {"strides": 2} if "output_padding" in window else {}

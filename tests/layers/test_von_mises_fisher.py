@@ -140,9 +140,9 @@ def test_mistakes():
         KLToUniform(3, beta=-1)
     with pytest.raises(ValueError, match="at_inference"):
         VonMisesFisherSampling(at_inference="mode")
-    with pytest.raises(ValueError, match="takes the pair"):
+    with pytest.raises(ValueError, match="takes a pair"):
         VonMisesFisherSampling()(np.ones((2, 3)))
-    with pytest.raises(ValueError, match=r"have to be of shape \(2, 1\)"):
+    with pytest.raises(ValueError, match=r"has to be \(2, 1\)"):
         VonMisesFisherSampling()([np.ones((2, 3)), np.ones((2, 3))])
 
 

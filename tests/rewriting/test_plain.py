@@ -37,7 +37,7 @@ def test_every_network(builder, arguments):
 def test_a_steerable_network(variant, data_format):
     skip_without_stock_layers(data_format)
     shape = (28, 28, 1) if data_format == "channels_last" else (1, 28, 28)
-    form = {"fields": (2, 2, 3), "input_shape": shape, "data_format": data_format}
+    form = {"widths": (2, 2, 3), "input_shape": shape, "data_format": data_format}
     network = build("so2cnn", None, variant=variant, **form)
     plain = check(network, images(shape))
     assert not any(isinstance(one, keras.layers.BatchNormalization) for one in plain.layers)

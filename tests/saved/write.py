@@ -22,7 +22,7 @@ NETWORKS = {
     "cohen_cnn": {"group": "p4m", "widths": (2, 2, 2, 2, 2, 2), "restrict_after": {2: "p4"}},
     "allcnn": {"group": "p4", "widths": (2, 2, 2)},
     "resnet": {"group": "p4", "widths": (2, 2, 2), "depth": 8},
-    "so2cnn": {"fields": (2, 2), "kernel_sizes": (5, 3)},
+    "so2cnn": {"widths": (2, 2), "kernel_sizes": (5, 3)},
     "vae": {"group": "p4", "widths": (2, 2, 2), "decoder_widths": (2, 2, 2), "latent_dim": 3},
 }
 

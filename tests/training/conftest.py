@@ -24,7 +24,7 @@ def untrained(monkeypatch):
 
     monkeypatch.setattr(network, "fit", fit)
     monkeypatch.setattr(
-        measurement, "turned_errors", lambda *_: dict.fromkeys(measurement.COLUMNS[1:], 10.0)
+        measurement, "rotated_errors", lambda *_: dict.fromkeys(measurement.COLUMNS[1:], 10.0)
     )
     monkeypatch.setattr(measurement, "accuracy_by_angle", accuracy_by_angle)
     return trained

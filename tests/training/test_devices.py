@@ -281,7 +281,7 @@ def test_batch_size_of_validation(count, validation, expected):
 
 def test_one_device_is_as_without():
     model = zoo.cohen_cnn("p4", widths=(1,) * 6)
-    with devices.several(1), dealing.dealt_out(model):
+    with devices.distributed(1), dealing.split_batches(model):
         assert devices.in_use() == 1
         norms = [one for one in model.layers if isinstance(one, layers.GBatchNormalization)]
         assert norms

@@ -8,7 +8,7 @@ import pytest
 
 from keras_gcnn import data, training
 from keras_gcnn.training.recipes.tables import EvaluationTable
-from keras_gcnn.training.tasks.confusion import confusion_markdown
+from keras_gcnn.training.reports.confusion_page import confusion_markdown
 from keras_gcnn.training.tasks.measurement import measure, select
 
 ALL = {"results.json", "results.md", "errors.png"}

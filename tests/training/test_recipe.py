@@ -57,6 +57,13 @@ def test_a_path_is_accepted_and_values_can_be_overridden(recipe_file):
         ('"turning"', '"plain"', "same name"),
         ('"turning"', '"../turning"', r"models\.1\.name"),
         ('"turning"', '"turning"\nseeds = [1, 1]', r"models\.1\.seeds: .*differ"),
+        ("epochs = 4", "epochs = 100_001", r"training\.epochs: .*equal to 100000"),
+        ('group = "p4"', 'group = "p5"', r"models\.1\.arguments: Unknown group 'p5'"),
+        (
+            'group = "p4"',
+            'group = "p4", restrict_after = { 1 = "z3" }',
+            r"models\.1\.arguments: Unknown group 'z3'",
+        ),
         ('"turning"', '"turning"\nepochs = 0', r"models\.1\.epochs: .*greater than 0"),
         ("angle_step = 90", 'turned = "no"', r"evaluation\.turned: .*boolean"),
         ("[data]", "[dataset]", r"dataset: unknown key; allowed are title"),

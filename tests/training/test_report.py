@@ -10,7 +10,7 @@ from rich.console import Console
 
 from keras_gcnn import training
 from keras_gcnn.analysis import plot_accuracy_by_angle, plot_confusion, plot_errors
-from keras_gcnn.training.environment import lines
+from keras_gcnn.training.environment import markdown_lines
 from keras_gcnn.training.reports.report import print_table, table_rows
 from keras_gcnn.training.runs import network_run as network
 
@@ -114,8 +114,8 @@ def test_an_environment_s_dates_and_loads_are_ranges():
         {"date": "2000", "keras": "3"},  # of an earlier version
     ]
     results = [{**RESULTS[0], "environment": one} for one in environments]
-    assert lines(results) == ["- date: 1999 to 2001, keras: 3, load: 1.5 to 12.0."]
-    assert lines(results[2:]) == ["- date: 2000, keras: 3."]
+    assert markdown_lines(results) == ["- date: 1999 to 2001, keras: 3, load: 1.5 to 12.0."]
+    assert markdown_lines(results[2:]) == ["- date: 2000, keras: 3."]
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ def test_two_runs_do_not_share_a_folder(load, tmp_path):
     folder.mkdir()
     with (
         filelock.FileLock(folder / ".lock"),
-        pytest.raises(ValueError, match="Another run is training"),
+        pytest.raises(ValueError, match="Another process is at work"),
     ):
         training.train(load(), folder)
     training.train(load(), folder)
@@ -132,7 +132,7 @@ def test_a_file_is_no_folder(load, tmp_path, inside):
 def test_a_damaged_result_is_named(load, tmp_path, content):
     files.write_text(tmp_path / "run" / "plain-seed3" / "result.json", content)
     own = run.RunFolder(tmp_path / "run", load(), run.keras.backend.backend())
-    files.write_json(tmp_path / "run" / "recipe.json", own._content)
+    files.write_json(tmp_path / "run" / "recipe.json", own.settings)
     with pytest.raises(ValueError, match=r"result\.json is damaged\. Delete it.*--fresh"):
         training.train(load(), tmp_path / "run")
 

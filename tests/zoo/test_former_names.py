@@ -7,7 +7,7 @@ import pytest
 from keras_gcnn import former_names, zoo
 from keras_gcnn.training import load_recipe
 from keras_gcnn.training.recipes.changes import find_changes
-from keras_gcnn.zoo import published
+from keras_gcnn.zoo import pretrained
 from tests.zoo.networks import build, count
 
 RECIPE = """
@@ -15,7 +15,7 @@ title = "A recipe of version 0.1"
 [[models]]
 name = "SO2"
 builder = "so2cnn"
-arguments = { variant = "seed", max_frequency = 2 }
+arguments = { variant = "seed", max_frequency = 2, fields = [2, 2, 2] }
 """
 
 
@@ -25,6 +25,18 @@ def test_the_published_variant_had_another_name():
         with pytest.warns(DeprecationWarning, match=r'zoo\.so2cnn: .*variant="report"') as warned:
             assert count(make()) == expected
         assert [warning.filename for warning in warned] == [__file__]
+
+
+def test_the_widths_of_the_steerable_network_had_another_name():
+    how = {"kernel_sizes": (3, 3), "max_frequency": 1}
+    with pytest.warns(DeprecationWarning, match="`fields` is called `widths`"):
+        network = zoo.so2cnn(fields=(2, 3), **how)
+    assert network.widths == (2, 3)
+    for wrong in ({"fields": (2, 3), "widths": (2, 3)}, {"field": (2, 3)}):
+        with pytest.raises(
+            TypeError, match=r"so2cnn\(\) got an unexpected keyword argument 'field"
+        ):
+            zoo.so2cnn(**wrong)
 
 
 @pytest.mark.parametrize("builder", ["resnet20", "vae"])
@@ -39,9 +51,13 @@ def test_a_recipe_may_use_the_former_names(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE)
     recipe = load_recipe(path)
-    assert recipe.models[0].arguments == {"variant": "report", "max_frequency": 2}
+    assert recipe.models[0].arguments == {
+        "variant": "report",
+        "max_frequency": 2,
+        "widths": [2, 2, 2],
+    }
     new = recipe.model_dump(mode="json")
-    old = json.loads(json.dumps(new).replace('"report"', '"seed"'))
+    old = json.loads(json.dumps(new).replace('"report"', '"seed"').replace("widths", "fields"))
     assert find_changes(old, new, [("SO2", 0)]) == []
 
 
@@ -53,10 +69,10 @@ def test_a_card_may_use_the_former_names(tmp_path, monkeypatch):
     card = {"builder": "resnet", "weights": "marks", "file": "old.weights.h5"}
     card["arguments"] = {**arguments, "variant": "seed", "depth": 8}
     (tmp_path / "old.json").write_text(json.dumps(card))
-    monkeypatch.setattr(published, "_folder", lambda: tmp_path)
-    published.entries.cache_clear()
+    monkeypatch.setattr(pretrained, "_folder", lambda: tmp_path)
+    pretrained.entries.cache_clear()
     found = zoo.resnet(depth=8, variant="report", weights="marks")
-    published.entries.cache_clear()
+    pretrained.entries.cache_clear()
     assert count(found) == count(network)
 
 

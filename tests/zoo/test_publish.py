@@ -11,7 +11,7 @@ import pytest
 
 from keras_gcnn import zoo
 from keras_gcnn.training import load_recipe, train
-from keras_gcnn.zoo import published
+from keras_gcnn.zoo import pretrained
 from tests.zoo.networks import images
 
 pytestmark = pytest.mark.backend_free
@@ -59,10 +59,10 @@ def publish(tmp_path, monkeypatch, run):
         monkeypatch.setattr(script, name, tmp_path / path)
     monkeypatch.setattr(script, "ROOT", tmp_path)
     monkeypatch.setattr(script, "load_recipe", lambda name: run[0])
-    monkeypatch.setattr(published, "_folder", lambda: trained)
-    published.entries.cache_clear()
+    monkeypatch.setattr(pretrained, "_folder", lambda: trained)
+    pretrained.entries.cache_clear()
     yield script
-    published.entries.cache_clear()
+    pretrained.entries.cache_clear()
     sys.modules.pop("publish"), sys.modules.pop("cards")
 
 

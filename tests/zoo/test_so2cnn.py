@@ -8,7 +8,7 @@ from keras_gcnn import zoo
 from tests.zoo.networks import build, compiled, count, images
 from tests.zoo.test_equivariance import SIZES, policy
 
-SMALL = {"fields": (2, 3, 3), "max_frequency": 2, "kernel_sizes": (5, 3, 3), "samples": 8}
+SMALL = {"widths": (2, 3, 3), "max_frequency": 2, "kernel_sizes": (5, 3, 3), "samples": 8}
 VARIANTS = pytest.mark.parametrize("variant", [None, "report"])
 
 
@@ -51,7 +51,7 @@ def test_the_published_size():
 def test_a_budget_is_met(parameters):
     network = zoo.so2cnn(parameters=parameters)
     assert 0.98 * parameters <= count(network) <= parameters
-    assert count(zoo.so2cnn(fields=network.widths)) == count(network)
+    assert count(zoo.so2cnn(widths=network.widths)) == count(network)
 
 
 def test_a_few_steps_lower_the_loss():
@@ -104,14 +104,14 @@ def test_mixed_precision_returns_full_precision_logits():
     ("wrong", "message"),
     [
         ({"variant": "cohen"}, "Choose one of None, 'report'"),
-        ({"fields": (8, 8)}, "differ in length"),
-        ({"fields": (8, 8, 0)}, "3 positive integers"),
+        ({"widths": (8, 8)}, "differ in length"),
+        ({"widths": (8, 8, 0)}, "3 positive integers"),
         ({"kernel_sizes": (4, 3, 3)}, "odd positive integers"),
         ({"kernel_sizes": (3, 3)}, "differ in length"),
         ({"max_frequency": -1}, "integer from 0"),
         ({"max_frequency": 9}, "samples=16 has to be a multiple of 4"),
         ({"samples": 15}, "multiple of 4"),
-        ({"fields": (8, 8, 0), "parameters": 20_000}, "positive numbers, the proportions"),
+        ({"widths": (8, 8, 0), "parameters": 20_000}, "positive numbers, the proportions"),
         ({"parameters": 50}, "smallest count that can be reached is"),
         ({"input_shape": (24, 28, 1)}, "at least 25"),
         ({"classes": 0}, "positive integer"),

@@ -1,8 +1,8 @@
-"""Batch normalisation on TensorFlow in as few passes over the map as its own takes.
+"""Batch normalisation on TensorFlow in as few passes over the map as its own operation takes.
 
-Keras composes it of elementwise operations, each of which reads and writes the whole map, and so
-are their gradients; TensorFlow's own operation has no statistics that channels share. Here it does
-the work per channel, and what is shared is small.
+Keras composes it of elementwise operations, which read and write the whole map, as do their
+gradients, and the operation of TensorFlow has no statistics that channels share. Here this
+operation does the work per channel, and the layers share the results, which are small.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 
-def can_fuse(inputs: tf.Tensor, axis: int) -> bool:
-    """Whether the operation takes this map, and faster, on a CPU; on a GPU it was not measured."""
+def supports(inputs: tf.Tensor, axis: int) -> bool:
+    """Whether both operations take this map and are faster: on a CPU, not measured on a GPU."""
     if inputs.dtype != tf.float32 or len(inputs.shape) != 4 or axis not in (-1, 3):
         return False
     channels = inputs.shape[-1]
@@ -21,12 +21,12 @@ def can_fuse(inputs: tf.Tensor, axis: int) -> bool:
 
 
 def moments(inputs: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The map to normalise, and every channel's mean and variance; channels are the last axis."""
+    """The map to normalise, and mean and variance of every channel; channels are the last axis."""
     del axis
-    outputs = []
+    outputs: list[tf.Tensor] = []
 
     @tf.custom_gradient
-    def found(inputs):
+    def mean_and_variance(inputs):
         channels = inputs.shape[-1]
         number = tf.cast(tf.size(inputs) // channels, inputs.dtype)
         normal = tf.raw_ops.FusedBatchNormV3(
@@ -38,27 +38,35 @@ def moments(inputs: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tens
         )
 
         def slope(of_mean, of_variance):
-            (mean,) = outputs  # the one with a gradient, for a gradient of this one
+            (mean,) = outputs  # with a gradient, so that this one can be differentiated too
             return _affine(inputs, mean, 2 / number * of_variance, of_mean / number)
 
-        # It estimates the variance of what the numbers are drawn from.
+        # The operation returns the unbiased estimate of the variance.
         return (normal.batch_mean, normal.batch_variance * ((number - 1) / number)), slope
 
-    mean, variance = found(inputs)
+    mean, variance = mean_and_variance(inputs)
     outputs.append(mean)
     return inputs, mean, variance
 
 
-def batch_normalization(inputs, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):
-    """What `keras.ops.batch_normalization` does, of channels that are the last axis."""
+def batch_normalization(
+    inputs: tf.Tensor,
+    mean: tf.Tensor,
+    variance: tf.Tensor,
+    axis: int,
+    offset: tf.Tensor | None = None,
+    scale: tf.Tensor | None = None,
+    epsilon: float = 1e-3,
+) -> tf.Tensor:
+    """Computes `keras.ops.batch_normalization` of a map whose channels are the last axis."""
     del axis
     scale = tf.math.rsqrt(variance + epsilon) * (1.0 if scale is None else scale)
     return _affine(inputs, mean, scale, 0.0 if offset is None else offset)
 
 
-def _affine(inputs, mean, scale, offset):
+def _affine(inputs: tf.Tensor, mean: tf.Tensor, scale: tf.Tensor, offset) -> tf.Tensor:
     """`(inputs - mean) scale + offset` in one pass."""
-    centre = tf.stop_gradient(mean)  # it has no gradient there in the operation; the offset has
+    centre = tf.stop_gradient(mean)  # the gradient in the mean goes through the offset instead
     return tf.raw_ops.FusedBatchNormV3(
         x=inputs,
         scale=scale,

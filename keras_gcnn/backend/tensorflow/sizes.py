@@ -1,28 +1,36 @@
-"""The check of a size that TensorFlow knows only when a graph runs."""
+"""Checks of sizes that TensorFlow knows only when a graph runs."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
-from keras_gcnn.layers.common.base import SizeDependent, report_broken
-
 # While these packages trace a function, the graph is for a file, which can hold no Python.
 _WRITERS = ("keras.src.export", "tensorflow.python.saved_model", "tensorflow.lite", "tf2onnx")
 
 
-def check(layer: SizeDependent, maps) -> None:
-    """Has the graph call `layer.check_sizes` when it runs, if the size can make a difference.
+def supports(layer: Any, maps: tf.Tensor, report: Callable[..., None]) -> bool:
+    """Whether rows or columns of the maps are unknown."""
+    del report
+    return None in layer.sizes(maps.shape)
 
-    A graph for a file stays without the check, and so does what XLA compiles, which cannot call
-    Python; that the sizes go unchecked there is reported at once.
+
+def check(layer: Any, maps: tf.Tensor, report: Callable[..., None]) -> None:
+    """Adds a call of `layer.check_sizes` to the graph, if the sizes can make a difference.
+
+    A graph for a file gets no check, and neither does one that XLA compiles, which cannot call
+    Python; there the missing check is reported at once.
 
     Args:
-        layer: the layer.
-        maps: its input, of which a size is unknown.
+        layer: `keras_gcnn.backend.sizes.SizeChecked`.
+        maps: its input.
+        report: called with the layer, the problem, the remedy and `layer.equivariance`.
 
     Raises:
         ValueError: if the layer is strict and XLA compiles it for any size.
@@ -32,9 +40,9 @@ def check(layer: SizeDependent, maps) -> None:
     broken = _broken_remainders(layer)
     if control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
         if broken.any():
-            report_broken(
+            report(
                 layer,
-                "on some sizes it is not exact, and XLA compiles it for any, unchecked",
+                "on some sizes it is not exact, and XLA compiles it for any size, unchecked",
                 "compile the model with jit_compile=False, so that sizes are checked as they come, "
                 "or state the size in keras.Input",
                 layer.equivariance,
@@ -54,9 +62,9 @@ def check(layer: SizeDependent, maps) -> None:
 
 
 class _Report:
-    """Checks the sizes with which it is called."""
+    """A function that checks the sizes with which the graph calls it."""
 
-    def __init__(self, layer: SizeDependent, shape: tf.TensorShape):
+    def __init__(self, layer: Any, shape: tf.TensorShape):
         self._layer, self._shape = layer, tuple(shape)
 
     def __call__(self, sizes: np.ndarray) -> np.ndarray:
@@ -67,15 +75,15 @@ class _Report:
         return np.array(True)
 
 
-def _broken_remainders(layer: SizeDependent) -> np.ndarray:
-    """For every pair of remainders by the strides, whether the layer is broken on such sizes.
+def _broken_remainders(layer: Any) -> np.ndarray:
+    """For every pair of remainders by the strides, whether such sizes break equivariance.
 
-    Sizes of one remainder are alike, but for small ones, on which less is broken. What is broken on
-    every size was reported when the layer was built.
+    Sizes with the same remainder behave alike, except small ones, which break less. A layer that is
+    broken on every size was reported when it was built, so for it all are False.
     """
-    found = np.zeros(layer.strides, bool)
+    broken = np.zeros(layer.strides, bool)
     if layer.equivariance == "ignore":
-        return found
+        return broken
     multiples = [
         4 * smallest * stride
         for smallest, stride in zip(layer.smallest_sizes, layer.strides, strict=True)
@@ -83,12 +91,13 @@ def _broken_remainders(layer: SizeDependent) -> np.ndarray:
     for remainder in np.ndindex(*layer.strides):
         sizes = [multiple + more for multiple, more in zip(multiples, remainder, strict=True)]
         shape = (1, *sizes, 1) if layer.data_format == "channels_last" else (1, 1, *sizes)
-        found[remainder] = layer.equivariance_problem(shape) is not None
-    return np.zeros_like(found) if found.all() else found
+        broken[remainder] = layer.equivariance_problem(shape) is not None
+    return np.zeros_like(broken) if broken.all() else broken
 
 
 def _is_written() -> bool:
-    frame = sys._getframe(1)
+    """Whether a package that writes files traces the graph."""
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_globals.get("__name__", "").startswith(_WRITERS):
             return True

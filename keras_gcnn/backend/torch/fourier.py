@@ -7,6 +7,7 @@ gradient, so that nothing of their size is ever kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -19,13 +20,20 @@ _AT_ONCE = {"cpu": 2**18}
 _AT_ONCE_ELSEWHERE = 2**26
 
 
-def can_fuse(activation) -> bool:
-    """Whether the gradient is known to be in the input alone, and nothing needs the steps."""
-    own = getattr(keras.activations, getattr(activation, "__name__", ""), None)
-    return own is activation and not is_traced() and not is_transformed()
+def supports(inputs, to_samples, to_field, activation, last: bool) -> bool:
+    """Whether Keras has the activation, which then has no weights, and nothing needs the steps."""
+    del inputs, to_samples, to_field, last
+    stock = getattr(keras.activations, getattr(activation, "__name__", ""), None)
+    return stock is activation and not is_traced() and not is_transformed()
 
 
-def activate(inputs, to_samples, to_field, activation, last: bool):
+def activate(
+    inputs: torch.Tensor,
+    to_samples: torch.Tensor,
+    to_field: torch.Tensor,
+    activation: Callable[[torch.Tensor], torch.Tensor],
+    last: bool,
+) -> torch.Tensor:
     """`to_field activation(to_samples inputs)`, with matrices that have no gradient.
 
     Args:

@@ -1,8 +1,8 @@
-"""Batch normalisation on PyTorch in as few passes over the map as its own takes.
+"""Batch normalisation on PyTorch in as few passes over the map as its own layer takes.
 
-Keras composes it of elementwise operations, each of which reads and writes the whole map; PyTorch's
-own kernels have no statistics that channels share. Here its kernels do the work per channel, and
-what is shared is small.
+Keras composes it of elementwise operations, each of which reads and writes the whole map, and the
+kernels of PyTorch have no statistics that channels share. Here these kernels do the work per
+channel, and the layers share the results, which are small.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import torch
 from keras_gcnn.backend.torch.modes import is_traced, is_transformed
 
 
-def can_fuse(inputs: torch.Tensor, axis: int) -> bool:
-    """Whether the kernels take this tensor, on any axis; a compiler fuses better by itself."""
+def supports(inputs: torch.Tensor, axis: int) -> bool:
+    """Whether both operations take this map; left to itself, a compiler fuses better."""
     del axis
     known = inputs.device.type in ("cpu", "cuda") and inputs.numel() > 0
     return known and not torch.compiler.is_compiling()
@@ -24,8 +24,8 @@ def can_fuse(inputs: torch.Tensor, axis: int) -> bool:
 class _Moments(torch.autograd.Function):
     """Mean and variance per channel, and the map itself, whose gradient comes back this way.
 
-    What it and the moments contribute to the gradient is then one map from the start, instead of
-    two of which the sum is a third.
+    The gradients through the map and through its moments are then one map from the start, instead
+    of two maps whose sum is a third.
     """
 
     @staticmethod
@@ -46,31 +46,40 @@ class _Moments(torch.autograd.Function):
         slope = 2 / number * of_variance
         offset = (of_mean / number - slope * mean).reshape(shape)
         slope = slope.reshape(shape)
-        if torch.is_grad_enabled():  # it has a gradient itself
+        if torch.is_grad_enabled():  # this gradient is to be differentiated itself
             return torch.addcmul(gradient, inputs, slope) + offset, None
-        # Nothing else reads it: the normalisation's own, the only reader of the map, has made it.
+        # It can be overwritten: the normalisation, the only reader of the map, has just made it.
         return gradient.addcmul_(inputs, slope).add_(offset), None
 
 
 def moments(inputs: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The map to normalise, and every channel's mean and variance, over all axes but theirs."""
+    """The map to normalise, and the mean and variance of every channel over all other axes."""
+    axis %= inputs.ndim  # a negative one makes transpositions that ONNX does not have
     if is_traced() or is_transformed():
-        others = [one for one in range(inputs.ndim) if one != axis]
+        others = [i for i in range(inputs.ndim) if i != axis]
         variance, mean = torch.var_mean(inputs, others, correction=0)
         return inputs, mean, variance
     return _Moments.apply(inputs, axis)
 
 
-def batch_normalization(inputs, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):
-    """What `keras.ops.batch_normalization` does."""
-    axis = axis % inputs.ndim  # a negative one makes transpositions that ONNX does not have
-    centre = mean.detach()  # that the map is moved by it has no gradient; the offset's term has
+def batch_normalization(
+    inputs: torch.Tensor,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
+    axis: int,
+    offset: torch.Tensor | None = None,
+    scale: torch.Tensor | None = None,
+    epsilon: float = 1e-3,
+) -> torch.Tensor:
+    """Computes `keras.ops.batch_normalization`."""
+    axis %= inputs.ndim  # as in `moments`
+    centre = mean.detach()  # the gradient in the mean goes through the offset instead
     scale = torch.rsqrt(variance + epsilon) * (1.0 if scale is None else scale)
     moved = (centre - mean) * scale
     offset = moved if offset is None else moved + offset
-    # The kernels read the memory as if it had one number for every channel; of a single number that
-    # is repeated there may be one in all.
-    centre, scale, offset = (one.contiguous() for one in (centre, scale, offset))
+    # The kernels read one number for every channel from memory, where a broadcast tensor may hold
+    # a single number in all.
+    centre, scale, offset = (values.contiguous() for values in (centre, scale, offset))
     outputs = torch.nn.functional.batch_norm(
         torch.movedim(inputs, axis, 1),
         centre,

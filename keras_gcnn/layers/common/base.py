@@ -1,4 +1,4 @@
-"""What the layers share: the group, the channel axis, and the word when equivariance breaks."""
+"""Bases of the layers: the group, the channel axis, and the warning when equivariance breaks."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ import numpy as np
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice
+from keras_gcnn.backend.sizes import check_sizes
 from keras_gcnn.layers.common.map_checks import find_problems
-from keras_gcnn.layers.common.stock_layers import Channels
+from keras_gcnn.layers.common.map_type import Channels
 from keras_gcnn.types import GroupLike, Initializer, Shape, Tensor
 
 
 class EquivarianceWarning(UserWarning):
-    """A layer was built in a configuration in which it does not commute with its group."""
+    """Issued when a layer does not commute with its group as it was built."""
 
 
 def report_broken(layer: keras.Layer, problem: str, fix: str, equivariance: str) -> None:
-    """Warns, or raises, that `layer` is not equivariant as it was built.
+    """Warns or raises that `layer` is not equivariant as it was built.
 
     Args:
         layer: the layer.
-        problem: what breaks it, a clause.
-        fix: what to do, an imperative clause.
+        problem: what breaks the equivariance, a clause.
+        fix: how to fix it, an imperative clause.
         equivariance: `"warn"`, `"strict"` or `"ignore"`.
 
     Raises:
@@ -37,7 +38,7 @@ def report_broken(layer: keras.Layer, problem: str, fix: str, equivariance: str)
 
 
 def warn_or_raise(message: str, equivariance: str) -> None:
-    """Warns, or raises a `ValueError`, or does nothing, as `equivariance` says."""
+    """Warns, raises a `ValueError` or does nothing, depending on `equivariance`."""
     if equivariance == "strict":
         raise ValueError(message)
     if equivariance == "warn":
@@ -45,7 +46,7 @@ def warn_or_raise(message: str, equivariance: str) -> None:
 
 
 def frames_to_caller() -> int:
-    """Frames from where a warning is raised to the line that called this library or Keras."""
+    """Returns the stack level of the line outside of this library and Keras, for a warning."""
     frame, frames = sys._getframe(1), 1
     while frame.f_back and frame.f_globals["__name__"].startswith(("keras_gcnn.", "keras.")):
         frame, frames = frame.f_back, frames + 1
@@ -64,14 +65,14 @@ class SizeDependent:
     _checked_sizes: tuple[int | None, int | None] | None = None
 
     def sizes(self, input_shape: Shape) -> tuple[int | None, int | None]:
-        """Rows and columns of an input shape; None where unknown."""
+        """Returns rows and columns of an input shape; None where unknown."""
         return map_sizes(input_shape, -1 if self.data_format == "channels_last" else 1)
 
     def check_fits(self, input_shape: Shape) -> None:
         """Raises a `ValueError` if the input is smaller than the window.
 
-        Left to themselves, one backend returns a map of nothing, one a wrong shape, and one ends
-        the process.
+        Otherwise one backend returns an empty map, another a wrong shape, and a third ends the
+        process.
         """
         if self.padding == "same":
             return
@@ -88,17 +89,16 @@ class SizeDependent:
     def check_sizes(self, input_shape: Shape) -> None:
         """Raises if the window does not fit; warns or raises if the layer is not equivariant.
 
-        Layers call it when they are built, and on every call by `check_call`, since a layer that
-        was built for one size, or for any, can be called on another.
+        Layers call it when they are built and in every call, by `check_call`, since a layer that
+        was built for one size, or for unknown sizes, can be called on another.
         """
         self.check_fits(input_shape)
         sizes = self.sizes(input_shape)
         building = self._checked_sizes is None
         if sizes == self._checked_sizes or (None in sizes and not building):
             return
-        found = self.equivariance_problem(input_shape)
-        if found:
-            report_broken(self, *found, self.equivariance)
+        if problem := self.equivariance_problem(input_shape):
+            report_broken(self, *problem, self.equivariance)
         self._checked_sizes = sizes
 
     def check_call(self, inputs: Tensor) -> None:
@@ -106,41 +106,40 @@ class SizeDependent:
 
         Where TensorFlow traces a graph for any size, it is the graph that checks when it runs.
         """
-        if keras.backend.backend() == "tensorflow" and None in self.sizes(inputs.shape):
-            from keras_gcnn.backend.tensorflow import sizes as tensorflow_sizes
-
-            tensorflow_sizes.check(self, inputs)
-        else:
-            self.check_sizes(inputs.shape)
+        check_sizes(self, inputs, report_broken)
 
 
-class ReadsMaps:
-    """Mixin of the layers that know what map they read, and what map they make.
+class ReadsMaps(keras.Layer):
+    """Base of the layers that declare the type of map they read and the type they make.
 
-    Where a layer is called on a symbolic tensor of Keras, the layers before it are known. A map on
-    another group or of other fields than it reads is refused, and a layer of Keras between the two
-    that breaks equivariance is warned of.
+    In a call on a symbolic tensor of Keras the layers before it are known. The layer then refuses a
+    map on another group or of other fields than it reads, and warns of layers of Keras in between
+    that break the equivariance.
     """
 
-    symmetry: groups.Group  # under which the image turns; needed beside `map_in`
-    checks_maps = True  # whether to look back at all
+    checks_maps = True  # whether to check the layers before it
     _restored = False
     _warned: tuple[str, ...] = ()
 
     @property
+    def symmetry(self) -> groups.Group:
+        """The group by which the image is transformed."""
+        raise NotImplementedError
+
+    @property
     def map_in(self) -> Channels | None:
-        """What the channels of the input have to be; None if the layer takes any."""
+        """The channels that the input has to have; None if the layer takes any."""
         return None
 
     @property
     def map_out(self) -> Channels | None:
-        """What the channels of the output are; None if they are those of the input."""
+        """The channels of the output; None if they are those of the input."""
         return None
 
     @classmethod
     def from_config(cls, config) -> ReadsMaps:
         layer = super().from_config(config)
-        layer._restored = True  # a file of an earlier version has to load: it only warns
+        layer._restored = True  # only warns, so that files of earlier versions load
         return layer
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
@@ -155,14 +154,14 @@ class ReadsMaps:
     def _check_map(self, tensor: keras.KerasTensor, equivariance: str) -> None:
         messages = find_problems(self, tensor, certain=self._restored)
         for message, action in zip(messages, ("strict", equivariance), strict=True):
-            # Keras calls the layers of a Sequential anew with each that is added.
+            # Keras calls all layers of a Sequential again for each layer that is added.
             if message and message not in self._warned:
                 warn_or_raise(message, "warn" if self._restored else action)
                 self._warned = (*self._warned, message)
 
 
-class MapLayer(ReadsMaps, keras.Layer):
-    """Base of the layers that know where the channels of a feature map are.
+class MapLayer(ReadsMaps):
+    """Base of the layers with a `data_format`.
 
     Args:
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
@@ -187,28 +186,28 @@ class MapLayer(ReadsMaps, keras.Layer):
 
 
 class OnGroup:
-    """Mixin of layers from maps on a group to maps on the same group."""
+    """Mixin of the layers from maps on a group to maps on the same group."""
 
     group: groups.Group
 
     @property
     def symmetry(self) -> groups.Group:
-        """The group under which the image turns."""
+        """The group by which the image is transformed."""
         return self.group
 
     @property
-    def map_in(self) -> groups.Group:
-        """The group whose orientations the channels of the input hold."""
+    def map_in(self) -> groups.Group | None:
+        """The group of the input map; None if the layer takes any map."""
         return self.group
 
     @property
-    def map_out(self) -> groups.Group:
-        """The group whose orientations the channels of the output hold."""
+    def map_out(self) -> groups.Group | None:
+        """The group of the output map; None if it is that of the input."""
         return self.group
 
 
 class GroupLayer(OnGroup, MapLayer):
-    """Base of the layers that know a group.
+    """Base of the layers with a `group`.
 
     Args:
         group: str or `keras_gcnn.groups.Group`.
@@ -233,7 +232,7 @@ class GroupLayer(OnGroup, MapLayer):
 
 
 def known_channels(layer: keras.Layer, input_shape: Shape, axis: int) -> int:
-    """Channels of `input_shape` along `axis`; raises a `ValueError` if it does not tell them."""
+    """Returns the channels of `input_shape`; raises a `ValueError` if they are unknown."""
     channels = input_shape[axis]
     if channels is None:
         raise ValueError(
@@ -244,13 +243,13 @@ def known_channels(layer: keras.Layer, input_shape: Shape, axis: int) -> int:
 
 
 def count_fields(layer: keras.Layer, input_shape: Shape, group: groups.Group, axis: int) -> int:
-    """Channels of `input_shape` along `axis` over `|G|`; see `GroupLayer.field_count`."""
+    """Returns the channels of `input_shape` over `|G|`; see `GroupLayer.field_count`."""
     channels = known_channels(layer, input_shape, axis)
     if channels % group.order:
         raise ValueError(
             f"{type(layer).__name__} {layer.name!r} on {group.name} received {channels} channels "
             f"(input shape {tuple(input_shape)}), which is no multiple of {group.order}, the "
-            f"order of {group.name}. Feature maps on {group.name} come out of "
+            f"order of {group.name}. Feature maps on {group.name} are made by "
             f"LiftingConv2D(..., group={group.name!r}) and the layers after it; put that layer "
             "first, or change `group`."
         )
@@ -258,32 +257,33 @@ def count_fields(layer: keras.Layer, input_shape: Shape, group: groups.Group, ax
 
 
 def split_fibre(tensor: Tensor, group: groups.Group, axis: int) -> tuple[Tensor, int]:
-    """Views the channel axis `c * |G| + g` as two axes; returns the tensor and the axis of g."""
-    shape = [-1, *keras.ops.shape(tensor)[1:]]  # batch and positions may be unknown
+    """Splits the channel axis `c * |G| + g` into two; returns the tensor and the axis of g."""
+    shape = [-1, *keras.ops.shape(tensor)[1:]]  # batch and sizes may be unknown
     axis %= len(shape)
     shape[axis : axis + 1] = [tensor.shape[axis] // group.order, group.order]
     return keras.ops.reshape(tensor, shape), axis + 1
 
 
 def map_sizes(input_shape: Shape, channel_axis: int) -> tuple[int | None, int | None]:
-    """Rows and columns of the shape of a map; None where unknown."""
+    """Returns rows and columns of the shape of a map; None where unknown."""
     first = 1 if channel_axis == -1 else 2
-    # In an export a size may be a symbol or a tensor, which `int` would fix for ever.
-    return tuple(
+    # During an export a size can be a symbol or a tensor, which `int` would fix.
+    rows, columns = (
         int(size) if isinstance(size, int | np.integer) else None
         for size in input_shape[first : first + 2]
     )
+    return rows, columns
 
 
 def fresh(initializer: Initializer) -> Initializer:
-    """An initializer like this one; one alone would give two weights the same numbers."""
+    """Returns a copy of an initializer; a shared one would give two weights equal numbers."""
     return initializer.clone() if hasattr(initializer, "clone") else initializer
 
 
 def as_numbers(inputs: Tensor, dtype: str) -> Tensor:
-    """Casts integers, such as 8-bit pixels, and bools to `dtype`; other types stay as they are.
+    """Casts integers, such as 8-bit pixels, and bools to `dtype`; keeps other types.
 
-    Keras casts floating types only, and of the backends' operations only JAX's take the others.
+    Keras casts floating types only, and only the operations of JAX accept others.
     """
     given = keras.backend.standardize_dtype(inputs.dtype)
     if given == "bool" or keras.backend.is_int_dtype(given):

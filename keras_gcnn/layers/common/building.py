@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 
 from keras_gcnn.arguments import as_count
-from keras_gcnn.types import Tensor
+from keras_gcnn.backend.modules import call_first
 
 
 def build_for(module: Callable, input_shape: Sequence[int]) -> Callable:
@@ -55,47 +54,5 @@ def build_for(module: Callable, input_shape: Sequence[int]) -> Callable:
             "positive integers, e.g. (28, 28, 1)."
         )
     zeros = keras.ops.zeros((1, *map(int, input_shape)))
-    if keras.backend.backend() == "torch" and hasattr(module, "named_modules"):
-        _call_torch(module, zeros)
-    elif isinstance(module, keras.Layer):
-        module(zeros, training=False)
-    else:
-        module(zeros)
+    call_first(module, zeros)
     return module
-
-
-def _call_torch(module: Callable, zeros: Tensor) -> None:
-    import torch
-
-    for path, layer in _keras_layers(module):
-        if path and not layer.built and _is_automatic(layer):
-            layer.name = path.replace(".", "_")
-    modes = [(one, one.training) for one in module.modules()]
-    try:
-        module.eval()
-        with torch.no_grad():
-            module(zeros)
-    finally:
-        for one, mode in modes:
-            one.training = mode
-    left = [layer.name for _, layer in _keras_layers(module) if not layer.built]
-    if left:
-        raise ValueError(
-            f"{type(module).__name__} did not call its layers {', '.join(map(repr, left))}, which "
-            "have no weights yet. Call them in forward, or build them by layer.build(input_shape)."
-        )
-
-
-def _keras_layers(module: Callable) -> Iterator[tuple[str, keras.Layer]]:
-    """The outermost Keras layers, by the path of the attribute."""
-    inside: set[int] = set()
-    for path, one in module.named_modules():
-        if isinstance(one, keras.Layer) and id(one) not in inside:
-            inside |= {id(part) for part in one.modules()}
-            yield path, one
-
-
-def _is_automatic(layer: keras.Layer) -> bool:
-    """Whether Keras made the name: the class in lower case, and a number."""
-    plain = re.sub(r"_\d+$", "", layer.name)
-    return plain.replace("_", "") == type(layer).__name__.lower().replace("_", "")

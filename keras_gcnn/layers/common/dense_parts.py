@@ -1,28 +1,32 @@
-"""Dense layers inside a layer: what Keras's `quantize` and `enable_lora` make of them is kept.
+"""Dense layers inside a layer, with the changes that Keras's `quantize` and `enable_lora` make.
 
-Keras reaches layers inside layers when it quantizes, adds LoRA or saves weights, but only the outer
-layer has a configuration. The outer one therefore keeps what has changed in its own.
+Keras reaches inner layers when it quantizes, adds LoRA or saves weights, but only the outer layer
+has a configuration. The outer layer therefore stores the changes of the inner ones in its own.
 """
 
 from __future__ import annotations
 
 import keras
 
+from keras_gcnn.types import Shape
 
-def changes_of(layers: tuple[keras.layers.Dense, ...], policy) -> list[dict] | None:
-    """What the layers need to be made again, or None if they are as they were made.
+
+def changes_of(
+    layers: tuple[keras.layers.Dense, ...], policy: keras.DTypePolicy
+) -> list[dict] | None:
+    """Returns what changed since the layers were made, or None if nothing did.
 
     Args:
-        layers: inside a layer.
+        layers: the inner layers.
         policy: dtype policy of the outer layer, with which they were made.
     """
-    same = all(
+    unchanged = all(
         layer.dtype_policy == policy
         and layer.lora_rank is None
         and layer.quantization_config is None
         for layer in layers
     )
-    if same:
+    if unchanged:
         return None
     return [
         {
@@ -36,7 +40,7 @@ def changes_of(layers: tuple[keras.layers.Dense, ...], policy) -> list[dict] | N
 
 
 def change(layers: tuple[keras.layers.Dense, ...], changes: list[dict] | None) -> None:
-    """Has layers that are not built yet be built with what `changes_of` returned."""
+    """Applies what `changes_of` returned to layers that are not built yet."""
     for layer, entry in zip(layers, changes or [{}] * len(layers), strict=True):
         for name, value in entry.items():
             match name:
@@ -48,10 +52,10 @@ def change(layers: tuple[keras.layers.Dense, ...], changes: list[dict] | None) -
                     setattr(layer, name, value)
 
 
-def build(layers: tuple[keras.layers.Dense, ...], input_shape: tuple) -> None:
-    """Builds the layers, with the LoRA they have to have."""
+def build(layers: tuple[keras.layers.Dense, ...], input_shape: Shape) -> None:
+    """Builds the layers, and adds LoRA where their settings ask for it."""
     for layer in layers:
         alpha = layer.lora_alpha
         layer.build(input_shape)
         if layer.lora_enabled:
-            layer.lora_alpha = alpha  # which Keras sets to the rank
+            layer.lora_alpha = alpha  # Keras has set it to the rank

@@ -1,27 +1,29 @@
-"""Whether a layer gets the map that it was made for, in models whose tensors are symbolic."""
+"""Checks that a layer receives the type of map it reads, in models of symbolic tensors."""
 
 from __future__ import annotations
 
 import keras
 
-from keras_gcnn.layers.common.lineage import Lineage, lineage, name_of, ordinary
-from keras_gcnn.layers.common.stock_layers import MapType
+from keras_gcnn.groups import Group
+from keras_gcnn.layers.common.lineage import Lineage, name_of, ordinary
+from keras_gcnn.layers.common.lineage_walk import lineage
+from keras_gcnn.layers.common.map_type import MapType
 
 
 def find_problems(
     layer: keras.Layer, tensor: keras.KerasTensor, certain: bool = False
 ) -> tuple[str | None, str | None]:
-    """What is wrong with an input of one of this library's layers.
+    """Checks the input of one of this library's layers.
 
     Args:
         layer: the layer, with `map_in`, `symmetry` and `channel_axis`.
         tensor: symbolic input.
-        certain: bool, whether to leave out what layers of Keras do to a map that none of this
-            library's layers made: in a network that was converted they are right.
+        certain: bool, whether to report only certain problems, not what layers of Keras do to a
+            map that no layer of this library made: in a converted network they are correct.
 
     Returns:
-        Two messages, or None for each: that the map is on another group or of other fields than the
-        layer reads, and that a layer of Keras has broken its equivariance.
+        Two messages, each of which may be None: that the layer reads a map on another group or of
+        other fields, and that a layer of Keras has broken the equivariance.
     """
     given, wanted = lineage(tensor), None
     if layer.map_in is not None:
@@ -32,30 +34,31 @@ def find_problems(
 def _mismatch(layer: keras.Layer, wanted: MapType | None, given: Lineage) -> str | None:
     if wanted is None or given.channels is None or ordinary(wanted.channels) == given.channels:
         return None
-    met = given.type or MapType(given.channels, wanted.symmetry)
+    received = given.type or MapType(given.channels, wanted.symmetry)
     return (
-        f"{name_of(layer)} reads {wanted}, but {given.maker} made {met}. "
-        f"To fix: {_fix(layer, wanted, met)}."
+        f"{name_of(layer)} reads {wanted}, but {given.maker} made {received}. "
+        f"To fix: {_fix(layer, wanted, received)}."
     )
 
 
 def _fix(layer: keras.Layer, wanted: MapType, given: MapType) -> str:
-    """How to give a layer a map that it can read."""
+    """Returns how to give the layer a map that it can read."""
     if wanted.steerable and given.steerable:
         return f"give it the fields_out of the layer before it, {given.channels!r}"
     if given.steerable:
         return "put InvariantMap or NormPooling before it, whose channels are ordinary"
+    group = wanted.channels
     if given.ordinary:
-        if wanted.steerable:
-            return "give it Fields.trivial(n) of an input of n channels"
-        return f"make the map by LiftingConv2D(..., group={wanted.channels.name!r})"
-    name = given.channels.name
-    if wanted.steerable:
+        if not isinstance(group, Group):
+            return "give it Fields.trivial(n) for an input of n channels"
+        return f"make the map by LiftingConv2D(..., group={group.name!r})"
+    name = given.symmetry.name
+    if not isinstance(group, Group):
         return f"put GPooling(group={name!r}) before it, whose channels are ordinary"
     if getattr(layer, "lifting", False) and layer.group.order > 1:
         return f"use GConv2D(..., group={name!r})"
-    if given.channels.contains(wanted.channels):
-        restriction = f"Restriction({name!r}, {wanted.channels.name!r})"
+    if given.symmetry.contains(group):
+        restriction = f"Restriction({name!r}, {group.name!r})"
         return f"use group={name!r}, or put {restriction} before it"
     return f"use group={name!r}"
 
@@ -63,15 +66,15 @@ def _fix(layer: keras.Layer, wanted: MapType, given: MapType) -> str:
 def _broken(
     layer: keras.Layer, wanted: MapType | None, given: Lineage, certain: bool
 ) -> str | None:
-    found = [
-        (suspect.op, problem)
+    problems = [
+        (suspect.op, pair)
         for suspect in given.suspects
-        if (problem := suspect.problem(None if certain else wanted, layer.channel_axis))
+        if (pair := suspect.problem(None if certain else wanted, layer.channel_axis))
     ]
-    if not found:
+    if not problems:
         return None
-    op, (problem, fix) = found[0]
-    names = [name_of(other) for other, _ in found[1:]]
+    op, (problem, fix) = problems[0]
+    names = [name_of(other) for other, _ in problems[1:]]
     others = ""
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""

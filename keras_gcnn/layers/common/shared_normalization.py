@@ -8,23 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.backend.ops import widened
+from keras_gcnn.backend.ops import batch_normalization, moments, widened
 from keras_gcnn.layers.common.base import ReadsMaps, as_numbers
 from keras_gcnn.types import Shape, Tensor
 
 _RENORM = ("renorm_clipping", "renorm_momentum")
-
-
-def _fused(inputs: Tensor, axis: int):
-    """A module with moments and normalisation in fewer passes, where there is one."""
-    match keras.backend.backend():
-        case "tensorflow":
-            from keras_gcnn.backend.tensorflow import normalization as own
-        case "torch":
-            from keras_gcnn.backend.torch import normalization as own
-        case _:
-            return None
-    return own if own.can_fuse(inputs, axis) else None
 
 
 def _anything_counts(inputs: Tensor, mask: Tensor | None) -> bool | Tensor:
@@ -121,12 +109,7 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The map to normalise, and every channel's mean and variance."""
         if mask is None:
-            if not self.synchronized and (fused := _fused(inputs, self.axis)):
-                return fused.moments(inputs, self.axis % len(inputs.shape))
-            axes = list(self._reduction_axes)  # PyTorch's compiler does not take Keras's own list
-            mean, variance = ops.moments(inputs, axes=axes, synchronized=self.synchronized)
-            # On PyTorch it is a difference of squares, negative by rounding if the map is constant.
-            return inputs, mean, ops.clip(variance, 0.0, np.inf)
+            return moments(inputs, self.axis, self.synchronized)
         if len(mask.shape) != len(inputs.shape) - 1:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} received a mask of shape "
@@ -172,8 +155,8 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         if training and self.trainable:  # those of all replicas are Keras's, which are finite
             counts = (self.synchronized and mask is None) or _anything_counts(inputs, mask)
         if counts is not False:
-            inputs, *moments = self._moments_per_channel(inputs, mask)
-            batch = self._pooled_moments(*moments)
+            inputs, *per_channel = self._moments_per_channel(inputs, mask)
+            batch = self._pooled_moments(*per_channel)
             mean = self._add_to_moving(mean, batch[0], counts)
             variance = self._add_to_moving(variance, batch[1], counts)
 
@@ -182,7 +165,7 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
 
         variance = laid_out(self._scales_of, variance)
         mean = laid_out(self._means_of, mean)
-        outputs = (_fused(inputs, self.axis) or ops).batch_normalization(
+        outputs = batch_normalization(
             inputs,
             ops.zeros_like(variance) if mean is None else mean,
             variance,

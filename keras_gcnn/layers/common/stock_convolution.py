@@ -11,7 +11,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from keras_gcnn.backend.ops import convolve, convolve_transposed
+from keras_gcnn.backend.ops import activate, convolve, convolve_transposed
 from keras_gcnn.types import Tensor
 
 
@@ -38,7 +38,7 @@ class Conv2D(_Expanded, keras.layers.Conv2D):
 
     _trained = True  # whether the choice of the algorithm counts the gradients
 
-    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+    def convolution_op(self, inputs: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
         return convolve(
             inputs,
             keras.ops.convert_to_tensor(kernel),
@@ -46,24 +46,13 @@ class Conv2D(_Expanded, keras.layers.Conv2D):
             self.padding,
             self.data_format,
             self.dilation_rate,
+            bias=None if bias is None else keras.ops.convert_to_tensor(bias),
             trained=self._trained,
         )
 
     def call(self, inputs: Tensor) -> Tensor:
-        if keras.backend.backend() != "torch":
-            return super().call(inputs)
-        from keras_gcnn.backend.torch import convolution as torch_convolution
-
-        outputs = torch_convolution.convolve(
-            inputs,
-            keras.ops.convert_to_tensor(self.kernel),
-            self.strides,
-            self.padding,
-            self.data_format,
-            self.dilation_rate,
-            bias=None if self.bias is None else keras.ops.convert_to_tensor(self.bias),
-        )
-        return torch_convolution.activate(outputs, self.activation)
+        outputs = self.convolution_op(inputs, self.kernel, self.bias)
+        return activate(outputs, self.activation)
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")

@@ -1,7 +1,7 @@
-"""Layers of Keras in forms that PyTorch's compiler takes as a part of a graph.
+"""Stock layers of Keras at which PyTorch's compiler does not break the graph.
 
-They have the names of the stock layers, as the convolutions of `stock_convolution` have, so that
-files of weights fit whichever of the two a network holds.
+They have the names of the stock layers, like the convolutions of `stock_convolution`, so that a
+weight file fits a network with either of them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from keras_gcnn.types import Tensor
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class Rescaling(keras.layers.Rescaling):
-    """`keras.layers.Rescaling` for networks: one scale and one offset, and no use in `tf.data`.
+    """`keras.layers.Rescaling` with one scale and one offset, for networks and not for `tf.data`.
 
-    The stock layer asks in every call whether it is in a data pipeline of TensorFlow, at which the
-    compiler breaks the graph.
+    The stock layer checks in every call whether it runs in a data pipeline of TensorFlow, and the
+    compiler breaks the graph there.
     """
 
     def __call__(self, inputs: Tensor, **kwargs: Any) -> Tensor:
@@ -32,9 +32,9 @@ class Rescaling(keras.layers.Rescaling):
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class BatchNormalization(GBatchNormalization):
-    """`keras.layers.BatchNormalization` with the weights and outputs of that layer.
+    """`keras.layers.BatchNormalization`, with the weights and outputs of it.
 
-    The stock layer names its axes, in training, by a list that the compiler does not take.
+    In training the stock layer passes its axes as a list that the compiler does not accept.
     """
 
     def __init__(self, axis: int | None = None, **kwargs: Any) -> None:

@@ -1,62 +1,19 @@
-"""Which of Keras's layers break the equivariance of a feature map, and what to use instead."""
+"""Rules for the layers of Keras: which break the equivariance of a map, and what to use instead."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from keras_gcnn.groups import Group, window_problem
-from keras_gcnn.groups.fields import Fields
+from keras_gcnn.groups import window_problem
+from keras_gcnn.layers.common.map_type import MapType, Problem
 from keras_gcnn.types import Shape
 
-Channels = Group | Fields
-Problem = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class MapType:
-    """What the channels of a map are, and how the map moves.
-
-    Args:
-        channels: the `Group` whose orientations they hold, or the `Fields` that they consist of.
-            A group of one element, and fields of frequency 0 only, are ordinary channels.
-        symmetry: the group under which the image turns; for fields, the quarter turns.
-    """
-
-    channels: Channels
-    symmetry: Group
-
-    @property
-    def ordinary(self) -> bool:
-        """Whether the values of the channels stay the same when the image is turned."""
-        return is_ordinary(self.channels)
-
-    @property
-    def steerable(self) -> bool:
-        """Whether the channels are fields."""
-        return isinstance(self.channels, Fields)
-
-    def __str__(self) -> str:
-        return describe(self.channels)
-
-
-def is_ordinary(channels: Channels) -> bool:
-    """Whether these are ordinary channels, which do not change when the image is turned."""
-    if isinstance(channels, Fields):
-        return channels.frequencies == (0,)
-    return channels.order == 1
-
-
-def describe(channels: Channels) -> str:
-    """A map with these channels, in words."""
-    if is_ordinary(channels):
-        return "a map of ordinary channels"
-    if isinstance(channels, Fields):
-        return f"a map of {channels!r}"
-    return f"a map on {channels.name}"
+# Takes a layer or operation, the shape of its input, the channel axis and the type of the map.
+Rule = Callable[[Any, Shape, int, MapType], Problem | None]
 
 
 def _instead(met: MapType, on_group: str, on_fields: str) -> str:
@@ -65,26 +22,30 @@ def _instead(met: MapType, on_group: str, on_fields: str) -> str:
     return f"use {on_group}(..., group={met.symmetry.name!r})"
 
 
+def _mixes(met: MapType) -> str:
+    return f"mixes the channels of {met} without regard to how they rotate"
+
+
 def _convolution(on_group: str, on_fields: str = "SteerableConv2D") -> Rule:
-    def rule(op, shape: Shape, axis, met: MapType) -> Problem | None:
+    def rule(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
         if not met.ordinary:
             fix = _instead(met, on_group, on_fields)
             if on_group == "GConv2D" and not met.steerable:
                 fix += ", or LiftingConv2D on images"
-            return f"mixes the channels of {met} without regard to how they turn", fix
+            return _mixes(met), fix
         size = getattr(op, "kernel_size", (1,))
         if met.symmetry.order == 1 or max(size) == 1:
             return None
         lifting = "LiftingConv2D" if on_group == "GConv2D" else on_group
         return (
-            "has a kernel that does not turn with the image",
+            "has a kernel that does not rotate with the image",
             _instead(met, lifting, on_fields),
         )
 
     return rule
 
 
-def _dense(op, shape: Shape, axis, met: MapType) -> Problem | None:
+def _dense(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
     if met.ordinary:
         return None
     if met.steerable:
@@ -94,10 +55,10 @@ def _dense(op, shape: Shape, axis, met: MapType) -> Problem | None:
             f"put GGlobalPooling(group={met.symmetry.name!r}) before it, or use "
             f"GConv2D(units, 1, group={met.symmetry.name!r}) on maps"
         )
-    return f"mixes the channels of {met} without regard to how they turn", fix
+    return _mixes(met), fix
 
 
-def _normalization(op, shape: Shape, axis, met: MapType) -> Problem | None:
+def _normalization(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
     if met.ordinary:
         return None
     return (
@@ -106,21 +67,22 @@ def _normalization(op, shape: Shape, axis, met: MapType) -> Problem | None:
     )
 
 
-def _layer_normalization(op, shape: Shape, axis, met: MapType) -> Problem | None:
-    # Without weights it treats all channels alike, but subtracts a mean, which fields do not have.
+def _layer_normalization(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
+    # Without weights it treats all channels alike, but it subtracts a mean, which fields lack.
     broken = op.center or op.scale or met.steerable
     return _normalization(op, shape, axis, met) if broken else None
 
 
-def _group_normalization(op, shape: Shape, axis, met: MapType) -> Problem | None:
-    size = shape[axis] // op.groups if op.groups > 0 else 1
+def _group_normalization(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
+    channels = shape[axis]
+    size = channels // op.groups if channels is not None and op.groups > 0 else 1
     if not met.steerable and size > 1 and size % met.symmetry.order:
         return _normalization(op, shape, axis, met)
     return _layer_normalization(op, shape, axis, met)
 
 
-def _normalization_by_data(op, shape: Shape, axis, met: MapType) -> Problem | None:
-    # With one mean and one variance it treats all channels alike; fields have no mean.
+def _normalization_by_data(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
+    # With one mean and one variance it treats all channels alike; fields lack a mean.
     given = op.input_mean is not None
     alike = not op.axis or (given and np.size(op.input_mean) == np.size(op.input_variance) == 1)
     centred = given and not np.any(op.input_mean)
@@ -129,20 +91,20 @@ def _normalization_by_data(op, shape: Shape, axis, met: MapType) -> Problem | No
     return _normalization(op, shape, axis, met)
 
 
-def _prelu(op, shape: Shape, axis, met: MapType) -> Problem | None:
-    shared = {one % len(shape) for one in op.shared_axes or ()}
-    apart = {at for at in range(1, len(shape)) if at not in shared and shape[at] != 1}
+def _prelu(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
+    shared = {at % len(shape) for at in op.shared_axes or ()}
+    separate = {at for at in range(1, len(shape)) if at not in shared and shape[at] != 1}
     fix = "use ReLU or LeakyReLU, or PReLU(shared_axes=[1, 2, 3])"
     if met.steerable and not met.ordinary:
         return _activation(op, shape, axis, met)
-    if not met.ordinary and axis % len(shape) in apart:
+    if not met.ordinary and axis % len(shape) in separate:
         return f"has a slope for every channel of {met} by itself", fix
-    if met.symmetry.order > 1 and apart - {axis % len(shape)}:
+    if met.symmetry.order > 1 and separate - {axis % len(shape)}:
         return "has a slope for every position", fix
     return None
 
 
-def _activation(op, shape: Shape, axis, met: MapType) -> Problem | None:
+def _activation(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
     activation = getattr(op, "activation", None)
     linear = getattr(activation, "__name__", "") == "linear"
     if met.ordinary or not met.steerable or linear:
@@ -153,59 +115,59 @@ def _activation(op, shape: Shape, axis, met: MapType) -> Problem | None:
     )
 
 
-def _rescaling(op, shape: Shape, axis, met: MapType) -> Problem | None:
-    plain = all(isinstance(one, int | float) for one in (op.scale, op.offset))
-    if met.ordinary or (plain and not (met.steerable and op.offset)):
+def _rescaling(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
+    numbers = all(isinstance(value, int | float) for value in (op.scale, op.offset))
+    if met.ordinary or (numbers and not (met.steerable and op.offset)):
         return None
     return f"treats the channels of {met} differently", "use one scale and no offset"
 
 
-def _positions(op, shape: Shape, axis) -> tuple[int | None, int | None]:
+def _sizes(op: Any, shape: Shape, axis: int) -> Shape:
+    """Returns rows and columns."""
     last = getattr(op, "data_format", "channels_last" if axis == -1 else "") == "channels_last"
     return shape[1:3] if last else shape[2:4]
 
 
 def _pooling(on_fields: bool) -> Rule:
-    def rule(op, shape: Shape, axis, met: MapType) -> Problem | None:
-        steered = met.steerable and not met.ordinary
-        if steered and not on_fields:
+    def rule(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
+        if met.steerable and not met.ordinary and not on_fields:
             return f"takes maxima of the channels of {met}", "use SteerableAveragePooling2D"
-        window, strides, sizes = op.pool_size, op.strides, _positions(op, shape, axis)
+        window, strides, sizes = op.pool_size, op.strides, _sizes(op, shape, axis)
         problem = window_problem(met.symmetry, sizes, window, strides, op.padding)
         if problem is None or (None in sizes and "unknown" in problem):
             return None
-        kind = "Max" if type(op).__name__.startswith("Max") else "Average"
-        fix = f"use G{kind}Pooling2D, which is exact at every size"
-        return f"visits other places when the image is turned: {problem}", fix
+        exact = "GMaxPooling2D" if type(op).__name__.startswith("Max") else "GAveragePooling2D"
+        fix = f"use {exact}, which is exact at every size"
+        return f"visits other places when the image is rotated: {problem}", fix
 
     return rule
 
 
-def _global_maximum(op, shape: Shape, axis, met: MapType) -> Problem | None:
+def _global_maximum(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
     if met.ordinary or not met.steerable:
         return None
     return f"takes maxima of the channels of {met}", "put InvariantMap or NormPooling before it"
 
 
 def _border(name: str) -> Rule:
-    def rule(op, shape: Shape, axis, met: MapType) -> Problem | None:
+    def rule(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
         rows, columns = pairs = tuple(map(tuple, getattr(op, name)))
-        turned = any(
+        uneven = any(
             pair[0] != pair[1] and reverses
             for pair, reverses in zip(pairs, met.symmetry.reverses_axis, strict=True)
         )
-        if not turned and (rows == columns or not met.symmetry.swaps_axes):
+        if not uneven and (rows == columns or not met.symmetry.swaps_axes):
             return None
         return (
-            f"has {name}={pairs}, which does not turn with the image",
+            f"has {name}={pairs}, which does not rotate with the image",
             "use the same number on all sides",
         )
 
     return rule
 
 
-def _flattening(op, shape: Shape, axis, met: MapType) -> Problem | None:
-    if met.ordinary or positions(shape, axis) == 1:
+def _flattening(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
+    if met.ordinary or position_count(shape, axis) == 1:
         return None
     before = "InvariantMap or NormPooling"
     if not met.steerable:
@@ -213,15 +175,14 @@ def _flattening(op, shape: Shape, axis, met: MapType) -> Problem | None:
     return f"puts positions and channels of {met} along one axis", f"put {before} before it"
 
 
-def positions(shape: Shape, axis: int) -> int | None:
-    """How many positions a map has; None if that is unknown."""
+def position_count(shape: Shape, axis: int) -> int | None:
+    """Returns how many positions a map has; None if unknown."""
     sizes = [size for at, size in enumerate(shape) if at not in (0, axis % len(shape))]
-    return None if None in sizes else math.prod(sizes)
+    known = [size for size in sizes if size is not None]
+    return math.prod(known) if len(known) == len(sizes) else None
 
 
-Rule = Callable[[object, tuple, int, MapType], Problem | None]
-
-# Layers after which the channels are others.
+# Layers that make other channels.
 MIXING: dict[str, Rule] = {
     **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), _convolution("GConv2D")),
     **dict.fromkeys(
@@ -238,7 +199,7 @@ MIXING: dict[str, Rule] = {
     "Reshape": _flattening,
 }
 
-# Layers after which the channels are the same, once what is broken is mended.
+# Layers that keep the channels, once the problem is fixed.
 KEEPING: dict[str, Rule] = {
     "AveragePooling2D": _pooling(on_fields=True),
     "BatchNormalization": _normalization,
@@ -252,7 +213,7 @@ KEEPING: dict[str, Rule] = {
     "RMSNormalization": _normalization,
     "Rescaling": _rescaling,
     "ZeroPadding2D": _border("padding"),
-    # Layers, and operations of `keras.ops`, that act on every number.
+    # Layers, and operations of `keras.ops`, that act on every number by itself.
     **dict.fromkeys(
         [
             "Activation",
@@ -287,8 +248,8 @@ KEEPING: dict[str, Rule] = {
     ),
 }
 
-# Layers that treat all channels and positions alike. What draws random numbers is among them:
-# on the average it is equivariant.
+# Layers that treat all channels and positions alike. Random layers are among them: they are
+# equivariant on average.
 HARMLESS = frozenset(
     [
         "ActivityRegularization",
@@ -320,5 +281,5 @@ MERGING = frozenset(
         "Where",
     ]
 )
-# Of two maps of fields these make no map of fields.
+# Those that do not make a map of fields from two such maps.
 NOT_OF_FIELDS = frozenset(["Divide", "Maximum", "Minimum", "Multiply", "TrueDivide"])

@@ -1,4 +1,4 @@
-"""What transposed convolutions share: which output they give, and when it is exact."""
+"""Base of the transposed convolutions: the size of their output, and when it is exact."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ from keras_gcnn.types import Shape, Size2D, Tensor
 
 
 class TransposedWindow(WindowConvolution):
-    """Makes a convolution a transposed one; goes before it among the bases of a class."""
+    """Mixin that makes a convolution a transposed one; it precedes it among the bases."""
 
     def __init__(self, *args: Any, output_padding: Size2D | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.output_padding = self._check_output_padding(output_padding)
 
-    def _check_output_padding(self, value) -> tuple[int, int] | None:
+    def _check_output_padding(self, value: Any) -> tuple[int, int] | None:
         if value is None:
             return None
         values = value if isinstance(value, list | tuple | np.ndarray) else (value, value)
-        pair = tuple(0 if one is not False and one == 0 else as_count(one) for one in values)
+        pair = tuple(
+            0 if number is not False and number == 0 else as_count(number) for number in values
+        )
         if len(pair) != 2 or any(
-            one is None or one >= stride for one, stride in zip(pair, self.strides, strict=True)
+            number is None or number >= stride
+            for number, stride in zip(pair, self.strides, strict=True)
         ):
             raise ValueError(
                 f"output_padding={value!r} has to be an integer from 0 to below the stride, or two "
                 f"of them for rows and columns; strides={self.strides}. Leave it out for the "
                 "usual size."
             )
-        for size, dilation, one in zip(self.kernel_size, self.dilation_rate, pair, strict=True):
-            if self.padding == "same" and ((size - 1) * dilation + 1) % 2 == 0 and one == 0:
-                raise ValueError(  # TensorFlow refuses it, and the others disagree with its rule
+        for axis, number in enumerate(pair):
+            if self.padding == "same" and self._extent(axis) % 2 == 0 and number == 0:
+                raise ValueError(  # TensorFlow refuses it, and the other backends break its rule
                     f'output_padding={value!r} with padding="same" and a kernel of an even size '
                     f"({self.kernel_size}) has to be at least 1. Leave it out for the usual size."
                 )
@@ -43,16 +46,15 @@ class TransposedWindow(WindowConvolution):
 
     @property
     def smallest_sizes(self) -> tuple[int, int]:
-        """Rows and columns that the layer needs: it has no window that slides over the input."""
+        """One row and one column: no window slides over the input."""
         return 1, 1
 
     def _cut_off(self, axis: int) -> tuple[int, int]:
-        """How many rows or columns are cut off before and after; below zero, zeros are added.
+        """Returns how many rows or columns are cut off before and after; negative if added.
 
-        The same rule as in Keras, whose backends all follow TensorFlow's.
+        This is the rule of Keras, whose backends all follow TensorFlow.
         """
-        stride = self.strides[axis]
-        extent = (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
+        stride, extent = self.strides[axis], self._extent(axis)
         if self.padding == "valid":
             added = max(stride - extent, 0)
             return 0, -(added if self.output_padding is None else self.output_padding[axis])
@@ -63,12 +65,12 @@ class TransposedWindow(WindowConvolution):
         return before, total - before
 
     def equivariance_problem(self, input_shape: Shape) -> tuple[str, str] | None:
-        """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
-        found = self._problem_of_arguments()
-        return None if found and self._is_exact_on(self.sizes(input_shape)) else found
+        """Returns why the layer is not equivariant on this shape, and a fix; None if it is."""
+        problem = self._problem_of_arguments()
+        return None if problem and self._is_exact_on(self.sizes(input_shape)) else problem
 
     def _problem_of_arguments(self) -> tuple[str, str] | None:
-        """Why the layer is not equivariant, but for the smallest sizes, and the fix; or None."""
+        """Returns why the layer is not equivariant except on tiny inputs, and a fix; or None."""
         if self.symmetry.swaps_axes:
             for name in ("strides", "dilation_rate", "output_padding"):
                 pair = getattr(self, name)
@@ -89,13 +91,14 @@ class TransposedWindow(WindowConvolution):
         return None
 
     def _is_exact_on(self, sizes: tuple[int | None, int | None]) -> bool:
-        """Whether it writes to the same places however an input of these sizes is turned.
+        """Whether an input of these sizes adds to the same places in every pose.
 
-        With a kernel or an input of one place it may, whatever the arguments are.
+        With a kernel or an input of one place this can hold for any arguments.
         """
-        if None in sizes:
+        known = [size for size in sizes if size is not None]
+        if len(known) < len(sizes):
             return False
-        rows, columns = ([self._places(axis, size) for size in sizes] for axis in (0, 1))
+        rows, columns = ([self._places(axis, size) for size in known] for axis in (0, 1))
         for (places, number), reverses in zip(
             (rows[0], columns[1]), self.symmetry.reverses_axis, strict=True
         ):
@@ -103,14 +106,14 @@ class TransposedWindow(WindowConvolution):
             if reverses and not np.array_equal(places, mirrored):
                 return False
         return not self.symmetry.swaps_axes or all(
-            one[1] == other[1] and np.array_equal(one[0], other[0])
-            for one, other in zip(rows, columns, strict=True)
+            number == other_number and np.array_equal(places, other_places)
+            for (places, number), (other_places, other_number) in zip(rows, columns, strict=True)
         )
 
     def _places(self, axis: int, size: int) -> tuple[np.ndarray, int]:
-        """Where each place of the input adds each of the kernel, and the size of the output.
+        """Returns where each input position adds each kernel position, and the output's size.
 
-        It is -1 where that is cut off.
+        Positions that are cut off are -1.
         """
         before, _ = self._cut_off(axis)
         first = np.arange(size)[:, None] * self.strides[axis] - before
@@ -118,12 +121,15 @@ class TransposedWindow(WindowConvolution):
         number = self._output_size(axis, size)
         return np.where((places >= 0) & (places < number), places, -1), number
 
+    def _extent(self, axis: int) -> int:
+        """Returns the length of the kernel with its gaps."""
+        return (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
+
     def _output_size(self, axis: int, size: int) -> int:
-        extent = (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
-        return (size - 1) * self.strides[axis] + extent - sum(self._cut_off(axis))
+        return (size - 1) * self.strides[axis] + self._extent(axis) - sum(self._cut_off(axis))
 
     def _remedy(self) -> str:
-        """Arguments with which equally many rows would be cut off at both borders."""
+        """Returns arguments with which both borders lose equally many rows."""
         sizes = []
         for size, stride in zip(self.kernel_size, self.strides, strict=True):
             fitting = max(size, stride)
@@ -162,11 +168,11 @@ class TransposedWindow(WindowConvolution):
         return (input_shape[0], channels, *sizes)
 
     def expanded_kernel(self) -> np.ndarray:
-        """The ordinary kernel that the layer applies.
+        """Returns the ordinary kernel that the layer applies.
 
         Returns:
-            Array of shape `(rows, columns, channels_out, channels_in)`, what a stock
-            `keras.layers.Conv2DTranspose` would hold.
+            Array of shape `(rows, columns, channels_out, channels_in)`, the kernel of a stock
+            `keras.layers.Conv2DTranspose`.
         """
         return super().expanded_kernel()
 

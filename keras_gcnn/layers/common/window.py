@@ -1,4 +1,4 @@
-"""What every convolution shares, under whatever symmetry: window, strides, weights and bias."""
+"""Base of all convolutions: window, strides, weights and bias."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice, check_pair
-from keras_gcnn.backend.jax.initial_weights import drawn_once
+from keras_gcnn.backend.initial_weights import drawn_once
 from keras_gcnn.backend.ops import convolve
 from keras_gcnn.layers.common.base import MapLayer, SizeDependent, as_numbers, fresh, known_channels
 from keras_gcnn.types import Constraint, Initializer, Regularizer, Shape, Size2D, Tensor
 
-# What Keras lets one say about a weight, and the module that reads it.
+# Settings of a weight in Keras, and the modules that read them.
 _SETTINGS = {
     "initializer": keras.initializers,
     "regularizer": keras.regularizers,
@@ -26,12 +26,13 @@ _SETTINGS = {
 class WindowConvolution(SizeDependent, MapLayer):
     """Base of the convolutions.
 
-    A subclass says in `parts` which weights it has beside the bias, makes them all in
-    `_build_weights`, and lays them out as the weights of a stock layer in `_expanded_kernel` and
+    A subclass names its weights, except the bias, in `parts`, creates all weights in
+    `_build_weights` and expands them to the weights of a stock layer in `_expanded_kernel` and
     `_channel_bias`.
     """
 
     parts: tuple[str, ...]
+    bias: keras.Variable | None
 
     def __init__(
         self,
@@ -67,16 +68,16 @@ class WindowConvolution(SizeDependent, MapLayer):
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def _keep(self, part: str, *settings: Any) -> None:
-        """Keeps initializer, regularizer and constraint of a part, as attributes of their names."""
+        """Stores initializer, regularizer and constraint of a weight as attributes."""
         for (name, module), setting in zip(_SETTINGS.items(), settings, strict=True):
             setattr(self, f"{part}_{name}", module.get(setting))
 
     def _add_part(
         self, part: str, shape: tuple[int, ...], name: str | None = None, **other: Any
     ) -> keras.Variable:
-        """The variable of a part, with the settings that were kept for it."""
+        """Creates the variable of a weight, with its stored settings except where given."""
         settings = {setting: getattr(self, f"{part}_{setting}") for setting in _SETTINGS}
-        if part in self._drawn:  # an initializer gives the same numbers whenever it is asked
+        if part in self._drawn:  # an initializer returns the same numbers in every call
             settings["initializer"] = fresh(settings["initializer"])
         self._drawn.add(part)
         settings = {**settings, **other}
@@ -85,32 +86,32 @@ class WindowConvolution(SizeDependent, MapLayer):
 
     @property
     def symmetry(self) -> groups.Group:
-        """The group under which window and strides have to be exact."""
+        """The group under which the window has to be exact."""
         raise NotImplementedError
 
     def _channels(self, input_shape: Shape) -> tuple[int, int]:
-        """Channels of input and output; raises a `ValueError` if the input's do not fit."""
+        """Returns the channels of input and output; raises a `ValueError` for a wrong input."""
         raise NotImplementedError
 
     def _build_weights(self, input_shape: Shape) -> None:
         raise NotImplementedError
 
     def _expanded_kernel(self) -> Tensor:
-        """The kernel of a stock layer, as a tensor."""
+        """Returns the kernel of the equivalent stock layer."""
         raise NotImplementedError
 
     def _channel_bias(self) -> Tensor:
-        """The bias of a stock layer, as a tensor."""
+        """Returns the bias of the equivalent stock layer."""
         raise NotImplementedError
 
     @property
     def smallest_sizes(self) -> tuple[int, int]:
         """Rows and columns of the window, dilation included."""
-        pairs = zip(self.kernel_size, self.dilation_rate, strict=True)
-        return tuple((size - 1) * dilation + 1 for size, dilation in pairs)
+        (rows, columns), (row_gap, column_gap) = self.kernel_size, self.dilation_rate
+        return (rows - 1) * row_gap + 1, (columns - 1) * column_gap + 1
 
     def equivariance_problem(self, input_shape: Shape) -> tuple[str, str] | None:
-        """Why the layer would not be equivariant on this shape, and the fix; None if it is."""
+        """Returns why the layer is not equivariant on this shape, and a fix; None if it is."""
         case = (
             self.symmetry,
             self.sizes(input_shape),
@@ -177,11 +178,11 @@ class WindowConvolution(SizeDependent, MapLayer):
         ).shape
 
     def expanded_kernel(self) -> np.ndarray:
-        """The ordinary convolution kernel that the layer applies.
+        """Returns the ordinary convolution kernel that the layer applies.
 
         Returns:
-            Array of shape `(rows, columns, channels_in, channels_out)`, what a stock
-            `keras.layers.Conv2D` would hold.
+            Array of shape `(rows, columns, channels_in, channels_out)`, the kernel of a stock
+            `keras.layers.Conv2D`.
 
         Raises:
             ValueError: if the layer is not built.
@@ -190,7 +191,7 @@ class WindowConvolution(SizeDependent, MapLayer):
         return ops.convert_to_numpy(self._expanded_kernel())
 
     def expanded_bias(self) -> np.ndarray | None:
-        """The bias that a stock layer would hold, one number per channel; None without a bias.
+        """Returns the bias of a stock layer, one number per channel; None without a bias.
 
         Raises:
             ValueError: if the layer is not built.

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_gcnn.arguments import check_rate
-from keras_gcnn.distributions.draws import in_a_graph
+from keras_gcnn.backend.random import breaks_graph
 from keras_gcnn.layers.common.base import GroupLayer, split_fibre
 from keras_gcnn.types import GroupLike, Shape, Tensor
 
@@ -85,7 +85,7 @@ class GDropout(GroupLayer):
         if not self.spatial:
             varying = set(range(len(split.shape))) - {axis}
         noise_shape = [None if at in varying else 1 for at in range(len(split.shape))]
-        if in_a_graph(self.seed_generator):  # a noise_shape would break the graph
+        if breaks_graph(self.seed_generator):  # a noise_shape would break the graph
             sizes = keras.ops.shape(split)
             shape = [size if at in varying else 1 for at, size in enumerate(sizes)]
             mask = keras.random.dropout(keras.ops.ones(shape, split.dtype), self.rate)

@@ -12,8 +12,8 @@ from keras import ops
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice, check_pair
 from keras_gcnn.layers.common.base import MapLayer, SizeDependent, as_numbers
+from keras_gcnn.layers.common.map_type import Problem
 from keras_gcnn.layers.common.open_sizes import Pool, pool_exactly
-from keras_gcnn.layers.common.stock_layers import Problem
 from keras_gcnn.types import Shape, Size2D, Tensor
 
 

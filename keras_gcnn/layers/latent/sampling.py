@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_gcnn.arguments import check_choice, check_count
+from keras_gcnn.backend.random import is_recorded
 from keras_gcnn.distributions import gaussian
 from keras_gcnn.types import Shape, Tensor
 
@@ -80,11 +81,7 @@ class SamplingLayer(keras.layers.Layer):
 
     def _check_recording(self) -> None:
         """Raises a `ValueError` if PyTorch records a graph, which would not draw anew."""
-        if keras.backend.backend() != "torch":
-            return
-        import torch
-
-        if torch.compiler.is_exporting() or torch.jit.is_tracing():
+        if is_recorded():
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} draws random numbers, which PyTorch neither "
                 'traces nor exports. Use at_inference="mean" and training=False, or export the '

@@ -8,11 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.arguments import check_above_zero, check_count, pointwise
-from keras_gcnn.backend.constants import constant, outside_graphs
-from keras_gcnn.backend.ops import product, widened
+from keras_gcnn.arguments import check_above_zero, check_count
+from keras_gcnn.backend.constants import outside_graphs
+from keras_gcnn.backend.fourier import activate_samples
+from keras_gcnn.backend.ops import widened
 from keras_gcnn.groups.fields import Block, Fields
 from keras_gcnn.layers.common.base import as_numbers, fresh
+from keras_gcnn.layers.common.pointwise import pointwise
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
@@ -54,20 +56,6 @@ def sampling_matrix(block: Block, samples: int) -> np.ndarray:
 def _sampling_matrix(fields: Fields, block: int, samples: int) -> np.ndarray:
     """Likewise of one of the blocks of fields, by its number."""
     return sampling_matrix(fields.blocks[block], samples)
-
-
-def _like(tensor: Tensor, matrix: np.ndarray) -> Tensor:
-    """The matrix as a tensor of the same type and in the same place."""
-    return ops.cast(constant(np.ascontiguousarray(matrix)), tensor.dtype)
-
-
-def _fused(activation: Activation):
-    """A module that needs less time and memory for it, where there is one."""
-    if keras.backend.backend() != "torch":
-        return None
-    from keras_gcnn.backend.torch import fourier as torch_fourier
-
-    return torch_fourier if torch_fourier.can_fuse(activation) else None
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -144,15 +132,7 @@ class FourierActivation(SteerableLayer):
         # With channels last one product of two matrices, whatever the rank.
         rest = () if last else (positions_of(shape),)
         fields = ops.reshape(tensor, (-1, block.size, *rest))
-        if fused := _fused(self.activation):
-            to_samples, to_field = (_like(tensor, one) for one in (matrix, inverse))
-            fields = fused.activate(fields, to_samples, to_field, self.activation, last)
-        elif last:
-            values = product(fields, _like(tensor, matrix.T))
-            fields = product(self.activation(values), _like(tensor, inverse.T))
-        else:
-            values = product(_like(tensor, matrix), fields)
-            fields = product(_like(tensor, inverse), self.activation(values))
+        fields = activate_samples(fields, matrix, inverse, self.activation, last)
         return ops.reshape(fields, (-1, *shape[1:]))
 
     def get_config(self) -> dict:

@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.backend.constants import constant
-from keras_gcnn.backend.jax.initial_weights import drawn_once
+from keras_gcnn.backend.initial_weights import drawn_once
 from keras_gcnn.backend.ops import product
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.radial import check_band_limit

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_gcnn import layers
+from keras_gcnn.backend.ops import has_fast_filters
 from keras_gcnn.groups.fields import Block
 from keras_gcnn.layers.common.base import map_sizes
 from keras_gcnn.layers.steerable.activations import sampling_matrix
@@ -150,7 +151,7 @@ def blurred_pooling(translator: StockTranslator, inputs: Tensor) -> Tensor:
     sizes = map_sizes(inputs.shape, translator.layer.channel_axis)
     if None in sizes:
         return translator.name_output(translator.layer.blur_open_size(inputs))
-    if keras.backend.backend() == "tensorflow":
+    if has_fast_filters():
         return _blur_by_filter(translator, inputs, sizes)
     return _blur_by_matrices(translator, inputs, sizes)
 

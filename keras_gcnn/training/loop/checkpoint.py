@@ -1,4 +1,4 @@
-"""Training state on disk after every epoch, so that a killed run goes on where it was."""
+"""Training state, written after every epoch, from which a killed run goes on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import time
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import keras
 import numpy as np
 
 from keras_gcnn import untrusted
-from keras_gcnn.training import atomic_files as files
+from keras_gcnn.training import atomic_files
 from keras_gcnn.training.loop import weights_file
 
+Values = Mapping[str, float] | None  # the losses and metrics that Keras passes to callbacks
 _DAMAGE = (
     *(AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError),
     *(NotImplementedError, zipfile.BadZipFile, zlib.error),
@@ -23,16 +25,17 @@ _DAMAGE = (
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Keeps all that a run needs to go on after the last finished epoch.
+    """Keeps everything that a run needs to go on after the last finished epoch.
 
-    Keras's own `BackupAndRestore` keeps weights and epoch; this one also keeps the state of early
-    stopping, with the best weights, the state of random generators, and the history. A small JSON
-    file names the two weight files that belong together and is replaced in one step, so a kill at
-    any moment leaves either the state before or the state after.
+    Keras's own `BackupAndRestore` keeps weights and epoch; this callback also keeps the state of
+    early stopping with the best weights, the state of random generators, and the history. A small
+    JSON file names the two weight files that belong together and is replaced in one step, so a kill
+    at any moment leaves either the state before or the state after.
 
     Args:
-        folder: where to keep it.
-        early_stopping: the run's `EarlyStopping`, which has to come first among the callbacks.
+        folder: where to keep the state.
+        early_stopping: the run's `EarlyStopping`, which has to precede this in the list of
+            callbacks.
     """
 
     def __init__(self, folder: Path, early_stopping: keras.callbacks.EarlyStopping):
@@ -41,11 +44,11 @@ class Checkpoint(keras.callbacks.Callback):
         self.early_stopping = early_stopping
         self.history: list[dict[str, float]] = []
         self._best: str | None = None
-        self._early: dict = {}
+        self._early: dict[str, Any] = {}
 
     @property
     def waited(self) -> int:
-        """Epochs without improvement in the state that was restored, 0 for a fresh run."""
+        """Number of epochs without improvement in the restored state, 0 for a fresh run."""
         return self._early.get("wait", 0)
 
     @property
@@ -53,30 +56,30 @@ class Checkpoint(keras.callbacks.Callback):
         return self.folder / "state.json"
 
     def restore(self, model: keras.Model) -> int:
-        """Loads the state into a model that is built and compiled.
+        """Loads the state into a built and compiled model.
 
         Returns:
-            The number of epochs already done, 0 for a fresh run.
+            The number of finished epochs, 0 for a fresh run.
 
         Raises:
             ValueError: if the state is damaged.
         """
         if not self._state.is_file():
             return 0
-        state = files.read_json(self._state, _is_state, self._remedy)
+        state = atomic_files.read_json(self._state, _is_state, self._remedy)
         self.history, self._best = state["history"], state["best"]
         model.optimizer.build(model.trainable_variables)
         self._load(model, state["best"])
         self._early = {**state["early_stopping"], "best_weights": model.get_weights()}
         self._load(model, state["latest"])
-        # Checkpoints of earlier versions do not have it.
+        # Checkpoints of earlier versions lack it.
         if "random" in state:
             self._restore_random(model, state["random"])
         return len(self.history)
 
     def _restore_random(self, model: keras.Model, states: list[list[int]]) -> None:
         generators = _random_states(model)
-        if [len(one) for one in states] != [one.shape[0] for one in generators]:
+        if [len(state) for state in states] != [generator.shape[0] for generator in generators]:
             raise ValueError(
                 f"{self._state} is damaged: it has the state of {len(states)} random generators, "
                 f"and the network has {len(generators)}. {self._remedy}"
@@ -99,20 +102,20 @@ class Checkpoint(keras.callbacks.Callback):
                 model.load_weights(path)
             else:
                 weights_file.load(model, path)
-        # What h5py, Keras, NumPy and zipfile raise on a file that is missing, cut off, damaged or
-        # another network's.
+        # h5py, Keras, NumPy and zipfile raise these on a file that is missing, cut off, damaged, or
+        # of another network.
         except (*_DAMAGE, OSError) as error:
             raise ValueError(f"{path} is damaged. {self._remedy}") from error
 
-    def on_train_begin(self, logs=None):
-        # Early stopping forgets everything when training begins; this runs after it.
+    def on_train_begin(self, logs: Values = None) -> None:
+        # Early stopping resets its state when training begins; this runs after it.
         for name, value in self._early.items():
             setattr(self.early_stopping, name, value)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Values = None) -> None:
         self._start = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Values = None) -> None:
         seconds = time.perf_counter() - self._start
         values = {name: float(value) for name, value in (logs or {}).items()}
         if not math.isfinite(values["loss"]):
@@ -121,10 +124,10 @@ class Checkpoint(keras.callbacks.Callback):
             )
         self.history.append({"epoch": epoch + 1, **values, "seconds": round(seconds, 3)})
         latest = f"epoch{epoch + 1:04d}.weights.npz"
-        files.write(self.folder / latest, lambda path: weights_file.save(self.model, path))
+        atomic_files.write(self.folder / latest, lambda path: weights_file.save(self.model, path))
         if self.early_stopping.best_epoch == epoch:
             self._best = latest
-        state = {
+        state: dict[str, Any] = {
             "latest": latest,
             "best": self._best,
             "early_stopping": {
@@ -133,29 +136,29 @@ class Checkpoint(keras.callbacks.Callback):
                 "wait": self.early_stopping.wait,
             },
             "random": [
-                keras.ops.convert_to_numpy(one).tolist() for one in _random_states(self.model)
+                keras.ops.convert_to_numpy(state).tolist() for state in _random_states(self.model)
             ],
             "history": self.history,
         }
-        files.write_json(self._state, state)
+        atomic_files.write_json(self._state, state)
         for path in self.folder.glob("epoch*.weights.*"):
             if path.name not in (latest, self._best):
                 path.unlink()
 
 
 def _random_states(model: keras.Model) -> list[keras.Variable]:
-    """The states of the model's random generators, e.g. of dropout, in the order of its layers.
+    """Returns the states of a model's random generators, e.g. of dropout, in the order of layers.
 
-    They are all that Keras counts among the variables and not among the weights, which alone are
-    saved. Only on PyTorch, Keras's own `Dropout` has none that is used, unless it is given a seed.
+    They are the variables that Keras does not count among the weights, and so does not save. On
+    PyTorch, the `Dropout` of Keras uses none unless it has a seed.
     """
-    weights = {id(one) for one in model.weights}
-    states = {id(one): one for one in model.variables if id(one) not in weights}
-    return list(states.values())  # a generator that layers share comes once
+    weights = {id(weight) for weight in model.weights}
+    states = {id(variable): variable for variable in model.variables if id(variable) not in weights}
+    return list(states.values())  # a generator that layers share occurs once
 
 
 def _is_state(content: Any) -> bool:
-    """Whether this is the content of a state.json, without what would only fail later."""
+    """Whether this is the content of a state.json that can be restored."""
     names = (content["latest"], content["best"])
     early, history = content["early_stopping"], content["history"]
     random = [number for state in content.get("random", []) for number in state]

@@ -1,4 +1,4 @@
-"""Batches dealt out to several devices: each computes a part, and the losses are those of one."""
+"""Batches split over several devices, with the losses that one device would compute."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ import keras
 
 from keras_gcnn.model_graph import all_layers
 from keras_gcnn.training.loop.devices import in_use
+from keras_gcnn.types import Tensor
 
 
 def check_batches(count: int, batch_size: int, train: int, validation: int) -> None:
-    """Checks that batches can be dealt out.
+    """Checks that batches can be split over devices.
 
     Args:
         count: int, number of devices.
-        batch_size: int, images of a batch.
+        batch_size: int, number of images in a batch.
         train: int, number of images to train on.
         validation: int, number of images to validate on.
 
     Raises:
-        ValueError: if they cannot be.
+        ValueError: if they cannot.
     """
     if batch_size % count:
-        near = max(count, batch_size - batch_size % count)
+        nearest = max(count, batch_size - batch_size % count)
         raise ValueError(
-            f"Batches are dealt out evenly to {count} devices, so training.batch_size has to be a "
-            f"multiple of {count}. It is {batch_size}: make it {near}."
+            f"Batches are split evenly over {count} devices, so training.batch_size has to be a "
+            f"multiple of {count}. It is {batch_size}: make it {nearest}."
         )
     if keras.backend.backend() != "tensorflow" or count == 1:
         return
@@ -38,7 +39,7 @@ def check_batches(count: int, batch_size: int, train: int, validation: int) -> N
         even = train - rest or max(count, train - train % count)
         raise ValueError(
             f"On TensorFlow every one of {count} devices needs images of each batch, and {few} for "
-            f"the last, too few for their even parts. Set data.subset to {even}, or change "
+            f"the last, too few for all devices. Set data.subset to {even}, or change "
             "training.batch_size."
         )
     if validation_batch_size(count, validation) is None:
@@ -49,7 +50,7 @@ def check_batches(count: int, batch_size: int, train: int, validation: int) -> N
 
 
 def validation_batch_size(count: int, validation: int) -> int | None:
-    """The largest batch size up to 256 that can be dealt out, or None if there is none.
+    """Returns the largest batch size up to 256 that can be split, or None if there is none.
 
     Args:
         count: int, number of devices.
@@ -57,13 +58,13 @@ def validation_batch_size(count: int, validation: int) -> int | None:
     """
     most = min(256, validation)
     sizes = range(most - most % count, 0, -count)
-    return next((one for one in sizes if _every_device_has_images(count, one, validation)), None)
+    return next((size for size in sizes if _every_device_has_images(count, size, validation)), None)
 
 
 def _every_device_has_images(count: int, batch_size: int, images: int) -> bool:
-    """Whether TensorFlow, which deals out by rounding up, leaves no device without a part.
+    """Whether no device is left without images, given that TensorFlow rounds parts up.
 
-    The first batch has to be even besides, since Keras takes the mean of its parts.
+    The first batch has to be even, since Keras takes the mean of its parts.
     """
     rest = images % batch_size
     part = -(-rest // count)
@@ -71,64 +72,70 @@ def _every_device_has_images(count: int, batch_size: int, images: int) -> bool:
 
 
 @contextmanager
-def dealt_out(model: keras.Model) -> Iterator[None]:
-    """Has a model that is trained in the context compute a part of each batch per device.
+def split_batches(model: keras.Model) -> Iterator[None]:
+    """Makes every device compute its part of each batch while a model is trained in the context.
 
-    Afterwards it is as it was, so that it can be saved for any number of devices.
+    Afterwards the model is as before, so that it can be saved for any number of devices.
 
     Args:
-        model: compiled, under `devices.several`.
+        model: compiled, inside `devices.distributed`.
     """
     with ExitStack() as stack:
         if in_use() > 1 and keras.backend.backend() == "jax":
             for name in ("train_step", "test_step"):
-                setattr(model, name, _on_parts(getattr(model, name)))
+                setattr(model, name, _split_step(getattr(model, name)))
                 stack.callback(delattr, model, name)
         elif in_use() > 1:
             for layer in all_layers(model):
                 if getattr(layer, "synchronized", None) is False:
-                    layer.synchronized = True  # on JAX statistics are over all devices anyway
+                    layer.synchronized = True  # on JAX, statistics are always over all devices
                     stack.callback(setattr, layer, "synchronized", False)
             model.compute_loss = _by_share(model.compute_loss)
             stack.callback(delattr, model, "compute_loss")
         yield
 
 
-def _on_parts(step: Callable) -> Callable:
-    """A step of JAX in which every device computes its part of a batch.
+def _split_step(step: Callable) -> Callable:
+    """Returns a step of JAX in which every device computes its part of a batch.
 
-    One that is uneven, which only the last of an epoch is, is computed by all of them.
+    An uneven batch, which only the last of an epoch can be, is computed whole by every device.
     """
     distribution = keras.distribution.distribution()
 
-    def deal(tensor: Any) -> Any:
+    def split(tensor: Any) -> Any:
         if tensor is None or tensor.shape[0] % distribution.device_mesh.devices.size:
             return tensor
         axes = [distribution.batch_dim_name] + [None] * (len(tensor.shape) - 1)
         layout = keras.distribution.TensorLayout(axes, distribution.device_mesh)
         return keras.distribution.distribute_tensor(tensor, layout)
 
-    def step_on_parts(state, data):
-        return step(state, keras.tree.map_structure(deal, data))
+    def split_step(state: Any, data: Any) -> Any:
+        return step(state, keras.tree.map_structure(split, data))
 
-    return step_on_parts
+    return split_step
 
 
 def _by_share(compute_loss: Callable) -> Callable:
-    """A loss of TensorFlow whose gradient counts by how much of the batch a replica has.
+    """Returns a loss of TensorFlow whose gradient is weighted by the replica's share of the batch.
 
-    Keras takes the mean over replicas, some of which may have less of the last batch.
-    The value itself stays, since Keras keeps its mean over images.
+    Keras takes the mean over replicas, although some may have fewer images of the last batch. The
+    value of the loss stays, since Keras already averages it over images.
     """
     import tensorflow as tf
 
-    def compute_loss_by_share(x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss_by_share(
+        x: Tensor = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Tensor:
         loss = compute_loss(x, y, y_pred, sample_weight, training=training)
         replica = tf.distribute.get_replica_context()
         if replica is None:  # Keras builds the model
             return loss
-        own = tf.cast(tf.shape(x)[0], loss.dtype)
-        share = own * replica.num_replicas_in_sync / replica.all_reduce("SUM", own)
+        images = tf.cast(tf.shape(x)[0], loss.dtype)
+        share = images * replica.num_replicas_in_sync / replica.all_reduce("SUM", images)
         return share * loss + tf.stop_gradient(loss - share * loss)
 
     return compute_loss_by_share

@@ -1,29 +1,31 @@
-"""Training on several devices of one machine, with the batches and the losses of one."""
+"""The devices of one machine: how many there are, and training distributed over them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import keras
 
 from keras_gcnn.backend.ops import replicas
+from keras_gcnn.types import Shape
 
 _FRESH = "Start a new process, and ask for the devices before anything else is computed in it."
 
 
 def prepare(count: int) -> None:
-    """Makes sure that there are so many devices, before a backend has begun to compute.
+    """Makes sure that there are enough devices, before a backend has begun to compute.
 
-    Without an accelerator the CPU counts as so many devices, so that everything can be tried.
+    Without an accelerator the CPU counts as `count` devices, so that everything can be tried.
 
     Args:
         count: int, number of devices.
 
     Raises:
-        ValueError: if it is no such number, there are fewer accelerators, the backend cannot
-            train on several, or it has begun to compute on a CPU that counts as one.
+        ValueError: if it is no positive integer, there are fewer accelerators, the backend cannot
+            train on several, or it has begun to compute with the CPU as one device.
     """
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ValueError(f"devices={count!r} (--devices) has to be a positive integer.")
@@ -32,15 +34,15 @@ def prepare(count: int) -> None:
     backend = keras.backend.backend()
     if backend == "torch":
         raise ValueError(
-            f"devices={count}: Keras trains on one device on PyTorch. Use the backend jax or "
-            "tensorflow (--backend), leave devices out, or train a network per device, e.g. one "
-            "with --networks in each of several processes."
+            f"devices={count}: on PyTorch, Keras trains on one device. Use the backend jax or "
+            "tensorflow (--backend), leave devices out, or train one network per device, in "
+            "several processes with --networks."
         )
     available = {"jax": _jax_devices, "tensorflow": _tensorflow_devices}[backend](count)
     if available < count:
         raise ValueError(
-            f"devices={count}, but {backend} sees {available} on this machine. Ask for so many at "
-            "most, or make more of them visible (CUDA_VISIBLE_DEVICES)."
+            f"devices={count}, but {backend} sees {available} on this machine. Ask for at most "
+            f"{available}, or make more of them visible (CUDA_VISIBLE_DEVICES)."
         )
 
 
@@ -48,8 +50,8 @@ def _jax_devices(count: int) -> int:
     import jax
 
     try:
-        jax.config.update("jax_num_cpu_devices", count)  # of no effect where there is a GPU
-    except RuntimeError:  # it has begun to compute
+        jax.config.update("jax_num_cpu_devices", count)  # has no effect where there is a GPU
+    except RuntimeError:  # JAX has begun to compute
         if jax.default_backend() == "cpu" and jax.device_count() < count:
             raise ValueError(f"devices={count}, but JAX runs on one CPU. {_FRESH}") from None
     return jax.device_count()
@@ -71,33 +73,33 @@ def _tensorflow_devices(count: int) -> int:
     return len(tf.config.list_logical_devices("CPU"))
 
 
-def _cpu():
+def _cpu() -> Any:
     import tensorflow as tf
 
     return tf.config.list_physical_devices("CPU")[0]
 
 
-class _Whole(keras.distribution.DataParallel):
-    """Gives every device the whole batch, of which a step then takes what is the device's own.
+class _WholeBatches(keras.distribution.DataParallel):
+    """Gives every device the whole batch, from which each step then takes the device's part.
 
-    Keras itself deals out all batches of an epoch like the first of them, and so cannot do it with
-    a last one that is uneven.
+    Keras itself would split all batches of an epoch like the first one, which fails for a last
+    batch that cannot be split evenly.
     """
 
-    def get_data_layout(self, data_shape):
+    def get_data_layout(self, data_shape: Shape) -> keras.distribution.TensorLayout:
         return keras.distribution.TensorLayout([None] * len(data_shape), self.device_mesh)
 
 
 @contextmanager
-def several(count: int) -> Iterator[None]:
-    """Distributes what is built and trained in the context over so many devices."""
+def distributed(count: int) -> Iterator[None]:
+    """Distributes networks that are built and trained in the context over `count` devices."""
     if count == 1:
         yield
     elif keras.backend.backend() == "jax":
         import jax
 
-        names = [f"{one.platform}:{one.id}" for one in jax.devices()[:count]]
-        keras.distribution.set_distribution(_Whole(devices=names, auto_shard_dataset=False))
+        names = [f"{device.platform}:{device.id}" for device in jax.devices()[:count]]
+        keras.distribution.set_distribution(_WholeBatches(devices=names, auto_shard_dataset=False))
         try:
             yield
         finally:
@@ -108,20 +110,20 @@ def several(count: int) -> Iterator[None]:
 
 
 @cache
-def _replicated(count: int):
-    """The one strategy for so many devices.
+def _replicated(count: int) -> Any:
+    """Returns the only strategy for `count` devices.
 
-    Another would number its sums over devices as the first one did, whose sizes TensorFlow
-    remembers; of another network they have others.
+    A second one would number its sums over devices from the start again. TensorFlow remembers the
+    sizes of the sums by their number, and another network has other sizes.
     """
     import tensorflow as tf
 
-    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
-    return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(count)])
+    device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    return tf.distribute.MirroredStrategy([f"{device}:{index}" for index in range(count)])
 
 
 def in_use() -> int:
-    """Number of devices that a model which is trained now is distributed over."""
+    """Returns over how many devices a model is distributed that is built or trained now."""
     if keras.backend.backend() == "jax":
         distribution = keras.distribution.distribution()
         return 1 if distribution is None else int(distribution.device_mesh.devices.size)

@@ -8,10 +8,14 @@ import keras
 from rich.console import Console
 
 from keras_gcnn.data import Dataset
-from keras_gcnn.training import atomic_files as files
+from keras_gcnn.training import atomic_files
 from keras_gcnn.training.loop.callbacks import Logs, ProgressBar, Shuffle
 from keras_gcnn.training.loop.checkpoint import Checkpoint
-from keras_gcnn.training.loop.data_parallel import check_batches, dealt_out, validation_batch_size
+from keras_gcnn.training.loop.data_parallel import (
+    check_batches,
+    split_batches,
+    validation_batch_size,
+)
 from keras_gcnn.training.loop.devices import in_use
 from keras_gcnn.training.loop.interrupt import interruptible
 from keras_gcnn.training.recipes.tables import TrainingTable
@@ -20,7 +24,7 @@ from keras_gcnn.training.tasks.task import Task
 
 
 def _optimizer(settings: TrainingTable, steps: int) -> keras.optimizers.Optimizer:
-    """The optimizer of a recipe; `steps` is the number of batches of an epoch."""
+    """Returns the optimizer of a recipe, given the number of batches in an epoch."""
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         schedule = keras.optimizers.schedules.CosineDecay(rate, settings.epochs * steps)
@@ -40,7 +44,7 @@ def check(dataset: Dataset, settings: TrainingTable) -> None:
 
     Raises:
         ValueError: for an unknown optimizer, an empty validation split, or batches that cannot be
-            dealt out to the devices.
+            split over the devices.
     """
     if not len(dataset.validation):
         raise ValueError(
@@ -65,21 +69,21 @@ def fit(
 ) -> list[dict[str, float]]:
     """Trains a network with early stopping, and leaves it with its best or last weights.
 
-    After every epoch the state is on disk; calling this again with a fresh model and the same
-    arguments goes on from there and sees the same batches in the same order.
+    After every epoch the state is on disk. A second call with a fresh model and the same arguments
+    goes on from there, with the same batches in the same order.
 
     Args:
         model: built; from images to logits, or an autoencoder.
         dataset: with a validation split.
         settings: `[training]` of a recipe.
-        folder: for `history.csv`, the TensorBoard logs in `logs/` and the state in `checkpoint/`.
+        folder: for `history.csv`, the TensorBoard logs in `logs/`, the state in `checkpoint/`.
         seed: int, for the order of the batches.
-        task: what it is trained for; None for classification.
-        label: what the progress bar calls the run.
+        task: what the network is trained for; None for classification.
+        label: name of the network in the progress bar.
         console: where progress is shown; None for silence.
 
     Returns:
-        The history, one dict an epoch.
+        The history: one dict per epoch.
 
     Raises:
         ValueError: for an unknown optimizer, an empty validation split, or a damaged state.
@@ -110,22 +114,22 @@ def fit(
         callbacks.append(bar)
         if done:
             console.print(f"{label}: going on after epoch {done}", markup=False, emoji=False)
-    # A run killed after its last epoch only has the weights that are kept put back.
-    over = checkpoint.waited >= settings.patience
+    # A run that was killed after its last epoch only gets the kept weights back.
+    finished = checkpoint.waited >= settings.patience
     try:
-        with interruptible() as interrupt, dealt_out(model):
+        with interruptible() as interrupt, split_batches(model):
             model.fit(
                 batches,
-                shuffle=False,  # the batches are in their order; Keras would draw another
+                shuffle=False,  # the batches have their order; Keras would draw another
                 validation_data=task.validation(dataset.validation, settings, seed),
                 validation_batch_size=validation_batch_size(in_use(), len(dataset.validation)),
                 initial_epoch=done,
-                epochs=done if over else settings.epochs,
+                epochs=done if finished else settings.epochs,
                 callbacks=[*callbacks, interrupt],
                 verbose=0,
             )
     finally:
         if bar is not None:
             bar.stop()
-    files.write_csv(csv, checkpoint.history)  # a kill may have come between the state and the file
+    atomic_files.write_csv(csv, checkpoint.history)  # a kill may have left it behind the state
     return checkpoint.history

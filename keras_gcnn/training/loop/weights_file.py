@@ -1,6 +1,6 @@
-"""The weights of a network and the state of its optimizer in one file of arrays.
+"""The weights of a network and the state of its optimizer, in one NumPy file.
 
-Keras writes weights by HDF5, whose library crashes the process when the disk is full. These files
+Keras writes weights as HDF5, whose library crashes the process when the disk is full. These files
 are made in memory and written at once.
 """
 
@@ -23,9 +23,9 @@ def save(model: keras.Model, path: Path) -> None:
     Raises:
         OSError: if there is no space.
     """
-    arrays = [keras.ops.convert_to_numpy(one) for one in _variables(model)]
-    # NumPy's files have no bfloat16, of which every value is a float32 too.
-    arrays = [one.astype("float32") if one.dtype.kind == "V" else one for one in arrays]
+    arrays = [keras.ops.convert_to_numpy(variable) for variable in _variables(model)]
+    # NumPy cannot store bfloat16; float32 holds all its values.
+    arrays = [array.astype("float32") if array.dtype.kind == "V" else array for array in arrays]
     content = io.BytesIO()
     np.savez(content, *arrays)
     path.write_bytes(content.getbuffer())
@@ -35,14 +35,14 @@ def load(model: keras.Model, path: Path) -> None:
     """Loads what `save` wrote into a compiled model whose optimizer is built.
 
     Raises:
-        EOFError, OSError, ValueError, zipfile.BadZipFile: if the file is missing, damaged, or of
-            another network.
+        EOFError, OSError, ValueError, zipfile.BadZipFile: if the file is missing or damaged, or
+            belongs to another network.
     """
     variables = _variables(model)
     with np.load(path) as stored:
         arrays = [stored[name] for name in stored.files]
-    shapes = [tuple(one.shape) for one in variables]
-    if [one.shape for one in arrays] != shapes:
+    shapes = [tuple(variable.shape) for variable in variables]
+    if [array.shape for array in arrays] != shapes:
         raise ValueError(f"{path} holds arrays of other shapes than the network has.")
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

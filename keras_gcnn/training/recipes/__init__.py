@@ -1,1 +1,1 @@
-"""Recipes: what a TOML file of networks to train may say, and how it is read."""
+"""Recipes: TOML files of networks to train, their schema, and how they are read."""

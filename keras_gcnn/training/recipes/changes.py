@@ -1,8 +1,7 @@
-"""What may change in the recipe of a run that has begun: it may grow, and be measured otherwise.
+"""What may change in the recipe of a run that has begun: it may grow, and be measured differently.
 
-What was not begun may change in any way.
-
-Here a recipe is the content of a run's recipe.json: all keys of the recipe, and the backend.
+Networks of which nothing was trained may change in any way. In this file a recipe is the content of
+the run's recipe.json: all keys of the recipe, and the backend.
 """
 
 from __future__ import annotations
@@ -15,16 +14,17 @@ from typing import Any
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import NAME
 
-_OWN = ("epochs", "optimizer", "learning_rate", "optimizer_arguments")  # a network may have
+# Settings of [training] that a network may override.
+_OVERRIDABLE = ("epochs", "optimizer", "learning_rate", "optimizer_arguments")
 _FREE = ("title", "evaluation", "latent")
-_COMPARED_BELOW = ("seeds", "models", "training")
+_COMPARED_BY_NETWORK = ("seeds", "models", "training")
 
 
 def network_names(content: dict[str, Any]) -> list[tuple[str, int]]:
-    """Names and seeds of a run's networks; no name leads out of the run's folder.
+    """Returns names and seeds of a run's networks; no name leads out of the run's folder.
 
     Raises:
-        AttributeError, LookupError, TypeError, ValueError: if the content is no recipe's.
+        AttributeError, LookupError, TypeError, ValueError: if the content is not a recipe.
     """
     models = content["models"]
     if not all(re.fullmatch(NAME, model["name"]) for model in models):
@@ -39,32 +39,32 @@ def network_names(content: dict[str, Any]) -> list[tuple[str, int]]:
 def find_changes(
     old: dict[str, Any], new: dict[str, Any], begun: Collection[tuple[str, int]]
 ) -> list[str]:
-    """Describes every change from one recipe to another that a run cannot follow.
+    """Describes every change between two recipes with which a run cannot go on.
 
-    A run follows further networks, further seeds, another title, and another `[evaluation]` or
-    `[latent]`; and any change of networks and seeds of which nothing was trained.
+    A run can go on with further networks, further seeds, another title, another `[evaluation]` or
+    `[latent]`, and any change of networks and seeds of which nothing was trained.
 
     Args:
         old: the recipe of the run.
         new: the recipe with which it should go on.
-        begun: names and seeds of the run's networks that were trained, or begun.
+        begun: names and seeds of the networks whose training was begun or finished.
 
     Returns:
-        One text per change; none if the run can go on.
+        A list with a text per change, empty if the run can go on.
     """
     if not begun:
         return []
-    try:  # keys that are newer than the file get their defaults
+    try:  # keys newer than the file get their defaults
         filled = Recipe.model_validate(old).model_dump(mode="json")
     except ValueError:
         return ["its recipe was written by another version of keras_gcnn"]
     changes = []
-    for key in filled.keys() - {*_FREE, *_COMPARED_BELOW}:
+    for key in filled.keys() - {*_FREE, *_COMPARED_BY_NETWORK}:
         changes += _differences(key, filled[key], new[key])
-    # What each network gets is compared instead of what is written for all.
-    own = dict.fromkeys(_OWN)
-    shared, now = ({**one["training"], **own} for one in (filled, new))
-    changes += _differences("training", shared, now)
+    # Settings that a network may override are compared network by network.
+    blank = dict.fromkeys(_OVERRIDABLE)
+    before, after = ({**recipe["training"], **blank} for recipe in (filled, new))
+    changes += _differences("training", before, after)
     models = {model["name"]: model for model in _as_trained(new)}
     names = {name for name, _ in begun}
     for model in _as_trained(filled):
@@ -72,20 +72,20 @@ def find_changes(
         if name in names & models.keys():
             for key in model.keys() - {"seeds"}:
                 changes += _differences(f"{key} of {name}", model[key], models[name][key])
-    kept = network_names(new)
+    remaining = network_names(new)
     changes += [
-        f"{name} with seed {seed} is gone" for name, seed in begun if (name, seed) not in kept
+        f"{name} with seed {seed} is gone" for name, seed in begun if (name, seed) not in remaining
     ]
     return sorted(changes)
 
 
 def _as_trained(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """The networks of a recipe, with the epochs, the optimizer and so on that they get."""
+    """Returns the networks of a recipe with the settings that they are trained with."""
     recipe = Recipe.model_validate(content)
     networks = []
-    for one, model in zip(content["models"], recipe.models, strict=True):
+    for table, model in zip(content["models"], recipe.models, strict=True):
         training = recipe.training_of(model)
-        networks.append({**one, **{key: getattr(training, key) for key in _OWN}})
+        networks.append({**table, **{key: getattr(training, key) for key in _OVERRIDABLE}})
     return networks
 
 
@@ -94,6 +94,9 @@ def _differences(key: str, old: Any, new: Any) -> list[str]:
         return []
     if isinstance(old, dict) and isinstance(new, dict):
         names = sorted(old.keys() | new.keys())
-        found = [_differences(f"{key}.{name}", old.get(name), new.get(name)) for name in names]
-        return [one for ones in found for one in ones]
+        return [
+            change
+            for name in names
+            for change in _differences(f"{key}.{name}", old.get(name), new.get(name))
+        ]
     return [f"{key} was {json.dumps(old)} and is {json.dumps(new)}"]

@@ -1,4 +1,4 @@
-"""Recipes as files: found by name or path, read as TOML, checked key by key."""
+"""Finds recipes by name or path, reads them as TOML, and checks them key by key."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from keras_gcnn.training import user_files
 from keras_gcnn.training.recipes.tables import Table
 
 _MOST_PROBLEMS = 30  # that a message names
-_Kind = TypeVar("_Kind", bound=Table)
+_Schema = TypeVar("_Schema", bound=Table)
 
 
 def folder(installed: str, checkout: str) -> Path:
-    """Where recipes are: inside an installed package, or beside the package in a checkout."""
+    """Returns where recipes are: inside an installed package, or beside it in a checkout."""
     package = Path(str(files("keras_gcnn")))
     inside = package / installed
     return inside if inside.is_dir() else package.parent / checkout
 
 
 def names(where: Path) -> tuple[str, ...]:
-    """Names of the recipes in a folder."""
+    """Returns the names of the recipes in a folder."""
     return tuple(sorted(path.stem for path in where.glob("*.toml")))
 
 
 def find(recipe: str | Path, where: Path) -> Path:
-    """Path of a recipe, given by its name or path.
+    """Returns the path of a recipe, given its name or path.
 
     Raises:
         TypeError: if it is neither a string nor a path.
@@ -47,7 +47,7 @@ def find(recipe: str | Path, where: Path) -> Path:
         try:
             if path.is_file():
                 return path
-        except OSError:  # a name that no file system takes
+        except OSError:  # no file system takes such a name
             pass
     close = difflib.get_close_matches(str(recipe), names(where), n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -59,12 +59,12 @@ def find(recipe: str | Path, where: Path) -> Path:
 
 
 def read(path: Path, overrides: dict[str, Any]) -> dict[str, Any]:
-    """Content of a TOML file.
+    """Returns the content of a TOML file.
 
     Args:
         path: of the file.
-        overrides: values to use instead of the file's, by dotted key with two underscores for the
-            dot; None leaves the file's.
+        overrides: values to use instead of those in the file, by dotted key with two underscores
+            for the dot; None keeps the value of the file.
 
     Raises:
         ValueError: if the file is no TOML, is too large, or is nested too deep.
@@ -73,7 +73,7 @@ def read(path: Path, overrides: dict[str, Any]) -> dict[str, Any]:
         text = user_files.read_text(path, user_files.MOST_TOML)
         user_files.check_toml_depth(text)
         content = tomllib.loads(text)
-    except ValueError as error:  # of TOML, of UTF-8, or of a number with thousands of digits
+    except ValueError as error:  # wrong TOML or UTF-8, or a number with thousands of digits
         raise ValueError(f"{path} is no TOML file: {error}") from None
     for key, value in overrides.items():
         if value is not None:
@@ -81,29 +81,35 @@ def read(path: Path, overrides: dict[str, Any]) -> dict[str, Any]:
             table = content
             for name in tables:
                 table = table.setdefault(name, {}) if isinstance(table, dict) else table
-            if isinstance(table, dict):  # what is not is reported when it is checked
+            if isinstance(table, dict):  # `check` reports what should be a table and is not
                 table[last] = value
     return content
 
 
 def check(
-    kind: type[_Kind], content: dict[str, Any], path: Path, context: dict[str, Any] | None = None
-) -> _Kind:
-    """Makes a recipe of what was read.
+    schema: type[_Schema],
+    content: dict[str, Any],
+    path: Path,
+    context: dict[str, Any] | None = None,
+) -> _Schema:
+    """Makes a recipe of the content of a file.
 
     Args:
-        kind: of recipe.
+        schema: of the recipe.
         content: from `read`.
         path: of the file, for messages.
-        context: for the checks of the recipe.
+        context: passed to the validators of the recipe.
+
+    Returns:
+        The recipe.
 
     Raises:
         ValueError: if keys are wrong or unknown; the message names every such key.
     """
     try:
-        return kind.model_validate(content, context=context)
+        return schema.model_validate(content, context=context)
     except ValidationError as error:
-        raise ValueError(_explain(error, kind, path)) from None
+        raise ValueError(_explain(error, schema, path)) from None
 
 
 def _short(text: str) -> str:
@@ -111,7 +117,7 @@ def _short(text: str) -> str:
 
 
 def _as_written(value: Any) -> str:
-    """A value as it stands in a TOML file."""
+    """Returns a value as it would be written in a TOML file."""
     if isinstance(value, float):
         return repr(value)
     try:
@@ -120,38 +126,43 @@ def _as_written(value: Any) -> str:
         return "a number with thousands of digits"
 
 
-def _table_at(kind: type[Table], keys: tuple[str | int, ...]) -> type[Table]:
-    """The table of a recipe in which an unknown key stands."""
+def _table_at(schema: type[Table], keys: tuple[str | int, ...]) -> type[Table]:
+    """Returns the schema of the table to which keys lead."""
     for key in keys:
         if isinstance(key, str):
-            annotation = kind.model_fields[key].annotation
-            # A table itself, one that may be missing, or a list of tables.
-            kinds = (annotation, *typing.get_args(annotation))
-            kind = next(one for one in kinds if isinstance(one, type) and issubclass(one, Table))
-    return kind
+            annotation = schema.model_fields[key].annotation
+            # A table, an optional table, or a list of tables.
+            types = (annotation, *typing.get_args(annotation))
+            schema = next(
+                candidate
+                for candidate in types
+                if isinstance(candidate, type) and issubclass(candidate, Table)
+            )
+    return schema
 
 
-def _explain(error: ValidationError, kind: type[Table], path: Path) -> str:
+def _explain(error: ValidationError, schema: type[Table], path: Path) -> str:
+    """Returns a message with a line for every wrong key."""
     lines = []
     errors = error.errors()
-    for one in errors:
-        if one["type"] == "too_short" and any(
-            len(other["loc"]) > len(one["loc"]) and other["loc"][: len(one["loc"])] == one["loc"]
+    for problem in errors:
+        place = problem["loc"]
+        if problem["type"] == "too_short" and any(
+            len(other["loc"]) > len(place) and other["loc"][: len(place)] == place
             for other in errors
         ):
             continue  # pydantic does not count the wrong items, which are reported anyway
-        key = ".".join(str(part) for part in one["loc"]) or "the recipe"
-        if one["type"] == "extra_forbidden":
-            allowed = _table_at(kind, one["loc"][:-1]).model_fields
+        key = ".".join(str(part) for part in place) or "the recipe"
+        if problem["type"] == "extra_forbidden":
+            allowed = _table_at(schema, place[:-1]).model_fields
             lines.append(f"{key}: unknown key; allowed are {', '.join(allowed)}")
         else:
-            message = one["msg"].removeprefix("Value error, ")
+            message = problem["msg"].removeprefix("Value error, ")
             message = message.replace("tuple", "list").replace("Tuple", "List")
-            # A key that is missing, and the recipe itself, were not given as one value.
-            given = one["type"] != "missing" and one["loc"]
-            lines.append(
-                f"{key}: {message}" + (f" (given: {_as_written(one['input'])})" if given else "")
-            )
+            # A missing key and the recipe as a whole have no value to show.
+            has_value = problem["type"] != "missing" and place
+            given = f" (given: {_as_written(problem['input'])})" if has_value else ""
+            lines.append(f"{key}: {message}{given}")
     if len(lines) > _MOST_PROBLEMS:
         lines = [*lines[:_MOST_PROBLEMS], f"and {len(lines) - _MOST_PROBLEMS:,} more"]
     return f"{path} is no valid recipe:\n  " + "\n  ".join(lines)

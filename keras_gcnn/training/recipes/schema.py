@@ -1,4 +1,4 @@
-"""Recipes: what is trained on what, as TOML files that are checked key by key."""
+"""The schema of recipes: which networks are trained on which data, and how."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, model_validator
 
-from keras_gcnn.training.recipes import loading as recipe_file
+from keras_gcnn.training.backend import Backend
+from keras_gcnn.training.recipes import loading
 from keras_gcnn.training.recipes.tables import (
-    Backend,
     DataTable,
     EvaluationTable,
     LatentTable,
@@ -30,27 +30,27 @@ class Recipe(Table):
     data: DataTable = DataTable()
     training: TrainingTable = TrainingTable()
     evaluation: EvaluationTable = EvaluationTable()
-    latent: LatentTable | None = None  # instead of [evaluation], where autoencoders are trained
+    latent: LatentTable | None = None  # for autoencoders, instead of [evaluation]
     models: tuple[ModelTable, ...] = Field(min_length=1, strict=False)
 
     def training_of(self, model: ModelTable) -> TrainingTable:
-        """How a network is trained: `[training]`, with what the network has of its own."""
+        """Returns `[training]` as overridden by the settings of a network."""
         shared = self.training
-        own = {
+        overrides = {
             "epochs": min(shared.epochs, model.epochs or shared.epochs),
             "optimizer": model.optimizer or shared.optimizer,
             "learning_rate": model.learning_rate or shared.learning_rate,
             "optimizer_arguments": {**shared.optimizer_arguments, **model.optimizer_arguments},
         }
-        return shared.model_copy(update=own)
+        return shared.model_copy(update=overrides)
 
     def seeds_of(self, model: ModelTable) -> tuple[int, ...]:
-        """The seeds with which a network is trained."""
+        """Returns the seeds with which a network is trained."""
         return model.seeds or self.seeds
 
     @property
     def networks(self) -> tuple[tuple[ModelTable, int], ...]:
-        """Every network with every seed of its own: all of one seed, then all of the next."""
+        """Every network with each of its seeds: all networks with one seed, then with the next."""
         seeds = dict.fromkeys(seed for model in self.models for seed in self.seeds_of(model))
         return tuple(
             (model, seed) for seed in seeds for model in self.models if seed in self.seeds_of(model)
@@ -58,7 +58,7 @@ class Recipe(Table):
 
     @model_validator(mode="after")
     def _epochs_fit(self, info: ValidationInfo) -> Recipe:
-        # Of a TOML file only, before its epochs are overridden: fewer epochs hold for all networks.
+        # The limit is that of the file: fewer epochs given as an override hold for all networks.
         most = max(self.training.epochs, (info.context or {}).get("epochs", math.inf))
         for model in self.models:
             if (model.epochs or 0) > most:
@@ -77,7 +77,7 @@ class Recipe(Table):
                 raise ValueError("autoencoders, by [latent], have no accuracy to monitor")
             if self.training.straighten and (self.training.rotate or self.training.binarize):
                 raise ValueError(
-                    "training.straighten turns the images itself and needs them in grey: leave "
+                    "training.straighten rotates the images itself and needs grey images: leave "
                     "rotate and binarize out"
                 )
             return self
@@ -95,17 +95,17 @@ class Recipe(Table):
 
 
 def _folder() -> Path:
-    return recipe_file.folder("recipes", "zoo/recipes")
+    return loading.folder("recipes", "zoo/recipes")
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Names of the recipes that come with the library."""
-    return recipe_file.names(_folder())
+    """Returns the names of the recipes that come with the library."""
+    return loading.names(_folder())
 
 
 def find_recipe(recipe: str | Path) -> Path:
-    """Path of a recipe, given by its name or path; errors as in `load_recipe`."""
-    return recipe_file.find(recipe, _folder())
+    """Returns the path of a recipe, given its name or path; errors as in `load_recipe`."""
+    return loading.find(recipe, _folder())
 
 
 def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
@@ -131,10 +131,10 @@ def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
     2
     """
     path = find_recipe(recipe)
-    # As it stands in the file, for networks whose epochs are to be within it.
-    written = recipe_file.read(path, {}).get("training")
-    epochs = written.get("epochs") if isinstance(written, dict) else None
-    if not isinstance(epochs, int):  # it has the default, or is reported below
+    # The limit in the file, by which the epochs of single networks are checked.
+    training = loading.read(path, {}).get("training")
+    epochs = training.get("epochs") if isinstance(training, dict) else None
+    if not isinstance(epochs, int):  # it is the default, or is rejected below
         epochs = TrainingTable().epochs
-    content = recipe_file.read(path, overrides)
-    return recipe_file.check(Recipe, content, path, {"epochs": epochs})
+    content = loading.read(path, overrides)
+    return loading.check(Recipe, content, path, {"epochs": epochs})

@@ -1,4 +1,4 @@
-"""Which networks of a recipe, with which of its seeds, are trained in a call."""
+"""Selects the networks and seeds of a recipe that a call trains."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from keras_gcnn.training.recipes.schema import Recipe
 def choose(
     recipe: Recipe, networks: Collection[str] | None, seeds: Collection[int] | None
 ) -> list[tuple[str, int]]:
-    """Names and seeds of the networks to train, in the order of training.
+    """Returns names and seeds of the networks to train, in the order of training.
 
     Args:
-        recipe: what may be trained.
+        recipe: with all networks.
         networks: names of networks; None for all.
         seeds: seeds; None for all.
 
@@ -30,31 +30,31 @@ def choose(
         if (networks is None or name in networks) and (seeds is None or seed in seeds)
     ]
     if not chosen:
-        having = "; ".join(
+        available = "; ".join(
             f"{table.name} with {', '.join(map(str, recipe.seeds_of(table)))}"
             for table in recipe.models
         )
         raise ValueError(
             f"networks={networks!r} and seeds={seeds!r} leave nothing to train. The recipe has "
-            f"these networks with these seeds: {having}."
+            f"these networks with these seeds: {available}."
         )
     return chosen
 
 
-def _check(what: str, asked: Any, known: list[Any], option: str) -> None:
-    if asked is None:
+def _check(argument: str, given: Any, known: list[Any], option: str) -> None:
+    if given is None:
         return
-    # A lone string is a collection too, of letters.
-    if isinstance(asked, str) or not isinstance(asked, Collection):
+    # A string is a collection too, of letters.
+    if isinstance(given, str) or not isinstance(given, Collection):
         raise ValueError(
-            f"{what}={asked!r}: expected a list, with some of {', '.join(map(str, known))}, e.g. "
-            f"{what}={known[:1]!r}."
+            f"{argument}={given!r}: expected a list of some of {', '.join(map(str, known))}, e.g. "
+            f"{argument}={known[:1]!r}."
         )
-    unknown = [one for one in asked if one not in known]
+    unknown = [value for value in given if value not in known]
     if unknown:
-        every = " ".join(f"{option} {one}" for one in known[:2])
+        names = ", ".join(map(str, known))
+        example = " ".join(f"{option} {value}" for value in known[:2])
         raise ValueError(
-            f"{what}={asked!r}: the recipe has no {', '.join(map(repr, unknown))}. Give some of "
-            f"{', '.join(map(str, known))}; on the command line, each with an option of its own: "
-            f"{every}."
+            f"{argument}={given!r}: the recipe has no {', '.join(map(repr, unknown))}. Give some "
+            f"of {names}; on the command line, repeat the option: {example}."
         )

@@ -1,4 +1,4 @@
-"""The tables of a recipe, each key checked by itself."""
+"""The tables of a recipe; here each key is checked by itself."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ from pydantic import (
     model_validator,
 )
 
+from keras_gcnn import groups
 from keras_gcnn.former_names import update_table
 
-Backend = Literal["tensorflow", "jax", "torch"]
-NAME = r"^[\w.+-]+$"  # of a network, which names a folder
+NAME = r"^[\w.+-]+$"  # of a network, after which a folder is named
+STEERABLE = "so2"  # the group of all rotations
+MOST_EPOCHS = 100_000  # a longer history could not be read again (see user_files.MOST_DATA)
 
 
 def _check_finite(value: Any) -> Any:
-    """Rejects inf and nan at any depth; a run's recipe.json could not be compared with them."""
-    for one in value.values() if isinstance(value, dict) else value:
-        if isinstance(one, dict | list | tuple):
-            _check_finite(one)
-        elif isinstance(one, float) and not math.isfinite(one):
+    """Rejects inf and nan at any depth: with nan, no two recipes would be equal."""
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict | list | tuple):
+            _check_finite(item)
+        elif isinstance(item, float) and not math.isfinite(item):
             raise ValueError("Numbers should be finite")
     return value
 
 
 def _check_differ(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(seeds)) < len(seeds):
-        raise ValueError("Seeds should differ, since each has its folder")
+        raise ValueError("Seeds should differ, since each has its own folder")
     return seeds
 
 
-# As large as NumPy and Keras allow.
+# The largest seeds that NumPy and Keras take.
 Seeds = Annotated[
     tuple[Annotated[int, Field(ge=0, lt=2**32)], ...],
     Field(min_length=1),
@@ -45,18 +47,35 @@ Seeds = Annotated[
 Arguments = Annotated[dict[str, Any], AfterValidator(_check_finite)]
 
 
-def _has_no_rate(value: dict[str, Any]) -> dict[str, Any]:
-    if "learning_rate" in value:  # which would not be heeded
+def _check_no_rate(value: dict[str, Any]) -> dict[str, Any]:
+    if "learning_rate" in value:  # it would be ignored
         raise ValueError("Set training.learning_rate instead of learning_rate in here")
     return value
 
 
-OptimizerArguments = Annotated[Arguments, AfterValidator(_has_no_rate)]
+def check_group(name: str) -> None:
+    """Checks the name of a group; this takes no time, before Keras and data are loaded.
+
+    Raises:
+        ValueError: if no builder knows such a group.
+    """
+    if name.lower() != STEERABLE:
+        try:
+            groups.get(name)
+        except ValueError:
+            raise ValueError(
+                f"Unknown group {name!r}. Choose one of {', '.join(groups.names())}, or "
+                f"{STEERABLE} for an autoencoder; your own groups have to be registered with "
+                "keras_gcnn.groups.register first"
+            ) from None
+
+
+OptimizerArguments = Annotated[Arguments, AfterValidator(_check_no_rate)]
 
 
 class Table(BaseModel):
-    # Strict: what a user wrote is used as it is, or rejected; no "3" becomes 3, no true 1. Only
-    # TOML's lists become tuples, where a field says so.
+    # Strict: a value is used as written, or rejected; "3" does not become 3, nor true 1. Only lists
+    # become tuples, in fields with strict=False.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -72,7 +91,7 @@ class DataTable(Table):
     @field_validator("validation", mode="before")
     @classmethod
     def _is_share_or_number(cls, value: Any) -> Any:
-        # As one check: of a union, pydantic would report every member.
+        # One check for both types: for a union, pydantic would report one error per member.
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if number and value > 0 and (isinstance(value, int) or value < 1):
             return value
@@ -85,7 +104,7 @@ class DataTable(Table):
 class TrainingTable(Table):
     """`[training]`: how every network is trained."""
 
-    epochs: int = Field(30, gt=0)
+    epochs: int = Field(30, gt=0, le=MOST_EPOCHS)
     patience: int = Field(5, gt=0)
     monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
     batch_size: int = Field(64, gt=0)
@@ -93,42 +112,42 @@ class TrainingTable(Table):
     learning_rate: float = Field(1e-3, gt=0)
     schedule: Literal["constant", "cosine"] = "constant"  # cosine: to zero at the last epoch
     optimizer_arguments: OptimizerArguments = {}
-    # Whose weights are kept: those of the epoch that the monitor says, or of the last one, which
-    # are better after a cosine schedule if there are too few validation images to choose by.
+    # The weights that are kept: of the best epoch by the monitor, or of the last epoch, which are
+    # better after a cosine schedule if there are too few validation images to choose by.
     keep: Literal["best", "last"] = "best"
-    rotate: bool = False  # every training image by a random angle, anew in every epoch
-    # Every pixel black or white, its value being the chance: of training images anew in every
-    # epoch, of others once. For autoencoders.
+    rotate: bool = False  # rotate every training image by a random angle, anew in every epoch
+    # Make every pixel black or white, with its value as the probability of white: anew in every
+    # epoch in training images, once in other images. For autoencoders.
     binarize: bool = False
-    # Images turned anew in every epoch go in, and as they were they are to be drawn: for
-    # autoencoders, whose latent vectors are then trained not to tell the angle.
+    # The input is the training image rotated anew in every epoch, and the target the upright image.
+    # For autoencoders, whose latent vectors then learn to ignore the angle.
     straighten: bool = False
 
 
 class EvaluationTable(Table):
-    """`[evaluation]`: the columns of the table and the pictures."""
+    """`[evaluation]`: the columns of the table, and the plots."""
 
     turned: bool = True  # columns for quarter turns, mirror images and any angle
-    angles: bool = True  # a picture of accuracy by angle
-    confusion: bool = False  # a picture of which class is taken for which
+    angles: bool = True  # a plot of accuracy by angle
+    confusion: bool = False  # a plot of which class is taken for which
     losses: bool = False  # columns for the mean cross-entropy
     angle_step: float = Field(15, ge=1, le=180)
     picture_images: int = Field(2000, gt=0)
 
 
 class LatentTable(Table):
-    """`[latent]`: the networks are autoencoders, and this is measured of them."""
+    """`[latent]`: the networks are autoencoders, and what is measured of them."""
 
-    invariance: bool = True  # what latent vectors keep of the class, and of how an image is turned
+    invariance: bool = True  # what latent vectors keep of the class and of the pose
     labels: tuple[Annotated[int, Field(gt=0)], ...] = Field((100, 600, 1000), strict=False)
-    images: int = Field(2000, ge=40)  # test images for it, at most
-    likelihood_samples: int = Field(0, ge=0)  # by which the log-likelihood is estimated; 0 for none
-    likelihood_images: int = Field(500, gt=0)  # test images for it, at most
-    pictures: bool = True  # of turned images with what is drawn of them, and of latent vectors
+    images: int = Field(2000, ge=40)  # the most test images for it
+    likelihood_samples: int = Field(0, ge=0)  # for an estimate of the log-likelihood; 0 for none
+    likelihood_images: int = Field(500, gt=0)  # the most test images for it
+    pictures: bool = True  # plots of reconstructed rotated images, and of latent vectors
 
 
 class BuilderTable(Table):
-    """A table with the keys `builder` and `arguments`, in the names of version 0.1 or today's."""
+    """A table with the keys `builder` and `arguments`, also by the names of version 0.1."""
 
     @model_validator(mode="before")
     @classmethod
@@ -137,13 +156,23 @@ class BuilderTable(Table):
 
 
 class ModelTable(BuilderTable):
-    """`[[models]]`: one network, a builder of `keras_gcnn.zoo` with its arguments."""
+    """`[[models]]`: one network, made by a builder of `keras_gcnn.zoo` with these arguments."""
 
     name: str = Field(pattern=NAME)
     builder: str
     arguments: Arguments = {}
-    epochs: Annotated[int, Field(gt=0)] | None = None  # at most, if fewer than training.epochs
-    seeds: Seeds | None = Field(None, strict=False)  # instead of the recipe's
-    optimizer: str | None = None  # instead of that of [training], as the following
+    epochs: Annotated[int, Field(gt=0, le=MOST_EPOCHS)] | None = None  # fewer than training.epochs
+    seeds: Seeds | None = Field(None, strict=False)  # instead of the seeds of the recipe
+    optimizer: str | None = None  # this and the following override [training]
     learning_rate: Annotated[float, Field(gt=0)] | None = None
-    optimizer_arguments: OptimizerArguments = {}  # before those of [training]
+    optimizer_arguments: OptimizerArguments = {}
+
+    @field_validator("arguments")
+    @classmethod
+    def _check_group(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        restriction = arguments.get("restrict_after")
+        later = restriction.values() if isinstance(restriction, dict) else ()
+        for name in (arguments.get("group"), *later):
+            if isinstance(name, str):  # the builder reports other types
+                check_group(name)
+        return arguments

@@ -1,8 +1,9 @@
-"""Autoencoders that differ in beta and in the dimension of their latent space, as a table."""
+"""Tables of autoencoders that differ in beta and in the dimension of their latent space."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 from keras_gcnn.training.recipes.schema import Recipe
@@ -12,16 +13,16 @@ _BY = ("latent_dim", "beta")
 
 
 def grid_markdown(runs: dict[str, list[dict[str, Any]]], recipe: Recipe) -> str | None:
-    """Tables with a row for each dimension and a column for each beta.
+    """Returns tables with a row for each dimension and a column for each beta.
 
     Args:
-        runs: results by network, over its seeds.
+        runs: dict from the name of a network to its results, one per seed.
         recipe: what was trained.
 
     Returns:
-        Markdown, or None if the networks do not differ in both, or in something else.
+        Markdown, or None if the networks do not differ in both, or differ in something else.
     """
-    places = {}
+    places: dict[tuple[Any, ...], str] = {}
     for table in recipe.models:
         rest = {key: value for key, value in table.arguments.items() if key not in _BY}
         place = tuple(table.arguments.get(key) for key in _BY)
@@ -42,5 +43,5 @@ def grid_markdown(runs: dict[str, list[dict[str, Any]]], recipe: Recipe) -> str 
     return "\n".join(lines) + "\n"
 
 
-def _mean(runs, measure: str) -> str:
+def _mean(runs: Sequence[dict[str, Any]], measure: str) -> str:
     return f"{statistics.mean(run['measures'][measure] for run in runs):.2f}" if runs else "-"

@@ -1,4 +1,4 @@
-"""The table of a run: as JSON, as Markdown, and on the screen."""
+"""The results of a run: as JSON, as Markdown, and as a table on the screen."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from rich.text import Text
 
 from keras_gcnn.data import Dataset
 from keras_gcnn.data.loading import describe_for_all_seeds
-from keras_gcnn.training import atomic_files as files
-from keras_gcnn.training import environment
+from keras_gcnn.training import atomic_files, environment
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import TrainingTable
 from keras_gcnn.training.rotated_evaluation import COLUMNS
 
 Results = Sequence[dict[str, Any]]
 _DIGITS = {"leakage": 4, "angle R2": 3}  # of measures; others have two
+FILES = ("results.json", "results.md")  # that `write_tables` writes
 
 
 class Summary:
-    """What a report says of a data set; the images themselves need not be kept for it.
+    """What a report needs of a data set, so that the images need not be kept.
 
     Args:
         dataset: loaded with one of the run's seeds.
-        seed: int, which one.
-        several: bool, whether the run has others too, with other choices from the same images.
+        seed: int, that seed.
+        several: bool, whether the run has further seeds, for which other images are chosen.
         training: how the networks were trained.
     """
 
@@ -48,25 +48,27 @@ class Summary:
 
 
 def by_network(results: Results) -> dict[str, list[dict[str, Any]]]:
-    """The results of every network, over its seeds."""
+    """Groups results by network: a dict from its name to its results, one per seed."""
     names = dict.fromkeys(result["network"] for result in results)
-    return {name: [one for one in results if one["network"] == name] for name in names}
+    return {name: [result for result in results if result["network"] == name] for name in names}
 
 
 def _spread(values: Sequence[float], digits: int = 2) -> str:
-    """Mean, with the standard deviation over several seeds."""
+    """Returns the mean as text, with the standard deviation if there are several values."""
     mean = f"{statistics.mean(values):.{digits}f}"
     return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
 def table_rows(results: Results) -> list[dict[str, str]]:
-    """One row per network, over its seeds, as text by column.
+    """Returns one row per network, with means over its seeds: a dict from column to text.
 
-    Results of `keras-gcnn train` have columns on training too: the number of seeds, the most epochs
-    that one took, and the mean minutes.
+    Results of `keras-gcnn train` also have columns on training: the number of seeds, the epochs of
+    the longest training, and the mean minutes.
     """
-    columns = [name for name in COLUMNS if all(name in one.get("errors", ()) for one in results)]
-    trained = all("seconds" in one for one in results)
+    columns = [
+        name for name in COLUMNS if all(name in result.get("errors", ()) for result in results)
+    ]
+    trained = all("seconds" in result for result in results)
     rows = []
     for name, runs in by_network(results).items():
         row = {"network": name, "parameters": f"{runs[0]['parameters']:,}"}
@@ -87,7 +89,7 @@ def table_rows(results: Results) -> list[dict[str, str]]:
 
 
 def _transposed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """One row per column and one column per network."""
+    """Swaps rows and columns: one column per network."""
     names = [row["network"] for row in rows]
     return [
         {"network": column, **dict(zip(names, (row[column] for row in rows), strict=True))}
@@ -96,22 +98,21 @@ def _transposed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def print_table(results: Results, title: str, console: Console) -> None:
-    """Shows the table: a network in a row, or in a column if there is no room or less need.
+    """Prints the table: one network per row, or per column where rows do not fit.
 
-    Heads and deviations are broken so that few columns fit 80 characters.
+    Heads and deviations are broken into lines, so that a table of few columns fits 80 characters.
     """
     rows = table_rows(results)
-    # As `Text`, in which brackets are no markup.
-    what = ": test error in %" if "errors" in results[0] else ""
-    shown = Text(f"{title}{what}")
-    wide, high = _table(rows, shown), _table(_transposed(rows), shown)
-    many = len(rows) < len(results[0].get("measures", ()))
+    unit = ": test error in %" if "errors" in results[0] else ""
+    heading = Text(f"{title}{unit}")  # in a `Text`, brackets are no markup
+    wide, high = _table(rows, heading), _table(_transposed(rows), heading)
+    more_measures = len(rows) < len(results[0].get("measures", ()))
     # Where there is no room, rich would cut off numbers and, first of all, names.
     options = console.options.update(max_width=1000)
     fits = [
         console.measure(table, options=options).maximum <= console.width for table in (wide, high)
     ]
-    console.print(high if many or fits == [False, True] else wide)
+    console.print(high if more_measures or fits == [False, True] else wide)
 
 
 def _table(rows: list[dict[str, str]], title: Text) -> Table:
@@ -124,7 +125,7 @@ def _table(rows: list[dict[str, str]], title: Text) -> Table:
     )
     for name in rows[0]:
         head = name.removesuffix(", error %").replace(" ", "\n")
-        if name == "network":  # the column that may be broken, where numbers would be cut off
+        if name == "network":  # the only column that may be broken: numbers would be cut off
             table.add_column(head, overflow="fold", min_width=len(head))
         else:
             table.add_column(head, justify="right", no_wrap=True)
@@ -134,7 +135,7 @@ def _table(rows: list[dict[str, str]], title: Text) -> Table:
 
 
 def write_tables(
-    results: Results, recipe: Recipe, folder: Path, summary: Summary, pictures: Mapping[str, str]
+    results: Results, recipe: Recipe, folder: Path, summary: Summary, plots: Mapping[str, str]
 ) -> list[str]:
     """Writes `results.json` and `results.md`.
 
@@ -143,26 +144,26 @@ def write_tables(
         recipe: what was trained.
         folder: where to write.
         summary: of the data.
-        pictures: files in the folder to show, with what they show.
+        plots: dict from the names of files in the folder to their captions.
 
     Returns:
-        Names of all files of the report, with the pictures.
+        Names of all files of the report, with those of the plots.
     """
-    own = by_network(results)
+    runs = by_network(results)
     missing = [
         {"network": table.name, "seed": seed}
         for table, seed in recipe.networks
-        if not any(run["seed"] == seed for run in own.get(table.name, ()))
+        if not any(run["seed"] == seed for run in runs.get(table.name, ()))
     ]
     networks = [
         {
             "network": table.name,
-            "parameters": own[table.name][0]["parameters"],
-            "seeds": [run["seed"] for run in own[table.name]],
+            "parameters": runs[table.name][0]["parameters"],
+            "seeds": [run["seed"] for run in runs[table.name]],
             "most_epochs": recipe.training_of(table).epochs,
         }
         for table in recipe.models
-        if table.name in own
+        if table.name in runs
     ]
     content = {
         "title": recipe.title,
@@ -173,7 +174,7 @@ def write_tables(
         "missing": missing,
         "results": results,
     }
-    files.write_json(folder / "results.json", content)
+    atomic_files.write_json(folder / "results.json", content)
     rows = table_rows(results)
     lines = [
         f"# {recipe.title}",
@@ -182,44 +183,44 @@ def write_tables(
         "|---" + "|---:" * (len(rows[0]) - 1) + "|",
         *("| " + " | ".join(row.values()) + " |" for row in rows),
         "",
-        _caps(networks, summary, any(len(runs) > 1 for runs in own.values())),
+        _explain(networks, summary, any(len(seeds) > 1 for seeds in runs.values())),
     ]
     if missing:
-        names = ", ".join(f"{one['network']} with seed {one['seed']}" for one in missing)
+        names = ", ".join(f"{pair['network']} with seed {pair['seed']}" for pair in missing)
         lines += ["", f"Not yet trained: {names}."]
-    lines += ["", summary.description, "", *environment.lines(results)]
-    for name, caption in pictures.items():
-        picture = "!" if name.endswith(".png") else ""
-        lines += ["", f"{picture}[{caption}]({name})"]
-    files.write_text(folder / "results.md", "\n".join(lines) + "\n")
-    return ["results.json", "results.md", *pictures]
+    lines += ["", summary.description, "", *environment.markdown_lines(results)]
+    for name, caption in plots.items():
+        image = "!" if name.endswith(".png") else ""
+        lines += ["", f"{image}[{caption}]({name})"]
+    atomic_files.write_text(folder / "results.md", "\n".join(lines) + "\n")
+    return [*FILES, *plots]
 
 
-def _caps(networks: list[dict[str, Any]], summary: Summary, several: bool) -> str:
-    """What bounds the numbers of the table."""
+def _explain(networks: list[dict[str, Any]], summary: Summary, several: bool) -> str:
+    """Returns the sentences that explain the numbers of the table."""
     images = summary.images
-    epochs = _by_value({one["network"]: str(one["most_epochs"]) for one in networks})
-    seeds = _by_value({one["network"]: ", ".join(map(str, one["seeds"])) for one in networks})
+    epochs = _by_value({entry["network"]: str(entry["most_epochs"]) for entry in networks})
+    seeds = _by_value({entry["network"]: ", ".join(map(str, entry["seeds"])) for entry in networks})
     text = (
         f"At most this many epochs: {epochs}. Images: {images['training']:,} for training, "
         f"{images['validation']:,} for validation, {images['test']:,} for testing. Seeds: {seeds}. "
-        "Epochs are the most that a seed took; minutes of training are the mean over the seeds, of "
-        "wall time, which other work on the machine makes longer."
+        "Epochs are those of the longest training; minutes of training are wall time, the mean "
+        "over the seeds, and other work on the machine makes them longer."
     )
     if summary.training.keep == "last":
-        text += " Measured are the weights of the last epoch."
+        text += " The weights of the last epoch were measured."
     if summary.training.rotate:
-        text += " Every training image was turned by a random angle, anew in every epoch."
+        text += " Every training image was rotated by a random angle, anew in every epoch."
     if summary.training.straighten:
         text += (
-            " Every training image was turned by a random angle, anew in every epoch, and was to "
-            "be drawn as it was before; test images are drawn as they are."
+            " Every training image was rotated by a random angle, anew in every epoch, and the "
+            "upright image was the target; test images are reconstructed as they are."
         )
     return text + (" Errors are mean ± standard deviation over the seeds." if several else "")
 
 
 def _by_value(values: dict[str, str]) -> str:
-    """One value if it is every network's, or each with its networks."""
+    """Returns the value that all networks share, or each value with its networks."""
     groups: dict[str, list[str]] = {}
     for name, value in values.items():
         groups.setdefault(value, []).append(name)

@@ -1,1 +1,1 @@
-"""A run: all networks of a recipe in one folder, each of which can be resumed."""
+"""Runs: all networks of a recipe, trained in one folder and resumable."""

@@ -1,4 +1,4 @@
-"""The result.json of a finished network."""
+"""Reads the result.json of a finished network."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from keras_gcnn.training import atomic_files as files
-from keras_gcnn.training import user_files
+from keras_gcnn.training import atomic_files, user_files
 
 _NUMBERS = ("parameters", "epochs", "seconds", "seconds_per_epoch")
 
 
 def times(seconds: list[float]) -> dict[str, int | float]:
-    """How long a network was trained.
+    """Returns how long a network was trained.
 
     Args:
         seconds: of each epoch.
+
+    Returns:
+        dict with the number of epochs, the seconds, and the median seconds per epoch.
     """
     return {
         "epochs": len(seconds),
@@ -28,23 +30,28 @@ def times(seconds: list[float]) -> dict[str, int | float]:
     }
 
 
-def read(path: Path, classes: int, is_measured: Callable[[dict, int], bool]) -> dict[str, Any]:
-    """Reads a result.json; times that it lacks are taken from the history.csv beside it.
+def read(
+    path: Path, classes: int, is_measured: Callable[[dict[str, Any], int], bool]
+) -> dict[str, Any]:
+    """Reads a result.json, and takes times that it lacks from the history.csv beside it.
 
     Args:
         path: of the file.
         classes: int, number of classes of the data.
-        is_measured: whether the measured values of a content can be right for these classes.
+        is_measured: function of the content and the classes: whether its measured values are valid.
+
+    Returns:
+        The content.
 
     Raises:
-        ValueError: if it is damaged, or an earlier version wrote it without what is needed now.
+        ValueError: if it is damaged, or an earlier version wrote it without values needed now.
     """
     remedy = "Delete it to train this network again, or start the whole run anew (--fresh)."
 
     def valid(content: dict[str, Any]) -> bool:
         return _is_result(content) and is_measured(content, classes)
 
-    result = files.read_json(path, valid, remedy)
+    result = atomic_files.read_json(path, valid, remedy)
     lacking = {*_NUMBERS, "environment"} - result.keys()
     if lacking & {"epochs", "seconds", "seconds_per_epoch"}:
         result = {**_times_of_history(path.with_name("history.csv")), **result}
@@ -62,13 +69,13 @@ def _times_of_history(path: Path) -> dict[str, int | float]:
     try:
         text = user_files.read_text(path, user_files.MOST_DATA)
         return times([float(row["seconds"]) for row in csv.DictReader(io.StringIO(text, ""))])
-    # There is no such file, column, row or number, or the file is no text or too large.
+    # The file, a column, a row or a number is missing, or the file is no text or too large.
     except (OSError, LookupError, TypeError, ValueError, csv.Error):
         return {}
 
 
 def _is_result(content: dict[str, Any]) -> bool:
-    """Whether this may be a result's content, which may lack keys of later versions."""
+    """Whether this may be the content of a result; keys of later versions may be missing."""
     numbers = [content["seed"], *(content[name] for name in _NUMBERS if name in content)]
     return (
         all(isinstance(number, int | float) for number in numbers)

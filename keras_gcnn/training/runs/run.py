@@ -1,4 +1,4 @@
-"""Runs a recipe: trains every network for every seed, measures, and writes the table."""
+"""Runs a recipe: trains every network with every seed, measures it, and writes the tables."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from rich.console import Console
 
 from keras_gcnn import data
 from keras_gcnn.training.backend import check_backend
-from keras_gcnn.training.loop.devices import prepare, several
+from keras_gcnn.training.loop.devices import distributed, prepare
 from keras_gcnn.training.loop.fitting import check
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.selection import choose
 from keras_gcnn.training.reports import report
-from keras_gcnn.training.runs.network_run import Network, build, task_of
+from keras_gcnn.training.runs.network_run import NetworkRun, build
 from keras_gcnn.training.runs.run_folder import RunFolder
+from keras_gcnn.training.tasks.registry import make_task
+from keras_gcnn.training.tasks.task import Task
 
-_Results = dict[tuple[str, int], dict[str, Any]]
+_Key = tuple[str, int]  # name and seed of a network
+_Results = dict[_Key, dict[str, Any]]
 
 
 def train(
@@ -35,36 +38,36 @@ def train(
 ) -> list[dict[str, Any]]:
     """Trains the networks of a recipe and writes their results.
 
-    Calling it again on the same folder goes on where it was interrupted: networks that are finished
-    are not trained again, and one that was interrupted continues after its last epoch. By then the
-    recipe may have further networks, further seeds, another title, or another `[evaluation]` or
-    `[latent]`, for which finished networks are measured again if they have to be.
+    Calling it again on the same folder goes on where it was interrupted: finished networks are not
+    trained again, and an interrupted one continues after its last epoch. By then the recipe may
+    have further networks, further seeds, another title, or another `[evaluation]` or `[latent]`,
+    for which finished networks are measured again if necessary.
 
     Args:
         recipe: from `keras_gcnn.training.load_recipe`.
-        folder: for the run. It gets `results.json`, `results.md` and pictures, and per network and
+        folder: for the run. It gets `results.json`, `results.md` and plots, and per network and
             seed a folder with `model.keras`, `history.csv`, `result.json` and TensorBoard logs.
         networks: names of the networks to train in this call; None for all. The tables hold what is
             finished, and a later call does the rest.
         seeds: the seeds to train with in this call; None for all.
-        fresh: bool, whether to remove an earlier run in the folder first, with all its networks,
-            once the data are loaded and all networks could be built. Files that are not of the run
-            stay.
+        fresh: bool, whether to remove an earlier run in the folder first, with all its networks.
+            Nothing is removed before the data are loaded and every network was built on trial.
+            Files that are not of the run stay.
         data_dir: where prepared data sets are; see `keras_gcnn.data.load`.
         console: where progress is shown; None for silence.
-        devices: int, number of GPUs over which each batch is dealt out, with the losses of one, on
-            JAX and TensorFlow, but for random numbers, which on TensorFlow are others. Without a
-            GPU the CPU counts as so many. A run may go on with another number.
+        devices: int, number of GPUs over which each batch is distributed, on JAX and TensorFlow.
+            Losses are those of one GPU, except that TensorFlow draws other random numbers.
+            Without a GPU, the CPU counts as this many devices. A run may go on with another number.
 
     Returns:
         A list with one dict per finished network and seed, in the order of the recipe: errors in
         percent, seconds of training, and so on.
 
     Raises:
-        ValueError: if the recipe does not fit the library, its backend or the data, the folder
-            holds another run, damaged files or a run that is going on, there are no such
-            networks, seeds or devices, batches cannot be dealt out to the devices, or `fresh` would
-            remove networks that are not chosen.
+        ValueError: if the recipe does not fit the library, its backend or the data; if the folder
+            holds another run, damaged files or a run that is going on; if there are no such
+            networks, seeds or devices; if batches cannot be distributed over the devices; or if
+            `fresh` would remove networks that are not chosen.
     """
     console = console or Console(quiet=True)
     backend = keras.backend.backend()
@@ -77,18 +80,13 @@ def train(
             "and seeds name. Leave one or the other out; to train a single network anew, move its "
             "folder out of the run and leave fresh out."
         )
-    own = RunFolder(Path(folder), recipe, backend, fresh)
-    own.check()  # first, since it takes no time
-    # Nothing is written or removed before all that can be wrong with a recipe has been tried.
-    loaded = _Data(recipe, data_dir)
-    seed = chosen[0][1]
-    task = task_of(recipe)
-    with several(devices):
-        for table in recipe.models:
-            check(loaded.of(seed), recipe.training_of(table))
-            build(table, loaded.of(seed), seed, task)
-    with own.claim():
-        return _train_all(recipe, own, chosen, loaded, console, devices)
+    run_folder = RunFolder(Path(folder), recipe, backend, fresh)
+    run_folder.check()  # first, since it takes no time
+    run = _Run(recipe, run_folder, _Data(recipe, data_dir), console, devices)
+    # Nothing is written or removed before everything that can be wrong with a recipe was tried.
+    run.try_building(chosen[0][1])
+    with run_folder.claim():
+        return run.train(chosen)
 
 
 class _Data:
@@ -102,7 +100,7 @@ class _Data:
 
     def of(self, seed: int) -> data.Dataset:
         if self._dataset is None or seed != self._seed:
-            self._dataset = None  # gives the memory back before the next are loaded
+            self._dataset = None  # frees the memory before the next data set is loaded
             self._dataset = data.load(
                 **self.recipe.data.model_dump(), seed=seed, data_dir=self.data_dir
             )
@@ -110,79 +108,91 @@ class _Data:
         return self._dataset
 
 
-def _train_all(
-    recipe: Recipe,
-    own: RunFolder,
-    chosen: list[tuple[str, int]],
-    loaded: _Data,
-    console: Console,
-    devices: int,
-) -> list[dict[str, Any]]:
-    """Trains what is chosen and not yet finished, and writes the tables."""
-    seed = chosen[0][1]
-    several = len({seed for _, seed in recipe.networks}) > 1
-    summary = report.Summary(loaded.of(seed), seed, several, recipe.training)
-    networks = {
-        (table.name, seed): Network(
-            recipe, table, seed, own.network(table.name, seed), console, devices
-        )
-        for table, seed in recipe.networks
-    }
-    # Read before anything is trained: a damaged file should not be found hours later.
-    classes = len(summary.classes)
-    finished = {key: result for key, one in networks.items() if (result := one.read(classes))}
-    results = {}
-    for key, result in finished.items():
-        networks[key].sweep()  # a kill may have come between the result and this
-        if complete := networks[key].task.select(result, summary.images["test"]):
-            results[key] = complete
-            label = networks[key].label
-            console.print(f"{label}: already trained", markup=False, emoji=False)
-        else:
-            networks[key].check_model()
-    # Measured before anything is trained, for the same reason.
-    for key, result in finished.items():
-        if key not in results:
-            results[key] = networks[key].measure_again(loaded.of(key[1]), result)
-    tables = _Tables(recipe, own, summary)
-    tables.write(results)
-    for key, network in networks.items():
-        if key in chosen and key not in results:
-            results[key] = network.train(loaded.of(network.seed))
-            tables.write(results)  # what is finished can be read while the rest is trained
-    return tables.show(results, console)
-
-
-class _Tables:
-    """The tables and pictures of a run.
+class _Run:
+    """The networks of a recipe in their folder.
 
     Args:
         recipe: what is trained.
-        own: the run's folder.
-        summary: of the data.
+        folder: of the run.
+        loaded: the data.
+        console: where progress is shown.
+        devices: int, over how many devices networks are trained.
     """
 
-    def __init__(self, recipe: Recipe, own: RunFolder, summary: report.Summary):
+    def __init__(
+        self, recipe: Recipe, folder: RunFolder, loaded: _Data, console: Console, devices: int
+    ):
         self.recipe = recipe
-        self.own = own
-        self.summary = summary
+        self.folder = folder
+        self.loaded = loaded
+        self.console = console
+        self.devices = devices
+        self.task: Task = make_task(recipe.latent, recipe.evaluation)
 
-    def write(self, results: _Results) -> None:
-        """Writes the tables and pictures of what is finished, if there is something."""
+    def try_building(self, seed: int) -> None:
+        """Builds every network once, with the data of a seed, to find out what is wrong."""
+        with distributed(self.devices):
+            for table in self.recipe.models:
+                check(self.loaded.of(seed), self.recipe.training_of(table))
+                build(table, self.loaded.of(seed), seed, self.task)
+
+    def train(self, chosen: list[_Key]) -> list[dict[str, Any]]:
+        """Trains what is chosen and not yet finished, and writes the tables."""
+        seed = chosen[0][1]
+        several = len({seed for _, seed in self.recipe.networks}) > 1
+        summary = report.Summary(self.loaded.of(seed), seed, several, self.recipe.training)
+        networks = self._networks()
+        # Read before anything is trained: damaged files should not be noticed hours later.
+        finished = {
+            key: result
+            for key, network in networks.items()
+            if (result := network.read(len(summary.classes)))
+        }
+        results: _Results = {}
+        for key, result in finished.items():
+            network = networks[key]
+            network.remove_checkpoint()  # the process may have been killed before it did so
+            if selected := self.task.select(result, summary.images["test"]):
+                results[key] = selected
+                self._print(f"{network.label}: already trained")
+            else:
+                network.check_model()
+        # Measured before anything is trained, for the same reason.
+        for key, result in finished.items():
+            if key not in results:
+                results[key] = networks[key].measure_again(self.loaded.of(key[1]), result)
+        self._write(results, summary)
+        for key, network in networks.items():
+            if key in chosen and key not in results:
+                results[key] = network.train(self.loaded.of(network.seed))
+                self._write(results, summary)  # readable while the rest is trained
+        ordered = self._order(results)
+        report.print_table(ordered, self.recipe.title, self.console)
+        self._print(f"Models, logs, tables and plots: {self.folder.path}")
+        return ordered
+
+    def _networks(self) -> dict[_Key, NetworkRun]:
+        return {
+            (table.name, seed): NetworkRun(
+                self.recipe,
+                self.task,
+                table,
+                seed,
+                self.folder.network(table.name, seed),
+                self.console,
+                self.devices,
+            )
+            for table, seed in self.recipe.networks
+        }
+
+    def _write(self, results: _Results, summary: report.Summary) -> None:
+        """Writes the tables and plots of the finished networks, if there are any."""
         if not results:
             return
         ordered = self._order(results)
-        drawn = task_of(self.recipe).draw(ordered, self.recipe, self.own.path, self.summary)
-        written = report.write_tables(ordered, self.recipe, self.own.path, self.summary, drawn)
-        self.own.remove_tables(kept=written)  # of an earlier [evaluation]
-
-    def show(self, results: _Results, console: Console) -> list[dict[str, Any]]:
-        """Shows the table and returns the results in the order of the recipe."""
-        ordered = self._order(results)
-        report.print_table(ordered, self.recipe.title, console)
-        where = f"Models, logs, tables and pictures: {self.own.path}"
-        console.print(where, markup=False, emoji=False)
-        return ordered
+        captions = self.task.plot(ordered, self.recipe, self.folder.path, summary)
+        written = report.write_tables(ordered, self.recipe, self.folder.path, summary, captions)
+        self.folder.remove_reports(kept=written)  # those of an earlier [evaluation]
 
     def _order(self, results: _Results) -> list[dict[str, Any]]:
         return [
@@ -191,3 +201,6 @@ class _Tables:
             for seed in self.recipe.seeds_of(table)
             if (table.name, seed) in results
         ]
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, markup=False, emoji=False)

@@ -1,51 +1,63 @@
-"""Autoencoders: trained to draw an image again, measured by what their latent vectors keep."""
+"""Autoencoding: networks that reconstruct images, measured by what their latent vectors keep."""
 
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_gcnn import analysis, export, zoo
 from keras_gcnn.analysis.plots.embeddings import plot_latent_vectors, plot_reconstructions
 from keras_gcnn.analysis.plots.figures import plot_errors
-from keras_gcnn.data import Split
-from keras_gcnn.training import atomic_files as files
+from keras_gcnn.data import Dataset, Split
+from keras_gcnn.training import atomic_files
 from keras_gcnn.training.batches import ShuffledBatches, binarize
+from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import LatentTable, TrainingTable
 from keras_gcnn.training.reports.beta_grid import grid_markdown
-from keras_gcnn.training.reports.report import by_network
-from keras_gcnn.training.rotated_evaluation import at_any_angle
-from keras_gcnn.training.runs.run_folder import ALONE, network_folder
-from keras_gcnn.training.tasks.task import Task
+from keras_gcnn.training.reports.report import Summary, by_network
+from keras_gcnn.training.rotated_evaluation import rotate_randomly
+from keras_gcnn.training.tasks.task import Task, network_folder
 
-_TEST = 10**6  # added to a seed, so that black and white test images are none of the training's
+_TEST = 10**6  # added to a seed, so that test images are binarized independently of training
+_FILES = {
+    "losses.png": "Validation loss: mean, standard deviation, and every seed",
+    "grid.md": "By beta and the dimension of the latent space",
+}
+# Plots of a single network: NAME.png in its folder, NAME-NETWORK.png in that of the run.
+_NETWORK_PLOTS = {
+    "reconstructions": "rotated images, and their reconstructions",
+    "latent": "latent vectors of upright and of rotated images, by class",
+}
 
 
 class Autoencoding(Task):
-    """Trained by the evidence lower bound, weighted by beta.
+    """Networks trained by the evidence lower bound, weighted by beta.
 
     Args:
         latent: `[latent]` of a recipe.
     """
 
     builders = zoo.AUTOENCODERS
-    kind = "autoencoder"
+    networks = "autoencoders"
     table = "[latent]"
     keys = ("measures", "latent")
+    files = (*_FILES, *(f"{plot}-{{network}}.png" for plot in _NETWORK_PLOTS))
 
     def __init__(self, latent: LatentTable):
         self.latent = latent
 
-    def arguments(self, dataset):
+    def arguments(self, dataset: Dataset) -> dict[str, Any]:
         return {"input_shape": dataset.image_shape}
 
-    def compile(self, model, optimizer):
+    def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         model.compile(optimizer=optimizer)
 
-    def batches(self, split, settings, seed):
+    def batches(self, split: Split, settings: TrainingTable, seed: int) -> ShuffledBatches:
         return ShuffledBatches(
             split,
             settings.batch_size,
@@ -56,17 +68,17 @@ class Autoencoding(Task):
             labels=False,
         )
 
-    def validation(self, split, settings, seed):
+    def validation(self, split: Split, settings: TrainingTable, seed: int) -> tuple:
         return (self._pixels(split, settings, seed).images,)
 
     @staticmethod
     def _pixels(split: Split, settings: TrainingTable, seed: int) -> Split:
-        """The images as they are trained on, but for their angles."""
+        """Returns upright images, binarized if the training images are."""
         if not settings.binarize:
             return split
         return Split(binarize(split.images, seed + _TEST), split.labels)
 
-    def load(self, path, dataset):
+    def load(self, path: Path, dataset: Dataset) -> keras.Model:
         model = export.load(path, compile=True)
         if not isinstance(model, zoo.VariationalAutoencoder):
             raise ValueError(f"{path} is no autoencoder, but a {type(model).__name__}.")
@@ -77,28 +89,34 @@ class Autoencoding(Task):
             )
         return model
 
-    def measure(self, model, dataset, settings, seed, folder):
+    def measure(
+        self,
+        model: keras.Model,
+        dataset: Dataset,
+        settings: TrainingTable,
+        seed: int,
+        folder: Path,
+    ) -> dict[str, Any]:
         validation = self._pixels(dataset.validation, settings, seed)
         test = self._pixels(dataset.test, settings, seed)
         count = self.latent.images
-        few = Split(test.images[:count], test.labels[:count])
-        turned = at_any_angle(few, seed)
+        upright = Split(test.images[:count], test.labels[:count])
+        rotated = rotate_randomly(upright, seed)
         measures = {}
         for name, split in (("validation", validation), ("test", test)):
-            found = model.evaluate(split.images, verbose=0, batch_size=256, return_dict=True)
-            measures[f"{name} loss"] = float(found["loss"])
-        measures["reconstruction"] = float(found["reconstruction"])
-        measures["KL"] = float(found["kl"])
+            values = model.evaluate(split.images, verbose=0, batch_size=256, return_dict=True)
+            measures[f"{name} loss"] = float(values["loss"])
+        measures["reconstruction"] = float(values["reconstruction"])  # of the test images
+        measures["KL"] = float(values["kl"])
         if self.latent.likelihood_samples:
             images = test.images[: self.latent.likelihood_images]
-            samples = self.latent.likelihood_samples
-            found = analysis.evidence(model, images, samples, seed)
-            measures["bound"] = found.bound
-            measures["log-likelihood"] = found.log_likelihood
+            evidence = analysis.evidence(model, images, self.latent.likelihood_samples, seed)
+            measures["bound"] = evidence.bound
+            measures["log-likelihood"] = evidence.log_likelihood
         if self.latent.invariance:
-            measures |= self._invariance(model, dataset.train, few, turned, seed)
+            measures |= self._invariance(model, dataset.train, upright, rotated, seed)
         if self.latent.pictures:
-            _draw_alone(model, test, few, turned, folder)
+            _plot_network(model, test, upright, rotated, folder)
         return {"measures": measures, "latent": self.latent.model_dump(mode="json")}
 
     def _invariance(
@@ -106,29 +124,29 @@ class Autoencoding(Task):
         model: zoo.VariationalAutoencoder,
         train: Split,
         upright: Split,
-        turned: Split,
+        rotated: Split,
         seed: int,
     ) -> dict[str, float]:
-        """What latent vectors keep of the class, and of how an image is turned."""
+        """Measures what latent vectors keep of the class and of the pose."""
 
         def embed(images: np.ndarray) -> np.ndarray:
             return model.embed(images, batch_size=256)
 
         leakage = analysis.rotation_leakage(embed, upright.images)
-        found = {
+        measures = {
             "leakage": leakage.ratio,
             "farthest turn, rad": leakage.largest,
             "angle R2": analysis.angle_probe(embed, upright.images, seed),
         }
-        labels = [number for number in self.latent.labels if number <= len(train)]
-        for number in labels:
-            accuracy = analysis.knn_accuracy(embed, train, turned, number, seed=seed)
-            found[f"kNN {number}, turned %"] = accuracy
-        if labels:
-            accuracy = analysis.knn_accuracy(embed, train, upright, labels[-1], seed=seed)
-            found[f"kNN {labels[-1]}, upright %"] = accuracy
-        found["clusters, turned %"] = analysis.clustering_accuracy(embed, turned, seed=seed)
-        return found
+        label_counts = [count for count in self.latent.labels if count <= len(train)]
+        for count in label_counts:
+            accuracy = analysis.knn_accuracy(embed, train, rotated, count, seed=seed)
+            measures[f"kNN {count}, turned %"] = accuracy
+        if label_counts:
+            accuracy = analysis.knn_accuracy(embed, train, upright, label_counts[-1], seed=seed)
+            measures[f"kNN {label_counts[-1]}, upright %"] = accuracy
+        measures["clusters, turned %"] = analysis.clustering_accuracy(embed, rotated, seed=seed)
+        return measures
 
     def is_measured(self, content: dict[str, Any], classes: int) -> bool:
         measures = content["measures"]
@@ -136,51 +154,60 @@ class Autoencoding(Task):
             isinstance(number, int | float) for number in measures.values()
         )
 
-    def select(self, result, images):
+    def select(self, result: dict[str, Any], images: int) -> dict[str, Any] | None:
         return result if result["latent"] == self.latent.model_dump(mode="json") else None
 
-    def draw(self, results, recipe, folder, summary):
+    def plot(
+        self, results: list[dict[str, Any]], recipe: Recipe, folder: Path, summary: Summary
+    ) -> dict[str, str]:
         runs = by_network(results)
-        written = {"losses.png": "Validation loss: mean, standard deviation, and every seed"}
-        files.write(
+        captions = {"losses.png": _FILES["losses.png"]}
+        losses = {
+            name: [run["measures"]["validation loss"] for run in seeds]
+            for name, seeds in runs.items()
+        }
+        atomic_files.write(
             folder / "losses.png",
             lambda path: plot_errors(
-                {
-                    name: [run["measures"]["validation loss"] for run in own]
-                    for name, own in runs.items()
-                },
+                losses,
                 path,
-                {name: own[0]["parameters"] for name, own in runs.items()},
+                {name: seeds[0]["parameters"] for name, seeds in runs.items()},
                 recipe.title,
                 f"{recipe.data.name}, {summary.images['validation']:,} validation images",
                 axis="validation loss (nats)",
             ),
         )
         if (text := grid_markdown(runs, recipe)) is not None:
-            files.write_text(folder / "grid.md", text)
-            written["grid.md"] = "By beta and the dimension of the latent space"
-        if not self.latent.pictures:
-            return written
-        for name, own in runs.items():
-            for picture, caption in ALONE.items():
-                source = network_folder(folder, name, own[0]["seed"]) / f"{picture}.png"
-                if source.is_file():
-                    target = f"{picture}-{name}.png"
-                    files.write(folder / target, lambda path, one=source: shutil.copy(one, path))
-                    written[target] = f"{name}: {caption}"
-        return written
+            atomic_files.write_text(folder / "grid.md", text)
+            captions["grid.md"] = _FILES["grid.md"]
+        if self.latent.pictures:
+            for name, seeds in runs.items():
+                network = network_folder(folder, name, seeds[0]["seed"])
+                captions |= _copy_plots(network, folder, name)
+        return captions
 
 
-def _draw_alone(
-    model: zoo.VariationalAutoencoder, test: Split, upright: Split, turned: Split, folder: Path
+def _plot_network(
+    model: zoo.VariationalAutoencoder, test: Split, upright: Split, rotated: Split, folder: Path
 ) -> None:
-    """The pictures of one network; `upright` are some of the test images, `turned` the same."""
+    """Writes the plots of one network; `upright` are some test images, `rotated` the same ones."""
     _, first = np.unique(test.labels, return_index=True)  # an image of each class
-    files.write(
+    atomic_files.write(
         folder / "reconstructions.png",
         lambda path: plot_reconstructions(test.images[first[:10]], model.reconstruct, path),
     )
-    vectors = {"upright": model.embed(upright.images), "turned": model.embed(turned.images)}
-    files.write(
+    vectors = {"upright": model.embed(upright.images), "turned": model.embed(rotated.images)}
+    atomic_files.write(
         folder / "latent.png", lambda path: plot_latent_vectors(vectors, upright.labels, path)
     )
+
+
+def _copy_plots(network: Path, run: Path, name: str) -> dict[str, str]:
+    """Copies the plots of one network into the folder of its run; returns their captions."""
+    captions = {}
+    for plot, caption in _NETWORK_PLOTS.items():
+        source, target = network / f"{plot}.png", f"{plot}-{name}.png"
+        if source.is_file():
+            atomic_files.write(run / target, partial(shutil.copy, source))
+            captions[target] = f"{name}: {caption}"
+    return captions

@@ -1,57 +1,78 @@
-"""Networks that name the class of an image."""
+"""Classification: networks that name the class of an image."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import keras
 
 from keras_gcnn import zoo
+from keras_gcnn.data import Dataset, Split
 from keras_gcnn.training.batches import ShuffledBatches
-from keras_gcnn.training.recipes.tables import EvaluationTable
-from keras_gcnn.training.reports import plots as pictures
+from keras_gcnn.training.recipes.schema import Recipe
+from keras_gcnn.training.recipes.tables import EvaluationTable, TrainingTable
+from keras_gcnn.training.reports import plots
+from keras_gcnn.training.reports.report import Summary
 from keras_gcnn.training.tasks import measurement
 from keras_gcnn.training.tasks.evaluation import load_classifier
 from keras_gcnn.training.tasks.task import Task
 
 
+def compile_classifier(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    """Compiles a network with cross-entropy from logits and the metric accuracy."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+
+
 class Classification(Task):
-    """Trained by cross-entropy, measured by the errors on test images.
+    """Networks trained by cross-entropy and measured by their errors on test images.
 
     Args:
-        evaluation: `[evaluation]` of a recipe.
+        evaluation: `[evaluation]` of a recipe; None for its defaults.
     """
 
     builders = zoo.BUILDERS
-    kind = "classifier"
+    networks = "classifiers"
     table = "[evaluation]"
     keys = measurement.KEYS
+    files = tuple(plots.FILES)
 
     def __init__(self, evaluation: EvaluationTable | None = None):
         self.evaluation = evaluation or EvaluationTable()
 
-    def arguments(self, dataset):
+    def arguments(self, dataset: Dataset) -> dict[str, Any]:
         return {"input_shape": dataset.image_shape, "classes": len(dataset.classes)}
 
-    def compile(self, model, optimizer):
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+    def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+        compile_classifier(model, optimizer)
 
-    def batches(self, split, settings, seed):
+    def batches(self, split: Split, settings: TrainingTable, seed: int) -> ShuffledBatches:
         return ShuffledBatches(split, settings.batch_size, seed, settings.rotate)
 
-    def validation(self, split, settings, seed):
+    def validation(self, split: Split, settings: TrainingTable, seed: int) -> tuple:
         return split.images, split.labels
 
-    def load(self, path, dataset):
+    def load(self, path: Path, dataset: Dataset) -> keras.Model:
         return load_classifier(path, dataset)
 
-    def measure(self, model, dataset, settings, seed, folder):
+    def measure(
+        self,
+        model: keras.Model,
+        dataset: Dataset,
+        settings: TrainingTable,
+        seed: int,
+        folder: Path,
+    ) -> dict[str, Any]:
         return measurement.measure(model, dataset, self.evaluation, seed)
 
-    def is_measured(self, content, classes):
+    def is_measured(self, content: dict[str, Any], classes: int) -> bool:
         return measurement.is_measured(content, classes)
 
-    def select(self, result, images):
+    def select(self, result: dict[str, Any], images: int) -> dict[str, Any] | None:
         return measurement.select(result, self.evaluation, images)
 
-    def draw(self, results, recipe, folder, summary):
-        return pictures.draw(results, recipe, folder, summary)
+    def plot(
+        self, results: list[dict[str, Any]], recipe: Recipe, folder: Path, summary: Summary
+    ) -> dict[str, str]:
+        return plots.write_plots(results, recipe, folder, summary)

@@ -1,4 +1,4 @@
-"""Measures a saved model like a freshly trained one."""
+"""Loads a saved classifier and measures it on the test images of a data set."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from rich.console import Console
 
 from keras_gcnn import data, export, zoo
 from keras_gcnn.analysis.plots.figures import plot_accuracy_by_angle
 from keras_gcnn.data.loading import names_fitting
-from keras_gcnn.training import atomic_files as files
+from keras_gcnn.training import atomic_files
 from keras_gcnn.training.recipes.tables import EvaluationTable
 from keras_gcnn.training.reports import report
-from keras_gcnn.training.tasks.measurement import measure
+from keras_gcnn.training.tasks.measurement import count_parameters, measure
+from keras_gcnn.types import Shape
 
 
 def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
@@ -31,7 +31,8 @@ def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
         size in (None, wanted) for size, wanted in zip(image, dataset.image_shape, strict=True)
     )
     if not fits or scores != (len(dataset.classes),):
-        fitting = ", ".join(names_fitting(image, scores[0])) if len(scores) == 1 else ""
+        classes = scores[0] if len(scores) == 1 else None
+        fitting = "" if classes is None else ", ".join(names_fitting(image, classes))
         raise ValueError(
             f"{path} maps images of shape {image} to {scores}, but {dataset.name} has "
             f"images of shape {dataset.image_shape} in {len(dataset.classes)} classes. "
@@ -40,26 +41,26 @@ def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
     return model
 
 
-def _shapes(model: keras.Model, path: Path) -> tuple[tuple[int | None, ...], ...]:
-    """Shapes of the input and the output, without the batch."""
+def _shapes(model: keras.Model, path: Path) -> tuple[Shape, Shape]:
+    """Returns the shapes of the input and the output, without the batch."""
     if isinstance(model, zoo.VariationalAutoencoder):
         raise ValueError(
-            f"{path} is an autoencoder, which has no classes and so no test error. What its latent "
-            "vectors keep is in the results of its training, and measured by keras_gcnn.analysis."
+            f"{path} is an autoencoder, which has no classes and so no test error. The results of "
+            "its training hold what its latent vectors keep; keras_gcnn.analysis measures it."
         )
     try:
         inputs, outputs = model.inputs, model.outputs
-    except (AttributeError, ValueError):  # of a model that is not built, or of another class
+    except (AttributeError, ValueError):  # the model is not built, or of another class
         inputs = outputs = None
     if not inputs or not outputs:
-        found = "its inputs and outputs are not known before it is called"
+        problem = "its inputs and outputs are not known before it is called"
     elif len(inputs) == len(outputs) == 1:
         return tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])
     else:
-        found = f"it has {len(inputs)} inputs and {len(outputs)} outputs"
+        problem = f"it has {len(inputs)} inputs and {len(outputs)} outputs"
     raise ValueError(
-        f"{path} cannot be evaluated: {found}. It has to be a functional or a built sequential "
-        "model with one image as its input and one vector of scores, one a class, as its output."
+        f"{path} cannot be evaluated: {problem}. It has to be a functional or a built sequential "
+        "model with one image as its input and one vector of scores, one per class, as its output."
     )
 
 
@@ -73,19 +74,19 @@ def evaluate_file(
     data_dir: str | Path | None = None,
     console: Console | None = None,
 ) -> dict[str, Any]:
-    """Measures a saved model on test images as they are, turned, and mirrored.
+    """Measures a saved classifier on upright, rotated and mirrored test images.
 
     Args:
         path: a `.keras` file.
-        name: data set, as `keras_gcnn.data.load` knows it.
-        picture: file for a picture of accuracy by angle, or None.
-        test_subset: int, most test images, or None for all.
-        seed: int, of the random angles.
+        name: of a data set of `keras_gcnn.data.load`.
+        picture: file for a plot of accuracy by angle, or None.
+        test_subset: int, the most test images; None for all.
+        seed: int, for the random angles.
         data_dir: where prepared data sets are.
-        console: where the table is shown; None for silence.
+        console: where the table is printed; None for silence.
 
     Returns:
-        dict with the network's name, parameters and errors in percent.
+        dict with the name of the network, its parameters, and its errors in percent.
 
     Raises:
         ValueError: if the model does not fit the data.
@@ -94,20 +95,20 @@ def evaluate_file(
     dataset = data.load(name, test_subset=test_subset, seed=seed, data_dir=data_dir)
     model = load_classifier(path, dataset)
     if picture is not None:
-        files.make_folder(Path(picture).parent)  # before the measurement, which takes long
+        atomic_files.make_folder(Path(picture).parent)  # before the measurement, which takes long
     evaluation = EvaluationTable(angles=picture is not None, picture_images=len(dataset.test))
-    with console.status("measuring on turned images"):
+    with console.status("measuring on rotated images"):
         measured = measure(model, dataset, evaluation, seed)
     result = {
         "network": model.name,
         "seed": seed,
-        "parameters": int(sum(np.prod(v.shape) for v in model.trainable_variables)),
+        "parameters": count_parameters(model),
         "errors": measured["errors"],
     }
     if picture is not None:
         curve = {float(angle): value for angle, value in measured["accuracy_by_angle"].items()}
         note = f"{name}: {len(dataset.test)} test images, bilinear rotation, zeros outside"
-        files.write(
+        atomic_files.write(
             Path(picture),
             lambda file: plot_accuracy_by_angle({model.name: [curve]}, file, str(path), note),
         )

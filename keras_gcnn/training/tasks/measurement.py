@@ -1,10 +1,11 @@
-"""What is measured of a trained network, and whether a result has all that is wanted."""
+"""Measures a trained classifier, and selects from a result what a recipe asks for."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.data.options import SPLITS
@@ -13,12 +14,32 @@ from keras_gcnn.training.rotated_evaluation import (
     COLUMNS,
     accuracy_by_angle,
     angles,
-    at_any_angle,
     classify,
-    error,
-    turned_errors,
+    error_rate,
+    rotate_randomly,
+    rotated_errors,
 )
-from keras_gcnn.training.tasks.confusion import confusion_matrix
+
+# All keys of what `measure` may return.
+KEYS = ("errors", "accuracy_by_angle", "angle_images", "confusion", "losses")
+
+
+def count_parameters(model: keras.Model) -> int:
+    """Returns the number of trainable parameters, by which networks are compared."""
+    return int(sum(np.prod(variable.shape) for variable in model.trainable_variables))
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> list[list[int]]:
+    """Counts images by their true class (rows) and their predicted class (columns).
+
+    Example:
+
+    >>> import numpy as np
+    >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
+    [[1, 1], [0, 1]]
+    """
+    pairs = np.bincount(labels * classes + predicted, minlength=classes**2)
+    return pairs.reshape(classes, classes).tolist()
 
 
 def measure(
@@ -29,69 +50,65 @@ def measure(
     Args:
         model: from images to scores per class.
         dataset: with test images, which are square.
-        evaluation: what is wanted, `[evaluation]` of a recipe.
+        evaluation: `[evaluation]` of a recipe.
         seed: int, for the random angles.
 
     Returns:
-        dict of `"errors"` in percent, by the names of `COLUMNS` or for `"test"` alone; and, if they
-        are wanted, `"accuracy_by_angle"` in percent with the number of its `"angle_images"`,
-        `"confusion"`, a list of rows of counts, a row for each true class, and `"losses"`, the mean
-        cross-entropy in inference by the names of the splits, and with turned images by that of
-        their column.
+        dict with `"errors"` in percent, by the names of `COLUMNS` or for `"test"` alone; and, as
+        far as the recipe asks for them, `"accuracy_by_angle"` in percent with the number of
+        `"angle_images"`; `"confusion"`, rows of counts as `confusion_matrix` returns them; and
+        `"losses"`, the mean cross-entropy in inference of each split and, if rotated images are
+        measured, of the test images at any angle.
     """
     test = dataset.test
     predicted = classify(model, test.images)
-    result: dict[str, Any] = {"errors": {COLUMNS[0]: error(predicted, test.labels)}}
+    result: dict[str, Any] = {"errors": {COLUMNS[0]: error_rate(predicted, test.labels)}}
     if evaluation.turned:
-        result["errors"] |= turned_errors(model, test, seed)
+        result["errors"] |= rotated_errors(model, test, seed)
     if evaluation.angles:
         count = evaluation.picture_images
         first = Split(test.images[:count], test.labels[:count])
         curve = accuracy_by_angle(model, first, evaluation.angle_step)
         result["angle_images"] = len(first)
-        # Text for keys, as in a JSON file, from which a later call reads the result.
+        # Keys are text, as in the JSON file from which a later call reads the result.
         result["accuracy_by_angle"] = {str(angle): value for angle, value in curve.items()}
     if evaluation.confusion:
         result["confusion"] = confusion_matrix(test.labels, predicted, len(dataset.classes))
     if evaluation.losses:
         result["losses"] = {split: _loss(model, getattr(dataset, split)) for split in SPLITS}
         if evaluation.turned:
-            result["losses"][COLUMNS[-1]] = _loss(model, at_any_angle(test, seed))
+            result["losses"][COLUMNS[-1]] = _loss(model, rotate_randomly(test, seed))
     return result
 
 
 def _loss(model: keras.Model, split: Split) -> float:
-    """Mean cross-entropy, from logits."""
+    """Returns the mean cross-entropy from logits."""
     logits = model.predict(split.images, batch_size=256, verbose=0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return float(loss(split.labels, logits))
 
 
 def _losses(evaluation: EvaluationTable) -> tuple[str, ...]:
-    """Names of the losses that are wanted."""
+    """Returns the names of the losses that a recipe asks for."""
     return (*SPLITS, COLUMNS[-1]) if evaluation.turned else SPLITS
 
 
-# All that `measure` may give.
-KEYS = ("errors", "accuracy_by_angle", "angle_images", "confusion", "losses")
-
-
 def is_measured(content: dict[str, Any], classes: int) -> bool:
-    """Whether values are such as `measure` gives; wrong types may also raise an error.
+    """Whether values look like what `measure` returns; wrong types may also raise an error.
 
     Args:
-        content: what may be a result.
+        content: of a result.json.
         classes: int, number of classes of the data.
     """
     curve = content.get("accuracy_by_angle", {})
     losses = content.get("losses", {})
     numbers = [*content["errors"].values(), *curve.values(), *map(float, curve), *losses.values()]
-    whole = all(isinstance(number, int | float) for number in numbers)
+    valid = all(isinstance(number, int | float) for number in numbers)
     if "confusion" not in content:
-        return whole
+        return valid
     rows = content["confusion"]
     return (
-        whole
+        valid
         and [len(row) for row in rows] == [classes] * classes
         and all(isinstance(count, int) and count >= 0 for row in rows for count in row)
     )
@@ -100,21 +117,22 @@ def is_measured(content: dict[str, Any], classes: int) -> bool:
 def select(
     result: dict[str, Any], evaluation: EvaluationTable, images: int
 ) -> dict[str, Any] | None:
-    """What a recipe wants of a result, which may have been measured for another recipe.
+    """Selects what a recipe asks for from a result that may have been measured for another.
 
     Args:
-        result: with the values of `measure`, and others, which are kept.
-        evaluation: what is wanted.
+        result: the values of `measure`; other values in it are kept.
+        evaluation: `[evaluation]` of the recipe.
         images: number of test images.
 
     Returns:
-        The result without what is not wanted, or None if something is missing.
+        The result without measurements that the recipe does not ask for, or None if one that it
+        asks for is missing.
     """
     columns = COLUMNS if evaluation.turned else COLUMNS[:1]
-    wanted = [str(angle) for angle in angles(evaluation.angle_step)]
+    wanted_angles = [str(angle) for angle in angles(evaluation.angle_step)]
     complete = set(columns) <= set(result["errors"])
     if evaluation.angles:
-        complete &= list(result.get("accuracy_by_angle", {})) == wanted
+        complete &= list(result.get("accuracy_by_angle", {})) == wanted_angles
         complete &= result.get("angle_images") == min(evaluation.picture_images, images)
     if evaluation.confusion:
         complete &= "confusion" in result

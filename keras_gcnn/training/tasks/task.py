@@ -1,41 +1,40 @@
-"""What a recipe's networks are trained for, and what is measured of them."""
+"""The interface of a task: what networks are trained for, and what is measured of them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import keras
 
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.training.batches import ShuffledBatches
+from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import TrainingTable
-
-if TYPE_CHECKING:
-    from keras_gcnn.training.recipes.schema import Recipe
-    from keras_gcnn.training.reports.report import Summary
+from keras_gcnn.training.reports.report import Summary
 
 
 class Task(ABC):
-    """What depends on whether networks classify images or draw them again.
+    """Everything that depends on whether networks classify images or reconstruct them.
 
     Attributes:
-        builders: names of the builders of `keras_gcnn.zoo` that make networks for it.
-        kind: what these are, for messages.
-        table: name of the recipe's table that says what is measured.
-        keys: all that `measure` may give.
+        builders: names of the builders of `keras_gcnn.zoo` that make networks for the task.
+        networks: what these networks are called, in the plural, for messages.
+        table: name of the recipe's table that decides what is measured.
+        keys: all keys of what `measure` may return.
+        files: names of all files that `plot` may write; `{network}` stands for a network's name.
     """
 
     builders: ClassVar[tuple[str, ...]]
-    kind: ClassVar[str]
+    networks: ClassVar[str]
     table: ClassVar[str]
     keys: ClassVar[tuple[str, ...]]
+    files: ClassVar[tuple[str, ...]]
 
     @abstractmethod
     def arguments(self, dataset: Dataset) -> dict[str, Any]:
-        """What a builder is told of the data."""
+        """Returns the arguments of a builder that follow from the data."""
 
     @abstractmethod
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
@@ -43,11 +42,11 @@ class Task(ABC):
 
     @abstractmethod
     def batches(self, split: Split, settings: TrainingTable, seed: int) -> ShuffledBatches:
-        """The batches to train on."""
+        """Returns the batches to train on."""
 
     @abstractmethod
     def validation(self, split: Split, settings: TrainingTable, seed: int) -> tuple:
-        """What `fit` takes as `validation_data`."""
+        """Returns what `keras.Model.fit` takes as `validation_data`."""
 
     @abstractmethod
     def load(self, path: Path, dataset: Dataset) -> keras.Model:
@@ -62,36 +61,28 @@ class Task(ABC):
         seed: int,
         folder: Path,
     ) -> dict[str, Any]:
-        """Measures a network on the test images; pictures of it alone go into the folder."""
+        """Measures a network on the test images; plots of this network go into the folder."""
 
     @abstractmethod
     def is_measured(self, content: dict[str, Any], classes: int) -> bool:
-        """Whether values are such as `measure` gives; wrong types may also raise an error."""
+        """Whether values look like what `measure` returns; wrong types may also raise an error."""
 
     @abstractmethod
     def select(self, result: dict[str, Any], images: int) -> dict[str, Any] | None:
-        """What the recipe wants of a result, or None if something is missing.
+        """Returns what the recipe asks for of a result, or None if something is missing.
 
         Args:
-            result: with the values of `measure`, and others, which are kept.
+            result: the values of `measure`; other values in it are kept.
             images: number of test images.
         """
 
     @abstractmethod
-    def draw(
+    def plot(
         self, results: list[dict[str, Any]], recipe: Recipe, folder: Path, summary: Summary
     ) -> dict[str, str]:
-        """Writes the pictures of a run, and returns what they show by the names of the files."""
+        """Writes the plots of a run; returns a dict from file names to captions."""
 
 
-def check_builder(task: Task, builder: str, others: Sequence[str]) -> None:
-    """Raises a `ValueError` if a builder is none of the task's; `others` are of other tasks."""
-    if builder in task.builders:
-        return
-    hint = ""
-    if builder in others:
-        hint = " A recipe trains autoencoders if it has [latent], and classifiers if it has not."
-    raise ValueError(
-        f"models.builder = {builder!r} is no builder of {task.kind}s in keras_gcnn.zoo.{hint} "
-        f"Choose one of {', '.join(task.builders)}."
-    )
+def network_folder(run: Path, name: str, seed: int) -> Path:
+    """Returns the folder of a network inside the folder of its run."""
+    return run / f"{name}-seed{seed}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_gcnn.backend.jax.initial_weights import call_new
+from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.groups import Group
 from keras_gcnn.layers import (
     GAveragePooling2D,
@@ -50,7 +50,7 @@ class Maps:
         return self.fields * (self.group.order if self.group else 1)
 
 
-class Assembly:
+class GraphBuilder:
     """Adds layers and counts their trainable parameters.
 
     A network is described once, by calls of these methods. Given maps without a tensor, as widths

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from keras_gcnn import former_names, groups
+from keras_gcnn.zoo.restrictions import by_stage
 
 # What tells trained networks of one builder on one data set apart.
 _SELECTS = ("group", "convolution", "restrict_after", "depth", "variant")
@@ -172,32 +172,6 @@ def _selection(arguments: Mapping[str, Any]) -> list[Any]:
         left = {stage: one for stage, one in stages if _plain(one) != group}
         arguments = {**arguments, "restrict_after": left}
     return [_plain(arguments.get(key)) for key in _SELECTS]
-
-
-def by_stage(restrict_after: Any) -> dict[Any, Any]:
-    """`restrict_after` as a dict, of which None and a plain stage are short forms.
-
-    Stages that are given as integers become strings.
-
-    Raises:
-        ValueError: if it is neither of them.
-    """
-    if restrict_after is None:
-        return {}
-    if isinstance(restrict_after, str) or _is_integer(restrict_after):
-        restrict_after = {restrict_after: "z2"}
-    if not isinstance(restrict_after, Mapping):
-        raise ValueError(
-            f"restrict_after={restrict_after!r} has to be the name of a stage, or a dict from "
-            'stages to subgroups, e.g. {"1": "z2"}.'
-        )
-    return {
-        str(stage) if _is_integer(stage) else stage: one for stage, one in restrict_after.items()
-    }
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _plain(value: Any) -> Any:

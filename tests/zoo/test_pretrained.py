@@ -8,7 +8,7 @@ import pytest
 
 import keras_gcnn
 from keras_gcnn import zoo
-from keras_gcnn.zoo import published
+from keras_gcnn.zoo import pretrained
 from tests.zoo.networks import build, count, images
 
 TRAINED = Path(keras_gcnn.__file__).parent / "zoo" / "trained"
@@ -36,10 +36,10 @@ def shelf(tmp_path, monkeypatch):
             "file": f"{name}.weights.h5",
         }
         (tmp_path / f"{name}.json").write_text(json.dumps(card))
-    monkeypatch.setattr(published, "_folder", lambda: tmp_path)
-    published.entries.cache_clear()
+    monkeypatch.setattr(pretrained, "_folder", lambda: tmp_path)
+    pretrained.entries.cache_clear()
     yield networks
-    published.entries.cache_clear()
+    pretrained.entries.cache_clear()
 
 
 def same(found, expected):

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import keras
 
 from keras_gcnn import groups
-from keras_gcnn.backend.jax.initial_weights import call_new
+from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.layers import Fields, GOrientation, UnitDirection
 from keras_gcnn.layers.common.stock_convolution import Conv2D, Conv2DTranspose
 from keras_gcnn.layers.common.stock_in_graphs import BatchNormalization, Rescaling
-from keras_gcnn.zoo import steerable_assembly as steerable
-from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM, Assembly, Maps
-from keras_gcnn.zoo.steerable_assembly import FieldMaps, SteerableAssembly
+from keras_gcnn.zoo import steerable_graph_builder as steerable
+from keras_gcnn.zoo.graph_builder import EPSILON, MOMENTUM, GraphBuilder, Maps
+from keras_gcnn.zoo.steerable_graph_builder import FieldMaps, SteerableGraphBuilder
 
 _SAMPLES = 16
 HALVED = 2**steerable.POOLED
@@ -81,7 +81,7 @@ class Convolutions:
 
 def _on_fields(form: Convolutions, widths, image):
     """Steerable convolutions; the features do not change when the image is turned."""
-    net = SteerableAssembly(form.data_format, steerable.BAND_LIMIT, _SAMPLES)
+    net = SteerableGraphBuilder(form.data_format, steerable.BAND_LIMIT, _SAMPLES)
     x = net.stages(
         FieldMaps(Fields.trivial(form.channels), image),
         [Fields.regular(width, form.max_frequency) for width in widths],
@@ -100,7 +100,7 @@ def _on_fields(form: Convolutions, widths, image):
 
 def _on_a_group(form: Convolutions, widths, image):
     """Convolutions on a group; the features do not change under it."""
-    net = Assembly(form.group, data_format=form.data_format)
+    net = GraphBuilder(form.group, data_format=form.data_format)
     x = Maps(form.channels, None, form.sizes, image)
     for stage, (width, size) in enumerate(zip(widths, form.kernel_sizes, strict=True), start=1):
         x = net.convolution(x, width, size, f"conv{stage}", use_bias=False)

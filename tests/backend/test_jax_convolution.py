@@ -15,44 +15,44 @@ from keras import ops
 
 from keras_gcnn.backend import ops as backend
 from keras_gcnn.backend.jax import convolution as jax_convolution
+from tests.helpers.covering import parametrize_covering
 
 
-@pytest.mark.parametrize("padding", ["same", "valid"])
-@pytest.mark.parametrize("dilation_rate", [(1, 1), (1, 2), (2, 1)])
-@pytest.mark.parametrize("kernel_size", [(3, 3), (2, 5), (4, 2)])
-@pytest.mark.parametrize("size", [(9, 11), (11, 9), (10, 10)])
+@parametrize_covering(
+    size=[(9, 11), (11, 9), (10, 10)],
+    kernel_size=[(3, 3), (2, 5), (4, 2)],
+    dilation_rate=[(1, 1), (1, 2), (2, 1)],
+    padding=["same", "valid"],
+)
 def test_derivatives(rng, padding, dilation_rate, kernel_size, size):
     with jax.enable_x64(True):
         inputs = jnp.asarray(rng.normal(size=(2, *size, 3)))
         kernel = jnp.asarray(rng.normal(size=(*kernel_size, 3, 4)))
 
         def own(inputs, kernel):
-            return jax_convolution.convolve(inputs, kernel, padding, dilation_rate)
+            return jax_convolution.convolve_with_extra_rows(inputs, kernel, padding, dilation_rate)
 
         def stock(inputs, kernel):
             return ops.conv(inputs, kernel, 1, padding, "channels_last", dilation_rate)
 
-        expected = stock(inputs, kernel)
-        np.testing.assert_allclose(own(inputs, kernel), expected, rtol=1e-10, atol=1e-12)
-        weights = jnp.asarray(rng.normal(size=expected.shape))
-        for one, other in zip(
-            jax.vjp(own, inputs, kernel)[1](weights),
-            jax.vjp(stock, inputs, kernel)[1](weights),
-            strict=True,
-        ):
-            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10)
-        forward = [
-            jax.jvp(function, (inputs, kernel), (inputs**2, kernel**2))[1]
-            for function in (own, stock)
-        ]
-        np.testing.assert_allclose(*forward, rtol=1e-10, atol=1e-10)
+        shape = jax.eval_shape(stock, inputs, kernel).shape
+        weights = jnp.asarray(rng.normal(size=shape))
 
-        def slope(function, kernel):
-            total = jax.grad(lambda k: jnp.sum(jnp.tanh(function(inputs, k))))
-            return jnp.sum(jnp.sin(total(kernel)))
+        def results(function):
+            """Values, derivatives backwards and forwards, and second derivatives."""
 
-        found, wanted = (jax.grad(lambda k, f=f: slope(f, k))(kernel) for f in (own, stock))
-        np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-8)
+            def slope(kernel):
+                total = jax.grad(lambda k: jnp.sum(jnp.tanh(function(inputs, k))))
+                return jnp.sum(jnp.sin(total(kernel)))
+
+            values, backwards = jax.vjp(function, inputs, kernel)
+            _, forwards = jax.jvp(function, (inputs, kernel), (inputs**2, kernel**2))
+            return values, *backwards(weights), forwards, jax.grad(slope)(kernel)
+
+        found, expected = jax.jit(lambda: (results(own), results(stock)))()
+        tolerances = [(1e-10, 1e-12), *[(1e-10, 1e-10)] * 3, (1e-8, 1e-8)]
+        for one, other, (rtol, atol) in zip(found, expected, tolerances, strict=True):
+            np.testing.assert_allclose(one, other, rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
@@ -72,7 +72,7 @@ def test_neither_it_nor_its_gradients_are_left_to_ynnpack(rng, padding, size):
     def count(text):
         return len(re.findall(r"kind=kCustom.*ynn", text))
 
-    own = program(lambda x, k: jax_convolution.convolve(x, k, padding, (1, 1)))
+    own = program(lambda x, k: jax_convolution.convolve_with_extra_rows(x, k, padding, (1, 1)))
     stock = program(lambda x, k: ops.conv(x, k, 1, padding, "channels_last"))
     assert count(own) == 0
     # Nor are they turned around, which Eigen does not take and XLA then does by itself.
@@ -84,17 +84,22 @@ def test_neither_it_nor_its_gradients_are_left_to_ynnpack(rng, padding, size):
 
 def test_it_is_taken_where_it_is_faster(monkeypatch):
     taken = []
-    own = jax_convolution.convolve
-    monkeypatch.setattr(
-        jax_convolution, "convolve", lambda *given: taken.append(given[0].shape) or own(*given)
-    )
+    own = jax_convolution.convolve_with_extra_rows
+
+    def recorded(*given):
+        taken.append(given[0].shape)
+        return own(*given)
+
+    monkeypatch.setattr(jax_convolution, "convolve_with_extra_rows", recorded)
 
     def convolve(
         *shape, channels=24, kernel=(3, 3), padding="same", strides=(1, 1), dtype=None, trained=True
     ):
         inputs = jnp.zeros((*shape, channels), dtype or "float32")
         weights = jnp.zeros((*kernel, channels, 24), inputs.dtype)
-        backend.convolve(inputs, weights, strides, padding, "channels_last", (1, 1), trained)
+        backend.convolve(
+            inputs, weights, strides, padding, "channels_last", (1, 1), trained=trained
+        )
         return bool(taken and taken.pop())
 
     assert convolve(32, 14, 14)

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_gcnn.backend.jax.initial_weights import call_new
+from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.groups.steerable_basis import kernel_basis
 from keras_gcnn.layers import (
     DiscMask,
@@ -21,7 +21,7 @@ from keras_gcnn.layers import (
     SteerableConv2D,
     SteerableDropout,
 )
-from keras_gcnn.zoo.assembly import EPSILON, MOMENTUM
+from keras_gcnn.zoo.graph_builder import EPSILON, MOMENTUM
 
 POOLED = 2  # after so many of the first convolutions the maps are halved
 SCALE = 3.0  # pixels keep zero as the background; their spread on digits becomes about one
@@ -45,8 +45,8 @@ class FieldMaps:
     tensor: keras.KerasTensor | None = None
 
 
-class SteerableAssembly:
-    """Adds layers and counts their trainable parameters, as `Assembly` does for groups.
+class SteerableGraphBuilder:
+    """Adds layers and counts their trainable parameters, as `GraphBuilder` does for groups.
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`.

@@ -13,6 +13,7 @@ if keras.backend.backend() != "torch":
 import torch
 
 from keras_gcnn import layers
+from keras_gcnn.backend import ops as backend
 from keras_gcnn.backend.torch import convolution as torch_convolution
 from keras_gcnn.backend.torch import fourier as torch_fourier
 from keras_gcnn.backend.torch import normalization as torch_normalization
@@ -144,12 +145,12 @@ def test_activation_of_what_nothing_else_reads(rng, name):
     activation = keras.activations.get(name) if name else None
     maps = numbers(rng, 3, 4)
     expected = maps if activation is None else activation(maps)
-    found = torch_convolution.activate(maps, activation)
+    found = backend.activate(maps, activation)
     torch.testing.assert_close(found, expected)
     slopes = [torch.autograd.grad(one.sum(), maps)[0] for one in (found, expected)]
     torch.testing.assert_close(*slopes)  # with a gradient they are left as they are
     with torch.no_grad():
-        again = torch_convolution.activate(maps, activation)
+        again = backend.activate(maps, activation)
     torch.testing.assert_close(again, expected.detach())
     assert (again.data_ptr() == maps.data_ptr()) == (name != "tanh")
 
@@ -189,5 +190,6 @@ def test_an_activation_with_weights_is_trained(rng):
     )
     layer(numbers(rng, 1, 2, 2, 6)).square().sum().backward()
     assert weight.grad.abs() > 0
-    assert not torch_fourier.can_fuse(layer.activation)
-    assert torch_fourier.can_fuse(keras.activations.elu)
+    maps, matrix = torch.zeros(1, 3), torch.zeros(3, 3)
+    assert not torch_fourier.supports(maps, matrix, matrix, layer.activation, True)
+    assert torch_fourier.supports(maps, matrix, matrix, keras.activations.elu, True)

@@ -139,7 +139,7 @@ def test_a_batch_that_turns_out_to_be_empty(channels, jit_compile):
 
 def test_it_is_taken_where_it_is_faster():
     def taken(*shape, axis=-1, dtype="float32"):
-        return tensorflow_normalization.can_fuse(tf.zeros(shape, dtype), axis)
+        return tensorflow_normalization.supports(tf.zeros(shape, dtype), axis)
 
     assert taken(2, 6, 6, 12)
     assert taken(2, 6, 6, 12, axis=3)

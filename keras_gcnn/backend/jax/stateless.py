@@ -1,0 +1,43 @@
+"""Calls of whole models that JAX compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import keras
+
+from keras_gcnn.types import Tensor
+
+
+def supports(layer: keras.Layer, otherwise: Callable) -> bool:
+    """Whether `compiled` takes a layer: a model whose weights exist."""
+    del otherwise
+    return isinstance(layer, keras.Model) and layer.built
+
+
+def compiled(layer: keras.Layer, otherwise: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A model as a compiled function of `(inputs, training=False)` that changes no variable.
+
+    Args:
+        layer: the model.
+        otherwise: called instead if JAX cannot compile the model.
+    """
+
+    @jax.jit
+    def infer(variables, inputs):
+        return layer.stateless_call(*variables, inputs, training=False)[0]
+
+    @jax.jit
+    def train(variables, inputs):
+        return layer.stateless_call(*variables, inputs, training=True)[0]
+
+    def call(inputs: Tensor, training: bool = False) -> Tensor:
+        lists = (layer.trainable_variables, layer.non_trainable_variables)
+        values = [[variable.value for variable in variables] for variables in lists]
+        try:
+            return (train if training else infer)(values, inputs)
+        except jax.errors.JAXTypeError:  # a layer of the user's looks at values
+            return otherwise(inputs, training)
+
+    return call

@@ -1,0 +1,54 @@
+"""Sizes of maps that are known only later, or never."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from keras_gcnn.backend.ops import on
+from keras_gcnn.types import Shape, Tensor
+
+if on("tensorflow"):
+    from keras_gcnn.backend.tensorflow import sizes as tensorflow_sizes
+
+
+class SizeChecked(Protocol):
+    """A layer whose window fits some sizes of its input and not others."""
+
+    name: str
+    padding: str
+    data_format: str
+    equivariance: str
+    strides: tuple[int, int]
+    smallest_sizes: tuple[int, int]
+
+    def sizes(self, input_shape: Shape) -> tuple[int | None, int | None]:
+        """Rows and columns of an input shape."""
+
+    def check_sizes(self, input_shape: Shape) -> None:
+        """Raises if the window does not fit; warns or raises if it breaks equivariance."""
+
+    def equivariance_problem(self, input_shape: Shape) -> tuple[str, str] | None:
+        """What breaks equivariance on a shape, and what to do; None if nothing does."""
+
+
+def check_sizes(layer: SizeChecked, maps: Tensor, report: Callable[..., None]) -> None:
+    """Calls `layer.check_sizes` for the shape of its input.
+
+    Where TensorFlow traces a graph for any size, the graph checks the sizes when it runs.
+
+    Args:
+        layer: the layer.
+        maps: its input.
+        report: called with the layer, the problem, the remedy and `layer.equivariance` if the sizes
+            would go unchecked; warns or raises.
+    """
+    if on("tensorflow") and tensorflow_sizes.supports(layer, maps, report):
+        tensorflow_sizes.check(layer, maps, report)
+    else:
+        layer.check_sizes(maps.shape)
+
+
+def is_symbol(size: Any) -> bool:
+    """Whether a size is a symbol of an export by JAX, of which a part cannot be chosen."""
+    return on("jax") and not isinstance(size, int)

@@ -1,0 +1,42 @@
+"""All tasks, and which of them a recipe or a builder is for."""
+
+from __future__ import annotations
+
+from keras_gcnn.training.recipes.tables import EvaluationTable, LatentTable
+from keras_gcnn.training.tasks.autoencoding import Autoencoding
+from keras_gcnn.training.tasks.classification import Classification
+from keras_gcnn.training.tasks.task import Task
+
+TASKS: tuple[type[Task], ...] = (Classification, Autoencoding)
+
+
+def make_task(latent: LatentTable | None, evaluation: EvaluationTable | None = None) -> Task:
+    """Returns what the networks of a recipe are trained for.
+
+    Args:
+        latent: `[latent]` of the recipe, which only recipes of autoencoders have.
+        evaluation: `[evaluation]` of the recipe; None for its defaults.
+    """
+    return Classification(evaluation) if latent is None else Autoencoding(latent)
+
+
+def check_builder(task: Task, builder: str, key: str = "models.builder") -> None:
+    """Checks that a builder makes networks for a task.
+
+    Args:
+        task: the task.
+        builder: name of the builder.
+        key: where it stands in the recipe, for the message.
+
+    Raises:
+        ValueError: if there is no such builder, or it makes networks for another task.
+    """
+    if builder in task.builders:
+        return
+    hint = ""
+    if any(builder in known.builders for known in TASKS):
+        hint = " A recipe trains autoencoders if it has [latent], and else classifiers."
+    raise ValueError(
+        f"{key} = {builder!r} is no builder of {task.networks} in keras_gcnn.zoo.{hint} "
+        f"Choose one of {', '.join(task.builders)}."
+    )

@@ -1,0 +1,73 @@
+"""Stages after which a network continues under a subgroup, or as an ordinary network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+from keras_gcnn import groups
+from keras_gcnn.types import GroupLike, RestrictAfter
+
+
+def by_stage(restrict_after: RestrictAfter) -> dict[str, GroupLike]:
+    """Returns `restrict_after` as a dict from stages to subgroups.
+
+    None is short for an empty dict, and a stage alone for its restriction to Z2. Integers become
+    strings.
+
+    Raises:
+        ValueError: if `restrict_after` is neither a stage nor a dict.
+    """
+    if restrict_after is None:
+        return {}
+    if isinstance(restrict_after, str) or _is_integer(restrict_after):
+        return {str(restrict_after): "z2"}
+    if not isinstance(restrict_after, Mapping):
+        raise ValueError(
+            f"restrict_after={restrict_after!r} has to be the name of a stage, or a dict from "
+            'stages to subgroups, e.g. {"1": "z2"}.'
+        )
+    return {
+        str(stage) if _is_integer(stage) else stage: subgroup
+        for stage, subgroup in restrict_after.items()
+    }
+
+
+def find_subgroups(
+    group: groups.Group, stages: Sequence[str], restrict_after: RestrictAfter
+) -> dict[str, groups.Group]:
+    """Returns the subgroups of a network, in the order of the stages after which they begin.
+
+    Args:
+        group: the group of the first stage.
+        stages: names of the stages, in order.
+        restrict_after: see the builders.
+
+    Raises:
+        ValueError: for an unknown stage, a group that is no subgroup of the one before it, or a
+            `restrict_after` that names no stages.
+    """
+    restrictions = by_stage(restrict_after)
+    unknown = [stage for stage in restrictions if stage not in stages]
+    if unknown:
+        raise ValueError(
+            f"restrict_after={restrictions} names the stage {unknown[0]!r}. The stages of "
+            f"this network are {', '.join(stages)}."
+        )
+    subgroups = {}
+    for stage in stages:
+        if stage in restrictions:
+            subgroup = groups.get(restrictions[stage])
+            if not group.contains(subgroup):
+                names = ", ".join(choice.name for choice in groups.subgroups(group))
+                raise ValueError(
+                    f"restrict_after={restrictions}: {subgroup.name} is no subgroup of "
+                    f"{group.name}, the group of stage {stage!r}. Choose one of {names}."
+                )
+            subgroups[stage] = group = subgroup
+    return subgroups
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
