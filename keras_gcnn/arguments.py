@@ -15,9 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from numbers import Integral, Real
 from operator import index
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeGuard, TypeVar, cast
 
 from keras_gcnn.types import Size2D
+
+Choice = TypeVar("Choice", str, str | None)
 
 
 def is_integer(value: object) -> TypeGuard[int]:
@@ -56,7 +58,14 @@ def as_counts(values: object) -> tuple[int | None, ...]:
         return ()
 
 
-def check_choice(argument: str, value: str, choices: Sequence[str]) -> str:
+def all_counts(values: object) -> tuple[int, ...]:
+    """Positive integers as a tuple of `int`; an empty tuple if any value is something else."""
+    counts = as_counts(values)
+    positive = tuple(count for count in counts if count is not None)
+    return positive if len(positive) == len(counts) else ()
+
+
+def check_choice(argument: str, value: Choice, choices: Sequence[Choice]) -> Choice:
     """Returns `value` if it is one of `choices`; raises a `ValueError` that lists them if not."""
     if value not in choices:
         allowed = ", ".join(repr(choice) for choice in choices)

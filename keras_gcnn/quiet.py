@@ -1,4 +1,4 @@
-"""Silence where another library warns of what is known."""
+"""Silences warnings of other libraries about something that is already handled."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _LOCK = threading.RLock()
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """In here no warning is shown.
+    """Shows no warnings inside a `with` block.
 
-    The filters belong to the whole process, and two threads that replace them and put them back in
-    turn would leave the wrong ones: one thread waits for the other.
+    The filters of warnings belong to the whole process. Two threads that replaced them and put them
+    back in turn would leave the wrong ones, so a second thread waits for the first.
     """
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,7 +1,7 @@
 """Types of arguments and returns that occur throughout the library.
 
-Tensors have no common class: each backend has its own, and NumPy arrays pass for one. `Tensor` is
-therefore a name for the reader, and a type checker takes anything for it.
+Tensors have no common class: each backend has its own, and NumPy arrays are accepted too. `Tensor`
+therefore serves the reader alone, and a type checker accepts anything for it.
 """
 
 from __future__ import annotations
@@ -15,20 +15,23 @@ Tensor: TypeAlias = Any
 """A tensor of the backend in use, a symbolic `keras.KerasTensor`, or a NumPy array."""
 
 Shape: TypeAlias = tuple[int | None, ...]
-"""Sizes of a tensor along its axes, with None for a size that is not known yet."""
+"""Sizes of a tensor along its axes, with None where a size is not known yet."""
 
 Size2D: TypeAlias = int | tuple[int, int]
-"""One number for rows and columns, or one for each."""
+"""One integer for rows and columns, or one for each."""
 
 GroupLike: TypeAlias = str | Group
-"""A group, or the name of one: `"z2"`, `"p4"`, `"p4m"`, ..."""
+"""A group or its name: `"z2"`, `"p4"`, `"p4m"`, ..."""
 
 RestrictAfter: TypeAlias = str | int | Mapping[str | int, GroupLike] | None
-"""After which stage a network goes on under a subgroup."""
+"""The stage after which a network goes on under a subgroup, or a subgroup for each stage."""
 
 Activation: TypeAlias = str | Callable[[Tensor], Tensor] | None
 Initializer: TypeAlias = Any
 """What `keras.initializers.get` takes: a name, a configuration, an initializer, a function."""
+
+Seed: TypeAlias = Any
+"""An int, a `keras.random.SeedGenerator`, or None for Keras's global generator."""
 
 Regularizer: TypeAlias = Any
 Constraint: TypeAlias = Any

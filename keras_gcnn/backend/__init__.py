@@ -1,1 +1,1 @@
-"""What the backends do differently: `ops` chooses, each folder holds what one backend needs."""
+"""What the backends do differently: `ops` says which is in use, and a folder belongs to each."""

@@ -1,4 +1,4 @@
-"""Initial weights, which JAX takes long to compile the drawing of."""
+"""Initial weights, whose random numbers take JAX long to compile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def drawn_once(initializer: Callable | None) -> Callable | None:
 
     Initializers that draw nothing, or are not Keras's, are returned unchanged.
     """
-    if on("jax") and jax_initial_weights.supports(initializer):
+    if on("jax") and initializer is not None and jax_initial_weights.supports(initializer):
         return jax_initial_weights.drawn_once(initializer)
     return initializer
 

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import keras
 from keras import ops
 
 from keras_gcnn.backend.ops import on
-from keras_gcnn.types import Tensor
+from keras_gcnn.types import Seed, Tensor
 
 if on("torch"):
     from keras_gcnn.backend.torch import random as torch_random
 
 
-def uniform(shape: tuple, dtype: str, seed: Any) -> Tensor:
+def uniform(shape: tuple, dtype: str, seed: Seed) -> Tensor:
     """Uniform numbers in [0, 1), like `keras.random.uniform`."""
     if on("torch") and torch_random.supports(shape, dtype, seed):
         return torch_random.uniform(shape, dtype, seed)
     return keras.random.uniform(shape, dtype=dtype, seed=seed)
 
 
-def normal(shape: tuple, dtype: str, seed: Any) -> Tensor:
+def normal(shape: tuple, dtype: str, seed: Seed) -> Tensor:
     """Standard normal numbers, like `keras.random.normal`."""
     if on("torch") and torch_random.supports(shape, dtype, seed):
         return torch_random.normal(shape, dtype, seed)
     return keras.random.normal(shape, dtype=dtype, seed=seed)
 
 
-def normal_vectors(shape: tuple, dim: int, dtype: str, seed: Any) -> Tensor:
+def normal_vectors(shape: tuple, dim: int, dtype: str, seed: Seed) -> Tensor:
     """Normal vectors up to a common scale, along a new last axis of length `dim`."""
     if on("torch"):
         return normal((*shape, dim), dtype, seed)
@@ -40,7 +39,7 @@ def normal_vectors(shape: tuple, dim: int, dtype: str, seed: Any) -> Tensor:
     return ops.concatenate([length * ops.cos(angle), length * ops.sin(angle)], axis=-1)[..., :dim]
 
 
-def breaks_graph(seed: Any) -> bool:
+def breaks_graph(seed: Seed) -> bool:
     """Whether Keras's random numbers would break a graph that PyTorch compiles now.
 
     Where the user asked for particular numbers, this is False: only Keras draws them.

@@ -20,7 +20,10 @@ class SizeChecked(Protocol):
     data_format: str
     equivariance: str
     strides: tuple[int, int]
-    smallest_sizes: tuple[int, int]
+
+    @property
+    def smallest_sizes(self) -> tuple[int, int]:
+        """The smallest rows and columns on which the window fits."""
 
     def sizes(self, input_shape: Shape) -> tuple[int | None, int | None]:
         """Rows and columns of an input shape."""

@@ -1,4 +1,4 @@
-"""Probability distributions on tensors: `von_mises_fisher` on the sphere, `gaussian` beside it."""
+"""Probability distributions of latent vectors: `von_mises_fisher` on the sphere, and `gaussian`."""
 
 from keras_gcnn.distributions import gaussian, von_mises_fisher
 

@@ -1,7 +1,7 @@
 """Ratios of Bessel functions of neighbouring order, and what follows from them.
 
 No backend has Bessel functions of general order. Debye's expansion is exact to rounding at a high
-enough order; from there the recurrence goes down, in which errors shrink.
+enough order; from there the recurrence goes down, and errors shrink on the way.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from keras import ops
 
 from keras_gcnn.backend.constants import constant
 from keras_gcnn.distributions import debye
+from keras_gcnn.types import Tensor
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class _Accuracy:
     """How far Debye's expansion is used.
 
     Attributes:
-        order: lowest at which it is exact enough.
-        terms: of the expansion.
-        steps: of the recurrence, taken at any order; each makes what is left smaller.
+        order: lowest order at which it is exact enough.
+        terms: number of terms of the expansion.
+        steps: steps of the recurrence that are taken at any order; each one reduces the error.
     """
 
     order: int
@@ -42,27 +43,27 @@ class Ratio:
 
     Attributes:
         mean: A = I_(m/2)(k) / I_(m/2-1)(k), the mean of the cosine to the mean direction.
-        rest: 1 - A, without the cancellation.
-        slope: dA/dk, its variance.
-        divergence: k A - log 0F1(; m/2; k^2/4), from the uniform distribution.
+        complement: 1 - A, without the cancellation.
+        slope: A' = dA/dk, the variance of that cosine.
+        divergence: D = k A - log 0F1(; m/2; k^2/4), from the uniform distribution.
 
-    Slope or divergence are None where they were not asked for.
+    Slope or divergence are None if they were not requested.
     """
 
-    mean: Any
-    rest: Any
-    slope: Any
-    divergence: Any
+    mean: Tensor
+    complement: Tensor
+    slope: Tensor | None
+    divergence: Tensor | None
 
 
-def ratio(kappa, dim: int, *, slope: bool = True, divergence: bool = True) -> Ratio:
-    """Computes mean, variance and divergence of a concentration; none passes on a gradient.
+def ratio(kappa: Tensor, dim: int, *, slope: bool = True, divergence: bool = True) -> Ratio:
+    """Computes mean, variance and divergence of a concentration, without gradients.
 
     Args:
         kappa: float32 or float64 tensor of any shape, from 0.
         dim: int from 2, m.
-        slope: whether it is wanted; a backend without graphs would pay for it.
-        divergence: likewise.
+        slope: whether to compute the slope; a backend without graphs would do the work in vain.
+        divergence: whether to compute the divergence.
 
     Returns:
         `Ratio`; relative errors in float32 are at most 1e-6 (mean) and 1e-5 (divergence), in
@@ -75,62 +76,69 @@ def ratio(kappa, dim: int, *, slope: bool = True, divergence: bool = True) -> Ra
     accuracy = _ACCURACY[keras.backend.standardize_dtype(kappa.dtype)]
     lowest = dim / 2 - 1
     steps = max(0, math.ceil(accuracy.order - lowest)) + accuracy.steps
-    found = _debye(kappa, lowest + steps, accuracy.terms, slope, divergence)
-    mean, rest, variance, excess = found.mean, found.rest, found.slope, found.divergence
-    for number in range(steps):
-        order = 2 * (lowest + steps - number)  # I_(v-1) = I_(v+1) + 2 (v / k) I_v
-        part = order - kappa * rest
-        below = part + kappa  # order + k A
+    start = _debye(kappa, lowest + steps, accuracy.terms, slope, divergence)
+    mean, complement = start.mean, start.complement  # A_v, 1 - A_v
+    variance, excess = start.slope, start.divergence  # A'_v, D_v
+    for step in range(steps):
+        # From A_v to A_(v-1) = k / (2 v + k A_v), since I_(v-1) = I_(v+1) + 2 (v / k) I_v.
+        twice = 2 * (lowest + steps - step)  # 2 v
+        numerator = twice - kappa * complement  # 2 v - k (1 - A_v)
+        denominator = numerator + kappa  # 2 v + k A_v
         if divergence:
-            lower = kappa / below
-            change = lower * (kappa * rest * (1 + mean) - order * mean)
-            excess = excess + change - ops.log1p(kappa * mean / order)
+            lower = kappa / denominator  # A_(v-1)
+            # k A_(v-1) - k A_v
+            change = lower * (kappa * complement * (1 + mean) - twice * mean)
+            excess = excess + change - ops.log1p(kappa * mean / twice)
             mean = lower
         if slope:
-            variance = (order - kappa * kappa * variance) / (below * below)
-        rest = part / below
-    mean = ops.clip(kappa / below, 0.0, 1.0)  # rounding may exceed 1
-    return Ratio(mean, rest, variance, excess)
+            variance = (twice - kappa * kappa * variance) / (denominator * denominator)
+        complement = numerator / denominator
+    mean = ops.clip(kappa / denominator, 0.0, 1.0)  # rounding may exceed 1
+    return Ratio(mean, complement, variance, excess)
 
 
-def _debye(kappa, order: float, terms: int, slope: bool, divergence: bool) -> Ratio:
-    """The same four at a high order v, with `s = sqrt(v^2 + k^2)` and `p = v / s`."""
-    root = ops.sqrt(order * order + kappa * kappa)
+def _debye(kappa: Tensor, order: float, terms: int, slope: bool, divergence: bool) -> Ratio:
+    """The same functions at a high order v.
+
+    With `s = sqrt(v^2 + k^2)`, `p = v / s`, `q = k / s` and the polynomials U, V and W of
+    `debye.table`, `A = k / (s + v) - q V / U` and `U(p) / U(1) = 1 - (1 - p) W(p)`.
+    """
+    root = ops.sqrt(order * order + kappa * kappa)  # s
     p = order / root
-    sine = kappa / root  # 1 - p^2 is its square
+    q = kappa / root  # q^2 = 1 - p^2
     table = debye.table(order, terms, slope, divergence)
-    series, bottom, *others = _polynomials(table, p)
-    fraction = bottom / series
-    correction = sine * fraction
+    series, numerator, *others = _polynomials(table, p)  # U, V
+    fraction = numerator / series  # V / U
+    correction = q * fraction
     mean = kappa / (root + order) - correction
-    rest = 2 * order / (kappa + order + root) + correction
+    complement = 2 * order / (kappa + order + root) + correction
 
     variance = excess = None
     if slope:
-        slope_of_series, slope_of_bottom, *others = others
-        slope_of_fraction = (slope_of_bottom * series - bottom * slope_of_series) / (
+        slope_of_series, slope_of_numerator, *others = others  # U', V'
+        slope_of_fraction = (slope_of_numerator * series - numerator * slope_of_series) / (
             series * series
         )
-        slope_of_correction = p * p * fraction - p * sine * sine * slope_of_fraction
+        slope_of_correction = p * p * fraction - p * q * q * slope_of_fraction  # s d(q V / U)/dk
         variance = p / (root + order) - slope_of_correction / root
     if divergence:
-        further = kappa * sine / (1 + p)  # s - v
-        drop = others[0] * sine * sine / (1 + p)
+        further = kappa * q / (1 + p)  # s - v
+        decrease = others[0] * q * q / (1 + p)  # (1 - p) W = 1 - U(p) / U(1)
         excess = (
             order * ops.log1p(further / (2 * order))
             + ops.log1p(further / order) / 2
-            - ops.log1p(-drop)
+            - ops.log1p(-decrease)
             - kappa * correction
         )
-    return Ratio(mean, rest, variance, excess)
+    return Ratio(mean, complement, variance, excess)
 
 
-def _polynomials(table: np.ndarray, p) -> list[Any]:
+def _polynomials(table: np.ndarray, p: Tensor) -> list[Any]:
     """Values at p of the polynomials of `debye.table`, all at once by Horner's rule."""
     rows = ops.cast(constant(table), p.dtype)
     rows = ops.reshape(rows, (*table.shape, *(1 for _ in p.shape)))
     first, *others = ops.unstack(rows, table.shape[0], axis=0)
-    value = first + ops.zeros_like(p)
-    for weight in others:
-        value = value * p + weight
-    return ops.unstack(value, table.shape[1], axis=0)
+    values = first + ops.zeros_like(p)
+    for coefficients in others:
+        values = values * p + coefficients
+    return ops.unstack(values, table.shape[1], axis=0)

@@ -1,10 +1,10 @@
-"""Unit vectors, with a gradient that stays bounded where a vector has next to no direction.
+"""Unit vectors, with a gradient that stays bounded where a vector has almost no direction.
 
 The derivative of `v / |v|` grows like `1 / |v|`, so that a single image without a direction, such
-as a blank or a symmetric one, would destroy a training. Here the values are those of `v / |v|` at
-any length, and so are all derivatives for vectors that are longer than `SHORTEST`. For shorter ones
-the derivative is `|v|^2 / SHORTEST^2` of the true one: it still points the right way, is
-`1 / SHORTEST` at most, and vanishes together with the vector.
+as a blank or a symmetric one, would ruin a training. Here the values are those of `v / |v|` at any
+length, and for vectors longer than `SHORTEST` all derivatives are too. For shorter vectors the
+derivative is the true one times `|v|^2 / SHORTEST^2`: it still points the right way, is at most
+`1 / SHORTEST`, and vanishes together with the vector.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn.backend.constants import constant
+from keras_gcnn.types import Tensor
 
-# Vectors that a network computes of images have lengths from .01 to 10, and where the direction
-# cancels, 1e-6 is left by rounding.
+# Vectors that a network computes from images have lengths from 0.01 to 10; where the direction
+# cancels, rounding leaves 1e-6.
 SHORTEST = 1e-3
 NONE = 1e-30  # squared length below which a vector has no direction
 
 
-def unit(vectors):
+def unit(vectors: Tensor) -> Tensor:
     """Vectors scaled to length one.
 
     A vector of zeros has no direction and becomes the first axis, `(1, 0, ..., 0)`, which has no
@@ -41,21 +42,21 @@ def unit(vectors):
     return scaled * ops.rsqrt(ops.sum(ops.square(scaled), -1, keepdims=True))
 
 
-def unit_or_zero(vectors):
-    """The same, but that a vector of zeros stays zero."""
+def unit_or_zero(vectors: Tensor) -> Tensor:
+    """Vectors scaled to length one by `unit`, except that a vector of zeros stays zero."""
     squares = ops.sum(ops.square(ops.stop_gradient(vectors)), -1, keepdims=True)
     return ops.where(squares < NONE, ops.zeros_like(vectors), unit(vectors))
 
 
-def with_slope(vectors):
-    """Directions of vectors that have no gradient, and how fast these move with the vectors.
+def with_slope(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Directions of vectors that have no gradient, and how fast they move with the vectors.
 
     Args:
         vectors: tensor of shape `(..., m)`.
 
     Returns:
-        Unit vectors of the same shape, and factors of shape `(..., 1)`: a small change d of a
-        vector, across it, moves its direction by the factor times d.
+        Unit vectors of the same shape, and factors of shape `(..., 1)`: a small change d
+        perpendicular to a vector moves its direction by the factor times d.
     """
     squares = ops.sum(ops.square(vectors), -1, keepdims=True)
     missing = squares < NONE

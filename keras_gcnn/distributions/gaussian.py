@@ -1,4 +1,4 @@
-"""The normal distribution whose coordinates are independent: latent variables without a sphere.
+"""The normal distribution with independent coordinates: latent variables without a sphere.
 
 Means and logarithms of the variances have the shape `(..., m)`; the leading axes broadcast.
 """
@@ -10,14 +10,17 @@ import math
 from keras import ops
 
 from keras_gcnn.backend import random
+from keras_gcnn.types import Seed, Tensor
 
 
-def sample(mean, log_variance, seed=None, shape: tuple[int, ...] = ()):
+def sample(
+    mean: Tensor, log_variance: Tensor, seed: Seed = None, shape: tuple[int, ...] = ()
+) -> Tensor:
     """Draws vectors, with gradients into the mean and the variance.
 
     Args:
         mean: of shape `(..., m)`.
-        log_variance: likewise.
+        log_variance: of shape `(..., m)`.
         seed: int, `keras.random.SeedGenerator`, or None for Keras's global one.
         shape: of the samples for each pair of mean and variance.
 
@@ -39,13 +42,13 @@ def sample(mean, log_variance, seed=None, shape: tuple[int, ...] = ()):
     return mean + ops.exp(log_variance / 2) * noise
 
 
-def log_prob(z, mean, log_variance):
+def log_prob(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     """Logarithm of the density.
 
     Args:
         z: of shape `(..., m)`.
-        mean: likewise.
-        log_variance: likewise.
+        mean: of shape `(..., m)`.
+        log_variance: of shape `(..., m)`.
 
     Returns:
         Tensor of shape `(...)`.
@@ -55,12 +58,12 @@ def log_prob(z, mean, log_variance):
     return -ops.sum(deviation + log_variance + math.log(2 * math.pi), -1) / 2
 
 
-def kl_to_standard(mean, log_variance):
+def kl_to_standard(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Kullback-Leibler divergence from the standard normal distribution.
 
     Args:
         mean: of shape `(..., m)`.
-        log_variance: likewise.
+        log_variance: of shape `(..., m)`.
 
     Returns:
         Tensor of shape `(...)`, from 0, in nats.
@@ -73,5 +76,5 @@ def kl_to_standard(mean, log_variance):
     return ops.sum(spread + ops.square(mean), -1) / 2
 
 
-def _as_tensors(*arrays):
+def _as_tensors(*arrays: Tensor) -> tuple[Tensor, ...]:
     return tuple(map(ops.convert_to_tensor, arrays))

@@ -1,4 +1,4 @@
-"""The von Mises-Fisher distribution: what the normal distribution is to space, on the sphere.
+"""The von Mises-Fisher distribution: the counterpart of the normal distribution on the sphere.
 
 Its density at a unit vector z in m dimensions is proportional to `exp(kappa mu.z)`, with a mean
 direction mu, a unit vector, and a concentration kappa from 0, where it is uniform. Mean directions
@@ -6,10 +6,10 @@ have the shape `(..., m)`, concentrations `(..., 1)`; the leading axes broadcast
 exact as their dtype allows for m from 2 to 128 and kappa up to 1e5, and finite far beyond; half
 precision is computed in float32. Gradients are unbiased.
 
-What is wrong is seen in the result, since looking for it in a tensor would cost a pass over it: a
-concentration that is negative or NaN gives NaN, one that is infinite counts as 1e15. Mean
-directions are scaled to length one, and all samples have it; one of zeros counts as the first axis.
-Its gradient is bounded: see `keras_gcnn.distributions.direction`.
+Wrong values show in the result, since a check of a tensor would cost a pass over it: a negative or
+NaN concentration gives NaN, and an infinite one counts as 1e15. Mean directions are scaled to
+length one, as all samples are; a vector of zeros counts as the first axis. The gradient of short
+vectors is bounded: see `keras_gcnn.distributions.direction`.
 """
 
 from __future__ import annotations
@@ -27,17 +27,19 @@ from keras_gcnn.distributions.angle_gradient import angle_slope
 from keras_gcnn.distributions.angle_sampling import sample_angle
 from keras_gcnn.distributions.bessel import ratio
 from keras_gcnn.distributions.direction import unit, with_slope
+from keras_gcnn.types import Seed, Tensor
 
-_LARGEST = 1e15  # a concentration whose square float32 still holds
+_LARGEST = 1e15  # concentration; float32 still holds its square
 _SMALLEST = 1e-30  # instead of a squared length of zero
 
 
-def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
+def sample(mu: Tensor, kappa: Tensor, seed: Seed = None, shape: tuple[int, ...] = ()) -> Tensor:
     """Draws unit vectors.
 
-    Gradients flow along the samples: into mu by the rotation that carries them, into kappa by
-    holding their quantiles fixed. Monte-Carlo estimates made with them are unbiased. They count as
-    constants where they are differentiated again: second derivatives are not to be had.
+    Gradients flow through the samples: into mu by the rotation that carries them along, into kappa
+    by holding their quantiles fixed. Monte-Carlo estimates made with these gradients are unbiased.
+    Second derivatives are not supported: the gradients count as constants when they are
+    differentiated again.
 
     Args:
         mu: mean directions, of shape `(..., m)`.
@@ -49,7 +51,7 @@ def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
         Tensor of shape `(*shape, ..., m)`.
 
     Raises:
-        ValueError: if mu has fewer than two dimensions or kappa has not the last axis 1.
+        ValueError: if the last axis of mu is shorter than 2, or that of kappa is not 1.
 
     Example:
 
@@ -77,29 +79,29 @@ def sample(mu, kappa, seed=None, shape: tuple[int, ...] = ()):
     cosine, sine = angle.cosine[..., None], angle.sine[..., None]
     drawn = cosine * axis + sine * tangent
     drawn = drawn * _per_length(drawn)
-    # Concentrations are not repeated for this, since their ratio is costly.
-    found = ratio(fixed[..., 0], dim, slope=False, divergence=False)
-    slope = angle_slope(angle, fixed[..., 0], dim, found)[..., None]
-    # What is added is zero and has the gradients. The rotation that carries mu along moves a sample
-    # by w d - (z.d) mu, for a change d of mu.
+    # Once for each concentration, not for each sample, since the ratio is costly.
+    ratios = ratio(fixed[..., 0], dim, slope=False, divergence=False)
+    slope = angle_slope(angle, fixed[..., 0], dim, ratios)[..., None]
+    # The added term is zero and has the gradients. For a change d of mu, the rotation that carries
+    # mu along moves a sample z, with w = cos t, by w d - (z.d) mu.
     swing, turn = slope * (kappa - fixed), (mu - fixed_mu) * slope_of_axis
     back = ops.sum(drawn * turn, -1, keepdims=True) + swing * sine
     return ops.cast(drawn + (cosine * (turn + swing * tangent) - back * axis), result)
 
 
-def log_prob(z, mu, kappa):
+def log_prob(z: Tensor, mu: Tensor, kappa: Tensor) -> Tensor:
     """Logarithm of the density, with respect to the area of the sphere.
 
     Args:
         z: unit vectors, of shape `(..., m)`.
-        mu: mean directions, likewise.
+        mu: mean directions, of shape `(..., m)`.
         kappa: concentrations, of shape `(..., 1)`.
 
     Returns:
         Tensor of shape `(...)`.
 
     Raises:
-        ValueError: as `sample`, and if z has another last axis than mu.
+        ValueError: as for `sample`, and if the last axes of z and mu have different lengths.
 
     References:
         Mardia & Jupp 2000, "Directional Statistics", equation 9.3.4.
@@ -112,14 +114,15 @@ def log_prob(z, mu, kappa):
             f"z has {z.shape[-1]} dimensions and mu {dim}: shapes {tuple(z.shape)} and "
             f"{tuple(mu.shape)}. They have to be points on the same sphere."
         )
-    found = ratio(kappa, dim, slope=False)
-    # kappa (mu.z - 1) and what is left of the normaliser: nothing large is subtracted.
-    apart = ops.sum(ops.square(z - unit(mu)), -1) / 2
-    peak = _with_slope(ops.stop_gradient(kappa) * found.rest + found.divergence, found.rest, kappa)
+    ratios = ratio(kappa, dim, slope=False)
+    # Logarithm of the density at mu, and kappa (mu.z - 1): nothing large is subtracted.
+    apart = ops.sum(ops.square(z - unit(mu)), -1) / 2  # 1 - mu.z
+    value = ops.stop_gradient(kappa) * ratios.complement + ratios.divergence
+    peak = _with_slope(value, ratios.complement, kappa)
     return ops.cast(peak[..., 0] - kappa[..., 0] * apart - _log_area(dim), result)
 
 
-def kl_to_uniform(kappa, dim: int):
+def kl_to_uniform(kappa: Tensor, dim: int) -> Tensor:
     """Kullback-Leibler divergence from the uniform distribution on the sphere.
 
     Args:
@@ -136,13 +139,13 @@ def kl_to_uniform(kappa, dim: int):
         Davidson et al. 2018, equation 14.
     """
     kappa, result = _as_concentration(kappa)
-    found = ratio(kappa, check_dim(dim))
-    slope = ops.stop_gradient(kappa) * found.slope
-    return ops.cast(_with_slope(found.divergence, slope, kappa), result)
+    ratios = ratio(kappa, check_dim(dim))
+    slope = ops.stop_gradient(kappa) * ratios.slope
+    return ops.cast(_with_slope(ratios.divergence, slope, kappa), result)
 
 
-def mean_resultant_length(kappa, dim: int):
-    """Length of the mean of the distribution, the mean cosine to its mean direction.
+def mean_resultant_length(kappa: Tensor, dim: int) -> Tensor:
+    """Length of the mean of the distribution, which is the mean cosine to its mean direction.
 
     Args:
         kappa: concentrations, of any shape.
@@ -158,11 +161,11 @@ def mean_resultant_length(kappa, dim: int):
         Mardia & Jupp 2000, equation 9.3.8.
     """
     kappa, result = _as_concentration(kappa)
-    found = ratio(kappa, check_dim(dim), divergence=False)
-    return ops.cast(_with_slope(found.mean, found.slope, kappa), result)
+    ratios = ratio(kappa, check_dim(dim), divergence=False)
+    return ops.cast(_with_slope(ratios.mean, ratios.slope, kappa), result)
 
 
-def entropy(kappa, dim: int):
+def entropy(kappa: Tensor, dim: int) -> Tensor:
     """Differential entropy, with respect to the area of the sphere.
 
     Args:
@@ -178,7 +181,7 @@ def entropy(kappa, dim: int):
     return _log_area(check_dim(dim)) - kl_to_uniform(kappa, dim)
 
 
-def _as_tensors(mu, kappa):
+def _as_tensors(mu: Tensor, kappa: Tensor) -> tuple[Tensor, Tensor, str]:
     """Mean directions and concentrations in one float dtype, and the dtype of the result."""
     mu, kappa = ops.convert_to_tensor(mu), ops.convert_to_tensor(kappa)
     result = _result_type(mu, kappa)
@@ -195,25 +198,27 @@ def _as_tensors(mu, kappa):
     return ops.cast(mu, dtype), _valid(ops.cast(kappa, dtype)), result
 
 
-def _as_concentration(kappa):
+def _as_concentration(kappa: Tensor) -> tuple[Tensor, str]:
+    """Concentrations in a float dtype, and the dtype of the result."""
     kappa = ops.convert_to_tensor(kappa)
     result = _result_type(kappa)
     return _valid(ops.cast(kappa, _computed(result))), result
 
 
-def _result_type(*tensors) -> str:
-    dtypes = [keras.backend.standardize_dtype(one.dtype) for one in tensors]
-    if "float64" in dtypes:  # of which Keras makes float32 on JAX and PyTorch
+def _result_type(*tensors: Tensor) -> str:
+    dtypes = [keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors]
+    if "float64" in dtypes:  # Keras would return float32 on JAX and PyTorch
         return "float64"
     return keras.backend.result_type(*dtypes, float)
 
 
 def _computed(dtype: str) -> str:
+    """The dtype to compute in, for a dtype of the result."""
     return "float64" if dtype == "float64" else "float32"
 
 
-def _valid(kappa):
-    """NaN for what is negative; finite for what is infinite."""
+def _valid(kappa: Tensor) -> Tensor:
+    """Replaces negative concentrations by NaN, and infinite ones by a finite one."""
     return ops.where(kappa >= 0, ops.clip(kappa, 0.0, _LARGEST), np.nan)
 
 
@@ -222,23 +227,23 @@ def check_dim(dim: int) -> int:
     return check_integer("dim", dim, lowest=2, reason=": the sphere lies in R^dim")
 
 
-def _with_slope(value, slope, kappa):
+def _with_slope(value: Tensor, slope: Tensor, kappa: Tensor) -> Tensor:
     """A value whose gradient in kappa is the given slope."""
     return value + ops.stop_gradient(slope) * (kappa - ops.stop_gradient(kappa))
 
 
-def _per_length(vectors):
-    """What scales vectors that have no gradient to length one; zero stays zero."""
+def _per_length(vectors: Tensor) -> Tensor:
+    """Factors that scale vectors without a gradient to length one; zero stays zero."""
     return ops.rsqrt(ops.sum(ops.square(vectors), -1, keepdims=True) + _SMALLEST)
 
 
 def _log_area(dim: int) -> float:
-    """Logarithm of the area of the unit sphere in that many dimensions."""
+    """Logarithm of the area of the unit sphere in `dim` dimensions."""
     return math.log(2) + dim / 2 * math.log(math.pi) - math.lgamma(dim / 2)
 
 
-def _seeds(seed, number: int) -> list:
-    """Seeds of several draws: with the same integer all would be the same numbers."""
+def _seeds(seed: Seed, number: int) -> list[Seed]:
+    """Seeds of several draws, which one integer would give the same numbers."""
     if isinstance(seed, Integral):
         return np.random.SeedSequence(int(seed)).generate_state(number).tolist()
     return [seed] * number

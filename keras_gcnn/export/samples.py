@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_gcnn.backend.stateless import without_trace
 from keras_gcnn.export.checks import inputs_of
-from keras_gcnn.layers.common.base import EquivarianceWarning
+from keras_gcnn.layers.common.reporting import EquivarianceWarning
 
 _BATCHES = (1, 3)  # two, so that a fixed batch is noticed
 # Rows and columns to try where the model leaves them open: of each, this one and the next ones.

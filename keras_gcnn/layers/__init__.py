@@ -1,8 +1,8 @@
 """Keras layers for feature maps on groups, and for fields that turn by any angle."""
 
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.layers.common.base import EquivarianceWarning
 from keras_gcnn.layers.common.building import build_for
+from keras_gcnn.layers.common.reporting import EquivarianceWarning
 from keras_gcnn.layers.group.convolution import GConv2D, GConv2DTranspose, LiftingConv2D
 from keras_gcnn.layers.group.dropout import GDropout
 from keras_gcnn.layers.group.normalization import GBatchNormalization

@@ -1,4 +1,4 @@
-"""Builders of equivariant networks: images in [0, 1] in, logits out."""
+"""Builders of equivariant networks, from images with pixels in [0, 1] to logits."""
 
 from keras_gcnn.zoo import pretrained
 from keras_gcnn.zoo.allcnn import allcnn
@@ -33,9 +33,10 @@ def available() -> dict[str, dict[str, tuple[str, ...]]]:
     """Lists the builders and their published weights.
 
     Returns:
-        dict from the name of a builder to a dict from the name of weights, which is that of the
-        data, to the groups and forms in which there are such weights. For `lenet` with
-        `{"mnist": ("p4",)}`, say, `keras_gcnn.zoo.lenet(group="p4", weights="mnist")` works.
+        dict from the name of a builder to a dict from the name of the weights, which is that of
+        the data set, to the groups and other arguments for which they exist. If the entry of
+        `lenet` is `{"mnist": ("p4",)}`, then `keras_gcnn.zoo.lenet(group="p4", weights="mnist")`
+        works.
 
     Example:
 

@@ -96,13 +96,13 @@ def allcnn(
     """
     if np.shape(dropout) != (2,):
         raise ValueError(f"dropout={dropout!r} has to be a pair of rates, e.g. (0.2, 0.5).")
-    rates = tuple(check_rate("dropout", rate) for rate in dropout)
+    first, second = (check_rate("dropout", rate) for rate in dropout)
     return Architecture(
         name="allcnn",
         stages=tuple(_CONVOLUTIONS),
         widths=(96, 192, 192),
         stage_of=tuple(_CONVOLUTIONS),
-        body=partial(_body, dropout=rates),
+        body=partial(_body, dropout=(first, second)),
         top=_top,
         scale=4.0,  # photographs, to a mean near zero and a spread near one
         offset=-2.0,

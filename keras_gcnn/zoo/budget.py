@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, product
 
-from keras_gcnn.arguments import as_count, as_counts
+from keras_gcnn.arguments import all_counts, as_count
 
 _LARGEST = 10**10  # parameters: beyond any memory, yet the search for widths is short
 _FREEDOM = 2  # how many widths may leave the ratio, and by how much each
@@ -14,10 +14,10 @@ _LOWEST_SHARE = 0.98  # of the budget, that has to be used
 _ENOUGH = 0.99  # of the budget, above which the proportions decide
 
 
-def check_widths(widths: Sequence[int], length: int, argument: str = "widths") -> tuple[int, ...]:
+def check_widths(widths: Sequence[float], length: int, argument: str = "widths") -> tuple[int, ...]:
     """Returns the widths as a tuple, or raises a `ValueError`."""
-    counts = as_counts(widths)
-    if len(counts) != length or None in counts:
+    counts = all_counts(widths)
+    if len(counts) != length:
         raise ValueError(
             f"{argument}={widths!r} has to be {length} positive integers, or None for the default."
         )
@@ -45,9 +45,9 @@ def choose_widths(
     if parameters is not None:
         if widths is not None:
             ratio = _check_proportions(widths, len(ratio))
-        widths = fit_widths(count, ratio, parameters)
+        return fit_widths(count, ratio, parameters)
     if widths is None:
-        widths = [max(1, round(width)) for width in ratio]
+        return tuple(max(1, round(width)) for width in ratio)
     return check_widths(widths, len(ratio))
 
 

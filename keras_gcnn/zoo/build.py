@@ -10,7 +10,7 @@ import keras
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice, check_count, check_flag
 from keras_gcnn.layers import EquivarianceWarning
-from keras_gcnn.layers.common.base import SizeDependent, frames_to_caller
+from keras_gcnn.layers.common.reporting import frames_to_caller
 from keras_gcnn.layers.common.stock_in_graphs import Rescaling
 from keras_gcnn.zoo.budget import choose_widths
 from keras_gcnn.zoo.graph_builder import GraphBuilder, Maps
@@ -75,7 +75,7 @@ def _warn_of_strides(model: keras.Model) -> None:
     broken = [
         layer.name
         for layer in model.layers
-        if isinstance(layer, SizeDependent) and layer.equivariance_problem(layer.input.shape)
+        if hasattr(layer, "equivariance_problem") and layer.equivariance_problem(layer.input.shape)
     ]
     if broken:
         warnings.warn(

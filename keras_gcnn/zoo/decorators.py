@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 import keras
 
 from keras_gcnn import former_names
-from keras_gcnn.layers.common.base import frames_to_caller
+from keras_gcnn.layers.common.reporting import frames_to_caller
 from keras_gcnn.zoo import docs, pretrained
 from keras_gcnn.zoo.build import build
 from keras_gcnn.zoo.spec import Architecture, Options
@@ -27,6 +27,7 @@ def with_default_shape(function: Callable[P, Model]) -> Callable[P, Model]:
     The data format is the argument of the call or, if that is None, Keras's configuration.
     """
     rows, columns, channels = inspect.signature(function).parameters["input_shape"].default
+    call: Callable[..., Model] = function
 
     @functools.wraps(function)
     def shaped(*args: P.args, **kwargs: P.kwargs) -> Model:
@@ -35,7 +36,7 @@ def with_default_shape(function: Callable[P, Model]) -> Callable[P, Model]:
             data_format = given.get("data_format") or keras.config.image_data_format()
             if data_format == "channels_first":
                 given["input_shape"] = (channels, rows, columns)
-        return function(**given)
+        return call(**given)
 
     return shaped
 
@@ -44,7 +45,7 @@ def with_published_weights(function: Callable[P, keras.Model]) -> Callable[P, ke
     """Lets `weights` be the name of published weights, and adds `with_default_shape`."""
     parameters = inspect.signature(function).parameters
     defaults = {name: parameter.default for name, parameter in parameters.items()}
-    shaped = with_default_shape(function)
+    shaped: Callable[..., keras.Model] = with_default_shape(function)
 
     @functools.wraps(function)
     def builder(*args: P.args, **kwargs: P.kwargs) -> keras.Model:
@@ -68,10 +69,10 @@ def group_builder(describe: Callable[P, Architecture]) -> Callable[P, keras.Mode
     @functools.wraps(describe)
     def from_architecture(*args: P.args, **kwargs: P.kwargs) -> keras.Model:
         architecture = describe(*args, **kwargs)
-        call = signature.bind(*args, **kwargs)
-        call.apply_defaults()
-        shared = call.arguments.keys() & Options.__dataclass_fields__.keys()
-        options = Options(**{name: call.arguments[name] for name in shared})
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        shared = bound.arguments.keys() & Options.__dataclass_fields__.keys()
+        options = Options(**{name: bound.arguments[name] for name in shared})
         return build(architecture, options)
 
     builder = with_published_weights(from_architecture)
@@ -81,7 +82,8 @@ def group_builder(describe: Callable[P, Architecture]) -> Callable[P, keras.Mode
         .replace("{returns}", indent(docs.RETURNS, " " * 4).lstrip())
     )
     builder.__annotations__ = {**describe.__annotations__, "return": "keras.Model"}
-    builder.__signature__ = signature.replace(return_annotation="keras.Model")
+    model_signature = signature.replace(return_annotation="keras.Model")
+    builder.__signature__ = model_signature  # type: ignore[attr-defined]
     return builder
 
 

@@ -1,4 +1,4 @@
-"""Networks put together layer by layer, each on the group that is left there."""
+"""Builds networks on groups layer by layer, and counts their parameters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from keras_gcnn.layers import (
     Restriction,
 )
 
-# Keras's own 0.99 needs hundreds of steps until inference sees the statistics of training.
+# With Keras's default of 0.99, inference lags hundreds of steps behind the training statistics.
 MOMENTUM = 0.9
 EPSILON = 1e-5
 
@@ -33,10 +33,10 @@ class Maps:
     """Feature maps between two layers.
 
     Attributes:
-        fields: int, number of fields; of an image, its channels.
-        group: the group that they are on; None for an image.
+        fields: int, number of fields; for an image, number of channels.
+        group: the group of the maps; None for an image.
         sizes: rows and columns.
-        tensor: the maps themselves, or None where parameters are only counted.
+        tensor: the maps themselves, or None while parameters are only counted.
     """
 
     fields: int
@@ -51,15 +51,16 @@ class Maps:
 
 
 class GraphBuilder:
-    """Adds layers and counts their trainable parameters.
+    """Adds layers to a network and counts their trainable parameters.
 
-    A network is described once, by calls of these methods. Given maps without a tensor, as widths
-    are fitted to a budget, they only count, which takes microseconds instead of seconds.
+    The same calls of its methods build a network and count its parameters. For maps without a
+    tensor, as when widths are fitted to a budget, the methods only count, which takes microseconds
+    instead of seconds.
 
     Args:
-        group: of the lifting convolution.
-        convolution: `"full"`, `"g"` or `"gc"`; see `GSeparableConv2D` for the latter.
-        subgroups: from the name of a stage to the group that is left after it.
+        group: the group of the lifting convolution.
+        convolution: `"full"`, or `"g"` or `"gc"` for `GSeparableConv2D`.
+        subgroups: from the name of a stage to the group that remains after it.
         downsampling: `"exact"` (convolution, then exact pooling) or `"stride"`.
         data_format: `"channels_last"` or `"channels_first"`.
     """
@@ -73,16 +74,19 @@ class GraphBuilder:
         data_format: str = "channels_last",
     ):
         self.group = group
-        self.kind = convolution
+        self.type = convolution
         self.subgroups = subgroups or {}
         self.downsampling = downsampling
         self.data_format = data_format
         self.parameters = 0
 
-    def _put(self, x: Maps, make: Callable[[], keras.Layer], parameters: int = 0, **new) -> Maps:
+    def _add_layer(
+        self, x: Maps, make: Callable[[], keras.Layer], parameters: int = 0, **changes: Any
+    ) -> Maps:
+        """Returns the maps after a new layer, with the given changes of their attributes."""
         self.parameters += parameters
         tensor = None if x.tensor is None else call_new(make(), x.tensor)
-        return replace(x, tensor=tensor, **new)
+        return replace(x, tensor=tensor, **changes)
 
     def convolution(
         self,
@@ -95,12 +99,12 @@ class GraphBuilder:
         padding: str = "same",
         use_bias: bool = True,
     ) -> Maps:
-        """A convolution: lifting on an image, else on the group, separable if asked for.
+        """Adds a convolution: a lifting one on an image, a full or separable one on a group.
 
-        Exact downsampling by two is a convolution and an average over windows that fit the size.
+        Exact downsampling is a convolution followed by an average over windows that fit the size.
         """
         if strides > 1 and self.downsampling == "exact":
-            # The average of a pointwise convolution is the convolution of the average.
+            # An average and a pointwise convolution commute; this order costs less.
             if kernel_size == 1:
                 pooled = self.average(x, f"{name}_pool")
                 return self.convolution(pooled, fields, 1, name, use_bias=use_bias)
@@ -113,7 +117,7 @@ class GraphBuilder:
             "use_bias": use_bias,
             "data_format": self.data_format,
             "name": name,
-            # Of strides the builder warns once, for the whole network.
+            # `build` warns of strides once for the whole network.
             "equivariance": "warn" if strides == 1 else "ignore",
         }
         window, bias = kernel_size**2, fields if use_bias else 0
@@ -122,8 +126,8 @@ class GraphBuilder:
         else:
             sizes = tuple((size - kernel_size) // strides + 1 for size in x.sizes)
 
-        def put(layer, weights: int, **more) -> Maps:
-            return self._put(
+        def add(layer: Callable[..., keras.Layer], weights: int, **more: Any) -> Maps:
+            return self._add_layer(
                 x,
                 lambda: layer(fields, kernel_size, group, **arguments, **more),
                 weights + bias,
@@ -133,89 +137,94 @@ class GraphBuilder:
             )
 
         if x.group is None:
-            return put(LiftingConv2D, x.fields * fields * window)
-        if self.kind == "full" or kernel_size == 1:
-            return put(GConv2D, x.channels * fields * window)
-        spatial = fields if self.kind == "gc" else fields * x.fields
-        return put(GSeparableConv2D, spatial * window + x.channels * fields, variant=self.kind)
+            return add(LiftingConv2D, x.fields * fields * window)
+        if self.type == "full" or kernel_size == 1:
+            return add(GConv2D, x.channels * fields * window)
+        spatial = fields if self.type == "gc" else fields * x.fields
+        return add(GSeparableConv2D, spatial * window + x.channels * fields, variant=self.type)
 
     def normalization(self, x: Maps, name: str) -> Maps:
-        """Batch normalisation."""
+        """Adds batch normalisation."""
         axis = 1 if self.data_format == "channels_first" else -1
-        return self._put(
+        return self._add_layer(
             x,
             lambda: GBatchNormalization(
-                x.group, axis, momentum=MOMENTUM, epsilon=EPSILON, name=name
+                x.group or "z2", axis, momentum=MOMENTUM, epsilon=EPSILON, name=name
             ),
             2 * x.fields,
         )
 
     def relu(self, x: Maps, name: str) -> Maps:
-        """The rectifier."""
-        return self._put(x, lambda: keras.layers.ReLU(name=name))
+        """Adds a ReLU."""
+        return self._add_layer(x, lambda: keras.layers.ReLU(name=name))
 
     def dropout(self, x: Maps, rate: float, name: str) -> Maps:
-        """Dropout, of all orientations of a field or of none; nothing for a rate of zero."""
+        """Adds dropout of whole fields, unless the rate is zero."""
         if not rate:
             return x
         group = x.group or "z2"
-        return self._put(x, lambda: GDropout(rate, group, data_format=self.data_format, name=name))
+        return self._add_layer(
+            x, lambda: GDropout(rate, group, data_format=self.data_format, name=name)
+        )
 
-    def _pool(self, layer, x: Maps, name: str) -> Maps:
+    def _pool(self, layer: Callable[..., keras.Layer], x: Maps, name: str) -> Maps:
         sizes = tuple(size // 2 for size in x.sizes)
-        return self._put(x, lambda: layer(data_format=self.data_format, name=name), sizes=sizes)
+        return self._add_layer(
+            x, lambda: layer(data_format=self.data_format, name=name), sizes=sizes
+        )
 
     def maximum(self, x: Maps, name: str) -> Maps:
-        """Maximum over windows, which halves the maps exactly."""
+        """Halves the maps by the maximum over windows, exactly equivariant at every size."""
         return self._pool(GMaxPooling2D, x, name)
 
     def average(self, x: Maps, name: str) -> Maps:
-        """Average over windows, which halves the maps exactly."""
+        """Halves the maps by the average over windows, exactly equivariant at every size."""
         return self._pool(GAveragePooling2D, x, name)
 
     def add(self, x: Maps, other: Maps, name: str) -> Maps:
-        """The sum of a residual connection."""
+        """Adds the sum of a residual connection."""
         if x.tensor is None:
             return x
         return replace(x, tensor=keras.layers.Add(name=name)([x.tensor, other.tensor]))
 
     def end_stage(self, x: Maps, stage: str) -> Maps:
-        """Stops part of the equivariance where `subgroups` says so."""
+        """Adds the restriction to the subgroup that follows a stage, if there is one."""
         subgroup = self.subgroups.get(stage)
-        if subgroup is None or subgroup == x.group:
+        group = x.group
+        if subgroup is None or group is None or subgroup == group:
             return x
-        return self._put(
+        return self._add_layer(
             x,
             lambda: Restriction(
-                x.group, subgroup, data_format=self.data_format, name=f"restrict{stage}"
+                group, subgroup, data_format=self.data_format, name=f"restrict{stage}"
             ),
             fields=x.channels // subgroup.order,
             group=subgroup,
         )
 
     def head(self, x: Maps, head: str, mode: str) -> Maps:
-        """From maps to one vector an image, by a layer named `head`; see `architecture.HEADS`.
+        """Adds the layer `head`, from maps to one vector per image.
 
         Args:
             x: the maps.
             head: `"invariant"`, `"orientations"` or `"flatten"`.
-            mode: how the invariant head pools, `"max"` or `"mean"`.
+            mode: pooling of the invariant head, `"max"` or `"mean"`.
         """
-        form = {"data_format": self.data_format, "name": "head"}
+        arguments: dict[str, Any] = {"data_format": self.data_format, "name": "head"}
         if head == "invariant":
             fields = x.fields
-            make = partial(GGlobalPooling, mode, x.group, **form)
+            make = partial(GGlobalPooling, mode, x.group or "z2", **arguments)
         elif head == "orientations":
             fields = x.channels
-            make = partial(keras.layers.GlobalAveragePooling2D, **form)
+            make = partial(keras.layers.GlobalAveragePooling2D, **arguments)
         else:
             fields = x.channels * x.sizes[0] * x.sizes[1]
-            make = partial(keras.layers.Flatten, **form)
-        return self._put(x, make, fields=fields, group=None, sizes=(1, 1))
+            make = partial(keras.layers.Flatten, **arguments)
+        return self._add_layer(x, make, fields=fields, group=None, sizes=(1, 1))
 
-    def dense(self, x: Maps, units: int, name: str, **arguments) -> Maps:
-        """A dense layer on a vector."""
-        return self._put(
+    def dense(self, x: Maps, units: int, name: str, **arguments: Any) -> Maps:
+        """Adds a dense layer to a vector."""
+        return self._add_layer(
             x,
             lambda: keras.layers.Dense(units, name=name, **arguments),
             (x.fields + 1) * units,
@@ -223,21 +232,22 @@ class GraphBuilder:
         )
 
     def dense_logits(self, x: Maps, classes: int, activation: str | None) -> Maps:
-        """The dense layer `logits`, in full precision under a mixed policy."""
+        """Adds the dense layer `logits`, in full precision under a mixed policy."""
         precision = keras.config.dtype_policy().variable_dtype
         return self.dense(x, classes, "logits", activation=activation, dtype=precision)
 
     def pooled_logits(
         self, x: Maps, classes: int, head: str, mode: str, activation: str | None
     ) -> Maps:
-        """Head and `logits` where the last maps have a field for every class.
+        """Adds the head and `logits` to maps that have one field per class.
 
-        Pooled to one number a field these are the logits; of other heads a dense layer makes them.
+        With the invariant head, which pools every field to one number, these numbers are the
+        logits; after the other heads, a dense layer computes them.
         """
         x = self.head(x, head, mode)
         if head != "invariant":
             return self.dense_logits(x, classes, activation)
         precision = keras.config.dtype_policy().variable_dtype
-        return self._put(
+        return self._add_layer(
             x, lambda: keras.layers.Activation(activation, dtype=precision, name="logits")
         )

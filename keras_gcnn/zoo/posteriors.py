@@ -1,9 +1,9 @@
-"""What an encoder says of an image: a distribution over latent vectors, and what it costs."""
+"""Families of posteriors: distribution over latent vectors, sampling, divergence from the prior."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -12,107 +12,117 @@ from keras import ops
 from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.distributions import gaussian, von_mises_fisher
 from keras_gcnn.layers import GaussianSampling, VonMisesFisherHead, VonMisesFisherSampling
+from keras_gcnn.types import Tensor
 
 
 class Posterior(ABC):
-    """A family of distributions, each given by a pair of tensors, and its prior.
+    """A family of distributions over latent vectors, with its prior.
+
+    A distribution is given by two tensors, its mean and its spread: a concentration or a
+    log-variance.
 
     Attributes:
-        outputs: names of the pair; the first is the mean.
-        least: the smallest number of latent dimensions.
+        outputs: names of the two tensors; the first is the mean.
+        least: the smallest latent dimension.
     """
 
     outputs: ClassVar[tuple[str, str]]
     least: ClassVar[int]
 
     @abstractmethod
-    def head(self, features: keras.KerasTensor, dim: int, dtype: str) -> tuple:
-        """The pair, found from a vector of features by new layers."""
+    def head(
+        self, features: keras.KerasTensor, dim: int, dtype: str
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """Adds layers that compute the two tensors from a vector of features."""
 
     @abstractmethod
     def head_parameters(self, features: int, dim: int) -> int:
-        """Number of trainable parameters of these layers."""
+        """Returns the number of trainable parameters of the head."""
 
     @abstractmethod
     def sampling(self, seed: int | None) -> keras.Layer:
-        """A layer that draws from the pair in training."""
+        """Returns a layer that draws latent vectors in training."""
 
     @abstractmethod
-    def kl(self, mean, spread):
-        """Kullback-Leibler divergence from the prior, of shape `(...)`, in nats."""
+    def kl(self, mean: Tensor, spread: Tensor) -> Tensor:
+        """Returns the Kullback-Leibler divergence from the prior, of shape `(...)`, in nats."""
 
     @abstractmethod
-    def sample(self, mean, spread, seed, shape: tuple[int, ...]):
-        """Latent vectors of shape `(*shape, ..., dim)`."""
+    def sample(self, mean: Tensor, spread: Tensor, seed: Any, shape: tuple[int, ...]) -> Tensor:
+        """Returns random latent vectors of shape `(*shape, ..., dim)`."""
 
     @abstractmethod
-    def log_ratio(self, z, mean, spread):
-        """Log-density of the prior less that of the posterior at z, of shape `(...)`."""
+    def log_ratio(self, z: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
+        """Returns log(prior / posterior), the ratio of the densities at z, of shape `(...)`."""
 
     @abstractmethod
     def prior(self, n: int, dim: int, seed: int | None) -> np.ndarray:
-        """Latent vectors from the prior, of shape `(n, dim)`."""
+        """Returns latent vectors drawn from the prior, of shape `(n, dim)`."""
 
 
 class VonMisesFisher(Posterior):
-    """On the sphere; the prior is uniform."""
+    """The von Mises-Fisher distributions on the sphere; the prior is uniform."""
 
     outputs = ("mean", "concentration")
     least = 2
 
-    def head(self, features, dim, dtype):
+    def head(
+        self, features: keras.KerasTensor, dim: int, dtype: str
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         return call_new(VonMisesFisherHead(dim, dtype=dtype, name="posterior"), features)
 
-    def head_parameters(self, features, dim):
+    def head_parameters(self, features: int, dim: int) -> int:
         return (features + 1) * (dim + 1)
 
-    def sampling(self, seed):
+    def sampling(self, seed: int | None) -> keras.Layer:
         return VonMisesFisherSampling(seed=seed, name="sampling")
 
-    def kl(self, mean, spread):
+    def kl(self, mean: Tensor, spread: Tensor) -> Tensor:
         return von_mises_fisher.kl_to_uniform(spread, mean.shape[-1])[..., 0]
 
-    def sample(self, mean, spread, seed, shape):
+    def sample(self, mean: Tensor, spread: Tensor, seed: Any, shape: tuple[int, ...]) -> Tensor:
         return von_mises_fisher.sample(mean, spread, seed, shape)
 
-    def log_ratio(self, z, mean, spread):
+    def log_ratio(self, z: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
         area = von_mises_fisher.entropy(ops.zeros((), mean.dtype), mean.shape[-1])
         return -area - von_mises_fisher.log_prob(z, mean, spread)
 
-    def prior(self, n, dim, seed):
+    def prior(self, n: int, dim: int, seed: int | None) -> np.ndarray:
         vectors = np.random.default_rng(seed).normal(size=(n, dim))
         return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 class Gaussian(Posterior):
-    """Normal, with independent coordinates; the prior is the standard normal distribution."""
+    """The normal distributions with independent coordinates; the prior is the standard one."""
 
     outputs = ("mean", "log_variance")
     least = 1
 
-    def head(self, features, dim, dtype):
+    def head(
+        self, features: keras.KerasTensor, dim: int, dtype: str
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         return tuple(
             call_new(keras.layers.Dense(dim, dtype=dtype, name=name), features)
             for name in self.outputs
         )
 
-    def head_parameters(self, features, dim):
+    def head_parameters(self, features: int, dim: int) -> int:
         return (features + 1) * 2 * dim
 
-    def sampling(self, seed):
+    def sampling(self, seed: int | None) -> keras.Layer:
         return GaussianSampling(seed=seed, name="sampling")
 
-    def kl(self, mean, spread):
+    def kl(self, mean: Tensor, spread: Tensor) -> Tensor:
         return gaussian.kl_to_standard(mean, spread)
 
-    def sample(self, mean, spread, seed, shape):
+    def sample(self, mean: Tensor, spread: Tensor, seed: Any, shape: tuple[int, ...]) -> Tensor:
         return gaussian.sample(mean, spread, seed, shape)
 
-    def log_ratio(self, z, mean, spread):
-        nothing = ops.zeros_like(mean)
-        return gaussian.log_prob(z, nothing, nothing) - gaussian.log_prob(z, mean, spread)
+    def log_ratio(self, z: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
+        zeros = ops.zeros_like(mean)
+        return gaussian.log_prob(z, zeros, zeros) - gaussian.log_prob(z, mean, spread)
 
-    def prior(self, n, dim, seed):
+    def prior(self, n: int, dim: int, seed: int | None) -> np.ndarray:
         return np.random.default_rng(seed).normal(size=(n, dim))
 
 

@@ -1,4 +1,4 @@
-"""Published weights: small trained networks that travel inside the package."""
+"""Published weights: small trained networks that ship with the package."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ import keras
 from keras_gcnn import former_names, groups
 from keras_gcnn.zoo.restrictions import by_stage
 
-# What tells trained networks of one builder on one data set apart.
+# Arguments that select among the trained networks of one builder on one data set.
 _SELECTS = ("group", "convolution", "restrict_after", "depth", "variant")
-# What may differ from the network that was trained.
+# Arguments that may differ from those of the trained network.
 _FREE = ("weights", "include_top", "classifier_activation", "data_format", "name", "dropout")
-# And that is no matter without the top; channels are checked when weights are set.
+# Ignored when include_top=False, except for the channels, which are checked with the weights.
 _OF_THE_TOP = ("classes", "head", "input_shape")
 
 
@@ -30,9 +31,9 @@ class Published:
 
     Attributes:
         builder: name of its builder.
-        weights: name of the weights, that of the data set.
-        arguments: what the builder is called with, all sizes included.
-        file: of the weights, beside the card.
+        weights: name of the weights, which is that of the data set.
+        arguments: all arguments of the builder, sizes included.
+        file: name of the weights file, which lies beside the card.
     """
 
     builder: str
@@ -42,7 +43,7 @@ class Published:
 
     @property
     def label(self) -> str:
-        """The group and what else selects it, as one would write it."""
+        """The arguments that select this network, as a user would write them."""
         parts = [self.arguments["group"]] if "group" in self.arguments else []
         for key in ("depth", "variant"):
             if self.arguments.get(key) is not None:
@@ -54,85 +55,85 @@ class Published:
         return ", ".join(parts)
 
 
-def _folder():
+def _folder() -> Traversable:
     return files("keras_gcnn") / "zoo" / "trained"
 
 
 @cache
 def entries() -> tuple[Published, ...]:
-    """All published networks, from their cards."""
+    """Reads the cards of all published networks."""
     if not _folder().is_dir():
         return ()
     cards = sorted(
-        (one for one in _folder().iterdir() if one.name.endswith(".json")),
-        key=lambda one: one.name,
+        (file for file in _folder().iterdir() if file.name.endswith(".json")),
+        key=lambda file: file.name,
     )
-    found = []
+    networks = []
     for card in cards:
         content = json.loads(card.read_text(encoding="utf-8"))
         content["arguments"], _ = former_names.update(content["builder"], content["arguments"])
-        found.append(Published(**{key: content[key] for key in Published.__dataclass_fields__}))
-    return tuple(found)
+        networks.append(Published(**{key: content[key] for key in Published.__dataclass_fields__}))
+    return tuple(networks)
 
 
 def available(builders: tuple[str, ...]) -> dict[str, dict[str, tuple[str, ...]]]:
-    """See `keras_gcnn.zoo.available`."""
-    found: dict[str, dict[str, tuple[str, ...]]] = {builder: {} for builder in builders}
-    for one in entries():
-        name = one.builder
-        depth = one.arguments.get("depth")
+    """Returns the labels of published networks by builder and weights; see `zoo.available`."""
+    labels: dict[str, dict[str, tuple[str, ...]]] = {builder: {} for builder in builders}
+    for network in entries():
+        name = network.builder
+        depth = network.arguments.get("depth")
         for builder in {name, f"{name}{depth}"} & set(builders):
-            labels = found[builder].get(one.weights, ())
-            found[builder][one.weights] = (*labels, one.label)
-    return found
+            before = labels[builder].get(network.weights, ())
+            labels[builder][network.weights] = (*before, network.label)
+    return labels
 
 
 def is_name(weights: object) -> bool:
-    """Whether `weights` is meant as the name of published weights, not as a path."""
+    """Whether `weights` is a name of published weights, and not a path or anything else."""
     return isinstance(weights, str) and not Path(weights).suffix and os.sep not in weights
 
 
 def load(
     function: Callable[..., keras.Model], given: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> keras.Model:
-    """Builds a network as it was published and loads its weights.
+    """Builds a published network and loads its weights.
 
     Args:
-        function: the builder, without names for weights.
+        function: the builder, undecorated: its `weights` cannot be a name.
         given: the arguments of the call.
-        defaults: of all arguments.
+        defaults: the default of every argument.
 
     Raises:
-        ValueError: if there are no such weights, or an argument differs from the network's.
+        ValueError: if there are no such weights, or an argument differs from that of the network.
     """
     entry = _find(function.__name__, given, defaults)
     arguments = dict(entry.arguments)
-    form = {key: given[key] for key in ("data_format", "name") if given.get(key) is not None}
-    if (form.get("data_format") or keras.config.image_data_format()) == "channels_first":
+    changes = {key: given[key] for key in ("data_format", "name") if given.get(key) is not None}
+    if (changes.get("data_format") or keras.config.image_data_format()) == "channels_first":
         *sizes, channels = arguments["input_shape"]
         arguments["input_shape"] = (channels, *sizes)
     whole = given.get("include_top", True)
-    free = _FREE if whole else (*_FREE, *_OF_THE_TOP)
+    ignored = _FREE if whole else (*_FREE, *_OF_THE_TOP)
     for key, value in given.items():
-        if key in free or key in _SELECTS or value is None:
+        if key in ignored or key in _SELECTS or value is None:
             continue
         published = arguments.get(key, defaults[key])
         if key == "parameters" or _plain(value) != _plain(published):
             raise ValueError(
                 f"{key}={value!r} does not fit weights={entry.weights!r}, which come with "
-                f"{key}={published!r}. Leave {key} out; for another task take a backbone with "
+                f"{key}={published!r}. Leave {key} out; for another task use a backbone, by "
                 "include_top=False."
             )
     shape = arguments["input_shape"] if whole else given.get("input_shape")
-    form["input_shape"] = arguments["input_shape"] if shape is None else shape
-    form["classifier_activation"] = given.get("classifier_activation")
-    network = function(**{**arguments, **form}, include_top=whole)
+    changes["input_shape"] = arguments["input_shape"] if shape is None else shape
+    changes["classifier_activation"] = given.get("classifier_activation")
+    network = function(**{**arguments, **changes}, include_top=whole)
     try:
         with as_file(_folder() / entry.file) as path:
             network.load_weights(path)
     except ValueError as error:
         raise ValueError(
-            f"input_shape={tuple(form['input_shape'])} does not fit weights={entry.weights!r}, "
+            f"input_shape={tuple(changes['input_shape'])} does not fit weights={entry.weights!r}, "
             f"which are for images of shape {tuple(arguments['input_shape'])}: rows and columns "
             "may differ, channels may not."
         ) from error
@@ -140,23 +141,28 @@ def load(
 
 
 def _find(builder: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Published:
+    """Returns the published network that a call selects, or raises a `ValueError`."""
     weights = given["weights"]
     if "group" in defaults:
         groups.get(given.get("group", defaults["group"]))  # refuses unknown ones with the choices
-    own = [one for one in entries() if one.builder == builder]
-    named = [one for one in own if one.weights == weights]
-    if not named:
-        names = ", ".join(repr(name) for name in dict.fromkeys(one.weights for one in own))
+    networks = [network for network in entries() if network.builder == builder]
+    matches = [network for network in networks if network.weights == weights]
+    if not matches:
+        names = ", ".join(dict.fromkeys(repr(network.weights) for network in networks))
         file = "the path of a .weights.h5 or .keras file, or None"
         raise ValueError(
-            # With its depth, by which the shorthands are called.
+            # With the depth, this is the name of a shorthand such as resnet20.
             f"weights={weights!r} are not published for {builder}{given.get('depth', '')}"
-            + (f". Choose one of {names}, or give {file}." if own else f"; none are. Give {file}.")
+            + (
+                f". Choose one of {names}, or give {file}."
+                if networks
+                else f"; none are. Give {file}."
+            )
         )
-    for one in named:
-        if _selection({**defaults, **one.arguments}) == _selection({**defaults, **given}):
-            return one
-    choices = "; ".join(one.label for one in named)
+    for network in matches:
+        if _selection({**defaults, **network.arguments}) == _selection({**defaults, **given}):
+            return network
+    choices = "; ".join(network.label for network in matches)
     raise ValueError(
         f"weights={weights!r} of {builder} are not published for these arguments. "
         f"Choose one of: {choices}."
@@ -164,24 +170,24 @@ def _find(builder: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -
 
 
 def _selection(arguments: Mapping[str, Any]) -> list[Any]:
-    """What tells the networks of one builder and data set apart, in one form."""
+    """Returns the values of the arguments in `_SELECTS`, in comparable types."""
     if "group" in arguments:
-        # Restricting to the group that is there anyway is nothing.
+        # A restriction to the group itself has no effect.
         group = _plain(groups.get(arguments["group"]))
         stages = by_stage(arguments.get("restrict_after")).items()
-        left = {stage: one for stage, one in stages if _plain(one) != group}
-        arguments = {**arguments, "restrict_after": left}
+        restrictions = {stage: subgroup for stage, subgroup in stages if _plain(subgroup) != group}
+        arguments = {**arguments, "restrict_after": restrictions}
     return [_plain(arguments.get(key)) for key in _SELECTS]
 
 
 def _plain(value: Any) -> Any:
-    """A value in the one form in which it can be compared."""
+    """Returns a value in a type that can be compared with values from JSON."""
     if isinstance(value, groups.Group):
         return value.name
     if isinstance(value, str):
         return value.lower()
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     return value.tolist() if hasattr(value, "tolist") else value  # NumPy's numbers and arrays

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 from typing import Any
 
 from keras_gcnn import groups
+from keras_gcnn.arguments import is_integer
 from keras_gcnn.types import GroupLike, RestrictAfter
 
 
@@ -21,16 +21,17 @@ def by_stage(restrict_after: RestrictAfter) -> dict[str, GroupLike]:
     """
     if restrict_after is None:
         return {}
-    if isinstance(restrict_after, str) or _is_integer(restrict_after):
+    if isinstance(restrict_after, str) or is_integer(restrict_after):
         return {str(restrict_after): "z2"}
     if not isinstance(restrict_after, Mapping):
         raise ValueError(
             f"restrict_after={restrict_after!r} has to be the name of a stage, or a dict from "
             'stages to subgroups, e.g. {"1": "z2"}.'
         )
+    subgroups: Mapping[Any, GroupLike] = restrict_after
     return {
-        str(stage) if _is_integer(stage) else stage: subgroup
-        for stage, subgroup in restrict_after.items()
+        str(stage) if is_integer(stage) else stage: subgroup
+        for stage, subgroup in subgroups.items()
     }
 
 
@@ -67,7 +68,3 @@ def find_subgroups(
                 )
             subgroups[stage] = group = subgroup
     return subgroups
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)

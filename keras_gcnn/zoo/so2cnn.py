@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import keras
 
-from keras_gcnn.arguments import as_counts, check_choice, check_count, check_flag
+from keras_gcnn.arguments import all_counts, check_choice, check_count, check_flag
 from keras_gcnn.layers import Fields
 from keras_gcnn.layers.common.stock_in_graphs import Rescaling
 from keras_gcnn.zoo import steerable_graph_builder as steerable
@@ -82,8 +82,8 @@ def _check_settings(
     widths: Sequence[int], kernel_sizes: Sequence[int], max_frequency: int
 ) -> tuple[int, ...]:
     """Returns the kernel sizes, or raises a `ValueError`."""
-    sizes = as_counts(kernel_sizes)
-    if None in sizes or not sizes or any(size % 2 == 0 for size in sizes):
+    sizes = all_counts(kernel_sizes)
+    if not sizes or any(size % 2 == 0 for size in sizes):
         raise ValueError(
             f"kernel_sizes={kernel_sizes!r} has to be odd positive integers, one per "
             "convolution, e.g. (7, 5, 5)."

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from keras_gcnn.arguments import as_counts
+from keras_gcnn.arguments import all_counts
 from keras_gcnn.types import GroupLike, RestrictAfter
 from keras_gcnn.zoo.graph_builder import GraphBuilder, Maps
 
@@ -79,8 +79,8 @@ def check_shape(
     input_shape: Sequence[int], data_format: str, smallest: int
 ) -> tuple[int, int, int]:
     """Returns the rows, columns and channels of an input shape, or raises a `ValueError`."""
-    sizes = as_counts(input_shape)
-    if len(sizes) != 3 or None in sizes:
+    sizes = all_counts(input_shape)
+    if len(sizes) != 3:
         raise ValueError(
             f"input_shape={input_shape} has to be three positive integers, e.g. (28, 28, 1)."
         )

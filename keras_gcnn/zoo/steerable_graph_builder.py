@@ -1,4 +1,4 @@
-"""Networks on fields put together layer by layer; the counterpart of `assembly` for any angle."""
+"""Builds steerable networks layer by layer, as `graph_builder` does for groups."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from keras_gcnn.layers import (
 )
 from keras_gcnn.zoo.graph_builder import EPSILON, MOMENTUM
 
-POOLED = 2  # after so many of the first convolutions the maps are halved
-SCALE = 3.0  # pixels keep zero as the background; their spread on digits becomes about one
-# Of the best networks for their cost.
+POOLED = 2  # number of convolutions, the first ones, after which the maps are halved
+SCALE = 3.0  # the background stays zero; the standard deviation of digits becomes about one
+# The best settings for their cost.
 BAND_LIMIT = 0.005
 BLUR = 1.0  # pixels, of the image
 POOLING = 1.2  # pixels, before maps are halved
-WINDOW = 7  # rows and columns of the last maps from which an invariant channel is made
+WINDOW = 7  # rows and columns of the window of the last maps that yields an invariant channel
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class FieldMaps:
     """Feature maps between two layers.
 
     Attributes:
-        fields: what they consist of.
-        tensor: the maps themselves, or None where parameters are only counted.
+        fields: the fields of the maps.
+        tensor: the maps themselves, or None while parameters are only counted.
     """
 
     fields: Fields
@@ -46,12 +46,12 @@ class FieldMaps:
 
 
 class SteerableGraphBuilder:
-    """Adds layers and counts their trainable parameters, as `GraphBuilder` does for groups.
+    """Adds layers to a network and counts their trainable parameters; see `GraphBuilder`.
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`.
-        band_limit: of the convolutions; see `SteerableConv2D`.
-        samples: of the activations; see `FourierActivation`.
+        band_limit: see `SteerableConv2D`.
+        samples: see `FourierActivation`.
     """
 
     def __init__(self, data_format: str, band_limit: float | str, samples: int):
@@ -60,23 +60,24 @@ class SteerableGraphBuilder:
         self.samples = samples
         self.parameters = 0
 
-    def _put(
-        self, x: FieldMaps, make: Callable[[], keras.Layer], parameters: int = 0, **new: Any
+    def _add_layer(
+        self, x: FieldMaps, make: Callable[[], keras.Layer], parameters: int = 0, **changes: Any
     ) -> FieldMaps:
+        """Returns the maps after a new layer, with the given changes of their attributes."""
         self.parameters += parameters
         tensor = None if x.tensor is None else call_new(make(), x.tensor)
-        return replace(x, tensor=tensor, **new)
+        return replace(x, tensor=tensor, **changes)
 
     def convolution(
         self, x: FieldMaps, fields: Fields, kernel_size: int, name: str, padding: str = "same"
     ) -> FieldMaps:
-        """A convolution without bias, which the normalisation after it has."""
+        """Adds a convolution, without bias since normalisation follows."""
         weights = sum(
-            len(kernel_basis(m, n, kernel_size, 1, self.band_limit)) * before * after
-            for m, before in x.fields.multiplicities.items()
-            for n, after in fields.multiplicities.items()
+            len(kernel_basis(m, n, kernel_size, 1, self.band_limit)) * count_in * count_out
+            for m, count_in in x.fields.multiplicities.items()
+            for n, count_out in fields.multiplicities.items()
         )
-        return self._put(
+        return self._add_layer(
             x,
             lambda: SteerableConv2D(
                 x.fields,
@@ -93,9 +94,9 @@ class SteerableGraphBuilder:
         )
 
     def normalization(self, x: FieldMaps, name: str) -> FieldMaps:
-        """Batch normalisation."""
+        """Adds batch normalisation."""
         axis = 1 if self.data_format == "channels_first" else -1
-        return self._put(
+        return self._add_layer(
             x,
             lambda: SteerableBatchNormalization(
                 x.fields, axis, momentum=MOMENTUM, epsilon=EPSILON, name=name
@@ -104,32 +105,44 @@ class SteerableGraphBuilder:
         )
 
     def activation(self, x: FieldMaps, name: str) -> FieldMaps:
-        """ELU of the fields as functions of the angle."""
-        form = {"samples": self.samples, "data_format": self.data_format, "name": name}
-        return self._put(x, lambda: FourierActivation(x.fields, "elu", **form))
+        """Adds the ELU of the fields as functions of the angle."""
+        return self._add_layer(
+            x,
+            lambda: FourierActivation(
+                x.fields, "elu", samples=self.samples, data_format=self.data_format, name=name
+            ),
+        )
 
     def dropout(self, x: FieldMaps, rate: float, name: str) -> FieldMaps:
-        """Dropout of whole fields; nothing for a rate of zero."""
+        """Adds dropout of whole fields, unless the rate is zero."""
         if not rate:
             return x
-        form = {"data_format": self.data_format, "name": name}
-        return self._put(x, lambda: SteerableDropout(rate, x.fields, **form))
+        return self._add_layer(
+            x,
+            lambda: SteerableDropout(rate, x.fields, data_format=self.data_format, name=name),
+        )
 
     def mask(self, x: FieldMaps, name: str) -> FieldMaps:
-        """The disc that stays inside the image when it is turned."""
-        return self._put(x, lambda: DiscMask(x.fields, data_format=self.data_format, name=name))
+        """Adds the mask of the disc that stays inside the image when the image is rotated."""
+        return self._add_layer(
+            x, lambda: DiscMask(x.fields, data_format=self.data_format, name=name)
+        )
 
     def blur(self, x: FieldMaps, sigma: float, name: str) -> FieldMaps:
-        """A Gaussian blur; nothing for zero."""
+        """Adds a Gaussian blur, unless its standard deviation is zero."""
         return self._pool(x, 1, sigma, name) if sigma else x
 
     def average(self, x: FieldMaps, sigma: float | None, name: str) -> FieldMaps:
-        """A blur that halves the maps; None for the layer's own."""
+        """Halves the maps by a Gaussian blur; None for the default of the layer."""
         return self._pool(x, 2, sigma, name)
 
     def _pool(self, x: FieldMaps, strides: int, sigma: float | None, name: str) -> FieldMaps:
-        form = {"sigma": sigma, "data_format": self.data_format, "name": name}
-        return self._put(x, lambda: SteerableAveragePooling2D(x.fields, strides, **form))
+        return self._add_layer(
+            x,
+            lambda: SteerableAveragePooling2D(
+                x.fields, strides, sigma=sigma, data_format=self.data_format, name=name
+            ),
+        )
 
     def stages(
         self,
@@ -142,21 +155,22 @@ class SteerableGraphBuilder:
         pooled: int = POOLED,
         dropout: float = 0.0,
     ) -> FieldMaps:
-        """Mask and blur of the image, then convolution, normalisation and activation per stage.
+        """Adds mask and blur of the image, then convolution, normalisation and ELU per stage.
 
         Args:
             x: the image.
-            fields: after each convolution.
-            kernel_sizes: of the convolutions.
+            fields: fields after each convolution.
+            kernel_sizes: kernel size of each convolution.
             blur: standard deviation of the blur of the image, in pixels.
-            pooling: standard deviation of the blur before the maps are halved, likewise, or None.
-            pooled: after how many of the first stages they are.
+            pooling: standard deviation of the blur before the maps are halved, in pixels, or None
+                for the default of the layer.
+            pooled: number of stages, the first ones, that end by halving the maps.
             dropout: rate after every activation.
         """
         x = self.mask(x, "mask")
         x = self.blur(x, blur, "blur")
-        for stage, (wanted, size) in enumerate(zip(fields, kernel_sizes, strict=True), start=1):
-            x = self.convolution(x, wanted, size, f"conv{stage}")
+        for stage, (outputs, size) in enumerate(zip(fields, kernel_sizes, strict=True), start=1):
+            x = self.convolution(x, outputs, size, f"conv{stage}")
             x = self.normalization(x, f"norm{stage}")
             x = self.activation(x, f"activation{stage}")
             x = self.dropout(x, dropout, f"dropout{stage}")
@@ -165,32 +179,35 @@ class SteerableGraphBuilder:
         return x
 
     def invariants(self, x: FieldMaps, filters: int, kernel_size: int, name: str) -> FieldMaps:
-        """Ordinary channels, of the frequency 0 at a position or of all fields in a window."""
+        """Adds invariant channels: of frequency 0 at a position, or of all fields in a window."""
         if kernel_size > 1:
             return self.convolution(x, Fields.trivial(filters), kernel_size, name, "valid")
-        form = {"use_bias": False, "data_format": self.data_format, "name": name}
-        return self._put(
+        return self._add_layer(
             x,
-            lambda: InvariantMap(x.fields, filters, **form),
+            lambda: InvariantMap(
+                x.fields, filters, use_bias=False, data_format=self.data_format, name=name
+            ),
             x.fields.multiplicities[0] * filters,
             fields=Fields.trivial(filters),
         )
 
     def vector(self, x: FieldMaps) -> FieldMaps:
-        """ELU of the invariants and their mean over positions, a vector by the layer `head`."""
+        """Adds the ELU of the invariant channels and, as `head`, their mean over positions."""
         return self.mean(
-            self._put(x, lambda: keras.layers.ELU(name="invariants_activation")), "head"
+            self._add_layer(x, lambda: keras.layers.ELU(name="invariants_activation")), "head"
         )
 
     def mean(self, x: FieldMaps, name: str) -> FieldMaps:
-        """Mean over positions; the stock layer computes float64 in float32 on two backends."""
-        form = {"data_format": self.data_format, "name": name}
-        return self._put(x, lambda: GGlobalPooling("mean", "z2", **form))
+        """Adds the mean over positions."""
+        # The stock layer computes float64 in float32 on JAX and PyTorch.
+        return self._add_layer(
+            x, lambda: GGlobalPooling("mean", "z2", data_format=self.data_format, name=name)
+        )
 
     def logits(self, x: FieldMaps, classes: int, activation: str | None) -> FieldMaps:
-        """The dense layer `logits`, in full precision under a mixed policy."""
+        """Adds the dense layer `logits`, in full precision under a mixed policy."""
         precision = keras.config.dtype_policy().variable_dtype
-        return self._put(
+        return self._add_layer(
             x,
             lambda: keras.layers.Dense(
                 classes, activation=activation, dtype=precision, name="logits"

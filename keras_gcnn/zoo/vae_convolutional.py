@@ -1,9 +1,10 @@
-"""The encoder and the decoder of the variational autoencoders, from pixels and back to them."""
+"""Convolutional encoders and decoders of the variational autoencoders."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 
@@ -21,8 +22,15 @@ HALVED = 2**steerable.POOLED
 
 
 @dataclass(frozen=True)
-class Found:
-    """What an encoder has before its head; tensors are None where parameters are only counted."""
+class EncoderOutputs:
+    """Outputs of an encoder before its head.
+
+    Attributes:
+        parameters: number of trainable parameters of the encoder.
+        channels: number of features.
+        features: the features, or None while parameters are only counted.
+        orientation: a unit vector per image, or None without a second head.
+    """
 
     parameters: int
     channels: int
@@ -32,17 +40,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Convolutions:
-    """Convolutional encoders and decoders, but for their widths.
+    """Convolutional encoders and decoders whose widths are still open.
 
     Attributes:
-        group: of the encoder, `None` for SO(2).
+        group: the group of the encoder, or None for SO(2).
         sizes: rows and columns of the image.
-        channels: of the image.
-        kernel_sizes: of the convolutions.
-        max_frequency: of the fields under SO(2).
+        channels: channels of the image.
+        kernel_sizes: kernel size of each convolution of the encoder.
+        max_frequency: highest frequency of the fields under SO(2).
         features: invariant channels after the last convolution.
         dropout: rate after every activation.
-        orientation: whether it finds the angle too.
+        orientation: whether the encoder has a second head for the pose.
         data_format: `"channels_last"` or `"channels_first"`.
     """
 
@@ -58,117 +66,138 @@ class Convolutions:
 
     @property
     def smallest(self) -> int:
-        """Rows and columns of an image with which the last maps hold the window."""
-        # Pooling on a group rounds down, that of fields up.
+        """The smallest number of rows and columns for which the window fits the last maps."""
+        # Pooling rounds sizes down on a group, and up under SO(2).
         return HALVED * steerable.WINDOW if self.group else HALVED * (steerable.WINDOW - 1) + 1
 
-    def encode(self, widths: Sequence[int], image: keras.KerasTensor | None = None) -> Found:
-        """Adds everything from the image to a vector of features, and to a direction if wanted."""
+    def encode(
+        self, widths: Sequence[int], image: keras.KerasTensor | None = None
+    ) -> EncoderOutputs:
+        """Adds all layers from the image to the features and, with a second head, the pose.
+
+        Args:
+            widths: fields per convolution.
+            image: the image, or None to count parameters only.
+        """
         if image is not None:
             image = Rescaling(steerable.SCALE, name="normalization")(image)
-        add = _on_fields if self.group is None else _on_a_group
-        net, features, pose = add(self, widths, image)
+        if self.group is None:
+            parameters, features, pose = _encode_by_angle(self, widths, image)
+        else:
+            parameters, features, pose = _encode_on_group(self, self.group, widths, image)
         direction = None
-        if pose is not None and pose.tensor is not None:
+        if pose is not None:
             precision = keras.config.dtype_policy().variable_dtype
-            direction = UnitDirection(dtype=precision, name="orientation")(pose.tensor)
-        return Found(net.parameters, self.features, features.tensor, direction)
+            direction = UnitDirection(dtype=precision, name="orientation")(pose)
+        return EncoderOutputs(parameters, self.features, features, direction)
 
     def decoder(self, latent_dim: int, widths: Sequence[int]) -> keras.Model:
-        """From latent vectors to logits of pixels."""
+        """Returns the decoder, from latent vectors to logits of pixels."""
         return _decoder(self, latent_dim, widths)
 
 
-def _on_fields(form: Convolutions, widths, image):
-    """Steerable convolutions; the features do not change when the image is turned."""
-    net = SteerableGraphBuilder(form.data_format, steerable.BAND_LIMIT, _SAMPLES)
+# The number of parameters, the features, and a vector that rotates with the image.
+_Encoded = tuple[int, keras.KerasTensor | None, keras.KerasTensor | None]
+
+
+def _encode_by_angle(
+    settings: Convolutions, widths: Sequence[int], image: keras.KerasTensor | None
+) -> _Encoded:
+    """Adds steerable convolutions; the features do not change when the image is rotated."""
+    net = SteerableGraphBuilder(settings.data_format, steerable.BAND_LIMIT, _SAMPLES)
     x = net.stages(
-        FieldMaps(Fields.trivial(form.channels), image),
-        [Fields.regular(width, form.max_frequency) for width in widths],
-        form.kernel_sizes,
+        FieldMaps(Fields.trivial(settings.channels), image),
+        [Fields.regular(width, settings.max_frequency) for width in widths],
+        settings.kernel_sizes,
         blur=steerable.BLUR,
         pooling=steerable.POOLING,
-        dropout=form.dropout,
+        dropout=settings.dropout,
     )
     pose = None
-    if form.orientation:
-        pose = net.convolution(x, Fields({1: 1}), steerable.WINDOW, "pose", "valid")
-        pose = net.mean(pose, "pose_mean")
-    x = net.invariants(x, form.features, steerable.WINDOW, "invariants")
-    return net, net.vector(net.normalization(x, "invariants_norm")), pose
+    if settings.orientation:
+        vectors = net.convolution(x, Fields({1: 1}), steerable.WINDOW, "pose", "valid")
+        pose = net.mean(vectors, "pose_mean").tensor
+    x = net.invariants(x, settings.features, steerable.WINDOW, "invariants")
+    features = net.vector(net.normalization(x, "invariants_norm"))
+    return net.parameters, features.tensor, pose
 
 
-def _on_a_group(form: Convolutions, widths, image):
-    """Convolutions on a group; the features do not change under it."""
-    net = GraphBuilder(form.group, data_format=form.data_format)
-    x = Maps(form.channels, None, form.sizes, image)
-    for stage, (width, size) in enumerate(zip(widths, form.kernel_sizes, strict=True), start=1):
-        x = net.convolution(x, width, size, f"conv{stage}", use_bias=False)
+def _encode_on_group(
+    settings: Convolutions,
+    group: groups.Group,
+    widths: Sequence[int],
+    image: keras.KerasTensor | None,
+) -> _Encoded:
+    """Adds convolutions on a group; the features are invariant under it."""
+    net = GraphBuilder(group, data_format=settings.data_format)
+    window = partial(net.convolution, kernel_size=steerable.WINDOW, padding="valid", use_bias=False)
+    x = Maps(settings.channels, None, settings.sizes, image)
+    stages = zip(widths, settings.kernel_sizes, strict=True)
+    for stage, (width, kernel_size) in enumerate(stages, start=1):
+        x = net.convolution(x, width, kernel_size, f"conv{stage}", use_bias=False)
         x = net.normalization(x, f"norm{stage}")
         x = net.relu(x, f"activation{stage}")
-        x = net.dropout(x, form.dropout, f"dropout{stage}")
+        x = net.dropout(x, settings.dropout, f"dropout{stage}")
         if stage <= steerable.POOLED:
             x = net.average(x, f"pool{stage}")
-    window = {"padding": "valid", "use_bias": False}
     pose = None
-    if form.orientation:
-        pose = net.convolution(x, 1, steerable.WINDOW, "pose", **window)
-        if pose.tensor is not None:
-            layer = GOrientation(form.group, data_format=form.data_format, name="pose_mean")
-            vector = keras.layers.Reshape((2,), name="pose_vector")(layer(pose.tensor))
-            pose = Maps(2, None, (1, 1), vector)
-    x = net.convolution(x, form.features, steerable.WINDOW, "invariants", **window)
+    if settings.orientation:
+        pose = window(x, 1, name="pose").tensor
+        if pose is not None:
+            layer = GOrientation(group, data_format=settings.data_format, name="pose_mean")
+            pose = keras.layers.Reshape((2,), name="pose_vector")(layer(pose))
+    x = window(x, settings.features, name="invariants")
     x = net.relu(net.normalization(x, "invariants_norm"), "invariants_activation")
-    return net, net.head(x, "invariant", "mean"), pose
+    return net.parameters, net.head(x, "invariant", "mean").tensor, pose
 
 
-def _decoder(form: Convolutions, latent_dim: int, widths: Sequence[int]) -> keras.Model:
-    """A dense layer and three transposed convolutions of these widths, and a convolution."""
-    first = form.data_format == "channels_first"
-    small = [-(-size // HALVED) for size in form.sizes]
-    shape = (widths[0], *small) if first else (*small, widths[0])
-    # Latent vectors are short, and batch normalisation would take long to learn of small weights.
+def _decoder(settings: Convolutions, latent_dim: int, widths: Sequence[int]) -> keras.Model:
+    """Returns a dense layer, three transposed convolutions of these widths, and a convolution."""
+    channels_first = settings.data_format == "channels_first"
+    small = [-(-size // HALVED) for size in settings.sizes]
+    shape = (widths[0], *small) if channels_first else (*small, widths[0])
+    # Latent vectors are short, and with small weights batch normalisation would learn slowly.
     weights = {"use_bias": False, "kernel_initializer": "he_normal"}
 
-    def activated(x, stage: int):
+    def activate(x: keras.KerasTensor, stage: int) -> keras.KerasTensor:
         x = BatchNormalization(
-            1 if first else -1, momentum=MOMENTUM, epsilon=EPSILON, name=f"norm{stage}"
+            1 if channels_first else -1, momentum=MOMENTUM, epsilon=EPSILON, name=f"norm{stage}"
         )(x)
         x = keras.layers.ReLU(name=f"activation{stage}")(x)
-        if not form.dropout:
+        if not settings.dropout:
             return x
-        return keras.layers.Dropout(form.dropout, name=f"dropout{stage}")(x)
+        return keras.layers.Dropout(settings.dropout, name=f"dropout{stage}")(x)
 
-    def enlarged(x, filters: int, stage: int, strides: int):
+    def enlarge(x: keras.KerasTensor, filters: int, stage: int, strides: int) -> keras.KerasTensor:
         layer = Conv2DTranspose(
             filters,
-            # No pixel gets more terms than its neighbours where the stride divides the kernel.
+            # With a multiple of the stride every pixel is a sum of equally many terms.
             2 * strides if strides > 1 else 3,
             strides=strides,
             padding="same",
             **weights,
-            data_format=form.data_format,
+            data_format=settings.data_format,
             name=f"conv{stage}",
         )
-        return activated(call_new(layer, x), stage)
+        return activate(call_new(layer, x), stage)
 
     z = keras.Input((latent_dim,), name="z")
     dense = keras.layers.Dense(small[0] * small[1] * widths[0], **weights, name="dense")
     x = call_new(dense, z)
-    x = activated(keras.layers.Reshape(shape, name="maps")(x), 0)
+    x = activate(keras.layers.Reshape(shape, name="maps")(x), 0)
     strides = (1, *(2,) * steerable.POOLED)
     for stage, (width, stride) in enumerate(zip(widths, strides, strict=True), start=1):
-        x = enlarged(x, width, stage, stride)
-    surplus = [HALVED * few - size for few, size in zip(small, form.sizes, strict=True)]
+        x = enlarge(x, width, stage, stride)
+    surplus = [HALVED * reduced - size for reduced, size in zip(small, settings.sizes, strict=True)]
     if any(surplus):
         crop = [(extra // 2, extra - extra // 2) for extra in surplus]
-        x = keras.layers.Cropping2D(crop, data_format=form.data_format, name="crop")(x)
+        x = keras.layers.Cropping2D(crop, data_format=settings.data_format, name="crop")(x)
     precision = keras.config.dtype_policy().variable_dtype
     logits = Conv2D(
-        form.channels,
+        settings.channels,
         3,
         padding="same",
-        data_format=form.data_format,
+        data_format=settings.data_format,
         dtype=precision,
         name="logits",
     )

@@ -1,4 +1,4 @@
-"""Encoder and decoder of dense layers, for comparison with published likelihoods."""
+"""Encoders and decoders of dense layers, for comparison with published likelihoods."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from itertools import pairwise
 import keras
 
 from keras_gcnn.backend.initial_weights import call_new
-from keras_gcnn.zoo.vae_convolutional import Found
+from keras_gcnn.zoo.vae_convolutional import EncoderOutputs
 
 
 @dataclass(frozen=True)
 class DenseLayers:
-    """Encoders and decoders of dense layers with ReLU, but for their widths.
+    """Encoders and decoders of dense layers with ReLU whose widths are still open.
 
     Attributes:
-        shape: of an image.
+        shape: shape of an image.
         dropout: rate after every layer but the last.
     """
 
@@ -27,19 +27,21 @@ class DenseLayers:
 
     @property
     def smallest(self) -> int:
-        """Rows and columns that an image needs."""
+        """The smallest number of rows and columns of an image."""
         return 1
 
-    def encode(self, widths: Sequence[int], image: keras.KerasTensor | None = None) -> Found:
-        """Adds everything from the image to a vector of features."""
+    def encode(
+        self, widths: Sequence[int], image: keras.KerasTensor | None = None
+    ) -> EncoderOutputs:
+        """Adds all layers from the image to a vector of features; see `Convolutions.encode`."""
         parameters = sum((a + 1) * b for a, b in pairwise((math.prod(self.shape), *widths)))
         x = image
         if image is not None:
             x = self._hidden(keras.layers.Flatten(name="pixels")(image), widths)
-        return Found(parameters, widths[-1], x, None)
+        return EncoderOutputs(parameters, widths[-1], x, None)
 
     def decoder(self, latent_dim: int, widths: Sequence[int]) -> keras.Model:
-        """From latent vectors to logits of pixels."""
+        """Returns the decoder, from latent vectors to logits of pixels."""
         z = keras.Input((latent_dim,), name="z")
         precision = keras.config.dtype_policy().variable_dtype
         pixels = keras.layers.Dense(math.prod(self.shape), dtype=precision, name="pixels")

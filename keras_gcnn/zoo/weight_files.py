@@ -1,4 +1,4 @@
-"""Weights from files, into the network that they belong to."""
+"""Loads weights from files of users into networks of the zoo."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _REMEDY = "Build the network with the arguments of the one that was saved, or gi
 
 
 def load_weights(model: keras.Model, weights: str | os.PathLike | None) -> keras.Model:
-    """Loads a weights or model file into a network; None leaves it as it is.
+    """Loads a weights or model file into a network, and returns the network.
 
-    Weights have the same shapes on all groups of one order. A model file tells its groups, and they
-    are compared with the network's; a weights file does not.
+    Weights have the same shapes on all groups of one order. A model file records its groups, which
+    are compared with those of the network; a weights file does not. None loads nothing.
 
     Raises:
-        ValueError: if there is no such file, if it is of another network, or if `export.load` or
-            its check of weights would refuse it.
+        ValueError: if there is no such file, if it belongs to another network, or if `export.load`
+            or its check of weights would refuse it.
     """
     if weights is None:
         return model
@@ -33,36 +33,38 @@ def load_weights(model: keras.Model, weights: str | os.PathLike | None) -> keras
             "the path of a .weights.h5 or .keras file, or None."
         )
     path = Path(os.path.expanduser(weights))
-    if not os.path.isfile(path) or path.suffix not in _SUFFIXES:  # also of a name that is too long
+    if not os.path.isfile(path) or path.suffix not in _SUFFIXES:  # also if the name is too long
         raise ValueError(
             f"weights={str(weights)[:200]!r} is no file of weights. Give the path of a .weights.h5 "
             "or .keras file of this network, the name of published weights (see zoo.available()), "
             "or None."
         )
-    stored = error = None
+    stored: keras.Model | None = None
     try:
         if path.suffix == ".keras":
             stored = untrusted.load_model(path)
         else:
             untrusted.count_elements(path, path.stat().st_size)
         if stored is None or not _differing_groups(stored, model):
-            with without_warnings():  # what Keras misses is in its error too
+            with without_warnings():  # Keras repeats its warnings in its error
                 model.load_weights(path)
             return model
-    except Exception as caught:  # Keras, HDF5 and zip each have errors of their own
+        error = None
+    except Exception as caught:  # Keras, HDF5 and zip raise errors of many types
         error = caught
     problem = _difference(stored, model) if isinstance(stored, keras.Model) else ""
+    if not problem and error is not None:
+        problem = f"{_REMEDY} {_brief(error)}"
     raise ValueError(
-        f"weights={str(weights)!r} cannot be loaded into {model.name}. "
-        f"{problem or f'{_REMEDY} {_brief(error)}'}"
+        f"weights={str(weights)!r} cannot be loaded into {model.name}. {problem}"
     ) from error
 
 
 def _difference(stored: keras.Model, model: keras.Model) -> str:
-    """Says in which layer a stored network differs from a network, and what to do about it."""
-    own, found = _shapes(model), _shapes(stored)
+    """Returns a sentence on the first layer in which two networks differ, or an empty string."""
+    expected, shapes = _shapes(model), _shapes(stored)
     holds = f"The file holds the network {stored.name!r}"
-    missing = [name for name in own if name not in found]
+    missing = [name for name in expected if name not in shapes]
     if missing:
         return f"{holds}, which has no layer {missing[0]!r} with weights. {_REMEDY}"
     if differing := _differing_groups(stored, model):
@@ -72,18 +74,17 @@ def _difference(stored: keras.Model, model: keras.Model) -> str:
             f"{model.name} is on {_names(_groups(model)[name])}. Build the network with the "
             "`group` and `restrict_after` of the one that was saved, or give another file."
         )
-    for name, shapes in own.items():
-        if found[name] != shapes:
-            there, here = (", ".join(map(str, one)) for one in (found[name], shapes))
+    for name in expected:
+        if shapes[name] != expected[name]:
             return (
-                f"{holds}, whose layer {name!r} has weights of shape {there}; that of "
-                f"{model.name} has {here}. {_REMEDY}"
+                f"{holds}, whose layer {name!r} has weights of shape {_list(shapes[name])}; that "
+                f"of {model.name} has {_list(expected[name])}. {_REMEDY}"
             )
     return ""
 
 
 def _shapes(model: keras.Model) -> dict[str, list[tuple[int, ...]]]:
-    """The shapes of the weights of every layer that has some."""
+    """Returns the shapes of the weights of every layer that has weights."""
     return {
         layer.name: [tuple(weight.shape) for weight in layer.weights]
         for layer in model.layers
@@ -92,16 +93,16 @@ def _shapes(model: keras.Model) -> dict[str, list[tuple[int, ...]]]:
 
 
 def _differing_groups(stored: keras.Model, model: keras.Model) -> list[str]:
-    """Names of the layers that are on other groups.
+    """Returns the names of the layers that both networks have, on different groups.
 
-    Layers that only one of the two has do not matter: a backbone may be loaded alone.
+    Layers of only one network do not count, so that a file fits the backbone of its network.
     """
-    own, found = _groups(model), _groups(stored)
-    return [name for name in own if found.get(name, own[name]) != own[name]]
+    expected, stored_groups = _groups(model), _groups(stored)
+    return [name for name in expected if stored_groups.get(name, expected[name]) != expected[name]]
 
 
 def _groups(model: keras.Model) -> dict[str, list[groups.Group]]:
-    """The groups of every layer that has one, or two as a restriction has."""
+    """Returns the groups of every layer that has a group; a restriction has two."""
     return {
         layer.name: [getattr(layer, name) for name in ("group", "subgroup") if hasattr(layer, name)]
         for layer in model.layers
@@ -109,14 +110,18 @@ def _groups(model: keras.Model) -> dict[str, list[groups.Group]]:
     }
 
 
-def _names(found: list[groups.Group]) -> str:
-    return " to ".join(group.name for group in found)
+def _names(layer_groups: list[groups.Group]) -> str:
+    return " to ".join(group.name for group in layer_groups)
+
+
+def _list(shapes: list[tuple[int, ...]]) -> str:
+    return ", ".join(map(str, shapes))
 
 
 def _brief(error: Exception) -> str:
-    """The error in one line, without the values of the weights that Keras appends to its own."""
+    """Returns an error as one line, without the values of weights that Keras appends."""
     text = str(error)
-    # After a preamble, Keras shows the error of one layer as an example.
+    # After a preamble, Keras quotes the error of one layer as an example.
     example = re.search(r"for object <\w+ name=(\S+), built=\w+>:\s+(.*)", text)
     text = f"{example[1]}: {example[2]}" if example else next(iter(text.splitlines()), "")
     return f"{type(error).__name__}: {text.partition(' Target variable:')[0][:240]}"

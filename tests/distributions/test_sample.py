@@ -6,8 +6,7 @@ import pytest
 from keras import ops
 from scipy import integrate, stats
 
-from keras_gcnn.distributions import angle_sampling as rejection
-from keras_gcnn.distributions import von_mises_fisher
+from keras_gcnn.distributions import angle_sampling, von_mises_fisher
 from tests.helpers.gradients import gradient
 from tests.helpers.von_mises_fisher import references
 
@@ -198,10 +197,10 @@ def test_what_the_first_proposals_leave_over_is_drawn_again():
     """The acceptance is lowest on the circle; most are left over where it is."""
     refused = 1 - 0.6577
     for number in (1, 24, 25, 64, 1000, 4096, 10**6):
-        room = rejection.second_draws(number)
+        room = angle_sampling.second_draws(number)
         assert room <= number
-        assert stats.binom.sf(room, number, refused**rejection.FIRST) < 1e-12
-    assert refused**rejection.PROPOSALS < 2e-12
+        assert stats.binom.sf(room, number, refused**angle_sampling.FIRST) < 1e-12
+    assert refused**angle_sampling.PROPOSALS < 2e-12
 
 
 def test_one_that_is_no_concentration_takes_no_room_of_others():

@@ -131,9 +131,9 @@ def test_activations_of_several_values():
     for layer_class in (layers.FourierActivation, layers.NormActivation, layers.GatedActivation):
         with pytest.raises(ValueError, match="activation='softmax' takes several values at once"):
             layer_class(FIELDS, "softmax")
-    with pytest.raises(ValueError, match="of which it leaves half"):
+    with pytest.raises(ValueError, match="and halves it"):
         layers.InvariantMap(FIELDS, 4, activation="glu")
-    with pytest.raises(ValueError, match="which holds columns here"):
+    with pytest.raises(ValueError, match="the columns of a channels-first map"):
         layers.InvariantMap(FIELDS, 4, activation="softmax", data_format="channels_first")
     shares = layers.InvariantMap(FIELDS, 4, activation="softmax")(np.ones((1, 3, 3, 6)))
     np.testing.assert_allclose(numpy(shares).sum(-1), 1, atol=1e-5)

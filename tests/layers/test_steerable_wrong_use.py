@@ -131,7 +131,7 @@ def test_samples(samples, says):
 
 
 def test_layers_that_need_frequency_0():
-    says = r"GatedActivation received Fields\(.*of which 2 fields have no frequency 0.*"
+    says = r"GatedActivation received Fields\(.*2 of these fields have no frequency 0.*"
     with pytest.raises(ValueError, match=says + "multiplicity of 3, or use NormActivation"):
         layers.GatedActivation({0: 1, 1: 3})
     with pytest.raises(ValueError, match=r"InvariantMap .*no frequency 0.*or use NormPooling"):

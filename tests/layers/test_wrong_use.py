@@ -188,7 +188,7 @@ def test_an_axis_that_the_input_does_not_have(axis):
 
 def test_a_mask_that_does_not_fit():
     inputs, mask = np.zeros((2, 3, 3, 8), "float32"), np.ones((2, 3, 3, 8), bool)
-    with pytest.raises(ValueError, match=r"mask of shape \(2, 3, 3, 8\).*but for the channels"):
+    with pytest.raises(ValueError, match=r"mask of shape \(2, 3, 3, 8\).*except the channels"):
         layers.GBatchNormalization("p4")(inputs, training=True, mask=mask)
 
 

@@ -70,7 +70,7 @@ def test_the_tables_say_what_bounds_their_numbers(load, tmp_path):
         "At most this many epochs: 2 (plain); 4 (turning).",
         "Images: 120 for training, 60 for validation, 40 for testing.",
         "Seeds: 3, 4 (plain); 3 (turning).",
-        "minutes of training are the mean over the seeds, of wall time,",
+        "minutes of training are wall time, the mean over the seeds,",
         "at random, stratified by class (by each network's seed).",
         "![Accuracy by the angle of the test images](accuracy_by_angle.png)",
         "(errors.png)",

@@ -1,1 +1,1 @@
-"""Operations that JAX alone has or needs."""
+"""Operations for JAX alone."""

@@ -16,11 +16,13 @@ import jax
 import keras
 import numpy as np
 
+from keras_gcnn.types import Shape
+
 _OPTIONS = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 _SEEDS = range(2**32)  # Keras turns these into a key without changing them
 
 
-def supports(initializer: Callable | None) -> bool:
+def supports(initializer: Callable) -> bool:
     """Whether an initializer is Keras's and draws numbers from a seed."""
     seed = getattr(initializer, "seed", None)
     stock = type(initializer).__module__.startswith("keras.")
@@ -32,10 +34,10 @@ def drawn_once(initializer: Callable) -> Callable:
     return partial(_draw, initializer)
 
 
-def _draw(initializer: Any, shape, dtype=None) -> jax.Array:
+def _draw(initializer: Any, shape: Shape, dtype: str | None = None) -> jax.Array:
     config = json.dumps({**initializer.get_config(), "seed": 0}, sort_keys=True)
     dtype = keras.backend.standardize_dtype(dtype)
-    program = _program(type(initializer), config, tuple(shape), dtype)
+    program = _program(initializer.from_config, config, tuple(shape), dtype)
     try:
         return program(np.array([initializer.seed, 0], "uint32"))
     except ValueError:  # inside another program JAX takes no options
@@ -43,9 +45,9 @@ def _draw(initializer: Any, shape, dtype=None) -> jax.Array:
 
 
 @lru_cache(maxsize=256)
-def _program(initializer_class: Any, config: str, shape: tuple[int, ...], dtype: str) -> Callable:
+def _program(from_config: Callable, config: str, shape: tuple[int, ...], dtype: str) -> Callable:
     def draw(key):
-        initializer = initializer_class.from_config(json.loads(config))
+        initializer = from_config(json.loads(config))
         initializer.seed = key
         return initializer(shape, dtype=dtype)
 

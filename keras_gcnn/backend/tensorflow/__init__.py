@@ -1,1 +1,1 @@
-"""Operations that TensorFlow alone has or needs."""
+"""Operations for TensorFlow alone."""

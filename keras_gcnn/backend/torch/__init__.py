@@ -1,1 +1,1 @@
-"""Operations that PyTorch alone has or needs."""
+"""Operations for PyTorch alone."""

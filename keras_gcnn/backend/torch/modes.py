@@ -1,8 +1,8 @@
-"""What follows PyTorch's operations beside its usual record for gradients.
+"""Whether anything but the usual autograd follows the operations of PyTorch.
 
-The operations of this library that save time and memory write into tensors and take the gradient
-by hand. A tracer would keep the sizes that it saw, a compiler fuses better by itself, and
-transforms need every step, so with these the layers compute the same in PyTorch's own operations.
+The operations of this library that save time and memory write into tensors and compute gradients by
+hand. A tracer would keep the sizes that it saw, a compiler fuses better by itself, and transforms
+need every step, so under these the layers use PyTorch's own operations, with the same results.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch.autograd import forward_ad
 
-# PyTorch has no public functions for these. Where a version has none, no transform is assumed.
+# PyTorch has no public functions for these. If a version lacks the private ones, the answer is no.
 _transforms_active = getattr(torch._C, "_are_functorch_transforms_active", lambda: False)
 _is_batched = getattr(torch._C._functorch, "is_legacy_batchedtensor", lambda tensor: False)
 
@@ -21,10 +21,10 @@ def is_traced() -> bool:
 
 
 def is_transformed() -> bool:
-    """Whether a transform of `torch.func` or forward-mode differentiation is at work."""
+    """Whether a transform of `torch.func` or forward-mode differentiation is active."""
     return _transforms_active() or getattr(forward_ad, "_current_level", -1) >= 0
 
 
 def is_batched(gradient: torch.Tensor) -> bool:
-    """Whether a gradient stands for several, as in `torch.autograd.grad(is_grads_batched=True)`."""
+    """Whether a gradient holds several, as in `torch.autograd.grad(is_grads_batched=True)`."""
     return _is_batched(gradient)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import keras
 import torch
 
+from keras_gcnn.types import Seed
 
-def supports(shape: tuple, dtype: str, seed) -> bool:
+
+def supports(shape: tuple, dtype: str, seed: Seed) -> bool:
     """Whether a graph is being compiled, and the user asked for no particular numbers."""
     del shape, dtype
     if not torch.compiler.is_compiling():
@@ -19,13 +21,13 @@ def supports(shape: tuple, dtype: str, seed) -> bool:
     return seed is None or (generated and seed.get_config()["seed"] is None)
 
 
-def uniform(shape: tuple, dtype: str, seed) -> torch.Tensor:
+def uniform(shape: tuple, dtype: str, seed: Seed) -> torch.Tensor:
     """Uniform numbers in [0, 1)."""
     del seed
     return torch.rand(shape, **_options(dtype))
 
 
-def normal(shape: tuple, dtype: str, seed) -> torch.Tensor:
+def normal(shape: tuple, dtype: str, seed: Seed) -> torch.Tensor:
     """Standard normal numbers."""
     del seed
     return torch.randn(shape, **_options(dtype))

@@ -1,112 +1,17 @@
-"""Bases of the layers: the group, the channel axis, and the warning when equivariance breaks."""
+"""Bases of the layers: the maps they read and make, the channel axis, and the group."""
 
 from __future__ import annotations
 
-import sys
-import warnings
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice
-from keras_gcnn.backend.sizes import check_sizes
 from keras_gcnn.layers.common.map_checks import find_problems
 from keras_gcnn.layers.common.map_type import Channels
+from keras_gcnn.layers.common.reporting import warn_or_raise
 from keras_gcnn.types import GroupLike, Initializer, Shape, Tensor
-
-
-class EquivarianceWarning(UserWarning):
-    """Issued when a layer does not commute with its group as it was built."""
-
-
-def report_broken(layer: keras.Layer, problem: str, fix: str, equivariance: str) -> None:
-    """Warns or raises that `layer` is not equivariant as it was built.
-
-    Args:
-        layer: the layer.
-        problem: what breaks the equivariance, a clause.
-        fix: how to fix it, an imperative clause.
-        equivariance: `"warn"`, `"strict"` or `"ignore"`.
-
-    Raises:
-        ValueError: if `equivariance` is `"strict"`.
-    """
-    message = f"{type(layer).__name__} {layer.name!r} is not equivariant: {problem}. To fix: {fix}."
-    warn_or_raise(message, equivariance)
-
-
-def warn_or_raise(message: str, equivariance: str) -> None:
-    """Warns, raises a `ValueError` or does nothing, depending on `equivariance`."""
-    if equivariance == "strict":
-        raise ValueError(message)
-    if equivariance == "warn":
-        warnings.warn(message, EquivarianceWarning, stacklevel=frames_to_caller())
-
-
-def frames_to_caller() -> int:
-    """Returns the stack level of the line outside of this library and Keras, for a warning."""
-    frame, frames = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals["__name__"].startswith(("keras_gcnn.", "keras.")):
-        frame, frames = frame.f_back, frames + 1
-    return frames
-
-
-class SizeDependent:
-    """Mixin of layers that slide a window, which fits some sizes of the input and not others.
-
-    The layer has `padding`, `data_format` and `equivariance`, and says in `smallest_sizes` what the
-    window needs and in `equivariance_problem(input_shape)` what is wrong with a shape and what to
-    do, or None.
-    """
-
-    smallest_sizes: tuple[int, int]
-    _checked_sizes: tuple[int | None, int | None] | None = None
-
-    def sizes(self, input_shape: Shape) -> tuple[int | None, int | None]:
-        """Returns rows and columns of an input shape; None where unknown."""
-        return map_sizes(input_shape, -1 if self.data_format == "channels_last" else 1)
-
-    def check_fits(self, input_shape: Shape) -> None:
-        """Raises a `ValueError` if the input is smaller than the window.
-
-        Otherwise one backend returns an empty map, another a wrong shape, and a third ends the
-        process.
-        """
-        if self.padding == "same":
-            return
-        for size, smallest in zip(self.sizes(input_shape), self.smallest_sizes, strict=True):
-            if size is not None and size < smallest:
-                rows, columns = self.smallest_sizes
-                raise ValueError(
-                    f"{type(self).__name__} {self.name!r} needs at least {rows} rows and {columns} "
-                    f"columns; the input has shape {tuple(input_shape)} ({self.data_format}). Use "
-                    "larger images, fewer layers that shrink them before this one, or a smaller "
-                    "window here."
-                )
-
-    def check_sizes(self, input_shape: Shape) -> None:
-        """Raises if the window does not fit; warns or raises if the layer is not equivariant.
-
-        Layers call it when they are built and in every call, by `check_call`, since a layer that
-        was built for one size, or for unknown sizes, can be called on another.
-        """
-        self.check_fits(input_shape)
-        sizes = self.sizes(input_shape)
-        building = self._checked_sizes is None
-        if sizes == self._checked_sizes or (None in sizes and not building):
-            return
-        if problem := self.equivariance_problem(input_shape):
-            report_broken(self, *problem, self.equivariance)
-        self._checked_sizes = sizes
-
-    def check_call(self, inputs: Tensor) -> None:
-        """Does what `check_sizes` does for the inputs of a call.
-
-        Where TensorFlow traces a graph for any size, it is the graph that checks when it runs.
-        """
-        check_sizes(self, inputs, report_broken)
 
 
 class ReadsMaps(keras.Layer):
@@ -262,17 +167,6 @@ def split_fibre(tensor: Tensor, group: groups.Group, axis: int) -> tuple[Tensor,
     axis %= len(shape)
     shape[axis : axis + 1] = [tensor.shape[axis] // group.order, group.order]
     return keras.ops.reshape(tensor, shape), axis + 1
-
-
-def map_sizes(input_shape: Shape, channel_axis: int) -> tuple[int | None, int | None]:
-    """Returns rows and columns of the shape of a map; None where unknown."""
-    first = 1 if channel_axis == -1 else 2
-    # During an export a size can be a symbol or a tensor, which `int` would fix.
-    rows, columns = (
-        int(size) if isinstance(size, int | np.integer) else None
-        for size in input_shape[first : first + 2]
-    )
-    return rows, columns
 
 
 def fresh(initializer: Initializer) -> Initializer:

@@ -1,4 +1,4 @@
-"""Makes the weights of layers in a program of one's own, before an optimizer asks for them."""
+"""Creation of the weights of layers before an optimizer asks for them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from keras_gcnn.backend.modules import call_first
 
 
 def build_for(module: Callable, input_shape: Sequence[int]) -> Callable:
-    """Makes all weights of the Keras layers in a module by calling it once on zeros.
+    """Creates all weights of the Keras layers in a module by calling it once on zeros.
 
-    A Keras layer makes its weights in its first call. Made earlier, an optimizer holds none
-    of them, and says nothing. On PyTorch the keys of `state_dict` hold the names of the
-    layers, and automatic names count the layers of the process; here layers that have no weights
-    yet and were given no name are named by the attribute that holds them, so that a second instance
-    has the same keys.
+    A Keras layer creates its weights in its first call; an optimizer that is made earlier silently
+    holds none of them. On PyTorch the keys of `state_dict` contain the names of the layers, and
+    automatic names count the layers of the process. Layers without weights and without a given
+    name are therefore named after the attribute that holds them, so that a second instance has the
+    same keys.
 
     Args:
         module: `torch.nn.Module` with Keras layers as attributes, a Keras layer or model, or a
@@ -25,13 +25,13 @@ def build_for(module: Callable, input_shape: Sequence[int]) -> Callable:
         input_shape: shape of one input, without the batch, e.g. `(1, 28, 28)`.
 
     Returns:
-        The module itself. The call is one of inference: statistics, and on PyTorch the mode of
-        training of the module, stay as they are.
+        The module itself. The call is an inference: moving statistics do not change, nor does the
+        training mode of a PyTorch module.
 
     Raises:
         TypeError: if the module is a class, or cannot be called.
-        ValueError: if the shape is not one of known sizes, or on PyTorch if the call does not reach
-            a layer of the module.
+        ValueError: if the shape has unknown sizes, or if on PyTorch the call does not reach a layer
+            of the module.
 
     Example:
 

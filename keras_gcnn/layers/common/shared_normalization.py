@@ -1,4 +1,4 @@
-"""Batch normalisation with one set of statistics for several channels."""
+"""Base of the batch normalisations whose statistics several channels share."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _RENORM = ("renorm_clipping", "renorm_momentum")
 
 
 def _anything_counts(inputs: Tensor, mask: Tensor | None) -> bool | Tensor:
-    """Whether a batch has statistics: a bool, or a tensor where only the graph will know.
+    """Whether a batch has statistics: a bool, or a tensor if the graph decides.
 
-    They would be NaN for a batch without images, such as the share of a replica may be.
+    They would be NaN for a batch without images, which a replica can receive.
     """
     if mask is not None:
         return ops.any(ops.cast(mask, "bool"))
@@ -32,29 +32,29 @@ def _anything_counts(inputs: Tensor, mask: Tensor | None) -> bool | Tensor:
 class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
     """Base of the layers whose statistics, scale and offset several channels share.
 
-    A subclass says in `_sizes` how many of each there are, in `_pooled_moments` how those of the
-    channels become the shared ones, and in `_means_of` and `_scales_of` how the shared values are
-    laid out along the channels.
+    A subclass returns the numbers of statistics in `_sizes`, pools the moments of the channels in
+    `_pooled_moments`, and expands shared means and scales to the channels in `_means_of` and
+    `_scales_of`.
     """
 
     def __init__(
         self, axis: int | None = None, *, synchronized: bool = False, **kwargs: Any
     ) -> None:
-        if axis is None:  # like all other layers here; the stock one does not look
+        if axis is None:  # as in the other layers of this library; the stock layer takes -1
             axis = -1 if keras.config.image_data_format() == "channels_last" else 1
         if kwargs.pop("renorm", False):
             raise ValueError(f"{type(self).__name__} has no renorm. Leave `renorm` out.")
-        for unused in _RENORM:  # the parent's config names them
+        for unused in _RENORM:  # the config of the parent contains them
             kwargs.pop(unused, None)
         super().__init__(axis=axis, synchronized=synchronized, **kwargs)
 
     @property
     def channel_axis(self) -> int:
-        """Axis of the channels."""
+        """The axis of the channels."""
         return self.axis
 
     def _sizes(self, input_shape: Shape) -> tuple[int, int]:
-        """Number of means and offsets, and of variances and scales; checks the channels."""
+        """Returns the number of means and of variances; raises for other channels."""
         raise NotImplementedError
 
     def _pooled_moments(self, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,7 +79,7 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         self.beta = add("beta", means, self.center)
         self.moving_mean = add("moving_mean", means, trainable=False)
         self.moving_variance = add("moving_variance", variances, trainable=False)
-        self._reduction_axes = [one for one in range(rank) if one != self.axis % rank]
+        self._reduction_axes = [at for at in range(rank) if at != self.axis % rank]
         self.input_spec = keras.layers.InputSpec(
             ndim=rank, axes={self.axis: input_shape[self.axis]}
         )
@@ -90,43 +90,42 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
     ) -> keras.Variable | None:
         if not wanted or not size:
             return None
-        rules = {}
+        settings = {}
         if trainable:
-            rules = {
-                rule: getattr(self, f"{name}_{rule}") for rule in ("regularizer", "constraint")
-            }
+            for setting in ("regularizer", "constraint"):
+                settings[setting] = getattr(self, f"{name}_{setting}")
         return self.add_weight(
             name=name,
             shape=(size,),
             initializer=getattr(self, f"{name}_initializer"),
             trainable=trainable,
             autocast=trainable,
-            **rules,
+            **settings,
         )
 
     def _moments_per_channel(
         self, inputs: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The map to normalise, and every channel's mean and variance."""
+        """Returns the map to normalise, and mean and variance of every channel."""
         if mask is None:
             return moments(inputs, self.axis, self.synchronized)
         if len(mask.shape) != len(inputs.shape) - 1:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} received a mask of shape "
                 f"{tuple(mask.shape)} for an input of shape {tuple(inputs.shape)}. It has to have "
-                "the axes of the input but for the channels."
+                "all axes of the input except the channels."
             )
         counts = ops.cast(ops.expand_dims(mask, self.axis), "bool")
 
         def kept(
             values: Tensor,
-        ) -> Tensor:  # chosen, not multiplied by zero: what is masked may be NaN
+        ) -> Tensor:  # selects and does not multiply by zero: masked values may be NaN
             return ops.where(counts, values, 0)
 
         def mean_of(values: Tensor) -> Tensor:
             return ops.sum(values, self._reduction_axes, keepdims=True) / total
 
-        # Keras's small number keeps a batch in which nothing counts from dividing by zero.
+        # Keras's epsilon avoids a division by zero for a batch that is masked entirely.
         total = keras.config.epsilon()
         total = total + ops.sum(kept(ops.ones_like(inputs)), self._reduction_axes, keepdims=True)
         centre = mean_of(kept(inputs))
@@ -134,25 +133,25 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         return inputs, ops.reshape(centre, (-1,)), ops.reshape(variance, (-1,))
 
     def _add_to_moving(self, moving: Tensor | None, batch: Tensor, counts) -> Tensor:
-        """Updates a moving statistic by that of the batch, and returns the one to normalise by."""
+        """Updates a moving statistic, and returns the statistic to normalise by."""
         if moving is None:
             return batch
         before = ops.cast(moving, batch.dtype)
         after = before * self.momentum + batch * (1.0 - self.momentum)
         if counts is not True:
-            batch, after = (ops.where(counts, one, before) for one in (batch, after))
+            batch = ops.where(counts, batch, before)
+            after = ops.where(counts, after, before)
         moving.assign(after)
         return batch
 
     def call(
         self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
     ) -> Tensor:
-        inputs = widened(
-            as_numbers(inputs, self.compute_dtype)
-        )  # half precision cannot hold the statistics
+        # Half precision cannot hold the statistics.
+        inputs = widened(as_numbers(inputs, self.compute_dtype))
         mean, variance = self.moving_mean, self.moving_variance
         counts = False
-        if training and self.trainable:  # those of all replicas are Keras's, which are finite
+        if training and self.trainable:  # Keras's statistics over all replicas are finite
             counts = (self.synchronized and mask is None) or _anything_counts(inputs, mask)
         if counts is not False:
             inputs, *per_channel = self._moments_per_channel(inputs, mask)
@@ -160,24 +159,24 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
             mean = self._add_to_moving(mean, batch[0], counts)
             variance = self._add_to_moving(variance, batch[1], counts)
 
-        def laid_out(layout, values: Tensor) -> Tensor | None:
+        def expanded(layout, values: Tensor) -> Tensor | None:
             return None if values is None else layout(ops.cast(values, inputs.dtype))
 
-        variance = laid_out(self._scales_of, variance)
-        mean = laid_out(self._means_of, mean)
+        variance = expanded(self._scales_of, variance)
+        mean = expanded(self._means_of, mean)
         outputs = batch_normalization(
             inputs,
             ops.zeros_like(variance) if mean is None else mean,
             variance,
             axis=self.axis,
-            offset=laid_out(self._means_of, self.beta),
-            scale=laid_out(self._scales_of, self.gamma),
+            offset=expanded(self._means_of, self.beta),
+            scale=expanded(self._scales_of, self.gamma),
             epsilon=self.epsilon,
         )
         return ops.cast(outputs, self.compute_dtype)
 
     def expanded_statistics(self) -> dict[str, np.ndarray]:
-        """The weights of the stock layer that does the same at inference, by their names.
+        """Returns the weights of a stock layer that is equal at inference, by their names.
 
         Returns:
             Arrays of one number per channel: `moving_mean` and `moving_variance`, and `gamma` and
@@ -198,17 +197,17 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
             "moving_variance": self._scales_of,
         }
         variables = {name: getattr(self, name) for name in layouts}
-        found = {
-            name: ops.convert_to_numpy(layouts[name](ops.convert_to_tensor(one)))
-            for name, one in variables.items()
-            if one is not None
+        statistics = {
+            name: ops.convert_to_numpy(layouts[name](ops.convert_to_tensor(variable)))
+            for name, variable in variables.items()
+            if variable is not None
         }
-        # Of fields without a frequency 0 there is no mean.
-        found.setdefault("moving_mean", np.zeros_like(found["moving_variance"]))
-        return found
+        # Fields without frequency 0 have no mean.
+        statistics.setdefault("moving_mean", np.zeros_like(statistics["moving_variance"]))
+        return statistics
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self._sizes(input_shape)  # raises if they are not its channels
+        self._sizes(input_shape)  # raises for other channels
         return tuple(input_shape)
 
     def get_config(self) -> dict:

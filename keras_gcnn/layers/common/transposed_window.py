@@ -23,7 +23,7 @@ class TransposedWindow(WindowConvolution):
     def _check_output_padding(self, value: Any) -> tuple[int, int] | None:
         if value is None:
             return None
-        values = value if isinstance(value, list | tuple | np.ndarray) else (value, value)
+        values = tuple(value) if isinstance(value, list | tuple | np.ndarray) else (value, value)
         pair = tuple(
             0 if number is not False and number == 0 else as_count(number) for number in values
         )
@@ -42,7 +42,8 @@ class TransposedWindow(WindowConvolution):
                     f'output_padding={value!r} with padding="same" and a kernel of an even size '
                     f"({self.kernel_size}) has to be at least 1. Leave it out for the usual size."
                 )
-        return pair
+        rows, columns = (number for number in pair if number is not None)
+        return rows, columns
 
     @property
     def smallest_sizes(self) -> tuple[int, int]:

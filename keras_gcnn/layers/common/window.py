@@ -12,7 +12,8 @@ from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice, check_pair
 from keras_gcnn.backend.initial_weights import drawn_once
 from keras_gcnn.backend.ops import convolve
-from keras_gcnn.layers.common.base import MapLayer, SizeDependent, as_numbers, fresh, known_channels
+from keras_gcnn.layers.common.base import as_numbers, fresh, known_channels
+from keras_gcnn.layers.common.size_dependent import SizeDependent
 from keras_gcnn.types import Constraint, Initializer, Regularizer, Shape, Size2D, Tensor
 
 # Settings of a weight in Keras, and the modules that read them.
@@ -23,7 +24,7 @@ _SETTINGS = {
 }
 
 
-class WindowConvolution(SizeDependent, MapLayer):
+class WindowConvolution(SizeDependent):
     """Base of the convolutions.
 
     A subclass names its weights, except the bias, in `parts`, creates all weights in

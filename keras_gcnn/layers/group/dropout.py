@@ -85,7 +85,7 @@ class GDropout(GroupLayer):
         if not self.spatial:
             varying = set(range(len(split.shape))) - {axis}
         noise_shape = [None if at in varying else 1 for at in range(len(split.shape))]
-        if breaks_graph(self.seed_generator):  # a noise_shape would break the graph
+        if breaks_graph(self.seed_generator):  # as noise_shape would
             sizes = keras.ops.shape(split)
             shape = [size if at in varying else 1 for at, size in enumerate(sizes)]
             mask = keras.random.dropout(keras.ops.ones(shape, split.dtype), self.rate)

@@ -11,13 +11,14 @@ from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice, check_pair
-from keras_gcnn.layers.common.base import MapLayer, SizeDependent, as_numbers
+from keras_gcnn.layers.common.base import as_numbers
 from keras_gcnn.layers.common.map_type import Problem
 from keras_gcnn.layers.common.open_sizes import Pool, pool_exactly
+from keras_gcnn.layers.common.size_dependent import SizeDependent
 from keras_gcnn.types import Shape, Size2D, Tensor
 
 
-class ExactPooling2D(SizeDependent, MapLayer):
+class ExactPooling2D(SizeDependent):
     """Base of `GMaxPooling2D` and `GAveragePooling2D`.
 
     A subclass sets the stock pooling that computes a window in `_pool`, and in `_is_maximum`
@@ -76,7 +77,9 @@ class ExactPooling2D(SizeDependent, MapLayer):
         """Returns the problem of exact windows with different strides along rows and columns."""
         if self.strides[0] == self.strides[1]:
             return None
-        if None not in sizes and all(n // stride == 1 for n in sizes for stride in self.strides):
+        known = [size for size in sizes if size is not None]
+        one_window = all(size // stride == 1 for size in known for stride in self.strides)
+        if len(known) == len(sizes) and one_window:
             return None  # a single window covers every pose of the image
         problem = f"strides={self.strides} treats rows and columns differently"
         return problem, "use the same value for rows and columns"

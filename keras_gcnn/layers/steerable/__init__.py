@@ -1,4 +1,4 @@
-"""Layers for feature maps that turn by any angle."""
+"""Layers for feature maps that rotate by any angle."""
 
 from keras_gcnn.layers.steerable.activations import (
     FourierActivation,

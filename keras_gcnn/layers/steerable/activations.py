@@ -32,10 +32,10 @@ from keras_gcnn.types import Activation, Initializer, Shape, Tensor
 
 
 def sampling_matrix(block: Block, samples: int) -> np.ndarray:
-    """Values of a field, a function of the angle, at equally spaced angles.
+    """Returns the matrix that samples a field, a function of the angle, at equally spaced angles.
 
     Args:
-        block: whose frequencies the field has.
+        block: `Block` with the frequencies of the field.
         samples: int, number of angles.
 
     Returns:
@@ -54,7 +54,7 @@ def sampling_matrix(block: Block, samples: int) -> np.ndarray:
 
 @outside_graphs
 def _sampling_matrix(fields: Fields, block: int, samples: int) -> np.ndarray:
-    """Likewise of one of the blocks of fields, by its number."""
+    """Returns `sampling_matrix` for one of the blocks, by its number."""
     return sampling_matrix(fields.blocks[block], samples)
 
 
@@ -62,15 +62,15 @@ def _sampling_matrix(fields: Fields, block: int, samples: int) -> np.ndarray:
 class FourierActivation(SteerableLayer):
     """Applies an activation to fields as functions of the angle.
 
-    A field of frequencies 0 to L is a band-limited function. It is sampled at `samples` angles,
-    each value goes through the activation, and what comes out is projected back to the field's
-    frequencies. Exact for turns by multiples of `2 pi / samples`, quarter turns among them, and
-    nearly so for all others.
+    A field of frequencies 0 to L is a band-limited function. The layer samples it at `samples`
+    angles, applies the activation to each value and projects the results back to the frequencies
+    of the field. This is exact for rotations by multiples of `2 pi / samples`, among them quarter
+    turns, and nearly exact for all others.
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
         activation: name of an activation of one value at a time, or such a callable.
-        samples: int, a multiple of 4 and at least `2 L + 1`; more than that lessens the error of
+        samples: int, a multiple of 4 and at least `2 L + 1`; more samples reduce the error from
             aliasing.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
@@ -81,8 +81,8 @@ class FourierActivation(SteerableLayer):
         Same as the input.
 
     Raises:
-        ValueError: if there are too few samples or no multiple of 4, or the input has other
-            channels.
+        ValueError: if there are too few samples, their number is no multiple of 4, or the channels
+            do not match the fields.
 
     Example:
 
@@ -128,11 +128,11 @@ class FourierActivation(SteerableLayer):
         block = self.fields.blocks[number]
         matrix = _sampling_matrix(self.fields, number, self.samples)
         inverse = matrix.T * (block.size / self.samples)
-        shape, last = ops.shape(tensor), self.channel_axis == -1
-        # With channels last one product of two matrices, whatever the rank.
-        rest = () if last else (positions_of(shape),)
-        fields = ops.reshape(tensor, (-1, block.size, *rest))
-        fields = activate_samples(fields, matrix, inverse, self.activation, last)
+        shape, channels_last = ops.shape(tensor), self.channel_axis == -1
+        # With channels last, a single matrix product serves every rank.
+        positions = () if channels_last else (positions_of(shape),)
+        fields = ops.reshape(tensor, (-1, block.size, *positions))
+        fields = activate_samples(fields, matrix, inverse, self.activation, channels_last)
         return ops.reshape(fields, (-1, *shape[1:]))
 
     def get_config(self) -> dict:
@@ -153,8 +153,9 @@ class NormActivation(SteerableLayer):
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
         activation: name of an activation of one value at a time, or such a callable.
-        epsilon: float above 0, added to squared lengths, so that they have a gradient at zero. It
-            is at most `activation(b) / sqrt(epsilon)` there: 1000 for the default and a bias of 1.
+        epsilon: float above 0, added to squared lengths, so that lengths have a gradient at zero.
+            It is at most `activation(b) / sqrt(epsilon)` there: 1000 for the default and a bias
+            of 1.
         bias_initializer: initializer.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
@@ -165,7 +166,7 @@ class NormActivation(SteerableLayer):
         Same as the input.
 
     Raises:
-        ValueError: if the input has other channels.
+        ValueError: if the channels do not match the fields.
 
     Example:
 
@@ -208,19 +209,19 @@ class NormActivation(SteerableLayer):
     def call(self, inputs: Tensor) -> Tensor:
         inputs = as_numbers(inputs, self.compute_dtype)
         axis, rank = self.channel_axis, len(inputs.shape)
-        found = []
+        parts = []
         if self.scalar_bias is not None:
             scalars = scalar_channels(self.fields)
             values = mix_channels(inputs, scalars.T, axis) + along(self.scalar_bias, axis, rank)
-            found.append(mix_channels(self.activation(values), scalars, axis))
+            parts.append(mix_channels(self.activation(values), scalars, axis))
         if self.pair_bias is not None:
             lengths = pair_lengths(inputs, self.fields, self.epsilon, axis)
             bias = ops.cast(along(self.pair_bias, axis, rank), lengths.dtype)
             scales = self.activation(lengths + bias) / lengths
-            # Multiplied before they are rounded: of short pairs float16 cannot hold the scale.
+            # Multiplies before it rounds, since float16 cannot hold the scale of short pairs.
             pairs = widened(inputs) * mix_channels(scales, pair_channels(self.fields), axis)
-            found.append(ops.cast(pairs, inputs.dtype))
-        return sum(found[1:], found[0])
+            parts.append(ops.cast(pairs, inputs.dtype))
+        return sum(parts[1:], parts[0])
 
     def get_config(self) -> dict:
         return {
@@ -233,16 +234,16 @@ class NormActivation(SteerableLayer):
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class GatedActivation(SteerableLayer):
-    """Scales the pairs of a field by a gate, which the field's frequency 0 opens and closes.
+    """Scales the pairs of a field by a gate that its channel of frequency 0 controls.
 
     With s the channel of frequency 0 of a field, s becomes `activation(s)` and every pair v of the
-    field `gate(s) v`.
+    field becomes `gate(s) v`.
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities; every field needs a
             frequency 0.
         activation: name of an activation of one value at a time, or such a callable.
-        gate: likewise, of the gates.
+        gate: the same for the gates.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
     Input shape:
@@ -252,7 +253,7 @@ class GatedActivation(SteerableLayer):
         Same as the input.
 
     Raises:
-        ValueError: if a field has no frequency 0, or the input has other channels.
+        ValueError: if a field has no frequency 0, or the channels do not match the fields.
 
     Example:
 
@@ -279,7 +280,7 @@ class GatedActivation(SteerableLayer):
         scalars = self.fields.multiplicities.get(0, 0)
         if scalars < self.fields.count:
             raise ValueError(
-                f"GatedActivation received {self.fields!r}, of which {self.fields.count - scalars} "
+                f"GatedActivation received {self.fields!r}; {self.fields.count - scalars} of these "
                 "fields have no frequency 0 that could be their gate. Give frequency 0 a "
                 f"multiplicity of {self.fields.count}, or use NormActivation."
             )
@@ -288,8 +289,8 @@ class GatedActivation(SteerableLayer):
         inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
         scalars = scalar_channels(self.fields)
         values = mix_channels(inputs, scalars.T, axis)
-        opened = mix_channels(self.gate(values), gated_channels(self.fields), axis)
-        return mix_channels(self.activation(values), scalars, axis) + inputs * opened
+        gates = mix_channels(self.gate(values), gated_channels(self.fields), axis)
+        return mix_channels(self.activation(values), scalars, axis) + inputs * gates
 
     def get_config(self) -> dict:
         return {

@@ -1,4 +1,4 @@
-"""What the steerable layers share: the fields of their input, and mixing its channels."""
+"""Base of the steerable layers: the fields of their input, and operations on its channels."""
 
 from __future__ import annotations
 
@@ -22,56 +22,58 @@ FieldsLike = Fields | Mapping[int, int]
 
 
 def check_channels(layer: keras.Layer, fields: Fields, input_shape: Shape, axis: int) -> None:
-    """Raises a `ValueError` if the input has not as many channels as its fields."""
+    """Raises a `ValueError` if the input does not have the channels of the fields."""
     channels = known_channels(layer, input_shape, axis)
     if channels != fields.channels:
         raise ValueError(
             f"{type(layer).__name__} {layer.name!r} is for {fields!r}, which have "
             f"{fields.channels} channels, but received {channels} (input shape "
             f"{tuple(input_shape)}, channels along axis {axis}). Give it the fields that the layer "
-            "before it returns; of an image with n channels these are Fields.trivial(n)."
+            "before it returns; for an image with n channels these are Fields.trivial(n)."
         )
 
 
 class KeepsFields:
-    """Mixin of layers whose output consists of the same fields as their input."""
+    """Mixin of the layers whose output has the same fields as their input."""
 
-    fields: Fields
+    fields: Fields | None
 
     @property
-    def fields_in(self) -> Fields:
-        """What the input consists of."""
+    def fields_in(self) -> Fields | None:
+        """The fields of the input."""
         return self.fields
 
     @property
-    def fields_out(self) -> Fields:
-        """What the output consists of."""
+    def fields_out(self) -> Fields | None:
+        """The fields of the output."""
         return self.fields
 
     @property
     def symmetry(self) -> groups.Group:
-        """The rotations that the pixel grid has."""
+        """P4: the quarter turns are the only exact rotations of the pixel grid."""
         return groups.get("p4")
 
     @property
     def map_in(self) -> Fields | None:
-        """What the input consists of; None if the layer takes any map."""
+        """The fields of the input; None if the layer takes any map."""
         return self.fields_in
 
     @property
     def map_out(self) -> Fields | None:
-        """What the output consists of; None if that is what the input consists of."""
+        """The fields of the output; None if they are those of the input."""
         return self.fields_out
 
 
 class SteerableLayer(KeepsFields, MapLayer):
-    """Base of the layers that know the fields of their input.
+    """Base of the layers with the `fields` of their input.
 
     Args:
         fields: `Fields`, or the dict of their multiplicities.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
     """
+
+    fields: Fields
 
     def __init__(self, fields: FieldsLike, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -94,8 +96,8 @@ class SteerableLayer(KeepsFields, MapLayer):
 def mix_channels(tensor: Tensor, matrix: Tensor, axis: int) -> Tensor:
     """Multiplies every fibre, along `axis`, by a matrix of shape (channels, new channels).
 
-    With a constant of NumPy it picks, repeats or sums channels: a matrix product is the one way to
-    do so that every backend also exports.
+    With a NumPy array it picks, repeats or sums channels: a matrix product is the only way to do so
+    that every backend can export.
     """
     if isinstance(matrix, np.ndarray):
         matrix = constant(np.ascontiguousarray(matrix))
@@ -109,12 +111,12 @@ def mix_channels(tensor: Tensor, matrix: Tensor, axis: int) -> Tensor:
 
 
 def positions_of(shape: Shape) -> Any:
-    """How many positions a channels-first map has; a tensor where only the graph will know."""
+    """Returns how many positions a channels-first map has; a tensor if the graph decides."""
     return math.prod(shape[2:])
 
 
 def split_blocks(tensor: Tensor, fields: Fields, axis: int) -> list:
-    """The channels of every block, as a list of tensors."""
+    """Splits the channels into those of every block."""
     channels = [block.channels for block in fields.blocks]
     if len(channels) == 1:
         return [tensor]
@@ -122,47 +124,47 @@ def split_blocks(tensor: Tensor, fields: Fields, axis: int) -> list:
 
 
 def join_blocks(tensors: list, axis: int) -> Tensor:
-    """The inverse of `split_blocks`."""
+    """Inverts `split_blocks`."""
     return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=axis)
 
 
 @outside_graphs
 def field_of_channel(fields: Fields) -> np.ndarray:
-    """One-hot matrix of shape (fields, channels): which field a channel belongs to."""
+    """Returns a one-hot matrix of shape (fields, channels): the field of every channel."""
     return np.eye(fields.count)[:, fields.channel_fields]
 
 
 @outside_graphs
 def scalar_channels(fields: Fields) -> np.ndarray:
-    """One-hot matrix of shape (multiplicity of frequency 0, channels): where frequency 0 is."""
+    """Returns a one-hot matrix of shape (scalars, channels): the channels of frequency 0."""
     return np.eye(fields.channels)[fields.channel_frequencies == 0]
 
 
 @outside_graphs
 def gated_channels(fields: Fields) -> np.ndarray:
-    """One-hot matrix of shape (fields, channels): the channels of a field but for frequency 0."""
+    """Returns `field_of_channel` with zeros at the channels of frequency 0."""
     return field_of_channel(fields) - scalar_channels(fields)
 
 
 @outside_graphs
 def pair_channels(fields: Fields) -> np.ndarray:
-    """Matrix of shape (pairs, channels) with ones at the two channels of every pair."""
+    """Returns a matrix of shape (pairs, channels) with ones at the two channels of a pair."""
     channels = np.eye(fields.channels)[fields.channel_frequencies > 0]
     return channels[0::2] + channels[1::2]
 
 
 def pair_lengths(tensor: Tensor, fields: Fields, epsilon: float, axis: int) -> Tensor:
-    """`sqrt(a^2 + b^2 + epsilon)` of every pair of channels, at least in float32.
+    """Returns `sqrt(a^2 + b^2 + epsilon)` of every pair of channels, at least in float32.
 
-    Half precision can hold neither the squares, float16 ends at the one of 256, nor the gradient of
-    what is divided by a short length.
+    Half precision can hold neither the squares (float16 overflows at 256^2) nor the gradient of a
+    quotient by a short length.
     """
     squares = mix_channels(ops.square(widened(tensor)), pair_channels(fields).T, axis)
     return ops.sqrt(squares + epsilon)
 
 
 def along(values: Tensor, axis: int, rank: int) -> Tensor:
-    """A vector as a tensor that meets the channel axis of a tensor of that rank."""
+    """Reshapes a vector so that it broadcasts along the channel axis of a tensor of that rank."""
     shape = [1] * rank
     shape[axis] = -1
     return ops.reshape(values, shape)

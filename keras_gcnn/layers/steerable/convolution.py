@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import Any
 
 import keras
@@ -12,11 +11,10 @@ from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.backend.constants import constant
-from keras_gcnn.backend.initial_weights import drawn_once
 from keras_gcnn.backend.ops import product
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.radial import check_band_limit
-from keras_gcnn.groups.steerable_basis import block_basis, kernel_basis
+from keras_gcnn.groups.steerable_basis import block_basis
 from keras_gcnn.layers.common.transposed_window import TransposedWindow
 from keras_gcnn.layers.common.window import WindowConvolution
 from keras_gcnn.layers.steerable.base import (
@@ -25,6 +23,7 @@ from keras_gcnn.layers.steerable.base import (
     mix_channels,
     scalar_channels,
 )
+from keras_gcnn.layers.steerable.initial_weights import scaled_normal, weight_spreads
 from keras_gcnn.types import Constraint, Initializer, Regularizer, Shape, Size2D, Tensor
 
 
@@ -34,30 +33,30 @@ class SteerableConv2D(WindowConvolution):
 
     The kernel is a trained combination of the kernels that satisfy
     `K(R_t x) = rho_out(t) K(x) rho_in(t)^-1`, computed once by `keras_gcnn.groups`. With stride 1
-    quarter turns are exact; at other angles what is left is the error of sampling, which the
-    default basis makes small.
+    quarter turns are exact; other angles have an error from sampling, which the default basis keeps
+    small.
 
     Args:
         fields_in: `Fields` of the input, or the dict of their multiplicities; `Fields.trivial(c)`
             for images with c channels.
-        fields_out: `Fields` of the output. A frequency far from all those of the input has no
-            kernel in a small window; its channels are zero until an activation mixes frequencies.
+        fields_out: `Fields` of the output. In a small window there is no kernel for a frequency far
+            from those of the input; its channels are zero until an activation mixes frequencies.
         kernel_size: int, rows and columns, even or odd.
         strides: int or pair of ints.
         padding: `"valid"` or `"same"`.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         dilation_rate: int, rows and columns.
-        use_bias: bool. The bias is one number per channel of frequency 0; no other can have one.
-        band_limit: which kernels are in the basis: a float is the largest share, as amplitude, that
-            the response of a kernel may have at wrong angular frequencies on slightly blurred
-            images (default 0.1); `"escnn"` are the Gaussian rings and limits of that library.
-        kernel_initializer: None (default) for normal numbers with which the output is about as
-            large as the input; else an initializer for weights of shape
+        use_bias: bool. The bias is one number per channel of frequency 0; others cannot have one.
+        band_limit: which kernels the basis contains. A float (default 0.1) is the largest share, as
+            amplitude, of a kernel's response to slightly blurred images that may lie at wrong
+            angular frequencies; `"escnn"` takes the Gaussian rings and limits of that library.
+        kernel_initializer: None (default) for normal numbers that make the output about as large
+            as the input; otherwise an initializer of weights of shape
             `(elements, fields in, fields out)`.
         bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
             kernel_constraint, bias_constraint: as in `keras.layers.Conv2D`.
-        equivariance: what to do when window and stride do not fit the size of the input, so that
-            not even quarter turns are exact: `"warn"`, `"strict"` (raise) or `"ignore"`.
+        equivariance: what to do if not even quarter turns are exact, since window and stride do not
+            fit the size of the input: `"warn"`, `"strict"` (raise) or `"ignore"`.
         **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.
 
     Input shape:
@@ -67,8 +66,8 @@ class SteerableConv2D(WindowConvolution):
         `(batch, new_rows, new_columns, fields_out.channels)`.
 
     Raises:
-        ValueError: for a kernel that is not square, a basis without any kernel, or an input of
-            other channels.
+        ValueError: if the kernel is not square, the basis is empty, or the channels do not match
+            the fields.
 
     Example:
 
@@ -151,17 +150,17 @@ class SteerableConv2D(WindowConvolution):
 
     @property
     def symmetry(self) -> groups.Group:
-        """The rotations that the pixel grid has."""
+        """P4: the quarter turns are the only exact rotations of the pixel grid."""
         return groups.get("p4")
 
     @property
     def map_in(self) -> Fields:
-        """What the input consists of."""
+        """The fields of the input."""
         return self.fields_in
 
     @property
     def map_out(self) -> Fields:
-        """What the output consists of."""
+        """The fields of the output."""
         return self.fields_out
 
     @property
@@ -177,41 +176,27 @@ class SteerableConv2D(WindowConvolution):
     def _build_weights(self, input_shape: Shape) -> None:
         spreads = self._spreads()
         for (i, o), (elements, pairs) in self._bases.items():
-            shape = (
-                len(elements),
-                self.fields_in.blocks[i].fields,
-                self.fields_out.blocks[o].fields,
-            )
-            other = {}
+            if not len(elements):
+                continue
+            block_in, block_out = self.fields_in.blocks[i], self.fields_out.blocks[o]
+            shape = (len(elements), block_in.fields, block_out.fields)
+            settings = {}
             if self.kernel_initializer is None:
                 scale = [spreads[pair] for pair in map(tuple, pairs.tolist())]
-                other["initializer"] = _scaled_normal(np.array(scale))
-            if len(elements):
-                name = self._weight_of(i, o)
-                setattr(self, name, self._add_part("kernel", shape, name, **other))
+                settings["initializer"] = scaled_normal(np.array(scale))
+            name = self._weight_of(i, o)
+            setattr(self, name, self._add_part("kernel", shape, name, **settings))
         scalars = self.fields_out.multiplicities.get(0, 0)
         self.bias = self._add_part("bias", (scalars,)) if self.use_bias and scalars else None
 
     @staticmethod
     def _weight_of(i: int, o: int) -> str:
-        """Name of the weight from block i of the input to block o of the output."""
+        """Returns the name of the weight from block i of the input to block o of the output."""
         return "kernel" if i == o == 0 else f"kernel_{i}_{o}"
 
     def _spreads(self) -> dict[tuple[int, int], float]:
-        """Standard deviation of the weights from one frequency to another.
-
-        The variance is one over the elements that reach an output channel from all fields of the
-        input frequency, times the number of frequencies that reach it.
-        """
-        elements = {
-            (m, n): number * len(kernel_basis(m, n, *self._basis_arguments))
-            for m, number in self.fields_in.multiplicities.items()
-            for n in self.fields_out.frequencies
-        }
-        reaching = Counter(n for (_, n), count in elements.items() if count)
-        return {
-            pair: (reaching[pair[1]] * count) ** -0.5 for pair, count in elements.items() if count
-        }
+        """Returns the standard deviation of the weights from one frequency to another."""
+        return weight_spreads(self.fields_in, self.fields_out, *self._basis_arguments)
 
     def _expanded_kernel(self) -> Tensor:
         columns = [
@@ -221,7 +206,7 @@ class SteerableConv2D(WindowConvolution):
         return ops.concatenate(columns, axis=3)
 
     def _part(self, i: int, o: int) -> Tensor:
-        """The kernel from one block to another, a combination of its basis."""
+        """Returns the kernel from one block to another, a combination of its basis."""
         elements = self._bases[i, o][0]
         block_in, block_out = self.fields_in.blocks[i], self.fields_out.blocks[o]
         if not len(elements):
@@ -232,7 +217,7 @@ class SteerableConv2D(WindowConvolution):
         basis = ops.cast(constant(elements.reshape(len(elements), -1).T.copy()), weight.dtype)
         kernel = product(basis, ops.reshape(weight, (len(elements), -1)))
         shape = (*elements.shape[1:], block_in.fields, block_out.fields)
-        # To rows, columns, field in, its channel, field out, its channel.
+        # To rows, columns, field in, its channels, field out, its channels.
         kernel = ops.transpose(ops.reshape(kernel, shape), (0, 1, 4, 2, 5, 3))
         return ops.reshape(kernel, (*self.kernel_size, block_in.channels, block_out.channels))
 
@@ -248,23 +233,13 @@ class SteerableConv2D(WindowConvolution):
         }
 
 
-def _scaled_normal(scale: np.ndarray) -> Initializer:
-    """Initialiser of normal numbers, of a standard deviation for every basis element."""
-
-    def initialize(shape: Shape, dtype=None) -> Tensor:
-        numbers = drawn_once(keras.initializers.RandomNormal(stddev=1.0))(shape, dtype)
-        return numbers * ops.cast(scale[:, None, None], numbers.dtype)
-
-    return initialize
-
-
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class SteerableConv2DTranspose(TransposedWindow, SteerableConv2D):
-    """Transposed convolution between fields, which enlarges them.
+    """Transposed convolution between maps of fields, which enlarges them.
 
-    What `SteerableConv2D` is to `Conv2D`, this is to `Conv2DTranspose`. When it is exact under
-    quarter turns, and how large the output is, follows the rules of `GConv2DTranspose`: use an odd
-    kernel with an odd stride, an even one with an even stride.
+    It is the `Conv2DTranspose` of `SteerableConv2D`. The size of the output and exactness under
+    quarter turns follow the rules of `GConv2DTranspose`: use an odd kernel with an odd stride and
+    an even kernel with an even stride.
 
     Args:
         fields_in, fields_out, kernel_size: as for `SteerableConv2D`.
@@ -304,6 +279,6 @@ class SteerableConv2DTranspose(TransposedWindow, SteerableConv2D):
         )
 
     def _spreads(self) -> dict[tuple[int, int], float]:
-        # A position of the output is reached by fewer of the window's, by this factor.
-        fewer = math.prod(self.strides)
-        return {pair: spread * fewer**0.5 for pair, spread in super()._spreads().items()}
+        # By this factor fewer positions of the window reach a position of the output.
+        factor = math.prod(self.strides)
+        return {pair: spread * factor**0.5 for pair, spread in super()._spreads().items()}

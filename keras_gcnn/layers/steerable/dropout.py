@@ -1,4 +1,4 @@
-"""Dropout that treats all channels of a field alike."""
+"""Dropout that keeps or drops all channels of a field together."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from keras_gcnn.types import Tensor
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class SteerableDropout(SteerableLayer):
-    """Drops whole fields at a position, or whole maps, in training.
+    """Drops whole fields, at a position or everywhere, in training.
 
-    The stock layer drops single channels, after which a field no longer turns as a whole. What is
-    kept is scaled by `1 / (1 - rate)`.
+    The stock layer drops single channels, after which a field no longer rotates as a whole. Values
+    that are kept are scaled by `1 / (1 - rate)`.
 
     Args:
         rate: float, at least 0 and below 1: the share of fields to drop.
         fields: `Fields` of the input, or the dict of their multiplicities.
         spatial: bool, whether a field is dropped or kept at all positions at once.
-        seed: int or None.
+        seed: int, or None for a random one.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
     Input shape:
@@ -46,7 +46,7 @@ class SteerableDropout(SteerableLayer):
 
     Raises:
         TypeError: if the fields come before the rate.
-        ValueError: if the rate is out of its range, or the input has other channels.
+        ValueError: if the rate is out of its range, or the channels do not match the fields.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""From fields to ordinary channels, which do not change when the image is turned."""
+"""Layers from fields to ordinary channels, which keep their values when the image is rotated."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from keras_gcnn.types import Activation, Constraint, Initializer, Regularizer, S
 
 
 class _Invariant(SteerableLayer):
-    """Base of layers that change the number of channels."""
+    """Base of the layers with `filters` ordinary channels as output."""
 
     filters: int
 
     @property
     def fields_out(self) -> Fields:
-        """Channels that do not change when the image is turned."""
+        """The ordinary channels of the output."""
         return Fields.trivial(self.filters)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -44,14 +44,15 @@ class _Invariant(SteerableLayer):
 class InvariantMap(_Invariant):
     """1x1 convolution from fields to ordinary channels.
 
-    Of every field only frequency 0 can contribute. At every position the result is invariant; as a
-    map it still turns with the image, until the positions are pooled.
+    Only frequency 0 of a field contributes. The result is invariant at every position; as a map it
+    still rotates with the image, until the positions are pooled.
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities; they need a frequency 0.
         filters: int, number of output channels.
-        activation: name of an activation, a callable, or None. On invariants any is allowed that
-            keeps their number; one of several values at once, e.g. softmax, with channels last.
+        activation: name of an activation, a callable, or None. Invariant channels allow every
+            activation that keeps their number; one that mixes channels, e.g. softmax, needs
+            channels last.
         use_bias: bool.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             kernel_constraint, bias_constraint: as in `keras.layers.Dense`.
@@ -64,7 +65,7 @@ class InvariantMap(_Invariant):
         The same with `filters` channels.
 
     Raises:
-        ValueError: if the fields have no frequency 0, or the input has other channels.
+        ValueError: if the fields have no frequency 0, or the channels do not match them.
 
     Example:
 
@@ -92,8 +93,8 @@ class InvariantMap(_Invariant):
         super().__init__(fields, **kwargs)
         if 0 not in self.fields.frequencies:
             raise ValueError(
-                f"InvariantMap received {self.fields!r}, which have no frequency 0, and no other "
-                "is invariant. Give the layer before it fields_out with a frequency 0, or use "
+                f"InvariantMap received {self.fields!r}, which have no frequency 0, the only "
+                "invariant one. Give the layer before it fields_out with a frequency 0, or use "
                 "NormPooling."
             )
         self.filters = check_count("filters", filters)
@@ -102,7 +103,7 @@ class InvariantMap(_Invariant):
         if name == "glu" or (is_joint(self.activation) and self.channel_axis == 1):
             raise ValueError(
                 f"activation={name!r} acts along the last axis"
-                + (", of which it leaves half" if name == "glu" else ", which holds columns here")
+                + (" and halves it" if name == "glu" else ", the columns of a channels-first map")
                 + ". Leave it out and put the layer of Keras after this one, with its axis."
             )
         self.use_bias = use_bias
@@ -159,8 +160,8 @@ class InvariantMap(_Invariant):
 class NormPooling(_Invariant):
     """Replaces every pair of channels by its length, which no rotation changes.
 
-    Channels of frequency 0 stay as they are. The length is `sqrt(a^2 + b^2 + epsilon)`, so that it
-    has a gradient at zero.
+    Channels of frequency 0 do not change. The length is `sqrt(a^2 + b^2 + epsilon)`, so that it has
+    a gradient at zero.
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
@@ -171,11 +172,11 @@ class NormPooling(_Invariant):
         `(batch, ..., fields.channels)`, or channels first.
 
     Output shape:
-        The same with one channel for every frequency of every field: those of frequency 0 first,
+        The same with one channel for every frequency of every field: first those of frequency 0,
         then the lengths, both in the order of the input.
 
     Raises:
-        ValueError: if the input has other channels.
+        ValueError: if the channels do not match the fields.
 
     Example:
 
@@ -192,13 +193,13 @@ class NormPooling(_Invariant):
 
     def call(self, inputs: Tensor) -> Tensor:
         inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
-        found = []
+        parts = []
         if 0 in self.fields.frequencies:
-            found.append(mix_channels(inputs, scalar_channels(self.fields).T, axis))
+            parts.append(mix_channels(inputs, scalar_channels(self.fields).T, axis))
         if self.fields.frequencies[-1] > 0:
             lengths = pair_lengths(inputs, self.fields, self.epsilon, axis)
-            found.append(ops.cast(lengths, inputs.dtype))
-        return join_blocks(found, axis)
+            parts.append(ops.cast(lengths, inputs.dtype))
+        return join_blocks(parts, axis)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "epsilon": self.epsilon}

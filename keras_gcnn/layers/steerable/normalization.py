@@ -24,9 +24,9 @@ from keras_gcnn.types import Shape, Tensor
 class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
     """Batch normalisation of fields, which commutes with rotations by any angle.
 
-    Only frequency 0 has a mean to subtract and an offset to add, since the average of all others
-    over all directions is zero. A field has one variance, the average of its channels' second
-    moments, and one scale. Gradients go through the statistics, as in the stock layer.
+    Only frequency 0 has a mean to subtract and an offset to add, since the other frequencies
+    average to zero over all directions. A field has one variance, the average of its channels'
+    second moments, and one scale. Gradients flow through the statistics, as in the stock layer.
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
@@ -49,7 +49,7 @@ class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
         mask: as in `GBatchNormalization`.
 
     Raises:
-        ValueError: if the input has other channels, or for `renorm=True`.
+        ValueError: if the channels do not match the fields, or `renorm` is True.
 
     Example:
 
@@ -63,6 +63,8 @@ class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
     References:
         Ioffe & Szegedy 2015, algorithm 1; Weiler & Cesa 2019, section 2.6.
     """
+
+    fields: Fields
 
     def __init__(
         self,
@@ -82,10 +84,10 @@ class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
     def _pooled_moments(self, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
         scalars, fields = scalar_channels(self.fields), field_of_channel(self.fields)
         mean = mix_channels(means, scalars.T, -1)
-        # Of the channels whose mean is not subtracted the second moment counts.
-        others = means - self._means_of(mean)
+        # Channels whose mean is not subtracted count with their second moment.
+        kept_means = means - self._means_of(mean)
         share = fields / fields.sum(axis=1, keepdims=True)
-        return mean, mix_channels(variances + ops.square(others), share.T, -1)
+        return mean, mix_channels(variances + ops.square(kept_means), share.T, -1)
 
     def _means_of(self, values: Tensor) -> Tensor:
         return mix_channels(values, scalar_channels(self.fields), -1)

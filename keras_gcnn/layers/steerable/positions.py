@@ -1,4 +1,4 @@
-"""Layers that act on positions only: blurred pooling, and a disc around the centre."""
+"""Layers that act on positions only: pooling with a blur, and a disc around the centre."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from keras_gcnn.backend.constants import constant, outside_graphs
 from keras_gcnn.backend.ops import product
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common import open_sizes
-from keras_gcnn.layers.common.base import MapLayer, as_numbers, map_sizes
+from keras_gcnn.layers.common.base import MapLayer, as_numbers
+from keras_gcnn.layers.common.size_dependent import map_sizes
 from keras_gcnn.layers.steerable.base import FieldsLike, KeepsFields, check_channels
 from keras_gcnn.types import Shape, Tensor
 
@@ -23,7 +24,7 @@ _REACH = 3.1  # standard deviations beyond which a weight counts as zero
 
 
 class _Positions(KeepsFields, MapLayer):
-    """Base of layers that treat all channels alike, whatever their fields are."""
+    """Base of the layers that treat all channels alike, whatever their fields are."""
 
     def __init__(self, fields: FieldsLike | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -35,7 +36,7 @@ class _Positions(KeepsFields, MapLayer):
         self.built = True
 
     def _sizes(self, input_shape: Shape) -> tuple[int | None, int | None]:
-        """Rows and columns; None where unknown."""
+        """Returns rows and columns, None where unknown; checks the channels."""
         if self.fields is not None:
             check_channels(self, self.fields, input_shape, self.channel_axis)
         return map_sizes(input_shape, self.channel_axis)
@@ -51,7 +52,7 @@ class _Positions(KeepsFields, MapLayer):
 
 
 def blurring_window(size: int, stride: int, sigma: float) -> tuple[np.ndarray, int]:
-    """The Gaussian weights of every window along an axis, and where the first window begins.
+    """Returns the Gaussian weights of a window along an axis, and where the first one begins.
 
     Args:
         size: int, number of positions.
@@ -59,16 +60,17 @@ def blurring_window(size: int, stride: int, sigma: float) -> tuple[np.ndarray, i
         sigma: float, of the Gaussian, in positions.
 
     Returns:
-        Weights, the largest of them 1, and the position of the first window's first weight, below
-        zero where it begins outside of the image. There are `ceil(size / stride)` windows, whose
-        centres lie symmetrically: between two positions where that is needed.
+        Weights, the largest of which is 1, and the position of the first weight of the first
+        window, which is negative if the window begins outside of the image. There are
+        `ceil(size / stride)` windows. Their centres lie symmetrically, between two positions where
+        necessary.
     """
     count = -(-size // stride)
     first_centre = (size - 1 - (count - 1) * stride) / 2
     reach = math.ceil(_REACH * sigma + 1)
     positions = np.arange(math.floor(first_centre) - reach, math.ceil(first_centre) + reach + 1)
     squares = ((positions - first_centre) / sigma) ** 2
-    # Relative to the nearest position, so that some are left however narrow the Gaussian is.
+    # Relative to the nearest position, so that some remain however narrow the Gaussian is.
     squares -= squares.min()
     near = squares <= _REACH**2
     return np.exp(-0.5 * squares[near]), int(positions[near][0])
@@ -76,7 +78,7 @@ def blurring_window(size: int, stride: int, sigma: float) -> tuple[np.ndarray, i
 
 @outside_graphs
 def blurring_matrix(size: int, stride: int, sigma: float) -> np.ndarray:
-    """Gaussian averages around equidistant centres.
+    """Returns the matrix of Gaussian averages around equidistant centres.
 
     Args:
         size: int, number of positions.
@@ -84,15 +86,15 @@ def blurring_matrix(size: int, stride: int, sigma: float) -> np.ndarray:
         sigma: float, of the Gaussian, in positions.
 
     Returns:
-        Matrix of shape `(ceil(size / stride), size)` whose rows sum to one, each a window of
-        `blurring_window` over what is inside the image.
+        Matrix of shape `(ceil(size / stride), size)` whose rows sum to one. Each row is a window
+        of `blurring_window`, restricted to the image.
     """
     windows = windows_inside(size, stride, sigma)
     return windows / windows.sum(axis=1, keepdims=True)
 
 
 def windows_inside(size: int, stride: int, sigma: float) -> np.ndarray:
-    """The weights of `blurring_window` inside the image: a row for every window.
+    """Returns the weights of `blurring_window` inside the image, a row for every window.
 
     Args:
         size: int, number of positions.
@@ -109,7 +111,7 @@ def windows_inside(size: int, stride: int, sigma: float) -> np.ndarray:
 
 
 def blurring_filters(stride: int, sigma: float) -> tuple[np.ndarray, tuple[int, int]]:
-    """The weights of `blurring_window` for every remainder of `size - 1` by the stride.
+    """Returns the weights of `blurring_window` for every remainder of `size - 1` by the stride.
 
     Args:
         stride: int.
@@ -130,11 +132,11 @@ def blurring_filters(stride: int, sigma: float) -> tuple[np.ndarray, tuple[int, 
 
 @outside_graphs
 def disc(rows: int, columns: int, margin: float) -> np.ndarray:
-    """One inside the largest disc of an image and zero outside, of shape `(rows, columns)`.
+    """Returns a mask of shape `(rows, columns)`: 1 in the largest disc and 0 outside.
 
     Args:
-        rows: int, of the image.
-        columns: int, likewise.
+        rows: int, number of rows.
+        columns: int, number of columns.
         margin: float, width of the edge in pixels.
     """
     y, x = (np.arange(size) - (size - 1) / 2 for size in (rows, columns))
@@ -146,13 +148,13 @@ def disc(rows: int, columns: int, margin: float) -> np.ndarray:
 class SteerableAveragePooling2D(_Positions):
     """Blurs with a Gaussian and keeps every second position, symmetrically at even and odd sizes.
 
-    What a smaller grid cannot show would be seen at wrong angles after subsampling; blurring
-    removes it. Quarter turns are exact at every size. Averages at the border are over what is
-    inside.
+    The blur removes details that the smaller grid cannot show, which would otherwise appear at
+    wrong angles. Quarter turns are exact at every size. At the border, averages are over positions
+    inside of the map.
 
     Args:
-        fields: `Fields` of the input, to check its channels, or None; all are treated alike.
-        strides: int, by how much to shrink.
+        fields: `Fields` of the input, to check its channels, or None.
+        strides: int, the factor by which maps shrink.
         sigma: float, of the Gaussian, in pixels of the input; default 0.33 times `strides`.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
@@ -163,7 +165,7 @@ class SteerableAveragePooling2D(_Positions):
         `(batch, ceil(rows / strides), ceil(columns / strides), channels)`.
 
     Raises:
-        ValueError: if the input has other channels than `fields`.
+        ValueError: if the channels do not match the fields.
 
     Example:
 
@@ -193,7 +195,7 @@ class SteerableAveragePooling2D(_Positions):
         inputs, sizes = as_numbers(inputs, self.compute_dtype), self._sizes(inputs.shape)
         if None in sizes:
             return self.blur_open_size(inputs)
-        rows, columns = (self._matrix(size, inputs) for size in sizes)
+        rows, columns = (self._matrix(size, inputs) for size in sizes if size is not None)
         if self.channel_axis == 1:
             return product(product(rows, inputs), ops.transpose(columns))
         _, height, width, channels = inputs.shape
@@ -202,7 +204,7 @@ class SteerableAveragePooling2D(_Positions):
         return product(columns, maps)
 
     def blur_open_size(self, inputs: Tensor) -> Tensor:
-        """What `call` computes, of a tensor of unknown size, also one of Keras's graphs."""
+        """Computes what `call` does for a map of unknown size, which may be symbolic."""
         for axis in (self._first_axis, self._first_axis + 1):
             filters, reach = blurring_filters(self.strides, self.sigma)
             inputs = open_sizes.blur(inputs, self.strides, axis, filters, reach)
@@ -225,13 +227,13 @@ class SteerableAveragePooling2D(_Positions):
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class DiscMask(_Positions):
-    """Sets what lies outside the largest disc around the centre to zero.
+    """Sets positions outside of the largest disc around the centre to zero.
 
-    Corners leave the image when it is turned, and others come in; what a network sees there cannot
-    be equivariant. The edge is soft, falling from one to zero over `margin` pixels.
+    When the image is rotated, its corners leave it and other content comes in, so that no network
+    can be equivariant there. The edge is soft: it falls from 1 to 0 over `margin` pixels.
 
     Args:
-        fields: `Fields` of the input, to check its channels, or None; all are treated alike.
+        fields: `Fields` of the input, to check its channels, or None.
         margin: float above 0, width of the edge in pixels.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
@@ -242,7 +244,7 @@ class DiscMask(_Positions):
         Same as the input.
 
     Raises:
-        ValueError: if the input has other channels than `fields`.
+        ValueError: if the channels do not match the fields.
 
     Example:
 
@@ -265,10 +267,11 @@ class DiscMask(_Positions):
         mask = disc(*sizes, self.margin)
         mask = mask[:, :, None] if self.channel_axis == -1 else mask
         masked = inputs * ops.cast(constant(mask), inputs.dtype)
-        return ops.where(constant(mask > 0), masked, 0)  # NaN outside is not let through
+        # Replaces NaN outside of the disc too.
+        return ops.where(constant(mask > 0), masked, 0)
 
     def mask_open_size(self, inputs: Tensor) -> Tensor:
-        """What `call` computes, of a tensor of unknown size, also one of Keras's graphs."""
+        """Computes what `call` does for a map of unknown size, which may be symbolic."""
         mask = open_sizes.disc(inputs, self._first_axis, self.margin)
         masked = inputs * ops.cast(mask, inputs.dtype)
         return ops.where(mask > 0, masked, ops.zeros_like(masked))
