@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Leaves all that was imported out of later collections of garbage, of which Keras asks many."""
+    """Spares what was imported the collections of garbage that Keras asks for again and again."""
     gc.collect()
     gc.freeze()
 
