@@ -1,4 +1,4 @@
-"""What is written about published networks: a model card each, and the table of the zoo."""
+"""Markdown pages on the published networks: a model card each, and the table of the zoo."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ _COLUMNS = (
 
 
 def error(card: Card) -> str:
-    """Mean test error and, over several seeds, standard deviation."""
+    """Returns the mean test error and, for several seeds, the standard deviation."""
     spread = card["test error, standard deviation, %"]
     mean = f"{card['test error, mean, %']:.2f}"
     return mean if spread is None else f"{mean} ± {spread:.2f}"
 
 
 def _group(card: Card) -> str:
-    """The group's name; without one the network is for all rotations."""
+    """Returns the name of the group; a network without the argument is for all rotations."""
     return card["arguments"].get("group", "so2").upper()
 
 
 def _invariance(card: Card) -> str:
-    """Under what the logits do not change."""
+    """Returns a sentence on the transformations under which the logits are invariant."""
     arguments = card["arguments"]
     if "group" not in arguments:
-        return "The logits stay, exactly under quarter turns and nearly so at every angle."
+        return "The logits are invariant: exactly under quarter turns, nearly so at every angle."
     group = [arguments["group"], *(arguments.get("restrict_after") or {}).values()][-1].upper()
     if group == "Z2":
-        return "The logits change when the image is turned."
+        return "The logits change when the image is rotated."
     if arguments["head"] == "invariant":
-        return f"The logits are invariant under {group}: exactly the same for the turned image."
+        return f"The logits are exactly invariant under {group}."
     return (
-        f"The features are equivariant under {group}, the logits are not invariant: the head is "
-        f'`"{arguments["head"]}"`, which keeps where and how the features lie.'
+        f"The features are equivariant under {group}; the logits are not invariant, since the head "
+        f'`"{arguments["head"]}"` keeps the positions and orientations of the features.'
     )
 
 
 def model_card(identity: str, card: Card) -> str:
-    """The card of a network, as Markdown."""
+    """Returns the card of a network as Markdown."""
     environment = ", ".join(f"{key}: {value}" for key, value in card["environment"].items())
     training = ", ".join(f"{key}: {value}" for key, value in card["training"].items())
     arguments = card["arguments"]
@@ -81,33 +81,33 @@ def model_card(identity: str, card: Card) -> str:
         "",
         f"**Measured with.** {environment}.",
         "",
-        "**Limits.** For comparing groups and for trying the library out; trained without "
-        "augmentation, on images like those above only.",
+        "**Limits.** The network is meant for comparing groups and for trying the library out. It "
+        "was trained without augmentation, and only on images like those above.",
     ]
     return "\n".join(lines) + "\n"
 
 
 def readme(cards: Mapping[str, Card], results: Mapping[str, Path]) -> str:
-    """The table of all published networks and the list of results, as Markdown.
+    """Returns the table of all published networks and the list of results as Markdown.
 
     Args:
-        cards: by identity.
-        results: from the name of a recipe to its `results.json`.
+        cards: dict from the identity of a network to its card.
+        results: dict from the name of a recipe to its `results.json`.
     """
     lines = [
         "# The published zoo",
         "",
-        "Written by `python zoo/publish.py`. Every error was printed by the command beside it; "
-        "data, seeds, versions, hardware and date are in the card that the network's name leads "
-        "to, and in the results of its recipe. Errors and minutes (by the clock, other work may "
-        "have run beside) are means over the seeds, the weights those of the first. They are in "
-        "`keras_gcnn/zoo/trained` and come with the package. Only with an invariant head do logits "
-        "stay when the image is turned.",
+        "Written by `python zoo/publish.py`. Every error was printed by the command in its row; "
+        "data, seeds, versions, hardware and date are in the model card, linked from the name of "
+        "the network, and in the results of the recipe. Errors and minutes are means over the "
+        "seeds (minutes of wall-clock time, possibly beside other work); the weights are those of "
+        "the first seed. They are in `keras_gcnn/zoo/trained` and ship with the package. The "
+        "logits are invariant under rotations only with an invariant head.",
         "",
         "| " + " | ".join(_COLUMNS) + " |",
         "|" + "---|" * len(_COLUMNS),
     ]
-    for identity, card in sorted(cards.items(), key=lambda one: (one[1]["recipe"], one[0])):
+    for identity, card in sorted(cards.items(), key=lambda item: (item[1]["recipe"], item[0])):
         cells = (
             f"[`{card['call']}`](cards/{identity}.md)",
             f"{card['parameters']:,}",

@@ -1,12 +1,12 @@
-"""Publishes a run: its results, the models it trained, their cards, and the zoo's table.
+"""Publishes a run: its results, its trained models with their cards, and the table of the zoo.
 
     keras-gcnn train table1
     python zoo/publish.py table1 runs/table1
 
-Results and pictures go to `zoo/results/RECIPE`, weights of the first seed to
-`keras_gcnn/zoo/trained`, from where `weights=` with the name of the data set loads them, model
-cards to `zoo/cards`, and `zoo/README.md` is written anew from all results and cards. Nothing is
-written unless the run is one of the recipe as it stands, and everything that ships is small enough.
+Results and plots go to `zoo/results/RECIPE` and model cards to `zoo/cards`. The weights of the
+first seed go to `keras_gcnn/zoo/trained`, from where the builders load them by `weights=` and the
+name of the data set. `zoo/README.md` is rewritten from all results and cards. Nothing is written
+unless the run follows the recipe in its present state and every file that ships is small enough.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ import cards
 import typer
 
 from keras_gcnn import export, zoo
-from keras_gcnn.training import atomic_files as files
+from keras_gcnn.training import atomic_files
 from keras_gcnn.training.recipes.schema import Recipe, load_recipe
 from keras_gcnn.training.recipes.tables import ModelTable
+from keras_gcnn.zoo.pretrained import SELECTS
 from keras_gcnn.zoo.restrictions import by_stage
 
 ROOT = Path(__file__).resolve().parent
@@ -41,7 +42,7 @@ SHORTHANDS = {f"resnet{depth}": depth for depth in (20, 26, 44)}
 
 
 def read_run(name: str, recipe: Recipe, run: Path, partial: bool) -> dict[str, Any]:
-    """The results of a run, once it is sure that they are what the recipe gives."""
+    """Returns the results of a run; exits if the run does not follow the recipe."""
     for file in ("recipe.json", "results.json", "results.md"):
         if not (run / file).is_file():
             raise SystemExit(f"{run} has no {file}. Finish it with `keras-gcnn train {name}`.")
@@ -51,8 +52,8 @@ def read_run(name: str, recipe: Recipe, run: Path, partial: bool) -> dict[str, A
     wanted = recipe.model_dump(mode="json")
 
     def settings(content: dict[str, Any]) -> dict[str, Any]:
-        own = {model["name"]: {**model, "seeds": None} for model in content["models"]}
-        return {"data": content["data"], "training": content["training"], **own}
+        models = {model["name"]: {**model, "seeds": None} for model in content["models"]}
+        return {"data": content["data"], "training": content["training"], **models}
 
     differing = [
         key for key, value in settings(trained).items() if settings(wanted).get(key) != value
@@ -64,14 +65,14 @@ def read_run(name: str, recipe: Recipe, run: Path, partial: bool) -> dict[str, A
         )
     if results["missing"] and not partial:
         raise SystemExit(
-            f"{len(results['missing'])} networks are not trained yet. Train them, or publish what "
-            "there is with --partial; the table says what is missing."
+            f"{len(results['missing'])} networks are not trained yet. Train them, or publish the "
+            "others with --partial; the table will list those that are missing."
         )
     return results
 
 
 def copy_results(name: str, run: Path) -> None:
-    """Puts tables, pictures and histories of a run in the place of earlier ones."""
+    """Replaces the published tables, plots and histories of a recipe by those of a run."""
     RESULTS.mkdir(exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=RESULTS))
     for path in sorted(run.iterdir()):
@@ -86,18 +87,15 @@ def copy_results(name: str, run: Path) -> None:
 
 
 def describe(name: str, recipe: Recipe, table: ModelTable, results: dict[str, Any]) -> dict:
-    """What the card of a network says; the widths and sizes are added by `save_weights`."""
-    runs = [one for one in results["results"] if one["network"] == table.name]
+    """Returns the card of a network, without the arguments, which `save_weights` returns."""
+    runs = [result for result in results["results"] if result["network"] == table.name]
     first = runs[0]
-    errors = [one["errors"]["test"] for one in runs]
-    chosen = {
-        key: value
-        for key, value in table.arguments.items()
-        if key in ("group", "convolution", "restrict_after", "variant", "depth")
-    }
+    errors = [result["errors"]["test"] for result in runs]
     weights = recipe.data.name
-    written = {**chosen, "weights": weights}
-    call = ", ".join(f"{key}={json.dumps(value)}" for key, value in written.items())
+    selection = {key: value for key, value in table.arguments.items() if key in SELECTS}
+    call = ", ".join(
+        f"{key}={json.dumps(value)}" for key, value in {**selection, "weights": weights}.items()
+    )
     command = f"keras-gcnn train {name} --networks {table.name}"
     if recipe.backend is None:
         command += f" --backend {first['environment']['backend'].split()[0]}"
@@ -113,10 +111,10 @@ def describe(name: str, recipe: Recipe, table: ModelTable, results: dict[str, An
         "test error, standard deviation, %": (
             round(statistics.stdev(errors), 6) if len(errors) > 1 else None
         ),
-        "seeds": [one["seed"] for one in runs],
+        "seeds": [result["seed"] for result in runs],
         "seed of this file": first["seed"],
-        "epochs": max(one["epochs"] for one in runs),
-        "minutes of training": round(statistics.mean(one["seconds"] for one in runs) / 60, 2),
+        "epochs": max(result["epochs"] for result in runs),
+        "minutes of training": round(statistics.mean(result["seconds"] for result in runs) / 60, 2),
         "recipe": name,
         "command": command,
         "training": recipe.training_of(table).model_dump(mode="json"),
@@ -125,7 +123,7 @@ def describe(name: str, recipe: Recipe, table: ModelTable, results: dict[str, An
 
 
 def identify(table: ModelTable, weights: str) -> str:
-    """Name of the files of a network, from all that selects it."""
+    """Returns the name of the files of a network, made of the arguments that select it."""
     arguments = table.arguments
     parts = [table.builder]
     if _takes(table.builder, "group"):
@@ -139,19 +137,19 @@ def identify(table: ModelTable, weights: str) -> str:
 
 
 def _takes(builder: str, argument: str) -> bool:
-    """Whether a builder has an argument; the steerable network has neither group nor head."""
+    """Whether a builder has an argument; `so2cnn` has neither group nor head."""
     return argument in inspect.signature(getattr(zoo, builder)).parameters
 
 
 def save_weights(table: ModelTable, model: Path, file: Path) -> dict[str, Any]:
-    """Writes the weights of a trained model; returns all arguments that rebuild it."""
+    """Writes the weights of a trained model, and returns all arguments that rebuild it."""
     trained = export.load(model)
     sizes = {"input_shape": list(trained.input_shape[1:]), "classes": trained.output_shape[-1]}
     network = getattr(zoo, table.builder)(**table.arguments, **sizes, data_format="channels_last")
     network.set_weights(trained.get_weights())
     network.save_weights(file)
     arguments = {**table.arguments, **sizes}
-    # A budget is settled once for all: the widths that it led to are what was trained.
+    # The widths of the trained network replace the budget that led to them.
     arguments.pop("parameters", None)
     arguments["widths"] = list(network.widths)
     if _takes(table.builder, "group"):
@@ -167,24 +165,24 @@ def save_weights(table: ModelTable, model: Path, file: Path) -> dict[str, Any]:
 
 
 def publish_models(name: str, recipe: Recipe, run: Path, results: dict[str, Any]) -> None:
-    """Writes weights and cards of a run's networks, and removes those that it no longer has."""
-    trained = {one["network"] for one in results["results"]}
+    """Writes weights and cards of the networks of a run, and removes those no longer in it."""
+    trained = {result["network"] for result in results["results"]}
     tables = {
         identify(table, recipe.data.name): table for table in recipe.models if table.name in trained
     }
     if len(tables) < len(trained):
-        raise SystemExit("Two networks of the recipe differ in nothing that could select them.")
+        raise SystemExit("Two networks of the recipe have equal selecting arguments.")
     with tempfile.TemporaryDirectory(dir=ROOT) as folder:
         new = Path(folder)
-        found = {}
+        new_cards = {}
         for identity, table in tables.items():
             card = describe(name, recipe, table, results)
             model = run / f"{table.name}-seed{card['seed of this file']}" / "model.keras"
             card["file"] = f"{identity}.weights.h5"
             card["arguments"] = save_weights(table, model, new / card["file"])
-            found[identity] = card
+            new_cards[identity] = card
         others = _cards_of_others(name)
-        both = set(found) & set(others)
+        both = set(new_cards) & set(others)
         if both:
             raise SystemExit(
                 f"{', '.join(sorted(both))} are published from another recipe already. Publish the "
@@ -192,16 +190,16 @@ def publish_models(name: str, recipe: Recipe, run: Path, results: dict[str, Any]
             )
         _check_sizes([*new.iterdir(), *(TRAINED / card["file"] for card in others.values())])
         TRAINED.mkdir(exist_ok=True)
-        for old in set(_read_cards()) - set(others) - set(found):
+        for old in set(_read_cards()) - set(others) - set(new_cards):
             for path in (
                 TRAINED / f"{old}.json",
                 TRAINED / f"{old}.weights.h5",
                 CARDS / f"{old}.md",
             ):
                 path.unlink(missing_ok=True)
-        for identity, card in found.items():
+        for identity, card in new_cards.items():
             (new / card["file"]).replace(TRAINED / card["file"])
-            files.write_json(TRAINED / f"{identity}.json", card)
+            atomic_files.write_json(TRAINED / f"{identity}.json", card)
 
 
 def _read_cards() -> dict[str, dict[str, Any]]:
@@ -229,24 +227,28 @@ def _check_sizes(paths: list[Path]) -> None:
 def write_pages() -> None:
     """Writes all model cards and the table of the zoo."""
     CARDS.mkdir(exist_ok=True)
-    found = _read_cards()
-    for identity, card in found.items():
-        files.write_text(CARDS / f"{identity}.md", cards.model_card(identity, card))
+    all_cards = _read_cards()
+    for identity, card in all_cards.items():
+        atomic_files.write_text(CARDS / f"{identity}.md", cards.model_card(identity, card))
     results = {path.parent.name: path for path in RESULTS.glob("*/results.json")}
-    files.write_text(ROOT / "README.md", cards.readme(found, results))
+    atomic_files.write_text(ROOT / "README.md", cards.readme(all_cards, results))
 
 
 def main(
     recipe: Annotated[str, typer.Argument(help="Name of the recipe.")],
     run: Annotated[Path, typer.Argument(help="Folder of its run.")],
     models: Annotated[bool, typer.Option(help="Publish the models too.")] = True,
-    partial: Annotated[bool, typer.Option(help="Although some are not trained yet.")] = False,
+    partial: Annotated[
+        bool, typer.Option(help="Publish although some networks are not trained yet.")
+    ] = False,
 ) -> None:
     """Publishes a run of a recipe."""
     loaded = load_recipe(recipe)
     results = read_run(recipe, loaded, run, partial)
     if models and loaded.latent is not None:
-        raise SystemExit("Autoencoders do not ship. Publish the results alone with --no-models.")
+        raise SystemExit(
+            "Autoencoders do not ship with the package. Publish the results alone with --no-models."
+        )
     if models:
         publish_models(recipe, loaded, run, results)
     copy_results(recipe, run)

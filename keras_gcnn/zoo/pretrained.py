@@ -18,7 +18,7 @@ from keras_gcnn import former_names, groups
 from keras_gcnn.zoo.restrictions import by_stage
 
 # Arguments that select among the trained networks of one builder on one data set.
-_SELECTS = ("group", "convolution", "restrict_after", "depth", "variant")
+SELECTS = ("group", "convolution", "restrict_after", "depth", "variant")
 # Arguments that may differ from those of the trained network.
 _FREE = ("weights", "include_top", "classifier_activation", "data_format", "name", "dropout")
 # Ignored when include_top=False, except for the channels, which are checked with the weights.
@@ -115,7 +115,7 @@ def load(
     whole = given.get("include_top", True)
     ignored = _FREE if whole else (*_FREE, *_OF_THE_TOP)
     for key, value in given.items():
-        if key in ignored or key in _SELECTS or value is None:
+        if key in ignored or key in SELECTS or value is None:
             continue
         published = arguments.get(key, defaults[key])
         if key == "parameters" or _plain(value) != _plain(published):
@@ -170,14 +170,14 @@ def _find(builder: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -
 
 
 def _selection(arguments: Mapping[str, Any]) -> list[Any]:
-    """Returns the values of the arguments in `_SELECTS`, in comparable types."""
+    """Returns the values of the arguments in `SELECTS`, in comparable types."""
     if "group" in arguments:
         # A restriction to the group itself has no effect.
         group = _plain(groups.get(arguments["group"]))
         stages = by_stage(arguments.get("restrict_after")).items()
         restrictions = {stage: subgroup for stage, subgroup in stages if _plain(subgroup) != group}
         arguments = {**arguments, "restrict_after": restrictions}
-    return [_plain(arguments.get(key)) for key in _SELECTS]
+    return [_plain(arguments.get(key)) for key in SELECTS]
 
 
 def _plain(value: Any) -> Any:

@@ -1,3 +1,6 @@
+import importlib
+import pkgutil
+
 import keras
 import numpy as np
 import pytest
@@ -207,3 +210,13 @@ def test_a_small_model_is_shown_whole():
     assert str(audit) == audit.table()
     assert "regular (p4)  z2  <-- broken" in str(audit)
     assert audit.summary().splitlines()[1].startswith("1 BatchNormalization: use GBatch")
+
+
+def test_no_submodule_replaces_the_function():
+    import keras_gcnn.analysis.auditing.report
+    from keras_gcnn.analysis import audit
+
+    modules = pkgutil.walk_packages(analysis.__path__, "keras_gcnn.analysis.")
+    for name in [module.name for module in modules]:
+        importlib.import_module(name)
+    assert analysis.audit is audit is keras_gcnn.analysis.auditing.report.audit

@@ -216,7 +216,7 @@ def test_the_pooling_that_left_orientations_is_named():
     )
     found = problem_of(model, "normalization")
     assert "which pooling left oriented" in found.problem
-    assert found.fix == "use GGlobalPooling in the place of pooling"
+    assert found.fix == "use GGlobalPooling in place of pooling"
 
 
 def test_a_wrapped_layer_is_audited_under_its_group():

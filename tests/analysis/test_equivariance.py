@@ -132,7 +132,7 @@ def test_channels_first():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"input_shape": (5, 5, 1)}, "which group"),
+        ({"input_shape": (5, 5, 1)}, "does not belong to a group"),
         ({"group": "p4"}, "input_shape"),
         ({"group": "p4", "input_shape": (5, 5, 1), "input_type": "vector"}, "trivial, regular"),
         ({"group": "p4", "input_shape": (5, 5, 3), "output_type": "regular"}, "no multiple of 4"),

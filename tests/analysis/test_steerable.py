@@ -86,7 +86,7 @@ def test_layers_for_groups_do_not_fit_fields():
 
 def test_a_model_is_measured_under_its_largest_group():
     analysis.assert_equivariant(build("lenet", "p4m"))
-    with pytest.raises(ValueError, match="does not say which group"):
+    with pytest.raises(ValueError, match="does not belong to a group"):
         analysis.assert_equivariant(build("lenet", "z2"))
     with pytest.raises(ValueError, match=r"'so2'.* steerable layers, which are exact under 'p4'"):
         analysis.equivariance_error(build("lenet", "z2"), "so2")

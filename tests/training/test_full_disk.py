@@ -47,7 +47,7 @@ def test_a_run_goes_on_when_there_is_space_again(load, tmp_path):
     # The recipe, then the weights after an epoch, then the whole model, which is larger.
     files = ["recipe.json", "epoch0001.weights.npz", "model.keras"]
     for line, name in zip(errors, files, strict=True):
-        assert f"{name} could not be written (File too large). All that was finished" in line
+        assert f"{name} could not be written (File too large). Everything that was finished" in line
     assert done.stdout.count("plain  epoch 1/1") == 1  # not again after its state was written
     assert len(json.loads((folder / "results.json").read_text())["results"]) == 2
     assert not list(folder.rglob(".partial-*"))

@@ -148,12 +148,11 @@ def invariant_map(translator: StockTranslator, inputs: Tensor) -> Tensor:
 @plain_steerable_rules.rule(layers.SteerableAveragePooling2D)
 def blurred_pooling(translator: StockTranslator, inputs: Tensor) -> Tensor:
     """Blurs by the method that is faster on the backend in use; every backend can run both."""
-    sizes = map_sizes(inputs.shape, translator.layer.channel_axis)
-    if None in sizes:
+    rows, columns = map_sizes(inputs.shape, translator.layer.channel_axis)
+    if rows is None or columns is None:
         return translator.name_output(translator.layer.blur_open_size(inputs))
-    if has_fast_filters():
-        return _blur_by_filter(translator, inputs, sizes)
-    return _blur_by_matrices(translator, inputs, sizes)
+    blur = _blur_by_filter if has_fast_filters() else _blur_by_matrices
+    return blur(translator, inputs, (rows, columns))
 
 
 def _blur_by_matrices(
