@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -33,7 +33,10 @@ app = typer.Typer(
 )
 # Recipes and paths may hold brackets and colons, which rich would take for markup.
 console = Console(markup=False, emoji=False)
-ExportFormat = Literal[tuple(FILE_FORMATS)]  # type: ignore[valid-type]
+if TYPE_CHECKING:
+    ExportFormat = str
+else:
+    ExportFormat = Literal[tuple(FILE_FORMATS)]
 
 BackendOption = Annotated[
     Backend | None,

@@ -53,7 +53,7 @@ def now() -> str:
     return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
 
 
-def describe(devices: int = 1) -> dict[str, str | int | None]:
+def describe(devices: int = 1) -> dict[str, str | int | float | None]:
     """Returns versions, hardware, date, and the load of the machine.
 
     Args:
@@ -70,7 +70,7 @@ def describe(devices: int = 1) -> dict[str, str | int | None]:
         "keras": keras.__version__,
         "backend": f"{backend} {version_of(backend, f'{backend}-cpu')}",
         "numpy": version_of("numpy"),
-        "python": platform.pythonversion_of(),
+        "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": processor(),
         "cores": os.cpu_count(),

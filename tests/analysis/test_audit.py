@@ -1,3 +1,5 @@
+"""The audit names every layer that breaks equivariance, with a fix."""
+
 import importlib
 import pkgutil
 
@@ -28,7 +30,7 @@ def broken(model, group=None):
 
 @pytest.mark.parametrize("group", ["p4", "p4m"])
 @pytest.mark.parametrize("size", [28, 29])
-def test_the_zoo_is_found_sound(group, size):
+def test_networks_of_the_zoo_have_no_problems(group, size):
     audit = analysis.audit(zoo.lenet(group, (size, size, 1)))
     assert audit
     kinds = {finding.layer: (finding.field, finding.group) for finding in audit.findings}
@@ -163,7 +165,7 @@ def test_channels_first():
     assert broken(model) == {"BatchNormalization"}
 
 
-def test_what_cannot_be_walked_is_refused():
+def test_a_model_without_a_graph_is_refused():
     class Own(keras.Model):
         def call(self, inputs):
             return inputs

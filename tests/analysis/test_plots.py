@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from keras_gcnn import analysis
 from keras_gcnn.layers import Fields
 
+pytestmark = pytest.mark.backend_free
+
 IMAGES = np.linspace(0, 1, 2 * 8 * 8).reshape(2, 8, 8, 1)
 VECTORS = np.random.default_rng(0).normal(size=(20, 3))
 LABELS = np.arange(20) % 2

@@ -1,4 +1,4 @@
-"""The measures and the audit know fields that turn by any angle, at quarter turns."""
+"""Equivariance errors and the audit of steerable layers, measured at quarter turns."""
 
 import keras
 import numpy as np
@@ -36,7 +36,7 @@ def test_the_audit_follows_fields_through_a_network():
     assert kinds["invariants"] == "trivial"
 
 
-def test_the_audit_names_what_breaks_fields():
+def test_the_audit_names_layers_that_break_fields():
     image = keras.Input((9, 9, 1))
     x = layers.SteerableConv2D(Fields.trivial(1), FIELDS, 3, padding="same")(image)
     x = keras.layers.BatchNormalization(name="stock")(x)

@@ -1,4 +1,4 @@
-"""Files that earlier releases saved load today, and predict what they predicted then."""
+"""Files saved by earlier releases load, and predict the same as then."""
 
 import json
 import zipfile

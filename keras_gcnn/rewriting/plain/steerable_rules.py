@@ -72,7 +72,7 @@ def _activate(translator: StockTranslator, inputs: Tensor, block: Block, prefix:
         parts = [x[..., number] for number in range(block.size)]
         axis, part = layer.channel_axis, f"{prefix}joined"
         x = translator.add(keras.layers.Concatenate, parts, axis=axis, part=part)
-        order = np.arange(block.channels).reshape(block.fields, block.size).T.reshape(-1)
+        order = np.arange(block.channels).reshape(block.field_count, block.size).T.reshape(-1)
         matrix = np.eye(block.channels)[order]
         return translator.mix(x, matrix, f"{prefix}maps" if prefix else "")
     permuted = translator.channels_first and len(shape) > 1
