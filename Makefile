@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BACKENDS ?= torch tensorflow jax
 BIN := .venv/bin
 
-.PHONY: demo test lint serve benchmarks peers export-matrix clean
+.PHONY: demo test test-lowest lint dist serve benchmarks peers export-matrix clean
 
 # Trains three small networks of equal size on upright digits and tests them on turned ones.
 demo: .venv/demo
@@ -11,16 +11,37 @@ demo: .venv/demo
 # The suite once per backend, on all cores; tests marked `backend_free` run under the first only,
 # which is the fastest. Every process has one thread: more would fight over the cores.
 THREADS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
-test: .venv/test
+define suite
 	@set -e; marks=; for backend in $(BACKENDS); do \
 	  echo "== $$backend"; $(THREADS) KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q \
 	    --numprocesses auto --dist worksteal -m "$$marks"; \
 	  marks="not backend_free"; \
 	done
+endef
+test: .venv/test
+	$(suite)
+
+# The same with the lowest versions that pyproject.toml allows.
+test-lowest: BIN := .venv-lowest/bin
+test-lowest: .venv-lowest/done
+	$(suite)
 
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# Builds the wheel and the source archive, then installs the wheel into a fresh environment outside
+# the clone and trains there, so that nothing of the clone is used.
+TRIAL := $(or $(TMPDIR),/tmp)/keras-gcnn-dist
+dist: .venv/test
+	rm -rf dist $(TRIAL)
+	$(BIN)/python -m build
+	$(PYTHON) -m venv $(TRIAL)/env
+	$(TRIAL)/env/bin/python -m pip install --constraint constraints.txt \
+	  "$$(ls $(CURDIR)/dist/*.whl)[jax]"
+	cd $(TRIAL) && KERAS_BACKEND=jax env/bin/keras-gcnn train digits --epochs 1 --subset 200 \
+	  --run-dir run
+	rm -rf $(TRIAL)
 
 # A trained P4 network and a plain one that costs as much, on 127.0.0.1:8000; see docs/serving.md.
 serve: .venv/serve
@@ -29,19 +50,19 @@ serve: .venv/serve
 	  RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=retry:middlewares ../../$(BIN)/serve run serve.yaml
 
 export-matrix: .venv/test
-	$(BIN)/python benchmarks/export_matrix.py
+	$(BIN)/python -m benchmarks.studies.export_matrix
 
-# Writes docs/measured.md and .json, and parts of it in the README and docs/serving.md; see
+# Writes docs/measured.md and .json, and parts of it in docs/costs.md and docs/serving.md; see
 # docs/benchmarks.md.
 benchmarks: .venv/test
-	$(BIN)/python benchmarks/run.py --readme README.md --serving docs/serving.md
+	$(BIN)/python -m benchmarks.run --summary docs/costs.md --serving docs/serving.md
 
 # The same beside other libraries, each in an environment of its own; one that does not install is
 # left out of the table. Writes docs/measured_peers.md and .json.
 peers: .venv/test
 	-$(MAKE) .venv-peers/escnn/done
 	-$(MAKE) .venv-peers/tfp/done
-	$(BIN)/python benchmarks/run_peers.py
+	$(BIN)/python -m benchmarks.run_peers
 
 # Their packages, and those whose own list of dependencies is not followed: it asks for other versions
 # or for packages that are not used here.
@@ -52,7 +73,7 @@ peers: .venv/test
 	touch $@
 
 clean:
-	rm -rf .venv .venv-peers runs
+	rm -rf .venv .venv-lowest .venv-peers dist runs
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -67,4 +88,15 @@ clean:
 
 .venv/test: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+# On Linux with x86-64 and CPython 3.11; constraints-lowest.txt has every package, so that pip resolves
+# nothing. Its torch is not the lowest, which PyPI has with gigabytes of CUDA only. For that one: put
+# torch==2.7.0 into the file and
+# `make test-lowest LOWEST_INDEX="--extra-index-url https://download.pytorch.org/whl/cpu"`.
+.venv-lowest/done: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --no-deps --only-binary :all: --no-binary promise \
+	  $(LOWEST_INDEX) --requirement constraints-lowest.txt
+	.venv-lowest/bin/python -m pip install --no-deps --no-build-isolation --editable .
 	touch $@

@@ -1,4 +1,4 @@
-"""Draws what a steerable network makes of a turning digit.
+"""Plots a field of a steerable network for a digit at several angles.
 
 python examples/turning_fields.py fields.png
 python examples/turning_fields.py fields.png --weights network.keras --layer activation2
@@ -19,31 +19,31 @@ from keras_gcnn.layers import Fields
 ANGLES = (0, 30, 60, 90, 135, 180, 270)
 
 
-def draw(
+def plot(
     path: Path,
     weights: str | None = None,
     layer: str = "activation1",
     field: int = 0,
     digit: int = 7,
 ) -> None:
-    """Writes the picture of one field of one layer, for a digit of the embedded data set.
+    """Plots one field of one layer, for a digit of the embedded data set.
 
     Args:
-        path: file to write.
-        weights: of the network; None for a fresh one, whose fields turn as well.
+        path: image file to write.
+        weights: of the network; None for random ones, whose fields rotate as well.
         layer: name of one of its layers.
         field: which of the layer's fields.
         digit: which digit to show.
 
     Raises:
-        ValueError: if the layer has no such field, or the weights are of another network.
+        ValueError: if the layer has no such field, or the weights belong to another network.
     """
     keras.utils.set_random_seed(0)
     network = zoo.so2cnn(weights=weights)
-    drawable = [one.name for one in network.layers if _has_arrows(one)]
-    if layer not in drawable:
+    plottable = [each.name for each in network.layers if _has_arrows(each)]
+    if layer not in plottable:
         raise ValueError(
-            f"layer={layer!r} has no fields to draw. Choose one of {', '.join(drawable)}."
+            f"layer={layer!r} has no fields to plot. Choose one of {', '.join(plottable)}."
         )
     chosen = network.get_layer(layer)
     digits = load("digits").test
@@ -69,12 +69,12 @@ def _has_arrows(layer: keras.Layer) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Reads the command line; mistakes become one line."""
+    """Reads the command line; a mistake ends it with one line."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("path", type=Path, help="picture to write; its ending chooses the format")
+    parser.add_argument("path", type=Path, help="image file; its suffix chooses the format")
     parser.add_argument(
         "--weights", help="published name, or .weights.h5 or .keras file; without it, random ones"
     )
@@ -83,10 +83,10 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--field", type=int, default=0, help="which field of the layer, from 0")
     parser.add_argument(
-        "--digit", type=int, default=7, choices=range(10), help="which digit to turn"
+        "--digit", type=int, default=7, choices=range(10), help="which digit to rotate"
     )
     try:
-        draw(**vars(parser.parse_args(arguments)))
+        plot(**vars(parser.parse_args(arguments)))
     except ValueError as error:
         parser.error(str(error))
 

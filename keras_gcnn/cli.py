@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -19,6 +19,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from keras_gcnn import __version__
+from keras_gcnn.export.format_names import FILE_FORMATS
 from keras_gcnn.training.backend import Backend, choose_backend
 from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
 from keras_gcnn.tuning.recipe import load_search, search_names
@@ -32,8 +33,10 @@ app = typer.Typer(
 )
 # Recipes and paths may hold brackets and colons, which rich would take for markup.
 console = Console(markup=False, emoji=False)
-ExportFormat = Literal["keras", "plain_keras", "saved_model", "onnx"]
-_ENDINGS = dict(keras="-keras.keras", plain_keras="-plain.keras", saved_model="/1", onnx=".onnx")
+if TYPE_CHECKING:
+    ExportFormat = str
+else:
+    ExportFormat = Literal[tuple(FILE_FORMATS)]
 
 BackendOption = Annotated[
     Backend | None,
@@ -244,7 +247,7 @@ def export(
 
     loaded = exporting.load(model)
     if output is None:
-        output = Path(f"{model.with_suffix('')}{_ENDINGS[format]}")
+        output = Path(f"{model.with_suffix('')}{FILE_FORMATS[format].ending}")
     names = None if classes is None else [name.strip() for name in classes.split(",")]
     path = exporting.save(loaded, output, format, classes=names, scale=scale)
     console.print(f"{path} computes what {model} does.")

@@ -1,4 +1,4 @@
-"""A full disk, or a limit on the sizes of files, as an error that says what to do."""
+"""Turns the errors of a full disk, or of a limit on file sizes, into advice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class FullDiskError(OSError):
 
 @contextmanager
 def explain_full_disk(path: Path) -> Iterator[None]:
-    """Turns the errors of a full disk, while `path` is written, into a sentence.
+    """Explains the errors of a full disk while `path` is written.
 
     Raises:
         FullDiskError: if there is no space for the file.
@@ -27,6 +27,6 @@ def explain_full_disk(path: Path) -> Iterator[None]:
         if error.errno not in _ERRORS or isinstance(error, FullDiskError):
             raise
         raise FullDiskError(
-            f"{path} could not be written ({error.strerror}). All that was finished before is "
-            "kept. Free some space and run the same again to go on."
+            f"{path} could not be written ({error.strerror}). Everything that was finished "
+            "before is kept. Free some space and run the same command again to continue."
         ) from error

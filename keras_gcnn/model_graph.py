@@ -10,6 +10,7 @@ import keras
 from keras_gcnn import groups
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
+from keras_gcnn.types import Shape
 
 
 def is_graph(model: object) -> bool:
@@ -50,7 +51,7 @@ def calls_in(model: keras.Model) -> list[Any]:
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.Layer]:
-    """The layers of a model, of the models inside it, and in wrappers."""
+    """Yields the layers of a model, of the models inside it, and inside wrappers."""
     for layer in model.layers:
         yield layer
         if isinstance(layer, keras.layers.Wrapper):
@@ -61,29 +62,29 @@ def all_layers(model: keras.Model) -> Iterator[keras.Layer]:
 
 
 def unwrap(layer: object) -> object:
-    """The layer inside wrappers, such as `SpectralNormalization`."""
+    """Returns the layer inside wrappers such as `SpectralNormalization`."""
     while isinstance(layer, keras.layers.Wrapper):
         layer = layer.layer
     return layer
 
 
 def find_data_format(target: object) -> str:
-    """Data format of a layer, of the first layer of a model that has one, or Keras's."""
-    return told_data_format(target) or keras.config.image_data_format()
+    """Returns `first_data_format` of a layer or model, or else Keras's data format."""
+    return first_data_format(target) or keras.config.image_data_format()
 
 
-def told_data_format(target: object) -> str | None:
-    """Data format of a layer, or of the first layer of a model or module that has one, or None."""
-    found = [getattr(target, "data_format", None)]
+def first_data_format(target: object) -> str | None:
+    """Returns the data format of a layer, or of the first layer with one in a model, or None."""
+    formats = [getattr(target, "data_format", None)]
     if isinstance(target, keras.Model):
-        found += [getattr(layer, "data_format", None) for layer in all_layers(target)]
+        formats += [getattr(layer, "data_format", None) for layer in all_layers(target)]
     elif callable(modules := getattr(target, "modules", None)):  # a torch.nn.Module
-        found += [getattr(module, "data_format", None) for module in modules()]
-    return next(filter(None, found), None)
+        formats += [getattr(module, "data_format", None) for module in modules()]
+    return next(filter(None, formats), None)
 
 
-def own_group(layer: object) -> Group | None:
-    """The group that one of our layers names, or None; of a steerable one, the quarter turns."""
+def group_of(layer: object) -> Group | None:
+    """Returns the group of one of our layers, P4 for a steerable layer, or None for others."""
     layer = unwrap(layer)
     group = getattr(layer, "group", None)
     if isinstance(getattr(layer, "fields_out", None), Fields):
@@ -92,17 +93,17 @@ def own_group(layer: object) -> Group | None:
 
 
 def largest_group(model: keras.Model) -> Group | None:
-    """The largest group that a layer of the model names, or None if they name none."""
-    named = [group for layer in all_layers(model) if (group := own_group(layer))]
-    largest = max(named, key=lambda one: one.order, default=groups.get("z2"))
+    """Returns the largest group of the layers of a model, or None if they have none."""
+    layer_groups = [group for layer in all_layers(model) if (group := group_of(layer))]
+    largest = max(layer_groups, key=lambda group: group.order, default=groups.get("z2"))
     return largest if largest.order > 1 else None
 
 
-def fitting_group(group: Group, shape: tuple[int, ...], data_format: str) -> Group:
-    """The largest subgroup under which images of this shape, batch included, keep their shape."""
+def fitting_group(group: Group, shape: Shape, data_format: str) -> Group:
+    """Returns the largest subgroup under which images of this shape, batch included, keep it."""
     if len(shape) < 3 or not group.swaps_axes:
         return group
     first = 2 if len(shape) == 4 and data_format == "channels_first" else 1
     if shape[first] == shape[first + 1]:
         return group
-    return next(one for one in groups.subgroups(group) if not one.swaps_axes)
+    return next(subgroup for subgroup in groups.subgroups(group) if not subgroup.swaps_axes)

@@ -2,7 +2,6 @@
 
 import json
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,13 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.backend_free
-FOLDER = Path(__file__).parents[1] / "benchmarks"
 MARKED = "before\n<!-- measured -->\nold\n<!-- end of measured -->\nafter\n"
-
-
-@pytest.fixture(autouse=True)
-def _neighbours(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
 
 
 def called(main, *arguments):
@@ -29,10 +22,10 @@ def called(main, *arguments):
 
 def failing():
     """Fails in a process of its own."""
-    import harness
-    from places import Place
+    from benchmarks.common import harness
+    from benchmarks.common.environments import Environment
 
-    Place().run(harness.median, {}, "nowhere")
+    Environment().run(harness.median, {}, "nowhere")
 
 
 @pytest.fixture
@@ -42,7 +35,7 @@ def suite(tmp_path, monkeypatch):
     `run` calls it; `fails` is a set of benchmarks that fail on JAX; `found` is what each benchmark
     found written in `docs` when it was called last.
     """
-    import run
+    from benchmarks import run
 
     fails, found = set(), {}
 
@@ -69,7 +62,7 @@ def peers(tmp_path, monkeypatch):
 
     `run` calls them; `found` is what each found written in `docs`.
     """
-    import run_peers
+    from benchmarks import run_peers
 
     found = {}
 
@@ -80,7 +73,7 @@ def peers(tmp_path, monkeypatch):
         if name == "so2":
             failing()
 
-    monkeypatch.setattr(run_peers, "compare_nets", compare)
+    monkeypatch.setattr(run_peers, "compare_networks", compare)
     monkeypatch.setattr(run_peers, "compare_spheres", compare)
     monkeypatch.setattr(run_peers, "slopes", lambda where, threads: ["A slope."])
     monkeypatch.setattr(run_peers.report, "describe", lambda backends: "a machine")
@@ -106,7 +99,7 @@ def test_a_benchmark_that_fails_is_told_and_the_others_go_on(suite, tmp_path):
     pages = [tmp_path / "README.md", tmp_path / "serving.md"]
     for page in pages:
         page.write_text(MARKED)
-    code, output = suite.run("--readme", "README.md", "--serving", "serving.md")
+    code, output = suite.run("--summary", "README.md", "--serving", "serving.md")
     reason = "steerable failed on jax, cpu: KeyError: 'nowhere'."
     assert code == 1
     assert f"{reason}\nREADME.md is left as it was." in output
@@ -132,7 +125,7 @@ def test_rows_are_measured_again(suite, tmp_path, monkeypatch):
     assert len(after) == len(before)
     assert {str(row) for row in after} == {str(row) for row in before}
     assert (tmp_path / "page.md").read_text().count("row of export") == 3
-    import run
+    from benchmarks import run
 
     monkeypatch.setattr(run.report, "describe", lambda backends: "another day")
     code, output = suite.run("export", "--again")
@@ -151,7 +144,7 @@ def test_where_everything_fails_nothing_is_written(suite, tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"), [("no marks", "has no <!-- measured -->"), (None, "cannot be read")]
 )
-@pytest.mark.parametrize("option", ["--readme", "--serving"])
+@pytest.mark.parametrize("option", ["--summary", "--serving"])
 def test_a_page_without_marks_is_told_before_anything_is_measured(
     suite, tmp_path, option, content, told
 ):
@@ -163,14 +156,14 @@ def test_a_page_without_marks_is_told_before_anything_is_measured(
 
 
 @pytest.mark.parametrize(
-    "less",
+    "part",
     [["--smallest"], ["vmf", "layers"], ["--backend", "jax"], ["--data-format", "channels_first"]],
 )
-def test_a_page_is_refused_where_not_all_of_its_rows_are_measured(suite, tmp_path, less):
+def test_a_page_is_refused_where_not_all_of_its_rows_are_measured(suite, tmp_path, part):
     (tmp_path / "page.md").write_text(MARKED)
-    code, output = suite.run(*less, "--readme", "page.md")
+    code, output = suite.run(*part, "--summary", "page.md")
     assert (code, suite.found) == (1, {})
-    assert "page.md takes all rows of layers, steerable, less" in output
+    assert "page.md takes all rows of layers, steerable, small_equivariant" in output
 
 
 def test_the_smallest_setting_is_written_into_a_temporary_folder(suite, tmp_path, monkeypatch):
@@ -191,7 +184,7 @@ def test_the_smallest_setting_is_written_into_a_temporary_folder(suite, tmp_path
     [["vmf"], ["--backend", "jax"], ["--device", "cpu"], ["--data-format", "channels_first"]],
 )
 def test_a_part_of_the_suite_is_written_only_where_it_is_said(suite, tmp_path, monkeypatch, part):
-    import command
+    from benchmarks.common import command
 
     monkeypatch.setattr(command, "devices", lambda: ["cpu", "gpu"])
     code, output = suite.run(*part)

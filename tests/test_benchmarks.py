@@ -9,16 +9,11 @@ import keras
 import pytest
 
 pytestmark = pytest.mark.backend_free
-FOLDER = Path(__file__).parents[1] / "benchmarks"
-
-
-@pytest.fixture(autouse=True)
-def _neighbours(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_ratio_is_the_median_of_those_of_neighbouring_calls():
-    import harness
+    from benchmarks.common import harness
 
     # The machine was ten times as slow in the fourth turn, for both.
     timed = {"a": {"calls": [2, 2, 4, 20, 3]}, "b": {"calls": [2, 1, 1, 10, 1]}}
@@ -26,7 +21,7 @@ def test_a_ratio_is_the_median_of_those_of_neighbouring_calls():
 
 
 def test_actions_are_called_in_turn_and_the_first_calls_stand_apart():
-    import harness
+    from benchmarks.common import harness
 
     called = []
     actions = {name: lambda name=name: called.append(name) for name in "abc"}
@@ -36,7 +31,7 @@ def test_actions_are_called_in_turn_and_the_first_calls_stand_apart():
 
 
 def test_a_row_tells_whether_the_target_is_met():
-    import report
+    from benchmarks.common import report
 
     timed = {
         "ours": {"first": 2.0, "calls": [0.011, 0.012, 0.013]},
@@ -60,9 +55,9 @@ def test_a_row_tells_whether_the_target_is_met():
 
 def test_the_suite_writes_its_table(tmp_path):
     backend = keras.backend.backend()
-    command = [sys.executable, str(FOLDER / "run.py"), "vmf", "--smallest", "--backend", backend]
+    command = [sys.executable, "-m", "benchmarks.run", "vmf", "--smallest", "--backend", backend]
     command += ["--device", "cpu"]
-    subprocess.run([*command, "--folder", str(tmp_path)], check=True, capture_output=True)
+    subprocess.run([*command, "--folder", str(tmp_path)], check=True, capture_output=True, cwd=ROOT)
     rows = json.loads((tmp_path / "measured.json").read_text())["rows"]
     assert {row["backend"] for row in rows} == {backend}
     assert all(row["ratio"] > 0 for row in rows)
@@ -72,13 +67,13 @@ def test_the_suite_writes_its_table(tmp_path):
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_the_networks_are_of_equal_channels(data_format):
-    import nets
+    from benchmarks.common import networks
 
     before = keras.config.image_data_format()
     keras.config.set_image_data_format(data_format)
     try:
-        models = [nets.stock([4, 8], 3), nets.on_group("p4", [4, 8], 3)]
-        models += [nets.stock(nets.field_channels([1]), 3), nets.steerable([1], 3)]
+        models = [networks.stock([4, 8], 3), networks.on_group("p4", [4, 8], 3)]
+        models += [networks.stock(networks.field_channels([1]), 3), networks.steerable([1], 3)]
     finally:
         keras.config.set_image_data_format(before)
     shapes = [
@@ -86,11 +81,11 @@ def test_the_networks_are_of_equal_channels(data_format):
         for model in models[:2]
     ]
     assert shapes[0] == shapes[1]
-    assert {model.output_shape for model in models} == {(None, nets.CLASSES)}
+    assert {model.output_shape for model in models} == {(None, networks.CLASSES)}
 
 
 def test_a_library_that_is_not_there_is_skipped(tmp_path, monkeypatch, capsys):
-    import run_peers
+    from benchmarks import run_peers
 
     monkeypatch.setattr(run_peers, "ENVIRONMENTS", tmp_path)
     with pytest.raises(SystemExit, match="nothing is written"):
@@ -100,7 +95,7 @@ def test_a_library_that_is_not_there_is_skipped(tmp_path, monkeypatch, capsys):
 
 
 def test_of_the_networks_that_err_no_more_the_smallest_is_taken(tmp_path, monkeypatch):
-    import less
+    from benchmarks.suite import small_equivariant
 
     def write(recipe, **networks):
         results = [
@@ -113,21 +108,24 @@ def test_of_the_networks_that_err_no_more_the_smallest_is_taken(tmp_path, monkey
 
     write("rotated_mnist", Z2CNN=(25_000, 5.0, 6.0), P4CNN=(25_000, 2.0))
     write("rotated_mnist_small", a=(9_000, 2.0), b=(5_000, 5.0, 6.0), c=(3_000, 5.4, 5.8))
-    monkeypatch.setattr(less, "RESULTS", tmp_path)
-    assert less.choose() == {"plain": ("Z2CNN", 25_000, 5.5), "small": ("b", 5_000, 5.5)}
+    monkeypatch.setattr(small_equivariant, "RESULTS", tmp_path)
+    assert small_equivariant.choose() == {
+        "plain": ("Z2CNN", 25_000, 5.5),
+        "small": ("b", 5_000, 5.5),
+    }
 
 
 def test_what_fails_elsewhere_is_told_with_its_reason():
-    import harness
-    from places import Failed, Place
+    from benchmarks.common import harness
+    from benchmarks.common.environments import Environment, Failed
 
     with pytest.raises(Failed, match="KeyError: 'nowhere'") as caught:
-        Place().run(harness.median, {}, "nowhere")
+        Environment().run(harness.median, {}, "nowhere")
     assert caught.value.reason == "KeyError: 'nowhere'"
 
 
 def test_a_process_that_is_killed_is_told_to_be(tmp_path, monkeypatch):
-    from places import Failed, Place, Server
+    from benchmarks.common.environments import Environment, Failed, Server
 
     (tmp_path / "mortal.py").write_text(
         "import os\n\n\ndef die():\n    os.kill(os.getpid(), 9)\n\n\ndef live():\n    return int\n"
@@ -136,7 +134,7 @@ def test_a_process_that_is_killed_is_told_to_be(tmp_path, monkeypatch):
     import mortal
 
     with pytest.raises(Failed) as caught:
-        Place().run(mortal.die)
+        Environment().run(mortal.die)
     assert caught.value.reason == "ended by signal 9"
     process = subprocess.Popen(
         [sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -149,17 +147,17 @@ def test_a_process_that_is_killed_is_told_to_be(tmp_path, monkeypatch):
 
 
 def test_a_variant_is_its_backend_with_flags_of_xla_on_the_cpu(monkeypatch):
-    import command
+    from benchmarks.common import command
 
     monkeypatch.setenv("XLA_FLAGS", "--mine")
     monkeypatch.setattr(command, "devices", lambda: ["cpu", "gpu"])
-    where = command.places(["jax", "jax-without-ynnpack", "jax"], [], "channels_last")
+    where = command.environments(["jax", "jax-without-ynnpack", "jax"], [], "channels_last")
     assert [(one.name, one.backend, one.device) for one in where] == [
         ("jax", "jax", "cpu"),
         ("jax-without-ynnpack", "jax", "cpu"),
         ("jax", "jax", "gpu"),
     ]
-    assert [one._environment()["XLA_FLAGS"] for one in where] == [
+    assert [one._variables()["XLA_FLAGS"] for one in where] == [
         "--mine",
         "--mine --xla_cpu_experimental_ynn_fusion_type=",
         "--mine",
@@ -169,9 +167,9 @@ def test_a_variant_is_its_backend_with_flags_of_xla_on_the_cpu(monkeypatch):
 @pytest.mark.parametrize("option", ["--folder", "--output"])
 def test_where_nothing_can_be_written_is_told_before_anything_is_measured(tmp_path, option):
     (tmp_path / "file").write_text("kept")
-    script = {"--folder": "run.py", "--output": "vmf.py"}[option]
-    command = [sys.executable, str(FOLDER / script), option, str(tmp_path / "file" / "below")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    module = {"--folder": "benchmarks.run", "--output": "benchmarks.suite.vmf"}[option]
+    command = [sys.executable, "-m", module, option, str(tmp_path / "file" / "below")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "cannot be written into" in done.stderr
@@ -179,7 +177,7 @@ def test_where_nothing_can_be_written_is_told_before_anything_is_measured(tmp_pa
 
 
 def test_a_summary_replaces_what_is_between_its_marks(tmp_path):
-    import report
+    from benchmarks.common import report
 
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- measured -->\nold\n<!-- end of measured -->\nafter\n")

@@ -1,4 +1,4 @@
-"""The examples run and draw what they say."""
+"""The examples run."""
 
 import importlib.util
 from pathlib import Path
@@ -20,16 +20,16 @@ def load(name):
     return module
 
 
-def test_turning_fields_draws_a_picture(tmp_path):
-    load("turning_fields").draw(tmp_path / "fields.png", layer="pool2")
+def test_turning_fields_writes_a_plot(tmp_path):
+    load("turning_fields").plot(tmp_path / "fields.png", layer="pool2")
     assert (tmp_path / "fields.png").stat().st_size > 10_000
 
 
-def test_a_layer_without_arrows_comes_with_those_that_have_some(tmp_path, capsys):
+def test_the_error_lists_the_layers_that_can_be_plotted(tmp_path, capsys):
     with pytest.raises(SystemExit):
         load("turning_fields").main([str(tmp_path / "no.png"), "--layer", "head"])
     error = capsys.readouterr().err
-    assert "layer='head' has no fields to draw. Choose one of conv1, norm1, " in error
+    assert "layer='head' has no fields to plot. Choose one of conv1, norm1, " in error
     assert "mask" not in error
 
 
@@ -47,7 +47,7 @@ def test_the_options_are_explained(capsys):
         (Fields.regular(3, max_frequency=1), 0, "do not fit together"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(fields, field, message, tmp_path):
+def test_fields_that_cannot_be_plotted_are_refused(fields, field, message, tmp_path):
     images, maps = np.zeros((2, 5, 5, 1)), np.zeros((2, 5, 5, 6))
     with pytest.raises(ValueError, match=message):
         plot_turning_fields(images, maps, fields, (0, 90), tmp_path / "no.png", field=field)

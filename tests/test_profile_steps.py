@@ -8,19 +8,14 @@ import keras
 import pytest
 
 pytestmark = pytest.mark.backend_free
-FOLDER = Path(__file__).parents[1] / "benchmarks"
-
-
-@pytest.fixture(autouse=True)
-def _neighbours(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_profile_tells_convolutions_apart_and_counts_nothing_twice(tmp_path):
     backend = keras.backend.backend()
-    command = [sys.executable, str(FOLDER / "profile_steps.py"), "--backend", backend]
+    command = [sys.executable, "-m", "benchmarks.studies.profile_steps", "--backend", backend]
     command += ["--network", "p4", "--smallest", "--folder", str(tmp_path)]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     page = (tmp_path / "profiles.md").read_text()
     cells = [line.strip("| ").split(" | ") for line in page.splitlines()]
     rows = {row[1]: row[2] for row in cells if row[0] == "p4" and len(row) == 3}
@@ -56,14 +51,14 @@ def test_a_profile_tells_convolutions_apart_and_counts_nothing_twice(tmp_path):
     ],
 )
 def test_an_operation_is_of_the_kind_that_its_names_tell(scope, words, expected):
-    import profilers
+    from benchmarks.studies import profilers
 
     operation = profilers.Operation("name", scope, words, 1.0)
-    assert profilers.kind(operation) == (expected or profilers.GRADIENTS)
+    assert profilers.type_of(operation) == (expected or profilers.GRADIENTS)
 
 
 def test_every_moment_is_of_the_innermost_operation_and_divided_among_threads():
-    import profilers
+    from benchmarks.studies import profilers
 
     class Event:
         def __init__(self, name, start, duration):
@@ -81,7 +76,7 @@ def test_every_moment_is_of_the_innermost_operation_and_divided_among_threads():
 
 
 def test_a_backend_that_is_not_there_is_skipped(monkeypatch, capsys):
-    import profile_steps
+    from benchmarks.studies import profile_steps
 
     monkeypatch.setattr(profile_steps, "find_spec", lambda name: None if name == "jax" else name)
     assert profile_steps.installed(["tensorflow", "jax", "torch"]) == ["torch"]

@@ -1,4 +1,8 @@
-"""The README's Python runs as it stands there, in order, as a reader would paste it."""
+"""The Python of the README and of the pages in docs/ runs, and their links lead somewhere.
+
+The blocks of a page run in order, as a reader would paste them. All pages run under the first
+backend; under the others only the README and the page for loops of one's own.
+"""
 
 import re
 from pathlib import Path
@@ -8,27 +12,82 @@ import pytest
 
 import keras_gcnn
 
-README = Path(__file__).parents[1] / "README.md"
-OWN_LOOP = README.parent / "docs" / "own_loop.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+OWN_LOOP = ROOT / "docs" / "own_loop.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+LINKED = [*PAGES, *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"))]
 
 
 def code_blocks(text):
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.backend_free
-def test_the_examples_run(capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)  # some write files
-    blocks = code_blocks(README.read_text(encoding="utf-8"))
-    assert len(blocks) == 6
+def run(blocks, page):
     names = {}
     for block in blocks:
-        exec(compile(block, str(README), "exec"), names)
+        exec(compile(block, str(page), "exec"), names)
+    return names
+
+
+# What is left after the code of a page has run: some names and what they are, and the files.
+def readme(names, files):
+    assert names["model"].output_shape == (None, 5)
+    assert not files
+
+
+def layers(names, files):
     assert names["model"].output_shape == (None, 5)
     assert isinstance(names["network"], keras.Model)
-    assert names["vectors"].shape == (8, 6)
-    assert {one.name for one in tmp_path.iterdir()} == {"p4.onnx", "served"}
-    assert "equivariant" in capsys.readouterr().out
+    assert not files
+
+
+def steerable(names, files):
+    assert names["model"].output_shape == (None, 5)
+    assert not files
+
+
+def networks(names, files):
+    assert names["backbone"].output_shape[1:3] == (24, 24)
+    assert not files
+
+
+def autoencoders(names, files):
+    assert names["vectors"].shape == (4, 6)
+    assert names["rebuilt"].shape == names["samples"].shape
+    assert not files
+
+
+def serving(names, files):
+    assert isinstance(names["plain"], keras.Model)
+    assert files == {"p4.onnx"}
+
+
+RUN = {check.__name__: check for check in (layers, steerable, networks, autoencoders, serving)}
+
+
+@pytest.mark.backend_free
+def test_every_page_with_code_is_run():
+    with_code = {page.stem for page in PAGES if code_blocks(page.read_text("utf-8"))}
+    assert with_code == {"README", "own_loop", *RUN}
+
+
+def check_page(page, check, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    names = run(code_blocks(page.read_text("utf-8")), page)
+    check(names, {path.name for path in folder.iterdir()})
+
+
+def test_the_readme_runs(monkeypatch, tmp_path):
+    (block,) = code_blocks(README.read_text("utf-8"))
+    assert len(block.splitlines()) <= 12
+    check_page(README, readme, tmp_path, monkeypatch)
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize("name", RUN)
+def test_the_pages_run(name, monkeypatch, tmp_path):
+    check_page(ROOT / "docs" / f"{name}.md", RUN[name], tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(("backend", "number"), [("torch", 4), ("jax", 3)])
@@ -39,40 +98,59 @@ def test_the_loops_run(backend, number, monkeypatch, tmp_path):
     _, torch_part, jax_part = re.split(r"^## .*$", OWN_LOOP.read_text("utf-8"), flags=re.MULTILINE)
     blocks = code_blocks(torch_part if backend == "torch" else jax_part)
     assert len(blocks) == number
-    names = {}
-    for block in blocks:
-        exec(compile(block, str(OWN_LOOP), "exec"), names)
-    sizes = [one.shape[0] for one in names["per_image"]]
-    assert set(sizes) == {5 if backend == "torch" else 8}
+    names = run(blocks, OWN_LOOP)
+    batch = {gradient.shape[0] for gradient in names["per_image"]}
+    assert batch == {5 if backend == "torch" else 8}
+
+
+def anchors(page):
+    """The fragments that lead to the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.backend_free
-def test_the_files_it_names_exist():
-    text = README.read_text(encoding="utf-8")
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    folders = re.findall(r"^(\S+/\S*) {2,}", text, re.MULTILINE)
-    assert len(links) >= 4
-    assert len(folders) >= 8
-    headings = {
-        f"#{line.lstrip('# ').lower().replace(' ', '-')}"
-        for line in text.splitlines()
-        if line.startswith("##")
-    }
-    for path in links + folders:
-        assert path in headings or (README.parent / path).exists(), path
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if "://" in link:
+            continue
+        path, _, fragment = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not fragment or fragment in anchors(target), link
 
 
 @pytest.mark.backend_free
-@pytest.mark.parametrize(
-    "page", [README, *sorted((README.parent / "docs").glob("*.md"))], ids=lambda page: page.name
-)
+def test_the_index_has_every_page():
+    index = (ROOT / "docs" / "index.md").read_text("utf-8")
+    assert [page.name for page in PAGES[1:] if f"({page.name})" not in index] == ["index.md"]
+
+
+@pytest.mark.backend_free
+def test_the_readme_is_short():
+    assert len(README.read_text("utf-8").split()) <= 1200
+
+
+@pytest.mark.backend_free
+def test_the_files_that_contributing_names_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    paths = re.findall(
+        r"`((?:keras_gcnn|tests|zoo|tuning|docs|benchmarks|examples)/[\w./]*)`", text
+    )
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_names_it_uses_exist(page):
     names = re.findall(r"\bkeras_gcnn((?:\.[A-Za-z_]\w*)+)(?![\w/])", page.read_text("utf-8"))
     # "keras_gcnn.json" is a file.
     parts = [name.split(".")[1:] for name in names if not name.endswith(".json")]
     for first, *rest in parts:
         assert first in keras_gcnn.__all__  # reachable without an import by its full name
-        found = getattr(keras_gcnn, first)
+        value = getattr(keras_gcnn, first)
         for name in rest:
-            found = getattr(found, name)
+            value = getattr(value, name)
     assert parts or page != README

@@ -1,19 +1,19 @@
 """Samples on a sphere with the gradients of direction and concentration, in three libraries.
 
-Each makes an action that draws a sample of every distribution and takes the gradients of the sum of
-their coordinates along fixed vectors.
+Each function returns an action that draws a sample of every distribution and computes the gradients
+of the sum of their coordinates along fixed vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import harness
+from benchmarks.common import harness
 
 
 def ours(number: int, dim: int, kappa: float) -> Callable[[], object]:
     """Von Mises-Fisher, as the backend compiles it."""
-    import vmf
+    from benchmarks.suite import vmf
 
     return vmf.draws(number, dim, kappa)["gradients"]
 
@@ -39,7 +39,7 @@ def tfp(number: int, dim: int, kappa: float) -> Callable[[], object]:
 
 
 def power_spherical(number: int, dim: int, kappa: float) -> Callable[[], object]:
-    """The power spherical distribution, which is another one, on PyTorch."""
+    """The power spherical distribution (not von Mises-Fisher), on PyTorch."""
     import power_spherical
     import torch
 
@@ -58,13 +58,13 @@ def slope(library: str, number: int, dim: int, kappa: float) -> float:
     """Mean gradient in the concentration, of the sample's coordinate along its mean direction."""
     import numpy as np
 
-    _, found = {"ours": ours, "tfp": tfp}[library](number, dim, kappa)()
-    found = found.detach().cpu() if hasattr(found, "detach") else found
-    return float(np.asarray(found).mean())
+    _, gradient = {"ours": ours, "tfp": tfp}[library](number, dim, kappa)()
+    gradient = gradient.detach().cpu() if hasattr(gradient, "detach") else gradient
+    return float(np.asarray(gradient).mean())
 
 
 def expected_slope(dim: int, kappa: float) -> float:
-    """What `slope` estimates: the derivative of the mean resultant length."""
+    """The exact value that `slope` estimates: the derivative of the mean resultant length."""
     from scipy.special import ive
 
     length = ive(dim / 2, kappa) / ive(dim / 2 - 1, kappa)

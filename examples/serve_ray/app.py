@@ -1,8 +1,8 @@
-"""An image classifier in ONNX behind HTTP: Ray Serve, ONNX Runtime, batches made of what arrives.
+"""An image classifier in ONNX behind HTTP: Ray Serve, ONNX Runtime, dynamic batches.
 
-Needs nothing of keras_gcnn: the model is a file that `keras_gcnn.export.save` or the command
-`keras-gcnn export` wrote. `serve.yaml` beside this file says which file, how many replicas, and
-where to listen.
+It does not need keras_gcnn: the model is a file that `keras_gcnn.export.save` or the command
+`keras-gcnn export` wrote. `serve.yaml` beside this file names the file, the number of replicas and
+the address.
 
     GET  /health   "ok"
     GET  /         the classes and the size of the images
@@ -22,8 +22,8 @@ from fastapi import FastAPI, HTTPException, Request
 from ray import serve
 from reading import ClientError, read_images
 
-# Ray sends the class to its processes as it is here: annotations are not postponed, and what it
-# uses comes before it.
+# Ray pickles the class for its processes, so annotations are not postponed, and everything that the
+# class uses is defined before it.
 
 LARGEST_BODY = 4_000_000  # bytes
 LONGEST_WAIT = 10  # seconds for a body
@@ -31,7 +31,7 @@ api = FastAPI(title="Image classifier")
 
 
 async def _body(request: Request) -> bytes:
-    """The body, unless it is too long, which is noticed before all of it is there."""
+    """The body; one that is too long is refused before all of it has arrived."""
     too_slow = HTTPException(408, f"The body has not arrived within {LONGEST_WAIT} seconds.")
     try:
         announced = float(request.headers.get("content-length", 0))
@@ -56,7 +56,7 @@ async def _body(request: Request) -> bytes:
 @serve.deployment(max_ongoing_requests=256, health_check_period_s=5)
 @serve.ingress(api)
 class Classifier:
-    """One replica: a session of ONNX Runtime, and a queue that becomes batches."""
+    """One replica: a session of ONNX Runtime, and a queue that is turned into batches."""
 
     def __init__(self, model: str, threads: int = 1, pixels: tuple[float, float] = (0.0, 1.0)):
         path = Path(__file__).parent / model
@@ -68,15 +68,15 @@ class Classifier:
         entry = self.session.get_inputs()[0]
         self.name, self.shape = entry.name, tuple(entry.shape[1:])
         self.pixels = pixels
-        # Bodies are read one after the other, beside the loop that answers.
+        # Bodies are read one after the other, outside the loop that answers.
         self.reader = ThreadPoolExecutor(1)
-        if entry.type != "tensor(float)" or not all(isinstance(one, int) for one in self.shape):
+        if entry.type != "tensor(float)" or not all(isinstance(size, int) for size in self.shape):
             raise ValueError(f"{path} takes {entry.type} of shape {self.shape}, not float images.")
         stored = self.session.get_modelmeta().custom_metadata_map
         self.classes = json.loads(stored.get("classes", "null"))
 
     def check_health(self) -> None:
-        """Called by Ray Serve, which replaces a replica in which it fails."""
+        """Called by Ray Serve, which replaces the replica if this fails."""
         self._logits(np.zeros((1, *self.shape), "float32"))
 
     def _logits(self, batch: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ class Classifier:
 
     @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.002)
     async def classify(self, images: list[np.ndarray]) -> list[dict]:
-        """One image in, one answer out; called with as many as wait."""
+        """Answers each image; Ray Serve calls it with all images that are waiting."""
         return [self._answer(logits) for logits in self._logits(np.stack(images))]
 
     def _answer(self, logits: np.ndarray) -> dict:
@@ -104,7 +104,7 @@ class Classifier:
 
     @api.get("/")
     async def about(self) -> dict:
-        """What is served."""
+        """The classes, and the shape and range of images."""
         return {"classes": self.classes, "image": self.shape, "pixels": self.pixels}
 
     @api.post("/predict")
@@ -118,10 +118,10 @@ class Classifier:
             )
         except ClientError as error:
             raise HTTPException(error.status, error.reason) from error
-        found = await asyncio.gather(*(self.classify(image) for image in images))
-        return {"predictions": found}
+        predictions = await asyncio.gather(*(self.classify(image) for image in images))
+        return {"predictions": predictions}
 
 
 def build(arguments: dict) -> serve.Application:
-    """What `serve.yaml` starts; its `args` are those of `Classifier`."""
+    """The application that `serve.yaml` starts; its `args` are the arguments of `Classifier`."""
     return Classifier.bind(**arguments)

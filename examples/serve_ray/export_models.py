@@ -1,4 +1,4 @@
-"""Writes the two models that `serve.yaml` serves: a trained P4 network and a plain one like it."""
+"""Writes the two models that `serve.yaml` serves: a trained P4 network and a plain one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ DIGITS = [str(number) for number in range(10)]
 
 
 def main() -> None:
-    """Exports both beside this file."""
+    """Exports both networks beside this file."""
     network = keras_gcnn.zoo.cohen_cnn("p4", weights="rotated_mnist")
-    # As many channels as the P4 network has, so that it does the same work; without training.
+    # As many channels as the P4 network, so that it does the same work; it is not trained.
     wide = [4 * width for width in network.widths]
     plain = keras_gcnn.zoo.cohen_cnn("z2", widths=wide)
     for model, name in ((network, "p4.onnx"), (plain, "plain.onnx")):

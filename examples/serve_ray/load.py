@@ -1,4 +1,4 @@
-"""Sends digits to a running server for some seconds and prints how many it answers, and how fast.
+"""Measures how many requests a running server answers per second, and how fast.
 
 python load.py http://127.0.0.1:8000/p4 http://127.0.0.1:8000/plain --seconds 10
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 
 def digit(rows: int, columns: int) -> list[list[float]]:
-    """A drawn one: what is in the image does not matter for the time."""
+    """A vertical line; the content of the image does not matter for the time."""
     return [[float(abs(x - columns // 2) < 2) for x in range(columns)] for _ in range(rows)]
 
 
@@ -55,7 +55,7 @@ def measure(
     rows, columns, _ = json.loads(connection.getresponse().read())["image"]
     body = body_of(digit(rows, columns), images, npy)
     times: list[float] = []
-    send(url, time.perf_counter() + 1, body, [])  # to warm up
+    send(url, time.perf_counter() + 1, body, [])  # warm-up
     until = time.perf_counter() + seconds
     threads = [
         threading.Thread(target=send, args=(url, until, body, times)) for _ in range(clients)
@@ -86,13 +86,13 @@ def main() -> None:
     options = parser.parse_args()
     for number, url in enumerate(options.urls):
         try:
-            found = measure(url, options.seconds, options.clients, options.images, options.npy)
+            measured = measure(url, options.seconds, options.clients, options.images, options.npy)
         except (OSError, http.client.HTTPException, KeyError, ValueError) as error:
             raise SystemExit(f"No classifier answers at {url} ({error}). Is it served?") from None
         if not number:
-            print("| server | " + " | ".join(found) + " |")
-            print("|" + "---|" * (len(found) + 1))
-        print(f"| {url} | " + " | ".join(map(str, found.values())) + " |", flush=True)
+            print("| server | " + " | ".join(measured) + " |")
+            print("|" + "---|" * (len(measured) + 1))
+        print(f"| {url} | " + " | ".join(map(str, measured.values())) + " |", flush=True)
 
 
 if __name__ == "__main__":

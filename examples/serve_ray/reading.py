@@ -1,4 +1,4 @@
-"""From the body of a request to images, or to an error that says what is wrong with it.
+"""Reads the images from the body of a request, or raises an error that says what is wrong.
 
 A body is JSON, `{"images": [image, ...]}`, or an array of NumPy as `numpy.save` writes it.
 """
@@ -10,11 +10,11 @@ import math
 import numpy as np
 
 MOST_IMAGES = 256  # in one request
-LARGEST_HEADER = 1_000  # bytes of a .npy file before its numbers; those of images have 128
+LARGEST_HEADER = 1_000  # bytes of the header of a .npy file; that of images has 128
 
 
 class ClientError(Exception):
-    """A client's mistake: a status of HTTP and a sentence."""
+    """A mistake of the client: an HTTP status and a sentence."""
 
     def __init__(self, status: int, reason: str):
         super().__init__(reason)
@@ -29,22 +29,22 @@ def read_images(
     Args:
         body: JSON or .npy.
         shape: of an image: rows, columns, channels.
-        pixels: the lowest and the highest value that is allowed.
+        pixels: the lowest and the highest allowed value.
 
     Raises:
-        ClientError: if the body is neither, or holds something else than such images.
+        ClientError: if the body is neither, or holds anything but such images.
     """
     images = _from_npy(body, shape) if body.startswith(b"\x93NUMPY") else _from_json(body, shape)
     if not len(images):
         raise ClientError(422, 'Send {"images": [image, ...]}, with one image or more.')
     if len(images) > MOST_IMAGES:
         raise ClientError(413, f"{len(images)} images; send at most {MOST_IMAGES} images.")
-    return [_image(one, number, shape, pixels) for number, one in enumerate(images)]
+    return [_image(image, number, shape, pixels) for number, image in enumerate(images)]
 
 
 def _from_json(body: bytes, shape: tuple[int, ...]) -> list:
-    # Counted before it is parsed: a million empty lists are 3 MB here and 60 MB as objects, and
-    # nothing else runs while they are made.
+    # Count before parsing: a million empty lists are 3 MB of text and 60 MB of objects, and nothing
+    # else runs while they are made.
     lists = MOST_IMAGES * sum(math.prod(shape[:axes]) for axes in range(len(shape))) + 1
     numbers = MOST_IMAGES * math.prod(shape)
     if body.count(b"[") > lists or body.count(b"{") > lists or body.count(b",") > lists + numbers:
@@ -65,7 +65,7 @@ def _from_npy(body: bytes, shape: tuple[int, ...]) -> np.ndarray:
     try:
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError("its format has not the version 1.0")
-        found, columns_first, dtype = np.lib.format.read_array_header_1_0(
+        size, columns_first, dtype = np.lib.format.read_array_header_1_0(
             file, max_header_size=LARGEST_HEADER
         )
     except (ValueError, EOFError) as error:
@@ -73,19 +73,19 @@ def _from_npy(body: bytes, shape: tuple[int, ...]) -> np.ndarray:
     start = file.tell()
     if dtype.kind not in "uif" or columns_first:
         raise ClientError(422, "Send an array of numbers in C order, as numpy.save writes it.")
-    if len(found) not in (len(shape), len(shape) + 1):
+    if len(size) not in (len(shape), len(shape) + 1):
         raise ClientError(
             422, f"Send an array of the shape (images, {', '.join(map(str, shape))})."
         )
-    if min(found) < 0 or math.prod(found) * dtype.itemsize != len(body) - start:
-        raise ClientError(400, f"The body has not the length of an array of the shape {found}.")
-    return np.frombuffer(body, dtype, offset=start).reshape(found)
+    if min(size) < 0 or math.prod(size) * dtype.itemsize != len(body) - start:
+        raise ClientError(400, f"The body has not the length of an array of the shape {size}.")
+    return np.frombuffer(body, dtype, offset=start).reshape(size)
 
 
 def _image(
     image: object, number: int, shape: tuple[int, ...], pixels: tuple[float, float]
 ) -> np.ndarray:
-    """One image as the model takes it."""
+    """One image in the shape and type that the model takes."""
     lowest, highest = pixels
     try:
         array = np.array(image)

@@ -1,23 +1,23 @@
-"""Asks once more where a replica died with a request in it.
+"""Repeats a request once if its replica died.
 
-Ray Serve answers such a request by 500. Its HTTP proxy runs `middlewares` when it starts with
+Ray Serve answers such a request with 500. Its HTTP proxy runs `middlewares` when it starts with
 `RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=retry:middlewares`, and this folder in `PYTHONPATH`.
 A classification changes nothing, so it may be computed twice.
 """
 
 from starlette.middleware import Middleware
 
-LARGEST_KEPT = 4_000_000  # bytes of a body that is kept to be sent again
+LARGEST_KEPT = 4_000_000  # bytes of a body that is kept for a second try
 
 
 class RetryOnce:
-    """Calls the proxy a second time if it gave no answer, then answers 503."""
+    """Calls the proxy a second time if it gave no answer, and then answers 503."""
 
     def __init__(self, app):
         self.app = app
 
     async def __call__(self, scope, receive, send):
-        """Handles one connection, as ASGI has it."""
+        """Handles one connection, by ASGI's protocol."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         exchange = _Exchange(receive, send)
@@ -29,7 +29,7 @@ class RetryOnce:
 
 
 class _Exchange:
-    """One request: what came, and whether an answer began."""
+    """One request: the received messages, and whether an answer has begun."""
 
     def __init__(self, receive, send):
         self._receive, self._send = receive, send
@@ -39,7 +39,7 @@ class _Exchange:
     @property
     def may_be_repeated(self) -> bool:
         """Whether there is no answer, the client is still there, and its body was kept."""
-        gone = any(one["type"] == "http.disconnect" for one in self._kept)
+        gone = any(message["type"] == "http.disconnect" for message in self._kept)
         return not self.answered and not gone and self._size <= LARGEST_KEPT
 
     async def receive(self):
@@ -65,5 +65,5 @@ async def _send_unavailable(send) -> None:
 
 
 def middlewares() -> list[Middleware]:
-    """What Ray Serve's proxy calls when it starts."""
+    """The middlewares of Ray Serve's HTTP proxy, which calls this when it starts."""
     return [Middleware(RetryOnce)]

@@ -1,10 +1,10 @@
-"""Measures of equivariance and of embeddings that users run on their own models, and pictures.
+"""Measures of equivariance and of embeddings for users' own models, and plots of the results.
 
-The pictures, `plot_...`, need Matplotlib, which is imported when the first is drawn.
+The functions `plot_...` need Matplotlib, which the first plot imports.
 """
 
-from keras_gcnn.analysis.audit.report import Audit, audit
-from keras_gcnn.analysis.audit.walk import Finding
+from keras_gcnn.analysis.auditing.report import Audit, audit
+from keras_gcnn.analysis.auditing.walk import Finding
 from keras_gcnn.analysis.embeddings import (
     RotationLeakage,
     angle_probe,
@@ -16,7 +16,7 @@ from keras_gcnn.analysis.equivariance import assert_equivariant, equivariance_er
 from keras_gcnn.analysis.evidence import Evidence, evidence
 from keras_gcnn.analysis.plots.embeddings import plot_latent_vectors, plot_reconstructions
 from keras_gcnn.analysis.plots.fields import plot_turning_fields
-from keras_gcnn.analysis.plots.figures import (
+from keras_gcnn.analysis.plots.results import (
     plot_accuracy_by_angle,
     plot_confusion,
     plot_errors,

@@ -1,8 +1,8 @@
-"""Measures of an embedding: what it keeps of an image, and whether it forgets how it is turned.
+"""Measures of an embedding: how well it separates images, and whether it ignores their rotation.
 
-An embedding is a function from images, `(n, rows, columns, channels)`, to vectors, `(n, m)`, NumPy
-in and out, e.g. `lambda images: encoder.predict(images, verbose=0)`. It is given all images at once
-and should give the same vector whenever it is given the same image: the mean, not a sample.
+An embedding is a function from images, `(n, rows, columns, channels)`, to vectors, `(n, m)`, both
+NumPy arrays, e.g. `lambda images: encoder.predict(images, verbose=0)`. It receives all images at
+once and should be deterministic: return the mean of a latent variable, not a sample.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Embedding = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class RotationLeakage:
-    """How far an embedding mu moves as its images x turn by g.
+    """How far an embedding mu moves when its images x are rotated by g.
 
     Args:
         ratio: float, `over_angles / over_images`: 0 if the embedding is invariant, `inf` if it
             depends on the angle alone, NaN if it is constant.
         largest: float, largest geodesic distance between the unit vectors of an image and of the
-            same image turned, radians from 0 to pi; NaN if a vector is 0, which has no direction.
-        average: float, mean of these distances, over the images and all turns but that by 0.
+            same image rotated, radians from 0 to pi; NaN if a vector is 0, which has no direction.
+        average: float, mean of these distances over the images and all angles except 0.
         over_angles: float, `E_x Var_g[mu(g x)]`.
         over_images: float, `Var_x E_g[mu(g x)]`.
     """
@@ -43,13 +43,14 @@ class RotationLeakage:
 def rotation_leakage(embed: Embedding, images: np.ndarray, angles: int = 16) -> RotationLeakage:
     """Measures `R = E_x Var_g[mu(g x)] / Var_x E_g[mu(g x)]` of an embedding mu.
 
-    Var is the trace of the covariance, the mean squared distance from the mean. Turned images are
-    interpolated and lose their corners: what is invariant on the plane has a small R, not 0.
+    Var is the trace of the covariance, the mean squared distance from the mean. Rotated images are
+    interpolated and lose their corners, so R is small but not 0 for a function that is invariant on
+    the plane.
 
     Args:
         embed: function from images to vectors `(n, m)`.
         images: array of shape `(n, rows, columns, channels)`, at least two images.
-        angles: int, at least 2, number of turns, equally spaced over the circle from 0 on.
+        angles: int, at least 2, number of angles, equally spaced over the circle, from 0 on.
 
     Raises:
         ValueError: if images or angles are fewer than two, a shape is wrong or a vector not finite.
@@ -66,13 +67,14 @@ def rotation_leakage(embed: Embedding, images: np.ndarray, angles: int = 16) -> 
     """
     if not isinstance(angles, (int, np.integer)) or angles < 2:
         raise ValueError(
-            f"angles={angles!r}; expected a number of equally spaced turns, an int of at least 2."
+            f"angles={angles!r}; expected a number of equally spaced angles, an int of at least 2."
         )
     if len(images) < 2:
         raise ValueError(f"{len(images)} images have no variance. Give at least two.")
-    turns = np.arange(angles) * 360 / angles
-    vectors = np.stack([_vectors(embed, rotate(images, turn)) for turn in turns])  # (angles, n, m)
-    # Equal values differ by exactly 0, whereas their variance may be left with a rounding error.
+    degrees = np.arange(angles) * 360 / angles
+    # Of shape (angles, n, m).
+    vectors = np.stack([_vectors(embed, rotate(images, angle)) for angle in degrees])
+    # Differences of equal values are exactly 0; their variance may have a rounding error.
     over_angles = (vectors - vectors[0]).var(axis=0).sum(axis=-1).mean()
     means = vectors.mean(axis=0)
     over_images = (means - means[0]).var(axis=0).sum()
@@ -82,7 +84,7 @@ def rotation_leakage(embed: Embedding, images: np.ndarray, angles: int = 16) -> 
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     units = vectors / np.where(lengths > 0, lengths, np.nan)
     apart = np.linalg.norm(units - units[0], axis=-1)
-    # Unlike the arccosine of a product, accurate for small angles too.
+    # Unlike the arccosine of a product, this is accurate for small angles too.
     distances = 2 * np.arctan2(apart, np.linalg.norm(units + units[0], axis=-1))[1:]
     measured = (ratio, distances.max(), distances.mean(), over_angles, over_images)
     return RotationLeakage(*map(float, measured))
@@ -98,17 +100,17 @@ def knn_accuracy(
 ) -> float:
     """Measures how well a few labels and the nearest neighbours classify an embedding.
 
-    Neighbours are near by the cosine between vectors and have one vote each; of classes with equal
-    votes, the lower label wins. A vector of zeros counts as at a right angle to all others.
+    Neighbours are the vectors of the largest cosine and have one vote each; if classes have equally
+    many votes, the lower label wins. A vector of zeros counts as orthogonal to all others.
 
     Args:
         embed: function from images to vectors `(n, m)`.
-        train: `Split` that the labelled images are drawn from.
-        test: `Split` to classify, for instance of turned images.
-        labels: int, number of labelled images, from that of the classes to that of the images.
-            Classes differ by at most one if they can; with the same seed, fewer are part of more.
+        train: `Split` from which the labelled images are drawn.
+        test: `Split` to classify, for instance of rotated images.
+        labels: int, number of labelled images, at least one per class. Classes get equally many
+            as far as they have them. With the same seed, a smaller choice is part of a larger one.
         neighbors: int, from 1 to `labels`.
-        seed: int that is not negative, for the choice of the labelled images.
+        seed: non-negative int, seed of the choice of the labelled images.
 
     Returns:
         Accuracy on the test split, in percent.
@@ -144,24 +146,25 @@ def knn_accuracy(
 
 
 def angle_probe(embed: Embedding, images: np.ndarray, seed: int = 0) -> float:
-    """Measures how much of the angle by which images are turned can be read from an embedding.
+    """Measures how well the angle by which images are rotated can be predicted from an embedding.
 
-    Every image is turned once, by a random angle. Probes learn to tell `p = (cos angle, sin angle)`
-    from the vector on one half of the images, and are measured on the other, held-out half:
-    `R^2 = 1 - sum |p - predicted p|^2 / sum |p - mean p|^2`.
+    Every image is rotated once, by a random angle. Probes learn to predict
+    `p = (cos angle, sin angle)` from the vectors of one half of the images, and are measured on the
+    other half: `R^2 = 1 - sum |p - predicted p|^2 / sum |p - mean p|^2`.
 
-    Extremely randomised trees and a network with two hidden layers are tried; the better counts.
-    Both see the principal components of the vectors at equal variance, to find small leaks in any
-    direction; what varies by less than 1e-5 of the vectors' length is rounding, and left out.
+    The probes are extremely randomised trees and a network with two hidden layers; the better one
+    counts. Both read the principal components of the vectors scaled to equal variance, so that they
+    find small leaks in any direction. Components that vary by less than 1e-5 of the vectors' length
+    are left out as rounding errors.
 
     Args:
         embed: function from images to vectors `(n, m)`.
-        images: array of shape `(n, rows, columns, channels)`, at least 40 images and better some
-            thousands; upright ones, as of turned ones nobody can say by how much more they turned.
-        seed: int that is not negative, for the angles, the halves and the probes.
+        images: array of shape `(n, rows, columns, channels)`, at least 40 images, better
+            thousands. They should be upright: no probe could know an earlier rotation.
+        seed: non-negative int, seed of the angles, the halves and the probes.
 
     Returns:
-        R^2: 1 if the angle can be read off, about 0 or below if nothing of it is found.
+        R^2: 1 if the probe predicts the angle exactly, about 0 or below if it learns nothing.
 
     Raises:
         ValueError: if images are fewer than 40, a shape is wrong or a vector is not finite.
@@ -181,8 +184,8 @@ def angle_probe(embed: Embedding, images: np.ndarray, seed: int = 0) -> float:
     vectors = _vectors(embed, rotate(images, degrees))
     angles = np.deg2rad(degrees)
     points = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    learnt, held_out = np.array_split(rng.permutation(len(images)), 2)
-    components = _principal_components(vectors, learnt)
+    fitted, held_out = np.array_split(rng.permutation(len(images)), 2)
+    components = _principal_components(vectors, fitted)
     trees = _scikit_learn("ensemble").ExtraTreesRegressor(min_samples_leaf=5, random_state=seed)
     network = _scikit_learn("neural_network").MLPRegressor(
         hidden_layer_sizes=(128, 128), early_stopping=True, max_iter=500, random_state=seed
@@ -190,7 +193,7 @@ def angle_probe(embed: Embedding, images: np.ndarray, seed: int = 0) -> float:
     spread = np.sum((points[held_out] - points[held_out].mean(axis=0)) ** 2)
     errors = []
     for probe in (trees, network):
-        predicted = probe.fit(components[learnt], points[learnt]).predict(components[held_out])
+        predicted = probe.fit(components[fitted], points[fitted]).predict(components[held_out])
         errors.append(np.sum((points[held_out] - predicted) ** 2))
     return float(1 - min(errors) / spread)
 
@@ -201,14 +204,14 @@ def clustering_accuracy(
     """Measures how well clusters of an embedding agree with the classes.
 
     The clusters are those of k-means on the vectors scaled to unit length (zeros stay zeros), the
-    best of ten starts. Each is given to one class at most, and each class to one cluster, such that
-    most images agree; images of clusters left over count as wrong.
+    best of ten starts. Clusters and classes are matched one to one, so that as many images as
+    possible agree; images of unmatched clusters count as wrong.
 
     Args:
         embed: function from images to vectors `(n, m)`.
-        split: `Split` to cluster; its labels only match and judge the clusters.
+        split: `Split` to cluster; its labels are used only to match and judge the clusters.
         clusters: int, from 1 to the number of images; default the number of classes in the split.
-        seed: int that is not negative, for the starts.
+        seed: non-negative int, seed of the starts.
 
     Returns:
         Images in the cluster of their class, in percent.
@@ -233,7 +236,7 @@ def clustering_accuracy(
         raise ValueError(f"clusters={clusters} of {len(known)} images. Choose 1 to {len(known)}.")
     units = _scikit_learn("preprocessing").normalize(_vectors(embed, split.images))
     k_means = _scikit_learn("cluster").KMeans(clusters, n_init=10, random_state=seed)
-    from scipy.optimize import linear_sum_assignment  # there if scikit-learn is
+    from scipy.optimize import linear_sum_assignment  # scikit-learn requires it
 
     counts = np.zeros((clusters, len(names)), dtype=int)
     np.add.at(counts, (k_means.fit_predict(units), known), 1)
@@ -241,7 +244,7 @@ def clustering_accuracy(
 
 
 def _vectors(embed: Embedding, images: np.ndarray) -> np.ndarray:
-    """The embedding of images in float64, checked."""
+    """Returns the embedding of images in float64, checked."""
     vectors = np.asarray(embed(images))
     n = len(images)
     if vectors.ndim != 2 or len(vectors) != n or not vectors.size or np.iscomplexobj(vectors):
@@ -259,39 +262,42 @@ def _vectors(embed: Embedding, images: np.ndarray) -> np.ndarray:
 
 
 def _labels(name: str, split: Split) -> np.ndarray:
-    """The labels of a split, checked."""
+    """Returns the labels of a split, checked."""
     labels = np.asarray(split.labels)
     if not len(split) or labels.shape != (len(split),):
         raise ValueError(
             f"The {name} split has {len(split)} images and labels of shape {labels.shape}; expected"
-            " at least one image, and one class each. Of one-hot labels, use argmax(axis=-1)."
+            " at least one image, and one class each. For one-hot labels, use argmax(axis=-1)."
         )
     return labels
 
 
 def _balanced_choice(labels: np.ndarray, number: int, seed: int) -> np.ndarray:
-    """Indices of images drawn at random, as many of each class as there are."""
+    """Returns the indices of random images, equally many of each class as far as it has them."""
     order = np.random.default_rng(seed).permutation(len(labels))
     rank = np.empty(len(labels), dtype=int)  # first of its class, second of its class, ...
-    for one in np.unique(labels):
-        own = labels[order] == one
-        rank[own] = np.arange(np.count_nonzero(own))
+    for label in np.unique(labels):
+        in_class = labels[order] == label
+        rank[in_class] = np.arange(np.count_nonzero(in_class))
     return order[np.argsort(rank, kind="stable")[:number]]
 
 
-def _principal_components(vectors: np.ndarray, learnt: np.ndarray) -> np.ndarray:
-    """Vectors in the axes of those at the indices `learnt`, along which these have variance 1."""
-    mean = vectors[learnt].mean(axis=0)
-    _, singular, axes = np.linalg.svd(vectors[learnt] - mean, full_matrices=False)
-    # What varies less is rounding in float32, not information.
-    kept = singular > 1e-5 * np.linalg.norm(vectors[learnt])
+def _principal_components(vectors: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    """Returns the principal components of vectors, scaled to variance 1.
+
+    Axes and scales are those of the vectors at the indices `fitted`.
+    """
+    mean = vectors[fitted].mean(axis=0)
+    _, singular, axes = np.linalg.svd(vectors[fitted] - mean, full_matrices=False)
+    # Smaller variation is rounding in float32, not information.
+    kept = singular > 1e-5 * np.linalg.norm(vectors[fitted])
     if not kept.any():
         return np.zeros((len(vectors), 1))
-    return (vectors - mean) @ axes[kept].T * np.sqrt(len(learnt)) / singular[kept]
+    return (vectors - mean) @ axes[kept].T * np.sqrt(len(fitted)) / singular[kept]
 
 
 def _scikit_learn(module: str) -> ModuleType:
-    """A part of scikit-learn, which the layers do not need, so that it may be missing."""
+    """Returns a module of scikit-learn, which only these measures need."""
     try:
         return importlib.import_module(f"sklearn.{module}")
     except ImportError as error:

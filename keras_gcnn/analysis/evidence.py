@@ -1,4 +1,4 @@
-"""How likely images are under a variational autoencoder."""
+"""Estimates how likely images are under a variational autoencoder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keras import ops
 if TYPE_CHECKING:
     from keras_gcnn.zoo import VariationalAutoencoder
 
-_AT_ONCE = 5_000  # images that are drawn in one call
+_DECODED_AT_ONCE = 5_000  # images
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,10 @@ class Evidence:
 
     Args:
         bound: float, the evidence lower bound, with `beta` taken as 1.
-        bound_error: float.
-        log_likelihood: float, by importance sampling: from below, the closer the more samples.
-        log_likelihood_error: float, over the images; the samples' own bias is not in it.
+        bound_error: float, standard error of the bound.
+        log_likelihood: float, by importance sampling. It is too low on average, less so with more
+            samples.
+        log_likelihood_error: float, standard error over the images, without the bias of sampling.
     """
 
     bound: float
@@ -42,15 +43,16 @@ def evidence(
     """Estimates the log-likelihood of images and its lower bound.
 
     With samples z from the posterior q of an image x, the likelihood is the mean of
-    `w = p(x|z) p(z) / q(z|x)`, and the bound the mean of `log w`. Pixels are those of the model: a
-    probability of white, so that images should be black and white for a true likelihood.
+    `w = p(x|z) p(z) / q(z|x)`, and the bound the mean of `log w`. The model
+    returns the probability that a pixel is white, so only the values of black and white images are
+    true likelihoods.
 
     Args:
         model: a `keras_gcnn.zoo.VariationalAutoencoder`.
         images: array of shape `(n, rows, columns, channels)`, in [0, 1].
         samples: int, importance samples per image.
-        seed: int, of the samples.
-        batch_size: int, images at a time.
+        seed: int, seed of the samples.
+        batch_size: int, number of images that are encoded at a time.
 
     Returns:
         `Evidence`.
@@ -62,8 +64,9 @@ def evidence(
 
     >>> import numpy as np
     >>> from keras_gcnn import analysis, zoo
-    >>> found = analysis.evidence(zoo.vae("z2"), np.zeros((4, 28, 28, 1), "float32"), samples=5)
-    >>> found.bound <= found.log_likelihood
+    >>> images = np.zeros((4, 28, 28, 1), "float32")
+    >>> estimate = analysis.evidence(zoo.vae("z2"), images, samples=5)
+    >>> estimate.bound <= estimate.log_likelihood
     True
 
     References:
@@ -72,32 +75,37 @@ def evidence(
     if not len(images) or samples < 1:
         raise ValueError(f"{len(images)} images and {samples} samples; expected at least one each.")
     generator = keras.random.SeedGenerator(seed)
-    ratios = [
+    batches = [
         _log_ratios(model, images[start : start + batch_size], samples, generator)
         for start in range(0, len(images), batch_size)
     ]
-    ratios = np.concatenate(ratios, axis=1).astype("float64")  # (samples, images)
+    ratios = np.concatenate(batches, axis=1).astype("float64")  # (samples, images)
     largest = ratios.max(axis=0)
     likelihood = np.log(np.exp(ratios - largest).mean(axis=0)) + largest
     return Evidence(*_mean_and_error(ratios.mean(axis=0)), *_mean_and_error(likelihood))
 
 
-def _log_ratios(model, images, samples: int, generator) -> np.ndarray:
-    """`log w` of every sample, of shape `(samples, images)`."""
-    found = model.encoder(images, training=False)
-    pair = [found[name] for name in model.posterior.outputs]
-    direction = found.get("orientation")
+def _log_ratios(
+    model: VariationalAutoencoder,
+    images: np.ndarray,
+    samples: int,
+    generator: keras.random.SeedGenerator,
+) -> np.ndarray:
+    """Returns `log w` of every sample, of shape `(samples, images)`."""
+    encoded = model.encoder(images, training=False)
+    mean, spread = (encoded[name] for name in model.posterior.outputs)
+    direction = encoded.get("orientation")
     ratios = []
-    at_once = max(1, _AT_ONCE // len(images))
-    for start in range(0, samples, at_once):
-        count = min(at_once, samples - start)
-        z = model.posterior.sample(*pair, generator, (count,))
-        turned = None if direction is None else ops.tile(direction, (count, 1))
-        logits = model.draw(ops.reshape(z, (-1, z.shape[-1])), turned)
+    count_at_once = max(1, _DECODED_AT_ONCE // len(images))
+    for start in range(0, samples, count_at_once):
+        count = min(count_at_once, samples - start)
+        z = model.posterior.sample(mean, spread, generator, (count,))
+        directions = None if direction is None else ops.tile(direction, (count, 1))
+        logits = model.draw(ops.reshape(z, (-1, z.shape[-1])), directions)
         logits = ops.reshape(logits, (count, *images.shape))
-        ratio = model.posterior.log_ratio(z, *pair)
+        ratio = model.posterior.log_ratio(z, mean, spread)
         ratios.append(ratio - model.cross_entropy(images, logits))
-    return np.concatenate([ops.convert_to_numpy(one) for one in ratios])
+    return np.concatenate([ops.convert_to_numpy(ratio) for ratio in ratios])
 
 
 def _mean_and_error(values: np.ndarray) -> tuple[float, float]:

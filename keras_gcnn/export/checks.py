@@ -1,4 +1,4 @@
-"""Checks of what `save` is given."""
+"""Checks of the arguments of `save`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pathlib import Path
 import keras
 
 from keras_gcnn.arguments import check_above_zero, check_choice
-from keras_gcnn.export import formats
+from keras_gcnn.export.format_names import FILE_FORMATS
 from keras_gcnn.model_graph import all_layers
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 
-_SUFFIXES = {".keras": "keras", ".onnx": "onnx", "": "saved_model"}
-# What is in the folder of a SavedModel; with anything else in it, it is not ours to replace.
+# The format that `save` chooses by the suffix of a path: the first one that has it.
+_FORMAT_OF_SUFFIX = {names.suffix: name for name, names in reversed(FILE_FORMATS.items())}
+# Files in the folder of a SavedModel. A folder with other files in it is not replaced.
 _SAVED_MODEL = {
     *("assets", "assets.extra", "fingerprint.pb", "keras_metadata.pb", "saved_model.pb"),
     "variables",
@@ -25,12 +26,12 @@ _TOLERANCES = {"float16": 1e-2, "bfloat16": 1e-1}
 
 
 def inputs_of(model: keras.Model) -> list:
-    """The inputs of a model, or of the encoder of an autoencoder."""
+    """Returns the inputs of a model, or of the encoder of an autoencoder."""
     return (model.encoder if isinstance(model, VariationalAutoencoder) else model).inputs
 
 
 def check_model(model: keras.Model) -> None:
-    """Raises unless it is a built model of one input."""
+    """Raises a `TypeError` or `ValueError` unless it is a built model with one input."""
     if not isinstance(model, keras.Model):
         raise TypeError(
             f"model is of type {type(model).__name__}. Give a Keras model; keras_gcnn.export.load "
@@ -38,12 +39,13 @@ def check_model(model: keras.Model) -> None:
         )
     if not isinstance(model, VariationalAutoencoder) and not getattr(model, "inputs", None):
         raise ValueError(
-            f"{model.name!r} has no inputs that are known. Call a Sequential on an input first; of "
-            "a subclass of keras.Model save the functional models in it."
+            f"{model.name!r} has no known inputs. If it is a Sequential, call it on an input "
+            "first. If it is a subclass of keras.Model, save the functional models inside it."
         )
     if len(inputs_of(model)) != 1:
         raise ValueError(
-            f"{model.name!r} has {len(inputs_of(model))} inputs; only models of one are written."
+            f"{model.name!r} has {len(inputs_of(model))} inputs; only models with one input can be "
+            "written."
         )
 
 
@@ -51,28 +53,28 @@ def check_path(path: str | os.PathLike, format: str | None) -> tuple[Path, str]:
     """Returns the path and the format; raises a `ValueError` if they do not fit together."""
     try:
         path = Path(path).expanduser()
-    except RuntimeError as error:  # of an unknown user
+    except RuntimeError as error:  # the path begins with an unknown user
         raise ValueError(f"path={str(path)!r}: {error}") from error
     if not path.name or path.is_symlink():
-        raise ValueError(f"path={str(path)!r} is no name of a file or a folder. Choose another.")
-    if format is None and path.suffix not in _SUFFIXES:
+        raise ValueError(f"path={str(path)!r} does not name a file or a folder. Choose another.")
+    if format is None and path.suffix not in _FORMAT_OF_SUFFIX:
         raise ValueError(
-            f"path={str(path)!r} tells no format. Let it end in .keras or .onnx, or in nothing for "
-            f"a SavedModel, or give format, one of {', '.join(formats.FORMATS)}."
+            f"path={str(path)!r} has no suffix of a known format. Let it end in .keras or .onnx, "
+            f"use no suffix for a SavedModel, or give format, one of {', '.join(FILE_FORMATS)}."
         )
-    format = check_choice("format", format or _SUFFIXES[path.suffix], tuple(formats.FORMATS))
-    suffix = formats.FORMATS[format].suffix
+    format = check_choice("format", format or _FORMAT_OF_SUFFIX[path.suffix], tuple(FILE_FORMATS))
+    suffix = FILE_FORMATS[format].suffix
     if suffix and path.suffix != suffix:
         raise ValueError(f"path={str(path)!r} has to end in {suffix!r} for format={format!r}.")
-    if not suffix and path.suffix and path.suffix in _SUFFIXES:
+    if not suffix and path.suffix and path.suffix in _FORMAT_OF_SUFFIX:
         raise ValueError(
-            f"path={str(path)!r} has to be a folder, without an ending, for a SavedModel."
+            f"path={str(path)!r} has to be a folder, without a suffix, for a SavedModel."
         )
-    above = next(one for one in path.absolute().parents if one.exists())
-    if not above.is_dir():
-        raise ValueError(f"path={str(path)!r} cannot be written: {above} is no folder.")
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise ValueError(f"path={str(path)!r} cannot be written: {parent} is not a folder.")
     if path.is_dir():
-        if suffix or not {one.name for one in path.iterdir()} <= _SAVED_MODEL:
+        if suffix or not {entry.name for entry in path.iterdir()} <= _SAVED_MODEL:
             raise ValueError(
                 f"path={str(path)!r} is a folder with something else in it, which is not "
                 "replaced. Choose another path."
@@ -85,7 +87,7 @@ def check_path(path: str | os.PathLike, format: str | None) -> tuple[Path, str]:
 
 
 def check_scale(scale: float | None, format: str, model: keras.Model) -> float | None:
-    """Returns the scale; raises a `ValueError` unless it is above zero and has a use."""
+    """Returns the scale; raises a `ValueError` unless it is above zero and has an effect."""
     if scale is None:
         return None
     if format == "keras":
@@ -102,29 +104,33 @@ def check_scale(scale: float | None, format: str, model: keras.Model) -> float |
 
 
 def check_tolerance(tolerance: float | None, model: keras.Model) -> float:
-    """Returns the tolerance, or that of the least exact layer; a `ValueError` if it is none."""
+    """Returns the tolerance; None stands for that of the least precise layer.
+
+    Raises:
+        ValueError: if it is no number from 0.
+    """
     if tolerance is None:
         return max(_TOLERANCES.get(layer.compute_dtype, 1e-5) for layer in all_layers(model))
-    number = isinstance(tolerance, Real) and not isinstance(tolerance, bool)
-    if not number or not 0 <= tolerance < math.inf:
+    is_number = isinstance(tolerance, Real) and not isinstance(tolerance, bool)
+    if not is_number or not 0 <= tolerance < math.inf:
         raise ValueError(f"tolerance={tolerance!r} has to be a number from 0, e.g. 1e-5.")
     return float(tolerance)
 
 
 def check_classes(classes: Sequence[str], model: keras.Model) -> list[str]:
-    """Returns the names; raises a `ValueError` unless there is one for each score."""
+    """Returns the names; raises a `ValueError` unless each score has one."""
     if isinstance(classes, str) or not isinstance(classes, Sequence):
         raise ValueError(f"classes={classes!r} has to be a list of names.")
-    names = [str(one) for one in classes]
-    scores = None
+    names = [str(name) for name in classes]
+    score_count = None
     if not isinstance(model, VariationalAutoencoder) and isinstance(model.output_shape, tuple):
-        scores = model.output_shape[-1]
-    if scores != len(names):
-        shape = "are no scores" if scores is None else f"have the shape {model.output_shape}"
+        score_count = model.output_shape[-1]
+    if score_count != len(names):
+        shape = "are no scores" if score_count is None else f"have the shape {model.output_shape}"
         raise ValueError(
             f"classes has {len(names)} names, but the outputs of {model.name!r} {shape}. Give one "
-            "name for each number of the last axis, or none."
+            "name for each number of the last axis, or leave classes out."
         )
     if len(set(names)) < len(names):
-        raise ValueError(f"classes={names} has a name twice.")
+        raise ValueError(f"classes={names} contains a name twice.")
     return names

@@ -1,4 +1,4 @@
-"""Explains why a converter or a runtime did not take a network."""
+"""Explains why a converter or a runtime refused a network."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 
 from keras_gcnn.backend.ops import name as backend_name
 
-# How converters and runtimes name an operation that they do not have.
-_NAMED = (
+# Messages in which converters and runtimes name an operation that they do not support.
+_UNSUPPORTED = (
     r"No Op registered for (\w+)",
     r"OpType: (\w+)",
     r"[Oo]perator '?((?:\w+::)\w+)'?",
@@ -18,10 +18,10 @@ _NAMED = (
 
 
 class ConversionError(Exception):
-    """What a converter in a second process could not do, in its words.
+    """An error of a converter in a second process.
 
     Args:
-        message: what it raised.
+        message: message of the converter's error.
         backend: name of the backend of that process.
     """
 
@@ -33,28 +33,29 @@ class ConversionError(Exception):
 def explain(
     error: Exception, network: str, format: str, input_shape: tuple[int | None, ...]
 ) -> str:
-    """Sentences on what cannot be converted, why, and what may be done.
+    """Returns sentences on what could not be converted, why, and what may help.
 
     Args:
-        error: what the converter or runtime raised.
+        error: the error of the converter or runtime.
         network: name of the network.
-        format: of the file.
-        input_shape: of the network, with None for what is open.
+        format: name of the format.
+        input_shape: input shape of the network, with None for open sizes.
     """
     text = str(error).strip()
     first = next(iter(text.splitlines()), "") or type(error).__name__
     backend = getattr(error, "backend", backend_name())
     failed = f"{network!r} cannot be converted to {format} on {backend}"
-    operation = next((found[1] for one in _NAMED if (found := re.search(one, text))), None)
+    operation = next(
+        (match[1] for pattern in _UNSUPPORTED if (match := re.search(pattern, text))), None
+    )
     if operation is not None:
         return (
             f"{failed}, because the converter does not know the operation {operation} ({first}). "
-            "Replace the layer or activation that computes it; other formats and backends may know "
-            "it."
+            "Replace the layer or activation that computes it, or try another format or backend."
         )
     if None in input_shape[1:]:
         return (
-            f"{failed} ({first}). Its images may have any size, {input_shape}, which may be the "
-            "reason: state the size in keras.Input. Other formats and backends may take it."
+            f"{failed} ({first}). The reason may be that its images may have any size, "
+            f"{input_shape}: state the size in keras.Input, or try another format or backend."
         )
-    return f"{failed} ({first}). Other formats and backends may take it."
+    return f"{failed} ({first}). Try another format or backend."

@@ -1,4 +1,4 @@
-"""How each kind of file is written, and run by its own runtime."""
+"""Writes each format of file, and runs the file by its own runtime."""
 
 from __future__ import annotations
 
@@ -19,64 +19,68 @@ import numpy as np
 
 from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.backend.stateless import without_trace
-from keras_gcnn.export import onnx_operations as tensorflow_operations
-from keras_gcnn.export import onnx_transposed_pads as transposed_pads
+from keras_gcnn.export import onnx_operations, onnx_transposed_pads
 from keras_gcnn.export.failures import ConversionError
+from keras_gcnn.export.format_names import FILE_FORMATS
 from keras_gcnn.quiet import without_warnings
 
 METADATA = "keras_gcnn.json"
-FAILURE = "failure.txt"  # in which the second process leaves the message of what it cannot do
+FAILURE = "failure.txt"  # the second process writes the message of its error to it
+Samples = list[np.ndarray]
 Outputs = list[list[np.ndarray]]
+"""For every sample, the outputs of the model in the order of their names."""
 
 
 def names_of_outputs(model: keras.Model) -> list[str]:
-    """Different names for the outputs of a functional model, in their order."""
+    """Returns a different name for each output of a functional model, in their order."""
     if isinstance(model.output, dict):
         if len(model.output) < len(model.outputs):
             raise ValueError(
-                f"{model.name!r} has outputs within outputs, for which files have no names. Give "
-                "it a dict or a list of tensors."
+                f"{model.name!r} has outputs within outputs, for which files have no names. Let "
+                "it return a dict or a list of tensors."
             )
         return sorted(model.output)
-    found: list[str] = []
+    names: list[str] = []
     for name in model.output_names:
-        again = (f"{name}_{number}" for number in range(2, len(found) + 3))
-        found.append(name if name not in found else next(one for one in again if one not in found))
-    return found
+        numbered = (f"{name}_{number}" for number in range(2, len(names) + 3))
+        if name in names:
+            name = next(other for other in numbered if other not in names)
+        names.append(name)
+    return names
 
 
 def named(model: keras.Model, names: list[str]) -> keras.Model:
-    """A functional model with a dict of outputs, by which a file can name them."""
+    """Returns the functional model with a dict of outputs, whose keys are names in the file."""
     outputs = dict(zip(names, keras.tree.flatten(model.output), strict=True))
     return keras.Model(model.inputs[0], outputs, name=model.name)
 
 
-def _write_keras(model: keras.Model, path: Path, samples, metadata: dict) -> Outputs:
+def _write_keras(model: keras.Model, path: Path, samples: Samples, metadata: dict) -> Outputs:
     model.save(path)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(METADATA, json.dumps(metadata))
     return _run_keras(path, samples)
 
 
-def _run_keras(path: Path, samples) -> Outputs:
+def _run_keras(path: Path, samples: Samples) -> Outputs:
     return run_model(keras.saving.load_model(path, compile=False, safe_mode=True), samples)
 
 
-def run_model(model: keras.Model, samples) -> Outputs:
-    """Outputs of a model in Keras for every sample."""
+def run_model(model: keras.Model, samples: Samples) -> Outputs:
+    """Returns the outputs of a Keras model for every sample."""
     call = without_trace(model)
     return [
-        [keras.ops.convert_to_numpy(one) for one in keras.tree.flatten(call(sample))]
+        [keras.ops.convert_to_numpy(output) for output in keras.tree.flatten(call(sample))]
         for sample in samples
     ]
 
 
-def _write_saved_model(model: keras.Model, path: Path, samples, metadata: dict) -> Outputs:
+def _write_saved_model(model: keras.Model, path: Path, samples: Samples, metadata: dict) -> Outputs:
     if backend_name() != "tensorflow":
-        return _elsewhere(model, path, samples, metadata, "saved_model")
+        return _write_by_tensorflow(model, path, samples, metadata, "saved_model")
     import tensorflow as tf
 
-    model(samples[0])  # what was never called is not exported
+    model(samples[0])  # Keras exports only models that have been called
     model.export(str(path), format="tf_saved_model", verbose=False)
     extra = path / "assets.extra"
     extra.mkdir()
@@ -84,31 +88,31 @@ def _write_saved_model(model: keras.Model, path: Path, samples, metadata: dict) 
     loaded = tf.saved_model.load(str(path))
     run = loaded.signatures["serving_default"]
     (name,) = run.structured_input_signature[1]
-    found = [run(**{name: tf.convert_to_tensor(one)}) for one in samples]
-    return [[outputs[key].numpy() for key in sorted(outputs)] for outputs in found]
+    by_name = [run(**{name: tf.convert_to_tensor(sample)}) for sample in samples]
+    return [[outputs[key].numpy() for key in sorted(outputs)] for outputs in by_name]
 
 
-# What converts to ONNX under each backend.
+# Packages that convert to ONNX under each backend.
 _CONVERTERS = {"tensorflow": "tf2onnx", "torch": "onnxscript", "jax": "jax2onnx"}
 
 
-def _write_onnx(model: keras.Model, path: Path, samples, metadata: dict) -> Outputs:
+def _write_onnx(model: keras.Model, path: Path, samples: Samples, metadata: dict) -> Outputs:
     _require("onnx", "onnxruntime")
     backend = backend_name()
     if not find_spec(_CONVERTERS[backend]) or (backend == "torch" and _has_open_size(model)):
         if backend == "tensorflow":
             _require("tf2onnx")
-        return _elsewhere(model, path, samples, metadata, "onnx")
+        return _write_by_tensorflow(model, path, samples, metadata, "onnx")
     import onnx
 
     if backend == "tensorflow":
-        tensorflow_operations.register()
-    model(samples[0])  # what was never called is not exported
-    with without_warnings():  # of tracing; what was traced wrongly is found below
+        onnx_operations.register()
+    model(samples[0])  # Keras exports only models that have been called
+    with without_warnings():  # about tracing; the outputs are compared with the network's anyway
         model.export(str(path), format="onnx", verbose=False)
     written = onnx.load(path)
-    transposed_pads.repair(written.graph)
-    _rename(written.graph, [one.name for one in model.inputs], sorted(model.output))
+    onnx_transposed_pads.repair(written.graph)
+    _rename(written.graph, [tensor.name for tensor in model.inputs], sorted(model.output))
     for key, value in metadata.items():
         text = value if isinstance(value, str) else json.dumps(value)
         written.metadata_props.add(key=key, value=text)
@@ -118,12 +122,12 @@ def _write_onnx(model: keras.Model, path: Path, samples, metadata: dict) -> Outp
 
 
 def _has_open_size(model: keras.Model) -> bool:
-    """Whether images may have any size; Keras traces PyTorch on images of one pixel then."""
-    return any(None in one.shape[1:] for one in model.inputs)
+    """Whether images may have any size. Keras then traces PyTorch on images of one pixel."""
+    return any(None in tensor.shape[1:] for tensor in model.inputs)
 
 
 def _rename(graph: Any, inputs: list[str], outputs: list[str]) -> None:
-    """Gives the inputs and outputs of an ONNX graph the model's names, and dynamic batches one."""
+    """Gives the inputs, outputs and dynamic batch axis of an ONNX graph the model's names."""
     new = {}
     for values, names in ((graph.input, inputs), (graph.output, outputs)):
         for value, name in zip(values, names, strict=True):
@@ -136,16 +140,18 @@ def _rename(graph: Any, inputs: list[str], outputs: list[str]) -> None:
                 ends[number] = new.get(name, name)
 
 
-def _run_onnx(path: Path, samples) -> Outputs:
+def _run_onnx(path: Path, samples: Samples) -> Outputs:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (entry,) = session.get_inputs()
-    return [session.run(None, {entry.name: one}) for one in samples]
+    return [session.run(None, {entry.name: sample}) for sample in samples]
 
 
-def _elsewhere(model: keras.Model, path: Path, samples, metadata: dict, format: str) -> Outputs:
-    """Has a second process with TensorFlow write the file, by way of a plain Keras file."""
+def _write_by_tensorflow(
+    model: keras.Model, path: Path, samples: Samples, metadata: dict, format: str
+) -> Outputs:
+    """Lets a second process with TensorFlow write the file from a plain Keras file."""
     _require("tensorflow", *(["tf2onnx"] if format == "onnx" else []))
     with tempfile.TemporaryDirectory() as folder:
         source, results = Path(folder, "plain.keras"), Path(folder, "outputs.npz")
@@ -153,7 +159,7 @@ def _elsewhere(model: keras.Model, path: Path, samples, metadata: dict, format: 
         np.savez(Path(folder, "inputs.npz"), *samples)
         task = {"path": str(path.absolute()), "format": format, "metadata": metadata}
         Path(folder, "task.json").write_text(json.dumps(task), encoding="utf-8")
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "keras_gcnn.export.worker", folder],
             env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
             capture_output=True,
@@ -163,27 +169,29 @@ def _elsewhere(model: keras.Model, path: Path, samples, metadata: dict, format: 
         failure = Path(folder, FAILURE)
         if failure.exists():
             raise ConversionError(failure.read_text(encoding="utf-8"), backend="tensorflow")
-        if done.returncode:
-            last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+        if process.returncode:
+            last = process.stderr.strip().splitlines()[-1:] or ["no message"]
             raise ConversionError(last[0], backend="tensorflow")
-        return unpacked(results, len(samples))
+        return read_outputs(results, len(samples))
 
 
-def packed(path: Path, found: Outputs) -> None:
-    """Writes outputs to a file of arrays."""
-    arrays = {f"{i}_{j}": one for i, outputs in enumerate(found) for j, one in enumerate(outputs)}
+def write_outputs(path: Path, outputs: Outputs) -> None:
+    """Writes the outputs for all samples to an `.npz` file."""
+    arrays: dict[str, Any] = {
+        f"{i}_{j}": array for i, row in enumerate(outputs) for j, array in enumerate(row)
+    }
     np.savez(path, **arrays)
 
 
-def unpacked(path: Path, number: int) -> Outputs:
-    """Reads what `packed` wrote, for so many inputs."""
+def read_outputs(path: Path, sample_count: int) -> Outputs:
+    """Reads the file that `write_outputs` wrote."""
     with np.load(path) as arrays:
-        outputs = len(arrays.files) // number
-        return [[arrays[f"{i}_{j}"] for j in range(outputs)] for i in range(number)]
+        output_count = len(arrays.files) // sample_count
+        return [[arrays[f"{i}_{j}"] for j in range(output_count)] for i in range(sample_count)]
 
 
 def _require(*packages: str) -> None:
-    missing = [one for one in packages if not find_spec(one)]
+    missing = [package for package in packages if not find_spec(package)]
     if missing:
         extra = "tensorflow" if "tensorflow" in missing else "onnx"
         raise ImportError(
@@ -194,21 +202,22 @@ def _require(*packages: str) -> None:
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file.
+    """A format of file.
 
     Attributes:
-        suffix: its ending; none for a folder.
+        suffix: suffix of the file; empty for a folder.
         write: function of the model, the path, sample inputs and metadata, which writes the file
-            and returns what its own runtime finds for the inputs.
+            and returns the outputs that the file's own runtime computes for the inputs.
     """
 
     suffix: str
-    write: Callable[[keras.Model, Path, list[np.ndarray], dict], Outputs]
+    write: Callable[[keras.Model, Path, Samples, dict], Outputs]
 
 
-FORMATS = {
-    "keras": Format(".keras", _write_keras),
-    "plain_keras": Format(".keras", _write_keras),
-    "saved_model": Format("", _write_saved_model),
-    "onnx": Format(".onnx", _write_onnx),
+_WRITERS = {
+    "keras": _write_keras,
+    "plain_keras": _write_keras,
+    "saved_model": _write_saved_model,
+    "onnx": _write_onnx,
 }
+FORMATS = {name: Format(names.suffix, _WRITERS[name]) for name, names in FILE_FORMATS.items()}

@@ -1,4 +1,4 @@
-"""Models from files that nobody has to trust."""
+"""Loads models from files that need not be trusted."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from keras_gcnn import untrusted
 
 
 def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
-    """Loads a `.keras` file, but none that would run code of its own or fill the memory.
+    """Loads a `.keras` file unless it would run code of its own or fill the memory.
 
-    Before anything of it is imported, its configuration is searched for what is neither Keras's,
-    nor this library's, nor registered by the program itself. Before anything of it is unpacked or
-    built, its directory, its configuration and its weights are compared with what a model in a file
-    of its size can hold.
+    Before anything is imported, the configuration is searched for classes and functions that belong
+    neither to Keras nor to this library, and that the program has not registered itself. Before
+    anything is unpacked or built, the directory, the configuration and the weights are compared
+    with what a model in a file of this size can hold.
 
     Args:
-        path: of the file.
+        path: path of the file.
         compile: bool, whether optimizer, loss and metrics are loaded too.
 
+    Returns:
+        The model.
+
     Raises:
-        TypeError: if `path` is no name of a file.
-        ValueError: if the file is missing, truncated or damaged, holds a `Lambda` or a class
-            that is not known, or asks for more memory than its size explains; what it is is named.
+        TypeError: if `path` is not a path.
+        ValueError: if the file is missing, truncated or damaged, holds a `Lambda` or an unknown
+            class, or asks for more memory than its size explains. The message names the cause.
 
     Example:
 
@@ -32,5 +35,5 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
     >>> model = keras_gcnn.export.load("model.keras")  # doctest: +SKIP
     """
     if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path={path!r} is no name of a file. Give that of a .keras file.")
+        raise TypeError(f"path={path!r} is not a path. Give the path of a .keras file.")
     return untrusted.load_model(os.path.expanduser(path), compile=compile)

@@ -1,7 +1,7 @@
-"""Transposed convolutions in ONNX whose outputs are longer than kernel and stride make them.
+"""Repairs transposed convolutions in ONNX that have an output padding.
 
-For these tf2onnx writes negative pads, which ONNX does not allow, and it splits them between both
-ends, where TensorFlow has all zeros at the end. ONNX has an attribute for them, `output_padding`.
+tf2onnx writes it as negative pads, which ONNX does not allow, and splits them between both ends,
+although TensorFlow puts all zeros at the end. ONNX has the attribute `output_padding` for them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def repair(graph: Any) -> None:
     for node in graph.node:
         if node.op_type != "ConvTranspose":
             continue
-        given = {one.name: list(one.ints) for one in node.attribute if one.ints}
+        given = {entry.name: list(entry.ints) for entry in node.attribute if entry.ints}
         pads = given.get("pads", [])
         if min(pads, default=0) >= 0:
             continue
@@ -33,7 +33,7 @@ def repair(graph: Any) -> None:
                 old + max(0, -total) for old, total in zip(before, sums, strict=True)
             ],
         }
-        kept = [one for one in node.attribute if one.name not in changed]
+        kept = [entry for entry in node.attribute if entry.name not in changed]
         del node.attribute[:]
         node.attribute.extend(kept)
         node.attribute.extend(helper.make_attribute(*item) for item in changed.items())

@@ -1,8 +1,9 @@
-"""Random images on which a file is compared with the network."""
+"""Random images on which the file is compared with the network."""
 
 from __future__ import annotations
 
 import warnings
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -11,23 +12,23 @@ from keras_gcnn.backend.stateless import without_trace
 from keras_gcnn.export.checks import inputs_of
 from keras_gcnn.layers.common.reporting import EquivarianceWarning
 
-_BATCHES = (1, 3)  # two, so that a fixed batch is noticed
-# Rows and columns to try where the model leaves them open: of each, this one and the next ones.
+_BATCHES = (1, 3)  # two sizes, so that a fixed batch is noticed
+# Rows and columns to try where the model leaves them open: each number, and the next few.
 _SIZES = (32, 64, 128, 256, 512)
 _NEXT = 8
 
 
 def samples_of(model: keras.Model) -> list[np.ndarray]:
-    """Batches of random images, as large as the model takes them.
+    """Returns two batches of random images in the model's size.
 
-    Where it leaves the size open, one batch has an even number of rows and one an odd number, so
-    that a fixed size is noticed, if the model takes both.
+    If the model leaves the size open and accepts both, one batch has an even and the other an odd
+    number of rows, so that a fixed size is noticed.
 
     Args:
-        model: Keras model of one input, or an autoencoder.
+        model: Keras model with one input, or an autoencoder.
 
     Raises:
-        Exception: whatever the model raises on images of every size that was tried.
+        Exception: the model's own error, if it fails on every size that was tried.
     """
     if None not in inputs_of(model)[0].shape[1:]:
         return [_sample(model, batch) for batch in _BATCHES]
@@ -36,15 +37,16 @@ def samples_of(model: keras.Model) -> list[np.ndarray]:
 
 
 def _fitting_sizes(model: keras.Model) -> tuple[int, int]:
-    """Two sizes that the model takes, if it can be those on which it is equivariant."""
+    """Returns two sizes that the model accepts, preferably such that it is equivariant on them."""
     failure: Exception | None = None
-    for action in ("error", "ignore"):
+    actions: tuple[Literal["error", "ignore"], ...] = ("error", "ignore")
+    for action in actions:
         for smallest in _SIZES:
             fitting: list[int] = []
             for size in range(smallest, smallest + _NEXT):
                 try:
                     _try(model, size, action)
-                except Exception as error:  # of a backend, which may be of any kind
+                except Exception as error:  # each backend raises errors of its own
                     failure = error
                     continue
                 fitting.append(size)
@@ -52,10 +54,10 @@ def _fitting_sizes(model: keras.Model) -> tuple[int, int]:
                     return fitting[0], size
             if len(fitting) > 1:
                 return fitting[0], fitting[1]
-    raise failure or ValueError(f"{model.name!r} takes images of one size only.")
+    raise failure or ValueError(f"{model.name!r} accepts images of one size only.")
 
 
-def _try(model: keras.Model, size: int, action: str) -> None:
+def _try(model: keras.Model, size: int, action: Literal["error", "ignore"]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter(action, EquivarianceWarning)
         without_trace(model)(_sample(model, 1, size))
@@ -63,7 +65,7 @@ def _try(model: keras.Model, size: int, action: str) -> None:
 
 def _sample(model: keras.Model, batch: int, open_size: int | None = None) -> np.ndarray:
     inputs = inputs_of(model)[0]
-    shape = [batch, *(size or open_size for size in inputs.shape[1:])]
+    shape: list[Any] = [batch, *(size or open_size for size in inputs.shape[1:])]
     dtype = keras.backend.standardize_dtype(inputs.dtype)
     generator = np.random.default_rng(batch)
     if keras.backend.is_int_dtype(dtype):

@@ -1,4 +1,4 @@
-"""The second process of `formats`: writes one file with TensorFlow."""
+"""The second process of `formats`, which writes one file with TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_gcnn.export import formats
 
 
 def main() -> None:
-    """Does the task in the folder that is the first argument."""
+    """Carries out the task in the folder that the first argument names."""
     folder = Path(sys.argv[1])
     task = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     model = keras.saving.load_model(folder / "plain.keras", compile=False)
@@ -21,11 +21,11 @@ def main() -> None:
         samples = [arrays[name] for name in arrays.files]
     write = formats.FORMATS[task["format"]].write
     try:
-        found = write(model, Path(task["path"]), samples, task["metadata"])
-    except Exception as error:  # of a converter, which may fail in any way
+        outputs = write(model, Path(task["path"]), samples, task["metadata"])
+    except Exception as error:  # a converter may raise anything
         (folder / formats.FAILURE).write_text(str(error), encoding="utf-8")
         raise
-    formats.packed(folder / "outputs.npz", found)
+    formats.write_outputs(folder / "outputs.npz", outputs)
 
 
 if __name__ == "__main__":

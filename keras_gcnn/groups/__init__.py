@@ -1,4 +1,8 @@
-"""The mathematics of the groups, in NumPy: elements, products, and actions on arrays."""
+"""The mathematics of the groups, in NumPy: elements, products, and actions on arrays.
+
+`Fields`, the channels of a map under rotations by any angle, is defined in this package and public
+as `keras_gcnn.layers.Fields`.
+"""
 
 from keras_gcnn.groups.exactness import exact_window, nearest_exact_sizes, window_problem
 from keras_gcnn.groups.group import Group

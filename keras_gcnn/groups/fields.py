@@ -1,10 +1,14 @@
-"""What a feature map under continuous rotations consists of: fields and their frequencies."""
+"""The channels of a feature map under rotations by any angle: fields and their frequencies.
+
+`Fields` is public as `keras_gcnn.layers.Fields`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import index
+from typing import Any
 
 import numpy as np
 
@@ -18,40 +22,40 @@ class Block:
     """Neighbouring fields of the same frequencies.
 
     Attributes:
-        fields: int, how many.
-        frequencies: those that each of them has, increasing.
+        field_count: int, number of fields.
+        frequencies: the frequencies of each of them, increasing.
     """
 
-    fields: int
+    field_count: int
     frequencies: tuple[int, ...]
 
     @property
     def size(self) -> int:
-        """Channels of one field."""
+        """Number of channels of one field."""
         return sum(map(dimension, self.frequencies))
 
     @property
     def channels(self) -> int:
-        """Channels of all its fields."""
-        return self.fields * self.size
+        """Number of channels of all fields."""
+        return self.field_count * self.size
 
 
 class Fields:
-    """The channels of a feature map that turns with the image by any angle.
+    """The channels of a feature map that rotates with the image by any angle.
 
-    A map is made of *fields*. Frequency 0 of a field is one channel, whose value stays when the
-    image is turned; frequency k > 0 is a pair of channels, which turns by k times the angle:
-    `rho_k(t) = [[cos kt, -sin kt], [sin kt, cos kt]]`. Multiplicities say how many fields have a
-    frequency: field c has those of multiplicity above c. Channels are ordered by field, within a
-    field by frequency, so that `{0: 8, 1: 4}` are four fields of channels `(0, 1, 1)`, followed by
-    four of the channel `(0)`.
+    A map consists of *fields*. Frequency 0 of a field is one channel, which keeps its value when
+    the image is rotated; frequency k > 0 is a pair of channels, which rotates by k times the angle:
+    `rho_k(t) = [[cos kt, -sin kt], [sin kt, cos kt]]`. The multiplicity of a frequency is the
+    number of fields that have it: field c has the frequencies of multiplicity above c. Channels are
+    ordered by field, and within a field by frequency, so that `{0: 8, 1: 4}` stands for four fields
+    with the channels `(0, 1, 1)`, followed by four fields with the channel `(0)`.
 
     Args:
         multiplicities: dict from frequencies, 0 and above, to the number of fields that have them.
 
     Raises:
-        TypeError: if `multiplicities` is no such dict.
-        ValueError: if a frequency or a multiplicity is out of its range, or there is no channel.
+        TypeError: if `multiplicities` is not a dict.
+        ValueError: if a frequency or a multiplicity is out of its range, or there are no channels.
 
     Example:
 
@@ -61,17 +65,17 @@ class Fields:
     (16, (16, 16))
     >>> Fields.regular(16, max_frequency=5)
     Fields.regular(16, max_frequency=5)
-    >>> fields + Fields.trivial(3)  # of two maps, concatenated
+    >>> fields + Fields.trivial(3)  # the channels of two concatenated maps
     Fields({0: 11, 1: 4})
     """
 
-    def __init__(self, multiplicities: Mapping[int, int]):
+    def __init__(self, multiplicities: Mapping[int, int]) -> None:
         if not isinstance(multiplicities, Mapping):
             raise TypeError(
                 f"Fields takes a dict from frequencies to multiplicities, e.g. {{0: 8, 1: 4}}, not "
                 f"{multiplicities!r}. For plain channels use Fields.trivial(n)."
             )
-        found: dict[int, int] = {}
+        checked: dict[int, int] = {}
         for key, value in multiplicities.items():
             frequency, multiplicity = _as_number(key), _as_number(value)
             if frequency is None or frequency > _LARGEST_FREQUENCY or multiplicity is None:
@@ -80,22 +84,22 @@ class Fields:
                     f"from 0 to {_LARGEST_FREQUENCY} and the number of fields that have it."
                 )
             if multiplicity:
-                found[frequency] = multiplicity
-        if not found:
+                checked[frequency] = multiplicity
+        if not checked:
             raise ValueError(
                 f"Fields({dict(multiplicities)!r}) has no channel. Give at least one frequency a "
                 "multiplicity of 1 or more."
             )
-        self._multiplicities = dict(sorted(found.items()))
+        self._multiplicities = dict(sorted(checked.items()))
 
     @classmethod
     def trivial(cls, channels: int) -> Fields:
-        """Channels that are pictures, such as those of an image: frequency 0 only."""
+        """Returns ordinary channels, such as those of an image: frequency 0 only."""
         return cls({0: channels})
 
     @classmethod
     def regular(cls, fields: int, max_frequency: int) -> Fields:
-        """Fields with every frequency up to `max_frequency`: band-limited functions of angle."""
+        """Returns fields with all frequencies up to `max_frequency`: functions of the angle."""
         highest = _as_number(max_frequency)
         if highest is None or highest > _LARGEST_FREQUENCY:
             raise ValueError(
@@ -106,22 +110,25 @@ class Fields:
 
     @classmethod
     def of(cls, value: Fields | Mapping[int, int]) -> Fields:
-        """Fields as they are, from their multiplicities, or from `as_json`."""
+        """Returns fields from `Fields`, from their multiplicities, or from `as_json`."""
         if isinstance(value, Fields):
             return value
+        multiplicities: Any = value
         if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-            # From JSON, which has no numbers as keys.
-            value = {int(key) if key.isdecimal() else key: most for key, most in value.items()}
-        return cls(value)
+            # From JSON, whose keys cannot be numbers.
+            multiplicities = {
+                int(key) if str(key).isdecimal() else key: number for key, number in value.items()
+            }
+        return cls(multiplicities)
 
     @property
     def multiplicities(self) -> dict[int, int]:
-        """How many fields have a frequency, by frequency."""
+        """Number of fields that have a frequency, by frequency."""
         return dict(self._multiplicities)
 
     @property
     def frequencies(self) -> tuple[int, ...]:
-        """The frequencies that some field has, increasing."""
+        """The frequencies of the fields, increasing."""
         return tuple(self._multiplicities)
 
     @property
@@ -136,11 +143,11 @@ class Fields:
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """The fields in their order, those of the same frequencies together."""
+        """The fields in their order, grouped by equal frequencies."""
         steps = sorted(set(self._multiplicities.values()))
         blocks = []
         for below, number in zip((0, *steps), steps, strict=False):
-            frequencies = tuple(k for k, most in self._multiplicities.items() if most >= number)
+            frequencies = tuple(k for k, fields in self._multiplicities.items() if fields >= number)
             blocks.append(Block(number - below, frequencies))
         return tuple(blocks)
 
@@ -149,8 +156,11 @@ class Fields:
         """The frequency of every channel."""
         return np.concatenate(
             [
-                np.tile(np.repeat(one.frequencies, [*map(dimension, one.frequencies)]), one.fields)
-                for one in self.blocks
+                np.tile(
+                    np.repeat(block.frequencies, [*map(dimension, block.frequencies)]),
+                    block.field_count,
+                )
+                for block in self.blocks
             ]
         )
 
@@ -158,56 +168,57 @@ class Fields:
     def channel_fields(self) -> np.ndarray:
         """The field, counted from 0, of every channel."""
         return np.repeat(
-            np.arange(self.count), [one.size for one in self.blocks for _ in range(one.fields)]
+            np.arange(self.count),
+            [block.size for block in self.blocks for _ in range(block.field_count)],
         )
 
     def representation(self, angle: float) -> np.ndarray:
-        """What turning the image does to the channels.
+        """Returns the matrix by which a rotation of the image multiplies every fibre.
 
         Args:
             angle: in radians, counter-clockwise on the screen.
 
         Returns:
-            float64 matrix of shape `(channels, channels)` by which every fibre is multiplied.
+            float64 matrix of shape `(channels, channels)`.
         """
         matrix = np.zeros((self.channels, self.channels))
         at = 0
         for block in self.blocks:
-            for frequency in block.frequencies * block.fields:
+            for frequency in block.frequencies * block.field_count:
                 end = at + dimension(frequency)
                 matrix[at:end, at:end] = representation(frequency, angle)
                 at = end
         return matrix
 
     def as_json(self) -> dict[str, int]:
-        """The multiplicities as JSON keeps them; `Fields.of` reads them."""
+        """Returns the multiplicities with keys for JSON; `Fields.of` reads them."""
         return {str(frequency): number for frequency, number in self._multiplicities.items()}
 
     def __add__(self, other: Fields) -> Fields:
-        """What the channels of two maps, concatenated in this order, consist of.
+        """Returns the fields of two maps that are concatenated in this order.
 
         Raises:
-            ValueError: if that is not the order in which `Fields` has the channels.
+            ValueError: if `Fields` does not order the channels like this.
         """
         if not isinstance(other, Fields):
             return NotImplemented
         frequencies = {*self._multiplicities, *other._multiplicities}
         both = Fields(
-            {k: sum(one._multiplicities.get(k, 0) for one in (self, other)) for k in frequencies}
+            {k: sum(each._multiplicities.get(k, 0) for each in (self, other)) for k in frequencies}
         )
         if both._frequencies_of_fields() != [
             *self._frequencies_of_fields(),
             *other._frequencies_of_fields(),
         ]:
             raise ValueError(
-                f"{self!r} + {other!r}: concatenated, their channels are not in the order that "
-                "Fields has. All fields should have the same frequencies, or those with more of "
-                "them come first, as in Fields.regular(4, max_frequency=2) + Fields.trivial(3)."
+                f"{self!r} + {other!r}: concatenated, their channels are not in the order of "
+                "Fields. Give all fields the same frequencies, or put those with more frequencies "
+                "first, as in Fields.regular(4, max_frequency=2) + Fields.trivial(3)."
             )
         return both
 
     def _frequencies_of_fields(self) -> list[tuple[int, ...]]:
-        return [block.frequencies for block in self.blocks for _ in range(block.fields)]
+        return [block.frequencies for block in self.blocks for _ in range(block.field_count)]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Fields) and self._multiplicities == other._multiplicities
@@ -224,8 +235,8 @@ class Fields:
         return f"Fields({self._multiplicities})"
 
 
-def _as_number(value: object) -> int | None:
-    """An integer from 0, of Python or NumPy; None for everything else."""
+def _as_number(value: Any) -> int | None:
+    """Returns an integer from 0, of Python or NumPy, as an int; None for everything else."""
     try:
         number = index(value)
     except TypeError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class Group:
@@ -12,16 +13,16 @@ class Group:
 
     An element is an integer 2x2 matrix acting on coordinates `(row, column)` with the origin at the
     centre. Everything else (order, product table, inverses, actions) follows from the matrices, so
-    a further group is one more table of matrices and no new code.
+    that a further group is one more table of matrices and needs no new code.
 
     Conventions (Cohen & Welling 2016, sections 4 and 6):
 
     - on a plane, `(L_g w)(x) = w(g^-1 x)`;
-    - on a fibre, the `|G|` values a feature map has at one pixel, `(L_g f)(h) = f(g^-1 h)`;
+    - on a fibre, the `|G|` values of a field at one position, `(L_g f)(h) = f(g^-1 h)`;
     - on a feature map of group channels, `(L_g f)(x, h) = f(g^-1 x, g^-1 h)`.
 
     Args:
-        name: str, the name by which `keras_gcnn.groups.get` finds the group, e.g. `"p4"`.
+        name: str, the name of the group for `keras_gcnn.groups.get`, e.g. `"p4"`.
         elements: mapping from the element's name to its 2x2 integer matrix. The identity comes
             first; the order of the mapping is the order of the orientations in a feature map.
 
@@ -29,7 +30,7 @@ class Group:
         ValueError: if the matrices are not a group, or the identity is not first.
     """
 
-    def __init__(self, name: str, elements: Mapping[str, Sequence[Sequence[int]]]):
+    def __init__(self, name: str, elements: Mapping[str, ArrayLike]) -> None:
         self.name = name
         self.elements = tuple(elements)
         self.matrices = np.array(list(elements.values()), dtype=int).reshape(-1, 2, 2)
@@ -48,13 +49,13 @@ class Group:
             )
         except KeyError:
             raise ValueError(
-                f"Group {name!r}: the product of two of its elements is none of its elements."
+                f"Group {name!r}: the product of two of its elements is not among its elements."
             ) from None
         self.inverse = np.argmin(self.product, axis=1)
 
     @property
     def order(self) -> int:
-        """Number of elements, `|G|`: how many orientations a feature map carries."""
+        """Number of elements, `|G|`, and of orientations in a feature map."""
         return len(self.elements)
 
     @property
@@ -64,18 +65,19 @@ class Group:
 
     @property
     def swaps_axes(self) -> bool:
-        """Whether some element exchanges rows and columns (a quarter turn does)."""
+        """Whether some element exchanges rows and columns, as a quarter turn does."""
         return bool(self.matrices[:, 0, 1].any())
 
     @property
     def reverses_axis(self) -> tuple[bool, bool]:
         """For rows and for columns, whether some element reverses the direction of that axis."""
-        return tuple(bool((self.matrices[:, axis] < 0).any()) for axis in (0, 1))
+        rows, columns = (bool((self.matrices[:, axis] < 0).any()) for axis in (0, 1))
+        return rows, columns
 
     def act_on_plane(
         self, array: np.ndarray, g: int, axes: tuple[int, int] = (-2, -1)
     ) -> np.ndarray:
-        """Turns and mirrors an array: `(L_g w)(x) = w(g^-1 x)`.
+        """Rotates and mirrors an array: `(L_g w)(x) = w(g^-1 x)`.
 
         Args:
             array: array with two spatial axes of any size.
@@ -83,7 +85,7 @@ class Group:
             axes: the row axis and the column axis.
 
         Returns:
-            The moved array; a quarter turn exchanges the two sizes.
+            The transformed array; a quarter turn exchanges the two sizes.
         """
         inverse = self.matrices[self.inverse[g]]
         if inverse[0, 1]:
@@ -91,7 +93,7 @@ class Group:
             flips = inverse[1, 0] < 0, inverse[0, 1] < 0
         else:
             flips = inverse[0, 0] < 0, inverse[1, 1] < 0
-        return np.flip(array, [axis for axis, flip in zip(axes, flips, strict=True) if flip])
+        return np.flip(array, tuple(axis for axis, flip in zip(axes, flips, strict=True) if flip))
 
     def act_on_fibre(self, array: np.ndarray, g: int, axis: int = -1) -> np.ndarray:
         """Permutes orientations, `(L_g f)(h) = f(g^-1 h)`, along a channel axis `c * |G| + h`."""
@@ -107,7 +109,7 @@ class Group:
         return moved.reshape(array.shape)
 
     def index_of(self, matrix: np.ndarray) -> int:
-        """Index of the element with this matrix.
+        """Returns the index of the element with this matrix.
 
         Raises:
             ValueError: if the matrix belongs to no element.
@@ -118,11 +120,11 @@ class Group:
         return index
 
     def contains(self, other: Group) -> bool:
-        """Whether `other` is a subgroup of this group (every group is one of itself)."""
+        """Whether `other` is a subgroup of this group; every group is a subgroup of itself."""
         return all(matrix.tobytes() in self._index for matrix in other.matrices)
 
     def embed(self, subgroup: Group) -> np.ndarray:
-        """Indices, in this group, of the elements of a subgroup.
+        """Returns the indices, in this group, of the elements of a subgroup.
 
         Raises:
             ValueError: if `subgroup` is no subgroup of this group.
@@ -132,11 +134,11 @@ class Group:
         return np.array([self.index_of(matrix) for matrix in subgroup.matrices])
 
     def restriction(self, subgroup: Group) -> np.ndarray:
-        """Order in which to read a fibre of this group so that it becomes fibres of a subgroup H.
+        """Returns the order in which a fibre of this group reads as fibres of a subgroup H.
 
         The left-regular action splits over the RIGHT cosets `H x_j`: entry `j * |H| + i` of the
-        result is the index of `h_i x_j`. Reading the fibre in its own order instead is wrong as
-        soon as the group is not abelian.
+        result is the index of `h_i x_j`. Keeping the order of the fibre instead is wrong for groups
+        that are not abelian.
 
         Returns:
             int array of shape `(|G|,)`, a permutation.

@@ -1,8 +1,8 @@
 """Rotations of the plane: representations, and the angular part of steerable kernels.
 
-Kernels from frequency m to frequency n that commute with turning satisfy
+Kernels from frequency m to frequency n that commute with rotations satisfy
 `K(R_t x) = rho_n(t) K(x) rho_m(t)^-1`. In polar coordinates the solutions are products of any
-function of the radius and an angular part, of which there are finitely many.
+function of the radius with one of finitely many angular parts.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import numpy as np
 
 
 def dimension(frequency: int) -> int:
-    """Channels of a frequency: 1 for 0, else 2."""
+    """Returns the number of channels of a frequency: 1 for frequency 0, else 2."""
     return 1 if frequency == 0 else 2
 
 
 def representation(frequency: int, angle: float) -> np.ndarray:
-    """`rho_k(t)`: the identity for frequency 0, else the rotation by k t."""
+    """Returns `rho_k(t)`: the identity for frequency 0, else the rotation by k t."""
     if frequency == 0:
         return np.eye(1)
     cos, sin = np.cos(frequency * angle), np.sin(frequency * angle)
@@ -24,7 +24,7 @@ def representation(frequency: int, angle: float) -> np.ndarray:
 
 
 def circular_frequencies(frequency_in: int, frequency_out: int) -> tuple[int, ...]:
-    """Circular frequency of every angular solution, in the order of `angular_part`."""
+    """Returns the circular frequency of every solution, in the order of `angular_part`."""
     m, n = frequency_in, frequency_out
     if m == n == 0:
         return (0,)
@@ -34,9 +34,9 @@ def circular_frequencies(frequency_in: int, frequency_out: int) -> tuple[int, ..
 
 
 def angular_part(frequency_in: int, frequency_out: int, angles: np.ndarray) -> np.ndarray:
-    """The angular solutions of the kernel constraint.
+    """Returns the angular solutions of the kernel constraint.
 
-    With the rotation `R`, `F = diag(1, -1)` and s in {0, pi/2} they are: the constant from 0 to 0;
+    With the rotation `R`, `F = diag(1, -1)` and s in {0, pi/2} these are: the constant from 0 to 0;
     from 0 to n the first column of `R(n phi + s)`; from m to 0 the first row of `R(-m phi + s)`;
     else `R((n - m) phi + s)` and `R((n + m) phi + s) F`.
 

@@ -11,11 +11,11 @@ _MIRROR = np.diag([-1, 1])  # reverses the rows
 
 
 def _elements(turns: tuple[int, ...], mirrored: bool) -> dict[str, np.ndarray]:
-    """Elements `m^a r^b`: rotate by b quarter turns, then mirror a times; index `a * |turns| + i`.
+    """Returns the elements `m^a r^b`: b quarter turns, then a mirrors; index `a * |turns| + i`.
 
     Args:
         turns: numbers of quarter turns, 0 first.
-        mirrored: whether the mirror images belong to the group too.
+        mirrored: whether the group contains the mirrored elements too.
     """
     elements = {}
     for mirror in range(2 if mirrored else 1):
@@ -42,24 +42,24 @@ _GROUPS = {
 
 
 def names() -> tuple[str, ...]:
-    """Names of the groups that `get` knows, smallest first."""
+    """Returns the names of all groups, smallest first."""
     return tuple(_GROUPS)
 
 
 def get(group: str | Group) -> Group:
-    """Finds a group by its name.
+    """Returns a group by its name.
 
     Args:
         group: str or `Group`. `"z2"` (translations only: ordinary convolutions), `"p2"` (half
             turns), `"pm"` (a mirror that reverses the rows), `"p4"` (quarter turns), `"pmm"` (half
-            turns and mirrors) or `"p4m"` (quarter turns and mirrors); upper case is accepted. A
-            `Group` is returned as it is.
+            turns and mirrors) or `"p4m"` (quarter turns and mirrors), also in upper case. A `Group`
+            is returned unchanged.
 
     Returns:
         The `Group`.
 
     Raises:
-        ValueError: if there is no group of that name, or if another one has the name of `group`.
+        ValueError: if no group has that name, or if a different group has the name of `group`.
 
     Example:
 
@@ -68,23 +68,23 @@ def get(group: str | Group) -> Group:
     ('e', 'r', 'r2', 'r3')
     """
     if isinstance(group, Group):
-        if _GROUPS.get(group.name, group) != group:  # a saved layer knows its group by name
+        if _GROUPS.get(group.name, group) != group:  # saved layers store the name alone
             raise ValueError(
-                f"{group!r} is not the group known as {group.name!r}. Give yours another name."
+                f"{group!r} is not the registered group named {group.name!r}. Give it another name."
             )
         return group
-    found = _GROUPS.get(group, _GROUPS.get(group.lower())) if isinstance(group, str) else None
-    if found is None:
+    known = _GROUPS.get(group, _GROUPS.get(group.lower())) if isinstance(group, str) else None
+    if known is None:
         raise ValueError(
-            f"Unknown group {group!r}. Choose one of {', '.join(_GROUPS)}, or make your own known "
-            "with keras_gcnn.groups.register. Rotations by any angle have steerable layers, which "
-            "are exact under 'p4', the quarter turns."
+            f"Unknown group {group!r}. Choose one of {', '.join(_GROUPS)}, or register your own "
+            "with keras_gcnn.groups.register. For rotations by any angle use the steerable layers, "
+            "which are exact under 'p4', the quarter turns."
         )
-    return found
+    return known
 
 
 def register(group: Group) -> Group:
-    """Makes a group of your own known by its name, so that saved layers on it can be loaded.
+    """Registers a group by its name, so that saved layers on it can be loaded.
 
     Args:
         group: `Group`.
@@ -93,7 +93,7 @@ def register(group: Group) -> Group:
         The same group.
 
     Raises:
-        ValueError: if another group of that name is known already.
+        ValueError: if a different group of that name is registered.
     """
     if _GROUPS.setdefault(group.name, group) != group:
         raise ValueError(f"There is another group named {group.name!r}. Choose another name.")
@@ -101,8 +101,8 @@ def register(group: Group) -> Group:
 
 
 def subgroups(group: str | Group) -> tuple[Group, ...]:
-    """All groups known to `get` that are subgroups of `group`, largest first, itself included."""
+    """Returns `group` and all its registered subgroups, largest first."""
     group = get(group)
-    # The group itself need not be among those that are known.
-    found = [other for other in _GROUPS.values() if group.contains(other) and other != group]
-    return (group, *sorted(found, key=lambda other: -other.order))
+    # The group itself need not be registered.
+    smaller = [other for other in _GROUPS.values() if group.contains(other) and other != group]
+    return (group, *sorted(smaller, key=lambda other: -other.order))

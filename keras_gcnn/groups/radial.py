@@ -1,7 +1,7 @@
 """The radial part of steerable kernels: which functions of the radius a pixel grid can carry.
 
-On the grid a kernel of circular frequency j responds to other frequencies as well, those that
-differ from j by multiples of four. How much decides which radial profiles are of use.
+On the grid a kernel of circular frequency j also responds to other frequencies, which differ from
+j by multiples of four. The size of that response decides which radial profiles are useful.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from numbers import Real
 
 import numpy as np
 
-# Kernels are judged by their response to plane waves: of wave numbers, in radians per pixel, from
-# one in 31 pixels to one in 2, every octave alike, but as seen through a blur of one pixel.
-_NUMBERS = (0.2, np.pi)
+# Kernels are judged by their response to plane waves, seen through a blur of one pixel. The wave
+# lengths range from 31 to 2 pixels, with equal weight on every octave.
+_WAVE_NUMBERS = (0.2, np.pi)  # smallest and largest, in radians per pixel
 _BLUR = 1.0
-_LENGTHS = 32  # at which the response is sampled
-_TURNS = 64  # directions, at least
-_NO_RESPONSE = 1e-12  # of the largest response: nothing that float64 can tell from zero
+_WAVE_NUMBER_COUNT = 32  # wave numbers at which the response is sampled
+_LEAST_DIRECTIONS = 64  # directions at which the response is sampled, at least
+_NO_RESPONSE = 1e-12  # share of the largest response that float64 cannot distinguish from zero
 
-_RING_WIDTH, _OUTER_WIDTH, _CENTRE_WIDTH = 0.6, 0.4, 0.005  # those of escnn
+_RING_WIDTH, _OUTER_WIDTH, _CENTRE_WIDTH = 0.6, 0.4, 0.005  # as in escnn
 
 Profiles = Callable[[np.ndarray], np.ndarray]
 
 
 def check_band_limit(value: float | str) -> float | str:
-    """Returns a band limit that `radial_profiles` knows, or raises a `ValueError`."""
-    if value == "escnn":
+    """Returns a band limit of `radial_profiles`; raises a `ValueError` for everything else."""
+    if isinstance(value, str) and value == "escnn":
         return value
     number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not 0 < value <= 1:
+    if not number or isinstance(value, str) or not 0 < value <= 1:
         raise ValueError(
             f"band_limit={value!r} has to be a number above 0 and up to 1, the share of a kernel's "
             'response that may be wrong, e.g. 0.1, or "escnn".'
@@ -39,7 +39,7 @@ def check_band_limit(value: float | str) -> float | str:
 
 
 def polar_grid(kernel_size: int, dilation: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Radius and polar angle of every position of a square kernel.
+    """Returns radius and polar angle of every position of a square kernel.
 
     Angles are counter-clockwise on the screen, from the right; radii are in pixels.
     """
@@ -51,18 +51,18 @@ def polar_grid(kernel_size: int, dilation: int = 1) -> tuple[np.ndarray, np.ndar
 def radial_profiles(
     frequency: int, kernel_size: int, dilation: int = 1, band_limit: float | str = 0.1
 ) -> Profiles:
-    """The radial profiles of kernels of a circular frequency.
+    """Returns the radial profiles of the kernels of a circular frequency.
 
     Args:
         frequency: int, circular frequency of the angular part, from 0.
         kernel_size: int, rows and columns.
         dilation: int, pixels between the positions of the kernel.
-        band_limit: float, how large a share of its response, as amplitude, a profile may have at
+        band_limit: float, the largest share of a profile's response, as amplitude, that may lie at
             other frequencies; or `"escnn"` for Gaussian rings with the limits of that library.
 
     Returns:
-        Function from radii in pixels to an array of shape `(profiles, *radii.shape)`. There may be
-        no profile.
+        Function from radii in pixels to an array of shape `(profiles, *radii.shape)`, where the
+        number of profiles may be 0.
     """
     if band_limit == "escnn":
         return _rings(frequency, kernel_size, dilation)
@@ -70,14 +70,15 @@ def radial_profiles(
 
     def profiles(at: np.ndarray) -> np.ndarray:
         # Only frequency 0 has a value at the centre, where there is no angle.
-        found = [np.interp(at, radii, one) * ((at > 0) | (frequency == 0)) for one in values]
-        return np.stack(found) if found else np.zeros((0, *np.shape(at)))
+        defined = (at > 0) | (frequency == 0)
+        rows = [np.interp(at, radii, profile) * defined for profile in values]
+        return np.stack(rows) if rows else np.zeros((0, *np.shape(at)))
 
     return profiles
 
 
 def _rings(frequency: int, kernel_size: int, dilation: int) -> Profiles:
-    """Gaussian rings, each up to a highest frequency."""
+    """Returns Gaussian rings, each of which has a highest frequency."""
     rings = np.linspace(0, (kernel_size - 1) // 2, -(-kernel_size // 2))
     outer = kernel_size // 2
     kept, widths = [], []
@@ -102,19 +103,19 @@ def _rings(frequency: int, kernel_size: int, dilation: int) -> Profiles:
 def _steerable(
     frequency: int, kernel_size: int, dilation: int, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Profiles whose kernels turn as the angular part says, as far as the grid allows.
+    """Returns profiles whose kernels rotate like their angular part, as far as the grid allows.
 
-    Every profile is a combination of the grid's shells, the sets of positions of the same radius.
-    The response of a kernel to waves of all lengths and directions is split by angular frequency
-    into the part that is wanted and the rest. Of the generalised eigenvalue problem of the two
-    quadratic forms, the eigenvectors of small eigenvalues span the kernels that leak little: every
-    combination of them leaks no more than the worst. In that space, the basis of sharpest radius is
-    taken, the eigenvectors of `r^2`, since it is the same on every machine.
+    Every profile is a combination of the grid's shells, the sets of positions of equal radius. The
+    response of a kernel to waves of all lengths and directions is split by angular frequency into
+    the wanted part and the rest. In the generalised eigenvalue problem of these two quadratic
+    forms, the eigenvectors of small eigenvalues span the kernels that leak little: no combination
+    of them leaks more than the worst of them. The basis of that space consists of the eigenvectors
+    of `r^2`, which have the sharpest radii and are the same on every machine.
 
     Returns:
         Radii of the shells and the profiles there, of shape `(profiles, shells)`.
     """
-    if 2 * frequency >= _turns(kernel_size, dilation):  # far above what the pixels can show
+    if 2 * frequency >= _direction_count(kernel_size, dilation):  # far above what pixels can show
         return np.zeros(0), np.zeros((0, 0))
     radii, angles = polar_grid(kernel_size, dilation)
     shell_radii, shell = np.unique(np.round(radii, 6), return_inverse=True)
@@ -127,14 +128,14 @@ def _steerable(
         return shell_radii, np.zeros((0, 0))
 
     wanted, rest = _responses(kernels, frequency, kernel_size, dilation)
-    # Whitened by the whole response, eigenvalues are shares of it.
+    # After whitening by the whole response the eigenvalues are shares of it.
     powers, directions = np.linalg.eigh(wanted + rest)
-    seen = powers > _NO_RESPONSE * powers[-1]
-    white = directions[:, seen] / np.sqrt(powers[seen])
-    shares, found = np.linalg.eigh(white.T @ rest @ white)
-    space, _ = np.linalg.qr((white @ found)[:, shares <= tolerance**2])
-    _, turned = np.linalg.eigh(space.T @ (shell_radii[:, None] ** 2 * space))
-    values = (space @ turned).T / np.sqrt(members.sum(axis=1))
+    visible = powers > _NO_RESPONSE * powers[-1]
+    white = directions[:, visible] / np.sqrt(powers[visible])
+    shares, vectors = np.linalg.eigh(white.T @ rest @ white)
+    space, _ = np.linalg.qr((white @ vectors)[:, shares <= tolerance**2])
+    _, by_radius = np.linalg.eigh(space.T @ (shell_radii[:, None] ** 2 * space))
+    values = (space @ by_radius).T / np.sqrt(members.sum(axis=1))
     largest = np.take_along_axis(values, np.abs(values).argmax(axis=1)[:, None], axis=1)
     values *= np.sign(largest)
     return shell_radii, values
@@ -143,36 +144,36 @@ def _steerable(
 def _responses(
     kernels: np.ndarray, frequency: int, kernel_size: int, dilation: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Power of the kernels' response at their own angular frequency and at all others.
+    """Returns the power of the kernels' response at their angular frequency and at all others.
 
-    Long waves show little of a high frequency, about `number^j`, so there other frequencies would
-    soon outshine it; the weights make up for half of that, in powers.
+    The response to a long wave of a high frequency is small, about `wave_number^j`, so that other
+    frequencies would soon exceed it. The weights compensate for half of that exponent, in powers.
     """
-    numbers, weights, waves = _waves(kernel_size, dilation)
-    weights = weights / numbers**frequency
-    turns = _turns(kernel_size, dilation)
-    response = (kernels @ waves).reshape(len(kernels), len(numbers), turns)
-    parts = np.fft.fft(response, axis=-1) / turns  # angular frequencies of the direction
+    wave_numbers, weights, waves = _waves(kernel_size, dilation)
+    weights = weights / wave_numbers**frequency
+    directions = _direction_count(kernel_size, dilation)
+    response = (kernels @ waves).reshape(len(kernels), len(wave_numbers), directions)
+    parts = np.fft.fft(response, axis=-1) / directions  # angular frequencies of the direction
     power = np.einsum("srn,r,trn->nst", parts, weights / weights.sum(), parts.conj()).real
     return power[frequency], power.sum(axis=0) - power[frequency]
 
 
-def _turns(kernel_size: int, dilation: int) -> int:
-    """Directions at which a response is sampled: twice what the shortest wave shows, and some."""
+def _direction_count(kernel_size: int, dilation: int) -> int:
+    """Returns the number of sampled directions: over twice the frequencies of the shortest wave."""
     radius = np.hypot(kernel_size - 1, kernel_size - 1) / 2 * dilation
-    return max(_TURNS, 4 * int(np.ceil((2 * _NUMBERS[1] * radius + 16) / 4)))
+    return max(_LEAST_DIRECTIONS, 4 * int(np.ceil((2 * _WAVE_NUMBERS[1] * radius + 16) / 4)))
 
 
 @lru_cache(maxsize=32)
 def _waves(kernel_size: int, dilation: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Plane waves at the kernel's positions: wave numbers, their weights, and the waves."""
-    nodes, weights = np.polynomial.legendre.leggauss(_LENGTHS)
-    low, high = np.log(_NUMBERS)
-    numbers = np.exp(low + (nodes + 1) / 2 * (high - low))
-    weights = weights * np.exp(-((_BLUR * numbers) ** 2))
+    """Returns wave numbers, their weights, and the plane waves at the positions of a kernel."""
+    nodes, weights = np.polynomial.legendre.leggauss(_WAVE_NUMBER_COUNT)
+    low, high = np.log(_WAVE_NUMBERS)
+    wave_numbers = np.exp(low + (nodes + 1) / 2 * (high - low))
+    weights = weights * np.exp(-((_BLUR * wave_numbers) ** 2))
     radii, angles = polar_grid(kernel_size, dilation)
-    count = _turns(kernel_size, dilation)
-    turns = np.arange(count) * 2 * np.pi / count
-    steps = radii.reshape(-1, 1, 1) * np.cos(turns - angles.reshape(-1, 1, 1))
-    waves = np.exp(-1j * numbers[:, None] * steps)
-    return numbers, weights, waves.reshape(kernel_size**2, -1)
+    count = _direction_count(kernel_size, dilation)
+    directions = np.arange(count) * 2 * np.pi / count
+    steps = radii.reshape(-1, 1, 1) * np.cos(directions - angles.reshape(-1, 1, 1))
+    waves = np.exp(-1j * wave_numbers[:, None] * steps)
+    return wave_numbers, weights, waves.reshape(kernel_size**2, -1)

@@ -10,7 +10,7 @@ from keras_gcnn.groups.fields import Block
 from keras_gcnn.groups.harmonics import angular_part, circular_frequencies, dimension
 from keras_gcnn.groups.radial import polar_grid, radial_profiles
 
-_VANISHING = 1e-2  # sum of squares up to which a sampled element counts as zero; that of escnn
+_VANISHING = 1e-2  # sum of squares up to which a sampled element counts as zero, as in escnn
 
 
 def kernel_functions(
@@ -22,13 +22,13 @@ def kernel_functions(
     dilation: int = 1,
     band_limit: float | str = 0.1,
 ) -> np.ndarray:
-    """The basis as functions on the plane, at any points.
+    """Evaluates the basis, functions on the plane, at any points.
 
-    All satisfy `K(R_t x) = rho_out(t) K(x) rho_in(t)^-1` for every angle t.
+    All of them satisfy `K(R_t x) = rho_out(t) K(x) rho_in(t)^-1` for every angle t.
 
     Args:
-        frequency_in: int, of the fields that the kernel takes.
-        frequency_out: int, of those that it gives.
+        frequency_in: int, frequency of the input.
+        frequency_out: int, frequency of the output.
         radii: of the points, in pixels.
         angles: of the points, in radians.
         kernel_size: int, rows and columns.
@@ -39,7 +39,7 @@ def kernel_functions(
         float64 array of shape `(elements, d_out, d_in, *radii.shape)`, not normalised.
     """
     solutions = angular_part(frequency_in, frequency_out, angles)
-    elements = []
+    elements: list[np.ndarray] = []
     for solution, frequency in zip(
         solutions, circular_frequencies(frequency_in, frequency_out), strict=True
     ):
@@ -58,13 +58,13 @@ def kernel_basis(
     dilation: int = 1,
     band_limit: float | str = 0.1,
 ) -> np.ndarray:
-    """The basis of kernels from one frequency to another, sampled on the grid.
+    """Returns the basis of kernels from one frequency to another, sampled on the grid.
 
-    Elements that the grid cannot show are left out, the others have `sum K^2 = d_out`.
+    Elements that the grid cannot show are left out; the others have `sum K^2 = d_out`.
 
     Args:
-        frequency_in: int, of the fields that the kernel takes.
-        frequency_out: int, of those that it gives.
+        frequency_in: int, frequency of the input.
+        frequency_out: int, frequency of the output.
         kernel_size: int, rows and columns, even or odd.
         dilation: int, pixels between the positions of the kernel.
         band_limit: float or `"escnn"`; see `radial_profiles`.
@@ -92,11 +92,11 @@ def block_basis(
     dilation: int = 1,
     band_limit: float | str = 0.1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The basis of kernels from one field to another, each with several frequencies.
+    """Returns the basis of kernels from one field to another, each with several frequencies.
 
     Args:
-        block_in: one of `Fields.blocks`; how many fields it has does not matter.
-        block_out: likewise.
+        block_in: one of `Fields.blocks` of the input. Its number of fields does not matter.
+        block_out: one of `Fields.blocks` of the output.
         kernel_size: int, rows and columns.
         dilation: int, pixels between the positions of the kernel.
         band_limit: float or `"escnn"`; see `radial_profiles`.
@@ -106,7 +106,8 @@ def block_basis(
         the pair of frequencies, in and out, that every element connects, of shape `(elements, 2)`.
         Both are read-only.
     """
-    elements, pairs = [], []
+    elements: list[np.ndarray] = []
+    pairs: list[tuple[int, int]] = []
     row = 0
     for n in block_out.frequencies:
         column = 0

@@ -47,7 +47,7 @@ class Affine(NamedTuple):
         return [kernel * self.scale.reshape(shape), old_bias * self.scale + self.shift]
 
 
-def is_linear_stock_layer(layer: object) -> bool:
+def is_linear_stock_layer(layer: keras.Operation) -> bool:
     """Whether a stock layer has a kernel and at most a bias, and is neither quantized nor LoRA."""
     return type(layer) in _LINEAR_LAYERS and len(layer.weights) <= 2
 
@@ -60,7 +60,7 @@ def kernel_channels(layer: keras.Layer) -> tuple[int, ...]:
     return (-2,) if name.endswith("Transpose") else (-1,)
 
 
-def is_normalization(layer: object) -> bool:
+def is_normalization(layer: keras.Operation) -> bool:
     """Whether a layer is a batch normalisation, either stock or shared among channels."""
     return isinstance(layer, SharedBatchNormalization) or (
         type(layer) is keras.layers.BatchNormalization and not getattr(layer, "renorm", False)

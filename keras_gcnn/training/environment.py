@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 
-def _processor() -> str:
+def processor() -> str:
     """Returns the name of the processor, which Python itself cannot find on Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -21,7 +21,8 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _version(*packages: str) -> str | None:
+def version_of(*packages: str) -> str | None:
+    """Returns the version of the first installed package of these names, or None."""
     for package in packages:
         try:
             return version(package)
@@ -52,7 +53,7 @@ def now() -> str:
     return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
 
 
-def describe(devices: int = 1) -> dict[str, str | int | None]:
+def describe(devices: int = 1) -> dict[str, str | int | float | None]:
     """Returns versions, hardware, date, and the load of the machine.
 
     Args:
@@ -67,11 +68,11 @@ def describe(devices: int = 1) -> dict[str, str | int | None]:
         "date": now(),
         "keras_gcnn": keras_gcnn.__version__,
         "keras": keras.__version__,
-        "backend": f"{backend} {_version(backend, f'{backend}-cpu')}",
-        "numpy": _version("numpy"),
+        "backend": f"{backend} {version_of(backend, f'{backend}-cpu')}",
+        "numpy": version_of("numpy"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "gpus": ", ".join(_accelerators(backend)) or 0,
         **({"devices": devices} if devices > 1 else {}),

@@ -13,7 +13,7 @@ from keras_tuner.engine.trial import Trial
 from rich.console import Console
 
 from keras_gcnn import data
-from keras_gcnn.analysis.plots.figures import plot_trials
+from keras_gcnn.analysis.plots.results import plot_trials
 from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.training import atomic_files, environment
 from keras_gcnn.training.backend import check_backend

@@ -1,6 +1,7 @@
-"""Files that nobody vouches for: what they may ask for is bounded before it is given to them.
+"""Reads files from untrusted sources: checks what they ask for before code runs or memory fills.
 
-Every module raises a `ValueError` whose text goes on a sentence that begins with the file's name.
+Each module raises a `ValueError` whose message continues a sentence that begins with the name of
+the file.
 """
 
 from keras_gcnn.untrusted.classes import first_foreign

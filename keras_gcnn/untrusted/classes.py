@@ -1,4 +1,4 @@
-"""What the configuration of a model would have Keras import or run."""
+"""Finds the classes and functions in a configuration that would run code from elsewhere."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import keras
 
 
 def first_foreign(config: object, packages: tuple[str, ...], registered: bool) -> str | None:
-    """Name of the first thing in a configuration that may run code from elsewhere.
+    """Returns the name of the first thing in a configuration that may run code from elsewhere.
 
     Args:
-        config: of a model or layer, as `keras.saving.serialize_keras_object` gives it.
-        packages: from which classes and functions may come.
-        registered: whether those may come too that this program has registered itself.
+        config: configuration of a model or layer from `keras.saving.serialize_keras_object`.
+        packages: packages whose classes and functions are allowed.
+        registered: whether classes and functions that this program has registered are allowed too.
 
     Returns:
         The name of a `Lambda`, or of a class or function from elsewhere; or None.
@@ -21,24 +21,28 @@ def first_foreign(config: object, packages: tuple[str, ...], registered: bool) -
             return name
         config = list(config.values())
     if isinstance(config, list | tuple):
-        found = (first_foreign(one, packages, registered) for one in config)
-        return next(filter(None, found), None)
+        names = (first_foreign(entry, packages, registered) for entry in config)
+        return next(filter(None, names), None)
     return None
 
 
 def _foreign(config: dict, packages: tuple[str, ...], registered: bool) -> str | None:
     name, module = config.get("class_name"), config.get("module")
-    # An activation that is a lambda is written as its code alone.
+    # Keras writes a lambda as an activation by its code alone.
     code = config["value"] if set(config) == {"value"} else None
-    bare = isinstance(code, list | tuple) and len(code) == 3 and isinstance(code[0], str)
-    if bare or name in ("Lambda", "__lambda__"):
+    is_code = isinstance(code, list | tuple) and len(code) == 3 and isinstance(code[0], str)
+    if is_code or name in ("Lambda", "__lambda__"):
         return "Lambda"
     if not isinstance(name, str):
         return None
     if not isinstance(module, str) or module.partition(".")[0] in packages:
         return None
-    called = config.get("config") if name == "function" else name
-    known = called if name == "function" else config.get("registered_name")
-    if registered and isinstance(known, str) and keras.saving.get_registered_object(known):
+    object_name = config.get("config") if name == "function" else name
+    registered_name = object_name if name == "function" else config.get("registered_name")
+    if (
+        registered
+        and isinstance(registered_name, str)
+        and keras.saving.get_registered_object(registered_name)
+    ):
         return None
-    return called if isinstance(called, str) else name
+    return object_name if isinstance(object_name, str) else name

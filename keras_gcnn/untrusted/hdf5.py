@@ -1,4 +1,4 @@
-"""HDF5: what its datasets take in memory is bounded before one is read."""
+"""Bounds the memory that the datasets of an HDF5 file take, before any is read."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import BinaryIO
 import h5py
 
 _MOST_OBJECTS = 200_000
-# Keras packs nothing; numbers that are packed seldom take less than half of their room.
+# Keras does not compress weights, and compression rarely halves the size of numbers.
 _ALWAYS_ALLOWED = 2**24  # bytes
-_LARGEST_RATIO = 4
+_LARGEST_RATIO = 4  # of the memory to the size of the file
 
 
 def count_elements(file: str | os.PathLike | BinaryIO, size: int) -> int:
-    """Counts the numbers that a file of weights holds.
+    """Counts the numbers in a file of weights.
 
     Args:
-        file: its name, or the open file.
-        size: int, its bytes.
+        file: path of the file, or the open file.
+        size: int, bytes of the file.
 
     Raises:
         ValueError: if a dataset or a link points out of the file, or the datasets would take much
@@ -48,18 +48,18 @@ def count_elements(file: str | os.PathLike | BinaryIO, size: int) -> int:
                 elements += math.prod(entry.shape)
                 if room > _ALWAYS_ALLOWED + _LARGEST_RATIO * size:
                     raise ValueError(
-                        f"its weights would take {room} bytes and more, which do not fit into a "
+                        f"its weights would take {room} bytes or more, which do not fit into a "
                         f"file of {size}; they are packed too tightly, or not there"
                     )
     return elements
 
 
 def _room(entry: h5py.Dataset | h5py.Datatype, name: str) -> int:
-    """Bytes of memory that reading a dataset takes."""
+    """Returns the bytes of memory that reading a dataset takes."""
     if not isinstance(entry, h5py.Dataset) or entry.shape is None or entry.dtype.hasobject:
         raise ValueError(f"its weights {name!r} are no numbers")
     if entry.external or entry.is_virtual:
         raise ValueError(f"its weights {name!r} are kept in another file")
-    # A packed piece is unpacked as a whole, however much of it is read.
+    # HDF5 unpacks a compressed chunk as a whole, however little of it is read.
     elements = math.prod(entry.shape) + math.prod(entry.chunks or (0,))
     return elements * entry.dtype.itemsize

@@ -1,4 +1,4 @@
-"""Models from files that nobody vouches for."""
+"""Loads models from untrusted files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _PACKAGES = ("keras", "keras_gcnn")
 
 
 def load_model(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
-    """Loads a `.keras` file, after all checks; see `keras_gcnn.export.load`.
+    """Loads a `.keras` file after all checks; see `keras_gcnn.export.load`.
 
     Raises:
-        ValueError: if the file is missing or damaged, would run code of its own, or would take
-            much more memory than a model of its size does.
+        ValueError: if the file is missing or damaged, would run code of its own, or would take much
+            more memory than a model in a file of its size.
     """
     if not os.path.isfile(path) or os.path.splitext(path)[1] != ".keras":
         raise ValueError(
@@ -35,7 +35,7 @@ def load_model(path: str | os.PathLike, *, compile: bool = False) -> keras.Model
         foreign = first_foreign(config, _PACKAGES, True)
     except ValueError as error:
         raise ValueError(f"{path} cannot be loaded: {_first_line(error)}.") from error
-    except Exception as error:  # of a file that is not what it seems, of any kind
+    except Exception as error:  # a corrupt file can raise anything
         raise ValueError(
             f"{path} cannot be loaded: truncated, or no Keras model ({_first_line(error)})."
         ) from error
@@ -55,7 +55,7 @@ def load_model(path: str | os.PathLike, *, compile: bool = False) -> keras.Model
 
 
 def _contents(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
-    """The configuration in a file, and how many numbers its weights are."""
+    """Returns the configuration in a file, and the number of its weights."""
     with archive.opened(path) as file:
         text = archive.read(file, _CONFIG)
         config = parse_json(text, file.getinfo(_CONFIG).compress_size)
@@ -74,7 +74,7 @@ def _check_weights(config: dict[str, Any], held: int) -> None:
     except demand.TooManyWeightsError:
         raise
     except Exception:
-        # Classes of the program may need values to be built, and may do what they like anyway.
+        # Classes of the program itself are trusted, and may need values to be built.
         if first_foreign(config, _PACKAGES, False) is None:
             raise
 

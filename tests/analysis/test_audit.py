@@ -1,3 +1,8 @@
+"""The audit names every layer that breaks equivariance, with a fix."""
+
+import importlib
+import pkgutil
+
 import keras
 import numpy as np
 import pytest
@@ -25,7 +30,7 @@ def broken(model, group=None):
 
 @pytest.mark.parametrize("group", ["p4", "p4m"])
 @pytest.mark.parametrize("size", [28, 29])
-def test_the_zoo_is_found_sound(group, size):
+def test_networks_of_the_zoo_have_no_problems(group, size):
     audit = analysis.audit(zoo.lenet(group, (size, size, 1)))
     assert audit
     kinds = {finding.layer: (finding.field, finding.group) for finding in audit.findings}
@@ -160,7 +165,7 @@ def test_channels_first():
     assert broken(model) == {"BatchNormalization"}
 
 
-def test_what_cannot_be_walked_is_refused():
+def test_a_model_without_a_graph_is_refused():
     class Own(keras.Model):
         def call(self, inputs):
             return inputs
@@ -207,3 +212,13 @@ def test_a_small_model_is_shown_whole():
     assert str(audit) == audit.table()
     assert "regular (p4)  z2  <-- broken" in str(audit)
     assert audit.summary().splitlines()[1].startswith("1 BatchNormalization: use GBatch")
+
+
+def test_no_submodule_replaces_the_function():
+    import keras_gcnn.analysis.auditing.report
+    from keras_gcnn.analysis import audit
+
+    modules = pkgutil.walk_packages(analysis.__path__, "keras_gcnn.analysis.")
+    for name in [module.name for module in modules]:
+        importlib.import_module(name)
+    assert analysis.audit is audit is keras_gcnn.analysis.auditing.report.audit

@@ -1,4 +1,4 @@
-"""Cases in which a hasty audit would call the broken sound, or the sound broken."""
+"""Hard cases for the audit: broken models that look sound, and sound ones that look broken."""
 
 import keras
 import numpy as np
@@ -14,6 +14,8 @@ from keras_gcnn.layers import (
     LiftingConv2D,
     Restriction,
 )
+
+pytestmark = pytest.mark.backend_free
 
 K = keras.layers
 
@@ -193,7 +195,7 @@ def problem_of(model, layer):
     return found
 
 
-def test_what_the_audit_cannot_judge_is_said():
+def test_the_audit_names_layers_that_it_cannot_judge():
     token = ClassToken(name="token")
     (found,) = analysis.audit(attention(token)).problems
     assert found.layer == "token"
@@ -216,7 +218,7 @@ def test_the_pooling_that_left_orientations_is_named():
     )
     found = problem_of(model, "normalization")
     assert "which pooling left oriented" in found.problem
-    assert found.fix == "use GGlobalPooling in the place of pooling"
+    assert found.fix == "use GGlobalPooling in place of pooling"
 
 
 def test_a_wrapped_layer_is_audited_under_its_group():
@@ -285,7 +287,7 @@ def test_a_layer_that_cannot_be_copied_is_left_as_it_was():
         np.testing.assert_array_equal(old, new)
 
 
-def test_what_is_more_than_the_graph_of_its_layers_is_refused():
+def test_a_model_with_a_call_of_its_own_is_refused():
     with pytest.raises(ValueError, match="call of its own"):
         analysis.audit(Ramp([keras.Input((12, 12, 3)), GPooling(group="z2")]))
     with pytest.raises(ValueError, match="not built"):

@@ -1,3 +1,5 @@
+"""The measured equivariance error, and the assertion made of it."""
+
 import keras
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ import pytest
 from keras_gcnn import analysis, layers
 
 
-def test_a_group_convolution_commutes_and_says_so_per_element():
+def test_errors_of_a_group_convolution_by_element():
     errors = analysis.equivariance_error(layers.GConv2D(2, 3, "p4m"), input_shape=(7, 7, 16))
     assert list(errors) == ["e", "r", "r2", "r3", "m", "mr", "mr2", "mr3", "mixed"]
     assert max(errors.values()) < 1e-5
@@ -30,7 +32,7 @@ def test_the_error_is_relative_to_the_largest_value():
         layers.LiftingConv2D(2, 3, "p4", strides=2, padding="same", equivariance="ignore"),
     ],
 )
-def test_what_is_broken_is_refused(layer):
+def test_a_broken_layer_is_refused(layer):
     with pytest.raises(AssertionError, match="does not commute with element"):
         analysis.assert_equivariant(layer, "p4", input_shape=(8, 8, 4))
 
@@ -57,12 +59,12 @@ def test_nan_is_refused(function):
         lambda x: np.mean(x, axis=0, keepdims=True),
     ],
 )
-def test_what_mixes_the_images_of_a_batch_is_refused(function):
+def test_a_function_that_mixes_images_is_refused(function):
     with pytest.raises(AssertionError):
         analysis.assert_equivariant(function, "p4", input_shape=(4, 4, 2))
 
 
-def test_a_zero_output_says_nothing():
+def test_an_output_of_zeros_is_refused():
     with pytest.raises(ValueError, match="zero everywhere"):
         analysis.assert_equivariant(lambda x: 0 * x, "p4", input_shape=(4, 4, 2))
 
@@ -132,7 +134,7 @@ def test_channels_first():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"input_shape": (5, 5, 1)}, "which group"),
+        ({"input_shape": (5, 5, 1)}, "does not belong to a group"),
         ({"group": "p4"}, "input_shape"),
         ({"group": "p4", "input_shape": (5, 5, 1), "input_type": "vector"}, "trivial, regular"),
         ({"group": "p4", "input_shape": (5, 5, 3), "output_type": "regular"}, "no multiple of 4"),

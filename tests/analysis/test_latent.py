@@ -1,4 +1,4 @@
-"""What an embedding keeps of the angle by which images are turned."""
+"""How much of an image's rotation angle an embedding keeps."""
 
 import itertools
 import math
@@ -197,7 +197,7 @@ def test_the_probe_is_tested_on_other_images_than_it_learnt_from(monkeypatch):
     assert found == pytest.approx(max(scores))
 
 
-def test_images_drawn_with_the_same_seed_tell_nothing():
+def test_images_drawn_with_the_same_seed_leak_nothing():
     brightness = np.random.default_rng(3).uniform(size=(200, 1, 1, 1))
     images = np.broadcast_to(brightness, (200, 5, 5, 1))
     assert analysis.angle_probe(lambda x: x[:, 2, 2], images, seed=3) < 0.1

@@ -1,4 +1,4 @@
-"""What an embedding keeps of the classes."""
+"""How well the classes can be read from an embedding."""
 
 import itertools
 import math

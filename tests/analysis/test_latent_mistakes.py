@@ -1,4 +1,4 @@
-"""Embeddings and arguments that cannot be measured are explained."""
+"""Errors about embeddings and arguments that cannot be measured."""
 
 import math
 import sys

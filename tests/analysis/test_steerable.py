@@ -1,4 +1,4 @@
-"""The measures and the audit know fields that turn by any angle, at quarter turns."""
+"""Equivariance errors and the audit of steerable layers, measured at quarter turns."""
 
 import keras
 import numpy as np
@@ -36,7 +36,7 @@ def test_the_audit_follows_fields_through_a_network():
     assert kinds["invariants"] == "trivial"
 
 
-def test_the_audit_names_what_breaks_fields():
+def test_the_audit_names_layers_that_break_fields():
     image = keras.Input((9, 9, 1))
     x = layers.SteerableConv2D(Fields.trivial(1), FIELDS, 3, padding="same")(image)
     x = keras.layers.BatchNormalization(name="stock")(x)
@@ -86,7 +86,7 @@ def test_layers_for_groups_do_not_fit_fields():
 
 def test_a_model_is_measured_under_its_largest_group():
     analysis.assert_equivariant(build("lenet", "p4m"))
-    with pytest.raises(ValueError, match="does not say which group"):
+    with pytest.raises(ValueError, match="does not belong to a group"):
         analysis.assert_equivariant(build("lenet", "z2"))
     with pytest.raises(ValueError, match=r"'so2'.* steerable layers, which are exact under 'p4'"):
         analysis.equivariance_error(build("lenet", "z2"), "so2")

@@ -1,4 +1,4 @@
-"""The motion of a quantile with the concentration, against the integral that it is."""
+"""Derivatives of quantiles by the concentration, against numerical integrals."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from keras_gcnn.distributions.bessel import ratio
     ("dim", "kappa"),
     [(2, 3.0), (2, 1e5), (3, 1e-6), (3, 6.78), (4, 10.0), (10, 1e3), (64, 40.0), (100, 76.3)],
 )
-def test_it_is_as_exact_as_it_says(dim, kappa):
+def test_slopes_are_accurate(dim, kappa):
     """Five spreads to both sides, in 400 nodes; in 3 and 100 dimensions where it is worst."""
     mean = special.ive(dim / 2, kappa) / special.ive(dim / 2 - 1, kappa)
     spread = 1 / np.sqrt((dim - 2) / (1 - mean * mean) + kappa * mean)

@@ -124,7 +124,7 @@ def test_leading_axes_broadcast(rng):
 
 
 @pytest.mark.parametrize("kappa", [-1.0, np.nan])
-def test_what_is_no_concentration(kappa):
+def test_impossible_concentrations_give_nan(kappa):
     kappas = np.array([kappa, 1.0], "float32")
     for function in (
         von_mises_fisher.kl_to_uniform,

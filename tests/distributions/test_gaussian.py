@@ -1,4 +1,4 @@
-"""The normal distribution beside the one on the sphere."""
+"""The normal distribution: density, divergence, samples and their gradients."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Models and paths that are allowed and rare, each of which once gave a wrong or no file."""
+"""Rare but valid models and paths, each of which once gave a wrong file or none."""
 
 import keras
 import numpy as np
@@ -83,7 +83,7 @@ def test_names_that_meet_when_models_are_flattened(rng, tmp_path):
         assert export.save(model, tmp_path / "model").is_dir()
 
 
-def test_what_a_layer_calls_twice_has_free_names(rng):
+def test_a_layer_that_is_called_twice_gets_free_names(rng):
     image = keras.Input((6, 6, 1))
     lifting = layers.LiftingConv2D(1, 3, "p4", padding="same", name="conv")
     one = keras.layers.Conv2D(1, 1, name="conv_call2")(lifting(image))
@@ -99,7 +99,7 @@ def test_a_layer_as_activation_is_refused_by_name():
         export.to_plain(keras.Model(image, x))
 
 
-def test_what_is_beside_a_kernel_is_kept(rng):
+def test_lora_weights_beside_a_kernel_are_kept(rng):
     image = keras.Input((6,))
     dense = keras.layers.Dense(4, name="dense")
     model = keras.Model(image, keras.layers.BatchNormalization()(dense(image)))
@@ -118,7 +118,7 @@ def test_outputs_of_truth_values_and_within_outputs(tmp_path):
         export.save(keras.Model(image, {"b": [x, x]}), tmp_path / "b.keras", "plain_keras")
 
 
-def test_what_a_converter_fails_on_is_said_and_leaves_nothing(tmp_path, monkeypatch):
+def test_a_failed_conversion_is_explained_and_leaves_no_file(tmp_path, monkeypatch):
     image = keras.Input((4,))
     model = keras.Model(image, keras.layers.Dense(2)(image), name="mine")
 
@@ -135,7 +135,7 @@ def test_what_a_converter_fails_on_is_said_and_leaves_nothing(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("path", ["", ".", "~nobody_of_this_name/x.keras"])
-def test_what_is_no_name_is_refused(path):
+def test_a_path_without_a_name_is_refused(path):
     image = keras.Input((4,))
     model = keras.Model(image, keras.layers.Dense(2)(image))
     with pytest.raises(ValueError, match="path="):

@@ -1,4 +1,4 @@
-"""Files from anywhere: what would run code is refused, what is damaged is said to be."""
+"""Files from unknown sources: code is refused, and damage is reported."""
 
 import json
 import zipfile
@@ -9,6 +9,8 @@ import pytest
 
 from keras_gcnn import export
 from tests.zoo.networks import build, images
+
+pytestmark = pytest.mark.backend_free
 
 
 @pytest.fixture
@@ -65,19 +67,19 @@ class Mine(keras.layers.Layer):
         return inputs
 
 
-def test_ones_own_registered_class_is_loaded(tmp_path):
+def test_a_class_that_the_user_registered_is_loaded(tmp_path):
     image = keras.Input((4, 4, 1))
     keras.Model(image, Mine()(image)).save(tmp_path / "model.keras")
     assert isinstance(export.load(tmp_path / "model.keras").layers[-1], Mine)
 
 
-def test_a_truncated_file_is_said_to_be(saved):
+def test_a_truncated_file_is_reported(saved):
     saved.write_bytes(saved.read_bytes()[:-1000])
     with pytest.raises(ValueError, match="truncated, or no Keras model"):
         export.load(saved)
 
 
-def test_a_damaged_file_is_said_to_be(saved):
+def test_a_damaged_file_is_reported(saved):
     content = bytearray(saved.read_bytes())
     with zipfile.ZipFile(saved) as archive:
         weights = archive.getinfo("model.weights.h5")
@@ -93,13 +95,13 @@ def test_a_damaged_file_is_said_to_be(saved):
     ("name", "content"),
     [("model.keras", b""), ("model.keras", b"PK\x03\x04"), ("model.txt", b"text")],
 )
-def test_something_else_is_said_to_be(tmp_path, name, content):
+def test_a_file_of_another_format_is_reported(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=r"no \.keras file|truncated, or no Keras model"):
         export.load(tmp_path / name)
 
 
-def test_a_configuration_that_is_none(saved):
+def test_a_broken_configuration_is_reported(saved):
     change(saved, lambda config: config.update({"config": {"layers": "none"}}))
     with pytest.raises(ValueError, match="cannot be loaded as a Keras model"):
         export.load(saved)
@@ -108,7 +110,7 @@ def test_a_configuration_that_is_none(saved):
 @pytest.mark.parametrize(
     "text", ["[" * 200_000 + "]" * 200_000, '{"a":' * 600 + "1" + "}" * 600, "3", '"text"']
 )
-def test_a_configuration_that_is_strange(saved, text):
+def test_a_strange_configuration_is_reported(saved, text):
     with zipfile.ZipFile(saved) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(saved, "w") as archive:

@@ -1,4 +1,4 @@
-"""ONNX files of what converters do not take by themselves."""
+"""ONNX files of layers that the converters do not support by themselves."""
 
 import re
 
@@ -120,7 +120,7 @@ def drawing(at_inference="sample"):
     return keras.Model(features, draw(pair))
 
 
-def test_what_draws_at_inference_is_refused_with_what_to_do(tmp_path):
+def test_layers_that_sample_at_inference_are_refused(tmp_path):
     for name in ("net.onnx", "model"):
         with pytest.raises(ValueError, match=r"'draw' draws at inference.* at_inference=.mean"):
             export.save(drawing(), tmp_path / name)
@@ -132,7 +132,7 @@ def test_what_draws_at_inference_is_refused_with_what_to_do(tmp_path):
 
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch's ways to export")
 @pytest.mark.filterwarnings("ignore")  # of tracing
-def test_pytorch_says_what_draws(tmp_path):
+def test_pytorch_names_the_layer_that_samples(tmp_path):
     import torch
 
     model, x = drawing(), torch.zeros((1, 4))

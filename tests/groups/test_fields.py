@@ -34,7 +34,7 @@ def test_channels_are_those_of_the_layout(multiplicities):
         assert set(fields.channel_fields[part]) == {field}
         assert set(fields.channel_frequencies[part]) == {frequency}
     expected = [(len(c), frequencies) for c, frequencies in steerable.blocks(multiplicities)]
-    assert [(one.fields, one.frequencies) for one in fields.blocks] == expected
+    assert [(one.field_count, one.frequencies) for one in fields.blocks] == expected
     assert sum(one.channels for one in fields.blocks) == fields.channels
 
 
@@ -111,7 +111,7 @@ def test_sum(first, second, both):
     ids=str,
 )
 def test_no_sum(first, second):
-    with pytest.raises(ValueError, match="not in the order that Fields has"):
+    with pytest.raises(ValueError, match="not in the order of Fields"):
         first + second
     with pytest.raises(TypeError):
         first + 3

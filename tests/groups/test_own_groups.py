@@ -69,5 +69,5 @@ def test_a_name_may_have_capital_letters():
 
 
 def test_a_group_under_the_name_of_another_is_refused():
-    with pytest.raises(ValueError, match="not the group known as 'p4'"):
+    with pytest.raises(ValueError, match="not the registered group named 'p4'"):
         layers.GPooling("max", groups.Group("p4", TABLE))

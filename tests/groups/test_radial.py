@@ -1,4 +1,4 @@
-"""Radial profiles: how much their kernels respond at angular frequencies that are not theirs."""
+"""Radial profiles: how much their kernels respond at other angular frequencies."""
 
 import numpy as np
 import pytest

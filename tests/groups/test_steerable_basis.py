@@ -129,7 +129,7 @@ def test_blocks_are_put_together_pair_by_pair():
     np.testing.assert_array_equal(pairs, found)
 
 
-def test_what_is_cached_cannot_be_overwritten():
+def test_cached_arrays_are_read_only():
     for array in (
         steerable.kernel_basis(0, 1, 3),
         *steerable.block_basis(Block(1, (0,)), Block(1, (1,)), 3),

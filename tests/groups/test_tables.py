@@ -94,12 +94,12 @@ HALF_TURN = [[-1, 0], [0, -1]]
         pytest.param({"e": IDENTITY, "s": [[1, 1], [0, -1]]}, id="no symmetry of the grid"),
     ],
 )
-def test_what_is_no_group_of_the_grid_is_refused(elements):
+def test_sets_that_are_no_group_are_refused(elements):
     with pytest.raises(ValueError, match="Group 'x'"):
         groups.Group("x", elements)
 
 
-def test_a_group_of_ones_own():
+def test_a_group_of_the_user():
     group = groups.Group("columns", {"e": IDENTITY, "c": [[1, 0], [0, -1]]})
     array = np.arange(6).reshape(2, 3)
     np.testing.assert_array_equal(group.act_on_plane(array, 1), np.fliplr(array))

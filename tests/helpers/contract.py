@@ -1,4 +1,4 @@
-"""What every layer owes to Keras: one case per layer, one function per duty.
+"""What Keras expects of every layer: one case for each layer, and models made of them.
 
 A new layer needs one more `Case` here and nothing else; `tests/layers/test_contract.py` notices a
 layer that has none.
@@ -152,6 +152,8 @@ def constructor_arguments(layer_class):
     """Names of all arguments that the class and its parents, up to Keras's base, take."""
     names = set()
     for parent in layer_class.__mro__[: layer_class.__mro__.index(keras.Layer)]:
+        if "__init__" not in vars(parent):
+            continue
         for name, parameter in inspect.signature(parent.__init__).parameters.items():
             if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 names.add(name)
@@ -171,7 +173,7 @@ def side_by_side(layers_, inputs):
 
 
 def trainable_model(layers_, data_format):
-    """A model with one output for each layer, fitted only if gradients go through the layer."""
+    """The sum of all layers, each behind weights that only gradients through the layer can fit."""
     tensor, outputs = keras.Input((SIZE, SIZE, CHANNELS)), []
     # The layer does not look back beyond this one, else it would warn of Dense.
     order = (3, 1, 2) if data_format == "channels_first" else (1, 2, 3)
@@ -179,7 +181,7 @@ def trainable_model(layers_, data_format):
         dense = keras.layers.Dense(CHANNELS, name=f"before_{layer.name}")
         maps = layer(keras.layers.Permute(order)(dense(tensor)))
         outputs.append(keras.layers.Dense(1)(keras.layers.Flatten()(maps)))
-    return keras.Model(tensor, outputs)
+    return keras.Model(tensor, keras.layers.Add()(outputs))
 
 
 def randomized(model):

@@ -1,4 +1,4 @@
-"""Convolutions with random weights, and the check that they are exact or say that they are not."""
+"""Convolutions with random weights, and the check that each is exact or warns that it is not."""
 
 import functools
 import itertools

@@ -1,4 +1,4 @@
-"""Images whose angle is known, and embeddings of which it is known what they keep."""
+"""Images at known angles, and embeddings that keep a known part of them."""
 
 import numpy as np
 

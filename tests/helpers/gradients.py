@@ -1,4 +1,4 @@
-"""Derivatives on whatever backend runs."""
+"""Derivatives on the current backend."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Fields and what turns them, in NumPy loops written from the formulas.
+"""Fields and their rotation, in NumPy loops written from the formulas.
 
 Nothing here uses `keras_gcnn`. Fields are dicts from frequencies to multiplicities, maps are
 channels last, angles are in radians.

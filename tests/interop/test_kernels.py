@@ -1,4 +1,4 @@
-"""Kernels in others' layouts give what the definition gives for them."""
+"""Kernels in the layouts of other libraries, against the definition of the convolution."""
 
 import numpy as np
 import pytest

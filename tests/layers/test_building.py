@@ -1,4 +1,4 @@
-"""Layers in a module of one's own: their weights exist before the first batch."""
+"""Layers in a user's module: their weights exist before the first batch."""
 
 import keras
 import numpy as np
@@ -17,12 +17,12 @@ def test_weights_and_state(rng):
 
 
 @pytest.mark.parametrize("shape", [(), 9, (None, 9, 8), (9, 9, 0), "9"])
-def test_a_shape_that_is_none(shape):
+def test_wrong_shapes(shape):
     with pytest.raises(ValueError, match="without the batch, as positive integers"):
         layers.build_for(layers.GConv2D(2, 3, "p4"), shape)
 
 
-def test_what_cannot_be_called():
+def test_objects_that_cannot_be_called():
     with pytest.raises(TypeError, match=r"class GConv2D\. Give an instance"):
         layers.build_for(layers.GConv2D, (4, 4, 8))
     with pytest.raises(TypeError, match=r"cannot be called\. Give a torch.nn.Module"):

@@ -71,14 +71,14 @@ def test_the_registered_name(case):
 
 @pytest.fixture(scope="module", params=DATA_FORMATS)
 def network(request):
-    """All layers side by side in one model with random weights, and its inputs."""
+    """All layers side by side in one model with random weights, its inputs and their format."""
     made = [case.make(request.param) for case in CASES]
     inputs = CASES[0].inputs(request.param)
-    return made, randomized(side_by_side(made, inputs)), inputs
+    return made, randomized(side_by_side(made, inputs)), inputs, request.param
 
 
 def test_output_shape(network):
-    made, model, inputs = network
+    made, model, inputs, _ = network
     for layer, tensor, outputs in zip(made, model.outputs, model(inputs), strict=True):
         real = tuple(outputs.shape)
         unknown_batch = (None, *real[1:])
@@ -88,14 +88,14 @@ def test_output_shape(network):
 
 
 def test_a_functional_model_computes_what_the_layer_does(network):
-    made, model, inputs = network
+    made, model, inputs, _ = network
     for layer, found in zip(made, predict(model, inputs), strict=True):
         alone = keras.ops.convert_to_numpy(layer(inputs))  # inference is the default
         np.testing.assert_array_equal(found, alone, err_msg=layer.name)
 
 
 def test_a_saved_model_predicts_the_same(network, tmp_path):
-    made, model, inputs = network
+    made, model, inputs, _ = network
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     for layer in made:
@@ -107,10 +107,10 @@ def test_a_saved_model_predicts_the_same(network, tmp_path):
 
 def test_xla(network):
     """A compiled prediction; `fit` below compiles the training step."""
-    made, model, inputs = network
+    made, model, inputs, data_format = network
     if keras.backend.backend() == "torch":
         pytest.skip("XLA compiles on TensorFlow and JAX; torch.compile takes minutes on a CPU")
-    if made[0].data_format == "channels_first":
+    if data_format == "channels_first":
         pytest.skip("TensorFlow's XLA has no convolution for channels first on a CPU")
     expected = predict(model, inputs)
     model.compile(jit_compile=True)
@@ -121,13 +121,14 @@ def test_xla(network):
 
 @BOTH_FORMATS
 def test_a_step_of_fit_moves_every_weight(data_format):
-    """Compiled by XLA, for which TensorFlow has no convolution for channels first on a CPU."""
-    last = data_format == "channels_last"
-    jit = {"jax": True, "tensorflow": last, "torch": False}[keras.backend.backend()]
+    """Compiled by XLA, unless TensorFlow has no convolution for channels first there."""
+    backend = keras.backend.backend()
+    eager = backend == "tensorflow" and data_format == "channels_first"
     model = trainable_model([case.make(data_format) for case in CASES], data_format)
-    model.compile(keras.optimizers.SGD(0.1), ["mse"] * len(CASES), jit_compile=jit)
+    jit = backend != "torch" and not eager
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=jit, run_eagerly=eager)
     before = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
-    targets = [np.arange(4.0)[:, None]] * len(CASES)
+    targets = np.arange(4.0)[:, None]
     with without_optimizing():
         history = model.fit(CASES[0].inputs(batch=4), targets, batch_size=4, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
@@ -137,25 +138,21 @@ def test_a_step_of_fit_moves_every_weight(data_format):
         assert np.abs(new - old).max() > 1e-6, weight.path
 
 
-@BOTH_FORMATS
 @pytest.mark.parametrize("half", ["float16", "bfloat16"])
-def test_mixed_precision(half, data_format):
+def test_mixed_precision(network, half):
     """Half precision out, float32 weights, and values within its rounding of float32's."""
-    inputs = CASES[0].inputs(data_format)
-    full, mixed = (
-        side_by_side([case.make(data_format, dtype=policy) for case in CASES], inputs)
-        for policy in ("float32", f"mixed_{half}")
-    )
-    mixed.set_weights(randomized(full).get_weights())
+    _, model, inputs, data_format = network
+    policy = f"mixed_{half}"
+    mixed = side_by_side([case.make(data_format, dtype=policy) for case in CASES], inputs)
+    mixed.set_weights(model.get_weights())
     assert all(weight.dtype == "float32" for weight in mixed.weights)
     rounding = {"float16": 2**-11, "bfloat16": 2**-8}[half]
     with without_optimizing():
-        actual, expected = (without_trace(model)(inputs) for model in (mixed, full))
-    for case, one, other in zip(CASES, actual, expected, strict=True):
+        actual = without_trace(mixed)(inputs)
+    for case, one, expected in zip(CASES, actual, predict(model, inputs), strict=True):
         assert keras.backend.standardize_dtype(one.dtype) == half, case
-        one = keras.ops.cast(one, "float32")
-        one, other = map(keras.ops.convert_to_numpy, (one, other))
-        assert relative_error(one, other) < 4 * rounding, case
+        one = keras.ops.convert_to_numpy(keras.ops.cast(one, "float32"))
+        assert relative_error(one, expected) < 4 * rounding, case
 
 
 @pytest.mark.parametrize("layer_class", [layers.LiftingConv2D, layers.GConv2D])

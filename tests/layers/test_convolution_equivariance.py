@@ -1,4 +1,4 @@
-"""Convolutions commute with every element where the rule says so; elsewhere they say they do not.
+"""Convolutions commute with every element where the rule predicts it, and warn elsewhere.
 
 The rule is `reference.is_exact`, from the mathematics and not from the library, so a warning that
 is missing or false fails here as well as an error in the numbers.

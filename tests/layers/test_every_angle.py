@@ -63,7 +63,7 @@ def convolution(fields_in, kernel_size, band_limit, rng):
     pairs = [*map(tuple, block_basis(block_in, block_out, kernel_size, 1, band_limit)[1])]
     elements = Counter(pairs)
     reaching = Counter(n for _, n in elements)
-    variances = [1 / (reaching[n] * elements[m, n] * block_in.fields) for m, n in pairs]
+    variances = [1 / (reaching[n] * elements[m, n] * block_in.field_count) for m, n in pairs]
     return SteerableConv2D(
         fields_in,
         FIELDS,

@@ -24,7 +24,7 @@ def make(group, data_format="channels_last", **kwargs):
 
 @pytest.mark.parametrize("data_format", DATA_FORMATS)
 @pytest.mark.parametrize("group", ["z2", "pm", "p4m"])
-def test_statistics_are_of_what_is_left(group, data_format, rng):
+def test_statistics_leave_masked_positions_out(group, data_format, rng):
     order = reference.order(group)
     maps, mask = maps_and_mask(rng, 2 * order)
     layer = make(group, data_format, momentum=0.0)
@@ -59,7 +59,7 @@ def test_inference_needs_no_mask(rng):
     np.testing.assert_array_equal(run(layer, maps, mask=mask), run(layer, maps))
 
 
-def test_what_is_masked_may_be_anything(rng):
+def test_masked_positions_may_hold_nan(rng):
     maps, mask = maps_and_mask(rng, 8)
     expected = run(make("p4"), maps, training=True, mask=mask)[mask]
     maps[~mask] = np.nan

@@ -176,7 +176,7 @@ def test_renorm_is_refused():
         GBatchNormalization(renorm=True)
 
 
-def test_synchronized_is_what_keras_makes_of_it(rng):
+def test_synchronized_works_as_in_keras(rng):
     if keras.backend.backend() != "tensorflow":
         with pytest.raises(ValueError, match="TensorFlow"):
             GBatchNormalization("p4", synchronized=True)

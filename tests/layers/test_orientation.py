@@ -1,4 +1,4 @@
-"""Angles are found and drawn."""
+"""Layers that read a direction from a map and rotate a map by a direction."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""A layer that was built for a size on which it is exact, called on one on which it is not."""
+"""A layer built for a size at which it is exact, and called at a size at which it is not."""
 
 import warnings
 
@@ -20,7 +20,7 @@ def images(size):
 
 
 @pytest.mark.parametrize("make", SIZE_DEPENDENT)
-def test_it_says_so_when_it_is_called(make):
+def test_a_call_on_a_broken_size_warns(make):
     layer = make()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -31,7 +31,7 @@ def test_it_says_so_when_it_is_called(make):
 
 
 @pytest.mark.parametrize("make", SIZE_DEPENDENT)
-def test_strictly_it_refuses(make):
+def test_a_strict_layer_refuses_a_broken_size(make):
     layer = make(equivariance="strict")
     layer(images(9))
     for _ in range(2):  # a second try is no better
@@ -48,7 +48,7 @@ def predictor(layer, sizes=(9, 11)):
 
 
 @pytest.mark.parametrize("make", SIZE_DEPENDENT)
-def test_a_compiled_model_says_so_once_for_a_size(make):
+def test_a_compiled_model_warns_once_for_a_size(make):
     with warnings.catch_warnings():
         warnings.simplefilter("error", EquivarianceWarning)
         predict = predictor(make())
@@ -75,7 +75,7 @@ def test_a_compiled_model_refuses_what_is_smaller_than_the_window():
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="graphs of TensorFlow")
-def test_where_nothing_can_be_checked_it_says_so_and_files_stay_without_the_check(tmp_path):
+def test_xla_warns_that_it_cannot_check_and_files_hold_no_check(tmp_path):
     import tensorflow as tf
 
     model = keras.Sequential([keras.Input((None, None, 1)), LiftingConv2D(2, 3, "p4", strides=2)])

@@ -1,4 +1,4 @@
-"""Pixels are numbers: images of integers give what the same images as floats give."""
+"""Images of integers give the same outputs as the same images in floats."""
 
 import keras
 import numpy as np

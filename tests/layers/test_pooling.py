@@ -5,6 +5,7 @@ import pytest
 
 from keras_gcnn.layers import GGlobalPooling, GPooling
 from tests.helpers import reference
+from tests.helpers.covering import parametrize_covering
 from tests.helpers.layers import DATA_FORMATS, equivariance_error, relative_error, run
 from tests.helpers.reference import ELEMENTS
 
@@ -19,9 +20,7 @@ def fibres(array, group):
     return array.reshape(*array.shape[:-1], -1, reference.order(group))
 
 
-@pytest.mark.parametrize("data_format", DATA_FORMATS)
-@pytest.mark.parametrize("mode", REDUCE)
-@pytest.mark.parametrize("group", ELEMENTS)
+@parametrize_covering(group=list(ELEMENTS), mode=list(REDUCE), data_format=DATA_FORMATS)
 def test_orientations(group, mode, data_format, rng):
     layer = GPooling(mode, group, data_format=data_format, dtype="float64")
     maps = maps_for(group, rng)
@@ -38,10 +37,9 @@ def test_orientations_of_vectors(mode, data_format, rng):
     assert relative_error(run(layer, vectors), expected) < 1e-12
 
 
-@pytest.mark.parametrize("keepdims", [False, True])
-@pytest.mark.parametrize("data_format", DATA_FORMATS)
-@pytest.mark.parametrize("mode", REDUCE)
-@pytest.mark.parametrize("group", ["z2", "p4", "p4m"])
+@parametrize_covering(
+    group=list(ELEMENTS), mode=list(REDUCE), data_format=DATA_FORMATS, keepdims=[False, True]
+)
 def test_positions_and_orientations(group, mode, data_format, keepdims, rng):
     layer = GGlobalPooling(mode, group, keepdims=keepdims, data_format=data_format, dtype="float64")
     maps = maps_for(group, rng)

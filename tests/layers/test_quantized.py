@@ -1,4 +1,4 @@
-"""What Keras's `quantize` and `enable_lora` make of layers that hold dense layers survives."""
+"""Layers of dense layers after Keras's `quantize` and `enable_lora`: saved, loaded, cloned."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""An input that is smaller than the window: one mistake, one error on every backend."""
+"""An input smaller than the window raises the same error on every backend."""
 
 import keras
 import numpy as np

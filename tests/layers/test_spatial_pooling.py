@@ -1,4 +1,4 @@
-"""Pooling over positions: the window fits the size."""
+"""Pooling over positions: the default window fits every size."""
 
 import warnings
 
@@ -8,6 +8,7 @@ import pytest
 
 from keras_gcnn.layers import EquivarianceWarning, GAveragePooling2D, GMaxPooling2D
 from tests.helpers import reference
+from tests.helpers.covering import parametrize_covering
 from tests.helpers.layers import DATA_FORMATS, equivariance_error, relative_error, run
 
 REDUCE = {GMaxPooling2D: np.max, GAveragePooling2D: np.mean}
@@ -25,9 +26,7 @@ def error_of(layer, size, rng):
     )
 
 
-@BOTH
-@pytest.mark.parametrize("stride", [2, 3])
-@pytest.mark.parametrize("size", range(5, 13))
+@parametrize_covering(size=range(5, 13), stride=[2, 3], layer_class=list(REDUCE))
 def test_exact_at_every_size(layer_class, size, stride, rng):
     layer = layer_class(strides=stride, equivariance="strict", dtype="float64")
     assert error_of(layer, size, rng) < 1e-10
@@ -118,9 +117,7 @@ def test_ignore_is_silent(layer_class, recwarn):
     assert not [w for w in recwarn if issubclass(w.category, EquivarianceWarning)]
 
 
-@BOTH
-@pytest.mark.parametrize("data_format", DATA_FORMATS)
-@pytest.mark.parametrize("stride", [2, 3])
+@parametrize_covering(layer_class=list(REDUCE), stride=[2, 3], data_format=DATA_FORMATS)
 def test_sizes_that_are_known_at_call_time_only(layer_class, stride, data_format, rng):
     """By operations that need no sizes, as a graph of TensorFlow or an exported one has them."""
     layer = layer_class(strides=stride, data_format=data_format, dtype="float64")

@@ -1,4 +1,4 @@
-"""From fields to ordinary channels."""
+"""Layers from fields to ordinary channels."""
 
 import keras
 import numpy as np

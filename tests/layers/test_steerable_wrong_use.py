@@ -1,4 +1,4 @@
-"""A mistake with fields raises an error that says what was given and what to do."""
+"""Mistakes with steerable layers raise errors that say what was given and what to do."""
 
 import keras
 import numpy as np
@@ -6,6 +6,8 @@ import pytest
 
 from keras_gcnn import layers
 from keras_gcnn.layers import Fields
+
+pytestmark = pytest.mark.backend_free
 
 FIELDS = Fields({0: 2, 1: 2, 2: 1})  # 8 channels
 CONVOLUTIONS = {
@@ -67,7 +69,7 @@ def test_inputs_without_positions(layer_class):
 
 
 @pytest.mark.parametrize("layer_class", ALL)
-def test_what_is_no_fields(layer_class):
+def test_wrong_fields(layer_class):
     name = "fields_in" if layer_class in CONVOLUTIONS else "fields"
     with pytest.raises(TypeError, match=r"takes a dict .*, not 8\. .* Fields\.trivial\(n\)"):
         layer_class(**{**ALL[layer_class], name: 8})

@@ -1,4 +1,4 @@
-"""Threads that build, load and predict at once leave all that is global as it was."""
+"""Threads that build, load and predict at the same time leave global settings unchanged."""
 
 import os
 import warnings

@@ -1,4 +1,4 @@
-"""PyTorch's compiler: whole graphs, without the code that it makes of them, which takes minutes."""
+"""PyTorch's compiler traces whole graphs; generating code from them would take minutes."""
 
 import keras
 import numpy as np

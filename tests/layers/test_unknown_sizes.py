@@ -1,4 +1,4 @@
-"""Fully convolutional networks are built without saying how large the images are."""
+"""Fully convolutional networks are built for images of unknown size."""
 
 import keras
 import numpy as np

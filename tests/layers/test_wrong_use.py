@@ -1,4 +1,4 @@
-"""A mistake raises a `ValueError` that says what was given and what to do."""
+"""Mistakes raise a `ValueError` that says what was given and what to do."""
 
 import keras
 import numpy as np
@@ -6,6 +6,8 @@ import pytest
 
 from keras_gcnn import layers
 from tests.helpers.contract import CASES
+
+pytestmark = pytest.mark.backend_free
 
 CONVOLUTIONS = (
     layers.LiftingConv2D,

@@ -1,4 +1,4 @@
-"""Maps of zeros and constant maps: finite outputs, and gradients of the size of ordinary ones."""
+"""Maps of zeros and constant maps give finite outputs and gradients of ordinary size."""
 
 import keras
 import numpy as np

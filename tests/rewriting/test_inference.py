@@ -53,6 +53,12 @@ def test_an_autoencoder(form):
     assert set(fast.output) == {"logits", *vae.encoder.output}
 
 
+def test_an_autoencoder_in_a_model():
+    vae = zoo.vae("z2", parameters=120_000)
+    image = keras.Input((28, 28, 1))
+    check(keras.Model(image, vae(image)["logits"]), images((28, 28, 1)))
+
+
 @pytest.mark.parametrize("data_format", DATA_FORMATS)
 def test_a_model_of_ones_own(data_format):
     skip_without_stock_layers(data_format)

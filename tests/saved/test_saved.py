@@ -1,11 +1,13 @@
-"""Files that earlier releases saved load today, and predict what they predicted then."""
+"""Files saved by earlier releases load, and predict the same as then."""
 
+import json
 import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from packaging.version import Version
 
 from keras_gcnn import zoo
 from tests.saved.write import IMAGE, NETWORKS, predictions
@@ -35,9 +37,18 @@ def compare(model, archive, name, folder):
     np.testing.assert_allclose(outputs, stored["outputs"], rtol=1e-4, atol=1e-5)
 
 
+def saved_by(path):
+    """The version of Keras that saved a model."""
+    with zipfile.ZipFile(path) as file:
+        return Version(json.loads(file.read("metadata.json"))["keras_version"])
+
+
 @every(".keras")
 def test_models_load(archive, name, tmp_path):
-    model = keras.saving.load_model(extracted(archive, f"{name}.keras", tmp_path))
+    path = extracted(archive, f"{name}.keras", tmp_path)
+    if Version(keras.__version__) < saved_by(path):
+        pytest.skip("Keras does not promise to load what a later Keras has saved")
+    model = keras.saving.load_model(path)
     compare(model, archive, name, tmp_path)
 
 

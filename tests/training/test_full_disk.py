@@ -8,8 +8,9 @@ import sys
 import keras
 import pytest
 
-from keras_gcnn import data, export, training, zoo
+from keras_gcnn import data, export, zoo
 from keras_gcnn.full_disk import FullDiskError
+from keras_gcnn.training import atomic_files
 from keras_gcnn.training.loop import fitting, weights_file
 from keras_gcnn.training.runs.network_run import build
 
@@ -46,7 +47,7 @@ def test_a_run_goes_on_when_there_is_space_again(load, tmp_path):
     # The recipe, then the weights after an epoch, then the whole model, which is larger.
     files = ["recipe.json", "epoch0001.weights.npz", "model.keras"]
     for line, name in zip(errors, files, strict=True):
-        assert f"{name} could not be written (File too large). All that was finished" in line
+        assert f"{name} could not be written (File too large). Everything that was finished" in line
     assert done.stdout.count("plain  epoch 1/1") == 1  # not again after its state was written
     assert len(json.loads((folder / "results.json").read_text())["results"]) == 2
     assert not list(folder.rglob(".partial-*"))
@@ -140,4 +141,4 @@ def test_other_errors_of_files_stay_as_they_are(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     with pytest.raises(PermissionError, match="denied"):
-        training.files.write(tmp_path / "a", forbid)
+        atomic_files.write(tmp_path / "a", forbid)

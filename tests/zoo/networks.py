@@ -54,6 +54,11 @@ def compiled(model):
     return without_trace(model)
 
 
+def predict(model, x):
+    """What a model returns, without the loop of `predict`, which is compiled for every model."""
+    return keras.ops.convert_to_numpy(compiled(model)(x))
+
+
 def images(shape, n=4, seed=1):
     return np.random.default_rng(seed).random((n, *shape), dtype="float32")
 

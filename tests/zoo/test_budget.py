@@ -1,3 +1,5 @@
+"""Widths fitted to a budget of parameters."""
+
 import re
 from itertools import pairwise
 
@@ -58,7 +60,7 @@ def test_a_budget_out_of_reach_names_counts_that_can_be_reached(budget, before):
         assert count(fit_widths(count, (1, 2), reachable)) == reachable
 
 
-def test_what_the_ratio_itself_cannot_meet_single_widths_can():
+def test_single_widths_meet_counts_between_multiples_of_the_ratio():
     """Between two multiples of a ratio of small numbers lies much that can be reached."""
     network = zoo.lenet("p4m", parameters=65_009)
     assert network.count_params() >= 64_551  # of widths (7, 35)

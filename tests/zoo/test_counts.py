@@ -118,7 +118,7 @@ def test_a_budget_between_two_networks_names_both():
 
 
 @pytest.mark.parametrize("restrict_after", [None, "2", {"2": "p2"}])
-def test_a_restriction_of_what_is_flattened_changes_nothing(restrict_after):
+def test_a_restriction_before_flattening_changes_nothing(restrict_after):
     network = zoo.lenet("p4", head="flatten", restrict_after=restrict_after)
     assert count(network) == 216_158
 

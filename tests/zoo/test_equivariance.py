@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from keras_gcnn import analysis, groups, layers
-from tests.zoo.networks import WITHOUT_DROPOUT, build, compiled, every_network, images
+from tests.helpers.covering import parametrize_covering
+from tests.zoo.networks import (
+    BUILDERS,
+    WITHOUT_DROPOUT,
+    build,
+    compiled,
+    every_network,
+    images,
+)
 
 SIZES = (28, 29, 32, 33)
 IMAGES = 16
@@ -58,33 +66,21 @@ def check(model, left, size, tolerance, dtype):
         assert np.abs(logits[g] - logits[0]).max() <= tolerance * np.abs(logits).max()
 
 
-@every_network
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
-def test_every_network_is_exact_at_every_size(builder, size, dtype, tolerance):
+@parametrize_covering(
+    builder=list(BUILDERS),
+    size=SIZES,
+    group=["p4m", "p4", "pmm"],
+    convolution=["full", "g", "gc"],
+    precision=[("float64", 1e-10), ("float32", 1e-5)],
+)
+def test_every_network_is_exact(builder, size, group, convolution, precision):
+    dtype, tolerance = precision
     with policy(dtype):
-        model = network_with_features(builder, "p4m", size)
-    check(model, "p4m", size, tolerance, dtype)
+        model = network_with_features(builder, group, size, convolution=convolution)
+    check(model, group, size, tolerance, dtype)
 
 
-@every_network
-@pytest.mark.parametrize("convolution", ["g", "gc"])
-def test_separable_networks_are_exact(builder, convolution):
-    with policy("float64"):
-        model = network_with_features(builder, "p4m", 29, convolution=convolution)
-    check(model, "p4m", 29, 1e-10, "float64")
-
-
-@every_network
-@pytest.mark.parametrize("group", ["p4", "pmm"])
-def test_other_groups_are_exact(builder, group):
-    with policy("float64"):
-        model = network_with_features(builder, group, 28)
-    check(model, group, 28, 1e-10, "float64")
-
-
-@every_network
-@pytest.mark.parametrize("left", ["p4", "pm", "z2"])
+@parametrize_covering(builder=list(BUILDERS), left=["p4", "pm", "z2"])
 def test_a_restricted_network_is_exact_under_what_is_left(builder, left):
     with policy("float64"):
         model = network_with_features(builder, "p4m", 28, restrict_after={"1": left})
@@ -128,8 +124,7 @@ def test_strides_break_it_and_the_builder_says_so(builder):
     build(builder, "p4", downsampling="stride", input_shape=(33, 33, 1))
 
 
-@every_network
-@pytest.mark.parametrize("head", ["orientations", "flatten"])
+@parametrize_covering(builder=list(BUILDERS), head=["orientations", "flatten"])
 def test_the_other_heads_are_known_to_break_invariance(builder, head):
     network = build(builder, "p4", head=head)
     x = images((28, 28, 1), n=IMAGES)

@@ -10,6 +10,8 @@ from keras_gcnn.training.recipes.changes import find_changes
 from keras_gcnn.zoo import pretrained
 from tests.zoo.networks import build, count
 
+pytestmark = pytest.mark.backend_free
+
 RECIPE = """
 title = "A recipe of version 0.1"
 [[models]]

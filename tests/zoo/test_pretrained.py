@@ -9,7 +9,9 @@ import pytest
 import keras_gcnn
 from keras_gcnn import zoo
 from keras_gcnn.zoo import pretrained
-from tests.zoo.networks import build, count, images
+from tests.zoo.networks import build, count, images, predict
+
+pytestmark = pytest.mark.backend_free
 
 TRAINED = Path(keras_gcnn.__file__).parent / "zoo" / "trained"
 CARDS = {path.stem: json.loads(path.read_text()) for path in sorted(TRAINED.glob("*.json"))}
@@ -44,9 +46,7 @@ def shelf(tmp_path, monkeypatch):
 
 def same(found, expected):
     x = images(expected.input_shape[1:])
-    np.testing.assert_allclose(
-        found.predict(x, verbose=0), expected.predict(x, verbose=0), atol=1e-6
-    )
+    np.testing.assert_allclose(predict(found, x), predict(expected, x), atol=1e-6)
 
 
 def test_weights_bring_their_own_widths_and_head(shelf):
@@ -63,7 +63,7 @@ def test_a_plain_string_finds_a_restriction_to_the_plane(shelf):
         same(network, shelf["cohen_cnn-p4"])
 
 
-def test_what_agrees_may_be_said(shelf):
+def test_arguments_that_agree_are_allowed(shelf):
     network = zoo.lenet("p4", head="flatten", widths=(2, 3), classes=7, weights="marks")
     same(network, shelf["lenet-p4"])
 
@@ -82,7 +82,7 @@ def test_what_agrees_may_be_said(shelf):
     ],
 )
 @pytest.mark.usefixtures("shelf")
-def test_what_does_not_agree_is_explained(wrong, message):
+def test_arguments_that_disagree_are_explained(wrong, message):
     with pytest.raises(ValueError, match=message):
         zoo.lenet(**{"weights": "marks", **wrong})
 
@@ -126,8 +126,8 @@ def test_channels_first(shelf):
     network = zoo.lenet("p4m", weights="marks", **form)
     assert network.input_shape == (None, 1, 28, 28)
     x = images((28, 28, 1))
-    expected = shelf["lenet-p4m"].predict(x, verbose=0)
-    found = network.predict(x.transpose(0, 3, 1, 2), verbose=0)
+    expected = predict(shelf["lenet-p4m"], x)
+    found = predict(network, x.transpose(0, 3, 1, 2))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -152,7 +152,7 @@ def test_every_published_network_loads(identity):
     scope = {"zoo": zoo}
     network = eval(card["call"], scope)
     assert count(network) == card["parameters"]
-    assert np.isfinite(network.predict(images(network.input_shape[1:]), verbose=0)).all()
+    assert np.isfinite(predict(network, images(network.input_shape[1:]))).all()
 
 
 def test_files_are_small():

@@ -87,7 +87,7 @@ def test_a_published_network_is_found_by_name_and_predicts_the_same(publish, run
         assert (tmp_path / link).is_file()
 
 
-def test_publishing_again_replaces_what_was_there(publish, run, tmp_path):
+def test_publishing_again_replaces_the_older_files(publish, run, tmp_path):
     publish.main("tiny", run[1])
     (tmp_path / "results" / "tiny" / "old.csv").write_text("")
     publish.main("tiny", run[1])
@@ -106,7 +106,7 @@ def test_a_run_of_another_recipe_is_refused_and_nothing_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_too_large_is_refused_and_what_was_there_stays(publish, run, tmp_path, monkeypatch):
+def test_a_file_that_is_too_large_replaces_nothing(publish, run, tmp_path, monkeypatch):
     publish.main("tiny", run[1])
     monkeypatch.setattr(publish, "LARGEST", 1000)
     with pytest.raises(SystemExit, match="at most 1,000"):

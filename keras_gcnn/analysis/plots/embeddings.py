@@ -1,4 +1,4 @@
-"""Pictures of what an autoencoder makes of turned images."""
+"""Plots reconstructions of rotated images, and latent vectors by class."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_gcnn.analysis.plots.figures import empty_figure, finish
+from keras_gcnn.analysis.plots.base import empty_plot, finish_plot
 from keras_gcnn.data import rotate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_GAP = 3  # pixels between the images and what is drawn of them
+_GAP = 3  # pixels between the images and their reconstructions
 
 
 def plot_reconstructions(
@@ -22,21 +22,20 @@ def plot_reconstructions(
     reconstruct: Callable[[np.ndarray], np.ndarray],
     path: str | Path | None = None,
     angles: Sequence[float] = (0, 30, 60, 90, 135, 180, 225, 270, 315),
-    title: str = "Turned images, and what is drawn of them",
+    title: str = "Rotated images and their reconstructions",
     note: str = "",
 ) -> Figure:
-    """Draws images at several angles, a row each, and beside them what a model draws of them.
+    """Plots images at several angles, a row each, and beside them their reconstructions.
 
-    Of a model whose latent vectors do not see the angle, all pictures on the right of a row are the
-    same.
+    If the latent vectors of the model are invariant, all reconstructions in a row are the same.
 
     Args:
         images: array of shape `(n, rows, columns, channels)`, square, with one or three channels.
-        reconstruct: function from such images to what is drawn of them.
-        path: file to write, whose ending chooses the format; None to write none.
-        angles: in degrees, counter-clockwise, one a column.
-        title: what is shown.
-        note: how it was made, in small print below.
+        reconstruct: function from such images to their reconstructions.
+        path: file to write, whose suffix chooses the format; None to write no file.
+        angles: angle of each column in degrees, counter-clockwise.
+        title: title of the plot.
+        note: small print below the plot, e.g. how the model was trained.
 
     Returns:
         The `matplotlib.figure.Figure`, which a notebook shows.
@@ -47,24 +46,26 @@ def plot_reconstructions(
     >>> images = data.load("digits").test.images[:4]
     >>> figure = analysis.plot_reconstructions(images, lambda x: x, angles=(0, 90))
     """
-    turned = [rotate(images, angle) for angle in angles]
-    drawn = [reconstruct(one) for one in turned]
+    rotated = [rotate(images, angle) for angle in angles]
+    reconstructions = [reconstruct(batch) for batch in rotated]
     gap = np.ones((len(images) * images.shape[1], _GAP, images.shape[3]))
-    mosaic = np.concatenate([*map(_column, turned), gap, *map(_column, drawn)], axis=1)
-    wide = 2 * len(angles)
-    figure = empty_figure(0.55 * wide + 0.5, 0.55 * len(images) + 0.9, note)
+    mosaic = np.concatenate([*map(_column, rotated), gap, *map(_column, reconstructions)], axis=1)
+    columns = 2 * len(angles)
+    figure = empty_plot(0.55 * columns + 0.5, 0.55 * len(images) + 0.9, note)
     axes = figure.add_subplot()
     axes.imshow(mosaic.squeeze(), cmap="gray", vmin=0, vmax=1)
     width = images.shape[2]
-    starts = width * (np.arange(wide) + 0.5) + np.where(np.arange(wide) < len(angles), 0, _GAP)
+    starts = width * (np.arange(columns) + 0.5) + np.where(
+        np.arange(columns) < len(angles), 0, _GAP
+    )
     axes.set_xticks(starts, [f"{angle:g}°" for angle in (*angles, *angles)], fontsize=8)
     axes.xaxis.tick_top()
     axes.set_yticks([])
     half = width * len(angles)
-    for start, text in ((0, "images, turned"), (half + _GAP, "what is drawn of them")):
+    for start, text in ((0, "rotated images"), (half + _GAP, "reconstructions")):
         axes.text(start + half / 2, len(mosaic) + 4, text, ha="center", va="top", fontsize=9)
     axes.set_title(title, parse_math=False)
-    return finish(figure, path)
+    return finish_plot(figure, path)
 
 
 def plot_latent_vectors(
@@ -74,22 +75,22 @@ def plot_latent_vectors(
     title: str = "Latent vectors by class",
     note: str = "",
 ) -> Figure:
-    """Draws latent vectors by class, a panel for each set of them, e.g. of upright images.
+    """Plots latent vectors by class, with a panel for each set, e.g. for upright images.
 
     All panels show the two directions in which the first set varies most.
 
     Args:
         vectors: array of shape `(n, m)`, m at least 2, or a mapping from names to such arrays.
-        labels: classes, of shape `(n,)`, those of every set.
-        path: file to write, whose ending chooses the format; None to write none.
-        title: what is shown.
-        note: how it was made, in small print below.
+        labels: classes of the vectors in every set, of shape `(n,)`.
+        path: file to write, whose suffix chooses the format; None to write no file.
+        title: title of the plot.
+        note: small print below the plot, e.g. how the model was trained.
 
     Returns:
         The `matplotlib.figure.Figure`, which a notebook shows.
 
     Raises:
-        ValueError: if there are no vectors, their shapes are others, or do not fit the labels.
+        ValueError: if there are no vectors, or their shapes are wrong or do not fit the labels.
 
     Example:
 
@@ -99,33 +100,33 @@ def plot_latent_vectors(
     >>> figure = analysis.plot_latent_vectors(vectors, np.arange(20) % 2)
     """
     sets = vectors if isinstance(vectors, Mapping) else {"": vectors}
-    sets = {name: np.asarray(one) for name, one in sets.items()}
+    sets = {name: np.asarray(points) for name, points in sets.items()}
     labels = np.asarray(labels)
     _check_vectors(sets, labels)
     first = next(iter(sets.values()))
     centre = first.mean(axis=0)
     _, _, axes_of_variance = np.linalg.svd(first - centre, full_matrices=False)
-    figure = empty_figure(4.2 * len(sets) + 0.8, 4.6, note)
+    figure = empty_plot(4.2 * len(sets) + 0.8, 4.6, note)
     panels = figure.subplots(1, len(sets), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, (name, own) in zip(panels, sets.items(), strict=True):
-        points = (own - centre) @ axes_of_variance[:2].T
+    for axes, (name, latent) in zip(panels, sets.items(), strict=True):
+        points = (latent - centre) @ axes_of_variance[:2].T
         for index, label in enumerate(np.unique(labels)):
-            chosen = labels == label
-            axes.scatter(*points[chosen].T, s=4, color=f"C{index % 10}", label=str(label))
+            in_class = labels == label
+            axes.scatter(*points[in_class].T, s=4, color=f"C{index % 10}", label=str(label))
         axes.set_title(name, fontsize=10, parse_math=False)
         axes.set_aspect("equal")
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right center", markerscale=3)
     if title:
         figure.suptitle(title, parse_math=False)
-    return finish(figure, path)
+    return finish_plot(figure, path)
 
 
 def _check_vectors(sets: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
-    shapes = {name: one.shape for name, one in sets.items()}
+    shapes = {name: points.shape for name, points in sets.items()}
     if not sets or any(len(shape) != 2 or shape[1] < 2 for shape in shapes.values()):
         raise ValueError(
-            f"Latent vectors of shape {shapes or None} cannot be drawn. Give an array of shape "
+            f"Latent vectors of shape {shapes or None} cannot be plotted. Give an array of shape "
             "(n, m) with m of 2 or more, or a mapping from names to such arrays."
         )
     widths = {shape[1] for shape in shapes.values()}
@@ -141,5 +142,5 @@ def _check_vectors(sets: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
 
 
 def _column(images: np.ndarray) -> np.ndarray:
-    """Images on top of each other."""
+    """Returns the images on top of each other."""
     return images.reshape(-1, *images.shape[2:])

@@ -1,4 +1,4 @@
-"""Pictures of feature fields: what a steerable network makes of a turning image."""
+"""Plots the fields of a steerable map for an image at several angles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_gcnn.analysis.plots.figures import empty_figure, finish
+from keras_gcnn.analysis.plots.base import empty_plot, finish_plot
 from keras_gcnn.groups.fields import Fields
 
 if TYPE_CHECKING:
@@ -23,30 +23,30 @@ def plot_turning_fields(
     path: str | Path | None = None,
     *,
     field: int = 0,
-    title: str = "A field of a turning image",
+    title: str = "A field of a rotating image",
     note: str = "",
 ) -> Figure:
-    """Draws one field of every map beside its image: arrows for frequency 1, over frequency 0.
+    """Plots one field of each map below its image: frequency 0 as colours, frequency 1 as arrows.
 
-    The images are one image at several angles. Above are the images, in the middle the field as it
-    is, below the same turned back by the angle: arrows and all, it should not change from column to
-    column.
+    The images are one image at several angles. The first row shows the images, the second the
+    field, and the third the field rotated back by the angle, including its arrows. The third row
+    should not change from column to column.
 
     Args:
         images: array of shape `(n, rows, columns, 1)`.
         maps: feature maps of the images, of shape `(n, rows, columns, fields.channels)`, square.
-        fields: what the maps consist of.
-        angles: in degrees, counter-clockwise, one an image.
-        path: file to write, whose ending chooses the format; None to write none.
-        field: int, which field, of those that have the frequencies 0 and 1.
-        title: what is shown.
-        note: how it was made, in small print below.
+        fields: fields of the maps.
+        angles: angle of each image in degrees, counter-clockwise.
+        path: file to write, whose suffix chooses the format; None to write no file.
+        field: int, index of the field among the fields with frequencies 0 and 1.
+        title: title of the plot.
+        note: small print below the plot, e.g. how the maps were computed.
 
     Returns:
         The `matplotlib.figure.Figure`, which a notebook shows.
 
     Raises:
-        ValueError: if there is no such field with the frequencies 0 and 1, or shapes do not fit.
+        ValueError: if no such field has the frequencies 0 and 1, or shapes do not fit.
 
     Example:
 
@@ -58,24 +58,24 @@ def plot_turning_fields(
     ...     np.ones((2, 8, 8, 1)), np.ones((2, 8, 8, 3)), fields, (0, 90)
     ... )
     """
-    number = min(fields.multiplicities.get(frequency, 0) for frequency in (0, 1))
-    if not 0 <= field < number:
+    count = min(fields.multiplicities.get(frequency, 0) for frequency in (0, 1))
+    if not 0 <= field < count:
         raise ValueError(
-            f"field={field} of {fields!r} cannot be drawn: {number} fields have the frequencies 0 "
-            f"and 1. Choose one from 0 to {number - 1}."
-            if number
-            else f"{fields!r} has no field with both frequencies 0 and 1, so there is none to draw."
+            f"field={field} of {fields!r} cannot be plotted: {count} fields have the frequencies 0 "
+            f"and 1. Choose one from 0 to {count - 1}."
+            if count
+            else f"{fields!r} has no field with both frequencies 0 and 1, so none can be plotted."
         )
     if maps.shape[-1] != fields.channels or not len(images) == len(maps) == len(angles):
         raise ValueError(
             f"Images of shape {images.shape}, maps of shape {maps.shape}, {len(angles)} angles and "
             f"{fields.channels} channels of {fields!r} do not fit together."
         )
-    own = np.flatnonzero(fields.channel_fields == field)
-    kinds = fields.channel_frequencies[own]
-    scalar = maps[..., own[kinds == 0][0]]
-    arrows = maps[..., own[kinds == 1]]
-    figure = empty_figure(1.6 * len(angles), 5.2, note)
+    channels = np.flatnonzero(fields.channel_fields == field)
+    frequencies = fields.channel_frequencies[channels]
+    scalar = maps[..., channels[frequencies == 0][0]]
+    arrows = maps[..., channels[frequencies == 1]]
+    figure = empty_plot(1.6 * len(angles), 5.2, note)
     panels = figure.subplots(3, len(angles), squeeze=False)
     limit = np.abs(scalar).max()
     size = maps.shape[1]
@@ -83,7 +83,7 @@ def plot_turning_fields(
     x, y = np.meshgrid(positions, -positions)
     shown = np.hypot(x, y) < size / 2 - 0.5
     extent = (-size / 2, size / 2, -size / 2, size / 2)
-    longest = np.hypot(*np.moveaxis(arrows, -1, 0))[:, shown].max() or 1.0  # of a blank image 0
+    longest = np.hypot(*np.moveaxis(arrows, -1, 0))[:, shown].max() or 1.0  # 0 for a blank image
     scale = 0.9 / longest * max(1, size / 14)
     for column, angle in enumerate(angles):
         radians = np.deg2rad(angle)
@@ -96,14 +96,14 @@ def plot_turning_fields(
         places = np.stack([x[shown], y[shown]], axis=-1)
         quiver = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.008}
         middle.quiver(*places.T, *vectors.T, **quiver)
-        turned, pointing = places @ back.T, vectors @ back.T
+        rotated, pointing = places @ back.T, vectors @ back.T
         colors = scalar[column][shown]
-        bottom.scatter(*turned.T, c=colors, cmap="coolwarm", vmin=-limit, vmax=limit, s=45)
-        bottom.quiver(*turned.T, *pointing.T, **quiver)
+        bottom.scatter(*rotated.T, c=colors, cmap="coolwarm", vmin=-limit, vmax=limit, s=45)
+        bottom.quiver(*rotated.T, *pointing.T, **quiver)
         bottom.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
     for axes in panels.flat:
         axes.set(xticks=[], yticks=[])
-    for axes, label in zip(panels[:, 0], ("image", "field", "turned back"), strict=True):
+    for axes, label in zip(panels[:, 0], ("image", "field", "rotated back"), strict=True):
         axes.set_ylabel(label, fontsize=9)
     figure.suptitle(title, fontsize=10, parse_math=False)
-    return finish(figure, path, dpi=130)
+    return finish_plot(figure, path, dpi=130)

@@ -1,29 +1,30 @@
-"""A Matplotlib figure that a notebook shows by itself. Matplotlib is an extra."""
+"""A Matplotlib figure that a notebook shows without pyplot. Matplotlib is an extra."""
 
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 
 class NotebookFigure(Figure):
-    """A figure that needs no window and no pyplot, whose global state it leaves alone.
+    """A figure that needs neither a window nor pyplot, and so leaves pyplot's global state alone.
 
-    Jupyter shows a plain `Figure` only once pyplot is imported; it shows everything that has a
+    Jupyter shows a plain `Figure` only once pyplot is imported, but any object with a
     `_repr_png_`.
 
     Args:
-        *arguments, **options: as of `matplotlib.figure.Figure`.
+        *arguments, **options: arguments of `matplotlib.figure.Figure`.
     """
 
-    def __init__(self, *arguments, **options):
+    def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
         FigureCanvasAgg(self)
 
     def _repr_png_(self) -> bytes:
-        """The picture in the format in which notebooks embed it."""
+        """Returns the plot as a PNG, which notebooks embed."""
         content = io.BytesIO()
         self.savefig(content, format="png")
         return content.getvalue()

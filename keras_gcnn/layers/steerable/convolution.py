@@ -179,7 +179,7 @@ class SteerableConv2D(WindowConvolution):
             if not len(elements):
                 continue
             block_in, block_out = self.fields_in.blocks[i], self.fields_out.blocks[o]
-            shape = (len(elements), block_in.fields, block_out.fields)
+            shape = (len(elements), block_in.field_count, block_out.field_count)
             settings = {}
             if self.kernel_initializer is None:
                 scale = [spreads[pair] for pair in map(tuple, pairs.tolist())]
@@ -216,7 +216,7 @@ class SteerableConv2D(WindowConvolution):
         weight = ops.convert_to_tensor(getattr(self, self._weight_of(i, o)))
         basis = ops.cast(constant(elements.reshape(len(elements), -1).T.copy()), weight.dtype)
         kernel = product(basis, ops.reshape(weight, (len(elements), -1)))
-        shape = (*elements.shape[1:], block_in.fields, block_out.fields)
+        shape = (*elements.shape[1:], block_in.field_count, block_out.field_count)
         # To rows, columns, field in, its channels, field out, its channels.
         kernel = ops.transpose(ops.reshape(kernel, shape), (0, 1, 4, 2, 5, 3))
         return ops.reshape(kernel, (*self.kernel_size, block_in.channels, block_out.channels))

@@ -72,7 +72,7 @@ def _activate(translator: StockTranslator, inputs: Tensor, block: Block, prefix:
         parts = [x[..., number] for number in range(block.size)]
         axis, part = layer.channel_axis, f"{prefix}joined"
         x = translator.add(keras.layers.Concatenate, parts, axis=axis, part=part)
-        order = np.arange(block.channels).reshape(block.fields, block.size).T.reshape(-1)
+        order = np.arange(block.channels).reshape(block.field_count, block.size).T.reshape(-1)
         matrix = np.eye(block.channels)[order]
         return translator.mix(x, matrix, f"{prefix}maps" if prefix else "")
     permuted = translator.channels_first and len(shape) > 1
@@ -148,12 +148,11 @@ def invariant_map(translator: StockTranslator, inputs: Tensor) -> Tensor:
 @plain_steerable_rules.rule(layers.SteerableAveragePooling2D)
 def blurred_pooling(translator: StockTranslator, inputs: Tensor) -> Tensor:
     """Blurs by the method that is faster on the backend in use; every backend can run both."""
-    sizes = map_sizes(inputs.shape, translator.layer.channel_axis)
-    if None in sizes:
+    rows, columns = map_sizes(inputs.shape, translator.layer.channel_axis)
+    if rows is None or columns is None:
         return translator.name_output(translator.layer.blur_open_size(inputs))
-    if has_fast_filters():
-        return _blur_by_filter(translator, inputs, sizes)
-    return _blur_by_matrices(translator, inputs, sizes)
+    blur = _blur_by_filter if has_fast_filters() else _blur_by_matrices
+    return blur(translator, inputs, (rows, columns))
 
 
 def _blur_by_matrices(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_gcnn.analysis.plots.figures import plot_accuracy_by_angle, plot_confusion, plot_errors
+from keras_gcnn.analysis.plots.results import plot_accuracy_by_angle, plot_confusion, plot_errors
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.reports.confusion_page import confusion_markdown

@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_gcnn import analysis, export, zoo
 from keras_gcnn.analysis.plots.embeddings import plot_latent_vectors, plot_reconstructions
-from keras_gcnn.analysis.plots.figures import plot_errors
+from keras_gcnn.analysis.plots.results import plot_errors
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.batches import ShuffledBatches, binarize

@@ -9,7 +9,7 @@ import keras
 from rich.console import Console
 
 from keras_gcnn import data, export, zoo
-from keras_gcnn.analysis.plots.figures import plot_accuracy_by_angle
+from keras_gcnn.analysis.plots.results import plot_accuracy_by_angle
 from keras_gcnn.data.loading import names_fitting
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.recipes.tables import EvaluationTable

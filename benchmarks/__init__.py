@@ -1,0 +1,1 @@
+"""Speed and memory, against stock layers, plain networks and other libraries."""

@@ -1,0 +1,1 @@
+"""What all benchmarks share: options, processes, timing, tables, and the networks they time."""

@@ -1,0 +1,1 @@
+"""Measurements beside the suite: profiles, growth, error against time, formats."""

@@ -1,0 +1,153 @@
+"""Seconds of training until a network reaches an error, beside escnn's example network.
+
+On rotated MNIST with 12,000 training images. Ours is the P4 network of Cohen & Welling with 25,000
+weights; escnn's is the C8 network of its example, with its optimizer. Building and compiling
+count, testing does not. escnn's network gets twice the seconds that ours took; if it has not
+reached the error by then, its time is at least that. Each has the whole machine, in turn.
+
+    python -m benchmarks.studies.time_to_error
+    python -m benchmarks.studies.time_to_error --backend jax --error 0.03
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import run_peers
+from benchmarks.common import command, report
+from benchmarks.common.environments import Environment, Failed
+from benchmarks.peers import escnn_example
+
+TARGET = 0.5
+TIMES = 2  # escnn's network trains this many times as long as ours
+EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 8, 64, 1e-2, 0.1
+TESTED, TESTED_BY_BOTH = 10_000, 2_000  # testing escnn's network on all images takes minutes
+NOTES = (
+    "Written by `python -m benchmarks.studies.time_to_error`; [benchmarks.md](benchmarks.md) "
+    "describes what is measured and how.",
+)
+
+
+def ours(data: str, epochs: int) -> list[dict[str, float]]:
+    """Trains; returns after each epoch the `seconds` so far and the `error`."""
+    import keras
+    import numpy as np
+
+    from keras_gcnn import zoo
+
+    arrays = dict(np.load(data))
+    start = time.perf_counter()
+    keras.utils.set_random_seed(0)
+    network = zoo.cohen_cnn("p4", parameters=25_000)
+    steps = epochs * -(-len(arrays["images"]) // BATCH)
+    rate = keras.optimizers.schedules.CosineDecay(
+        LEARNING_RATE / 20,
+        steps - steps // 10,
+        warmup_target=LEARNING_RATE,
+        warmup_steps=steps // 10,
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY)
+    network.compile(optimizer, loss, metrics=["accuracy"])
+    points, tested = [], 0.0
+    for epoch in range(epochs):
+        network.fit(
+            arrays["images"],
+            arrays["labels"],
+            batch_size=BATCH,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            verbose=0,
+        )
+        seconds = time.perf_counter() - start - tested
+        _, accuracy = network.evaluate(
+            arrays["test_images"], arrays["test_labels"], batch_size=500, verbose=0
+        )
+        points.append({"seconds": seconds, "error": 1 - accuracy})
+        tested = time.perf_counter() - start - seconds
+    return points
+
+
+def write_data(path: Path, training: int | None, testing: int) -> None:
+    """Writes an archive of images and labels."""
+    import numpy as np
+
+    from keras_gcnn import data
+
+    images = data.load("rotated_mnist", validation=0)
+    np.savez(
+        path,
+        images=images.train.images[:training],
+        labels=images.train.labels[:training].astype("int64"),
+        test_images=images.test.images[:testing],
+        test_labels=images.test.labels[:testing].astype("int64"),
+    )
+
+
+def reached(points: list[dict[str, float]], error: float) -> dict[str, float] | None:
+    """The first point with at most that error."""
+    return next((point for point in points if point["error"] <= error), None)
+
+
+def main(
+    backend: Annotated[str, typer.Option(help="Keras's backend.")] = "tensorflow",
+    error: Annotated[float, typer.Option(help="Share of test images wrong, to come down to.")] = (
+        0.025
+    ),
+    epochs: Annotated[int, typer.Option(min=1, help="Of our network.")] = EPOCHS,
+    training: Annotated[int | None, typer.Option(help="Images; default all 12,000.")] = None,
+    folder: command.Folder = Path("docs"),
+) -> None:
+    """Trains both networks, prints a table, and writes it as JSON and Markdown."""
+    command.chosen("backend", [backend], command.BACKENDS)
+    header = report.describe([backend])
+    print(header)
+    with tempfile.TemporaryDirectory() as temporary:
+        archive = Path(temporary) / "data.npz"
+        write_data(archive, training, TESTED)
+        points = Environment(backend).run(ours, str(archive), epochs)
+        print(
+            "\n".join(
+                f"ours: {point['seconds']:.0f} s, {100 * point['error']:.2f} %" for point in points
+            )
+        )
+        mine = reached(points, error)
+        if mine is None:
+            raise SystemExit(
+                f"Our network has not come to {100 * error:.1f} %; nothing is written."
+            )
+        write_data(archive, training, TESTED_BY_BOTH)
+        limits = [mine["seconds"], TIMES * mine["seconds"]]
+        try:
+            other = run_peers.peer("escnn", os.cpu_count() or 1)
+            theirs = other.run(escnn_example.train, str(archive), limits)
+        except Failed as reason:
+            raise SystemExit(f"escnn skipped: {reason}. Nothing is written.") from None
+    there = reached(theirs, error)
+    last = there or theirs[-1]
+    stopped = "" if there else ", where it was stopped: its time is more, and the ratio less"
+    row = report.comparison(
+        f"seconds to {100 * error:.1f} % wrong ({100 * mine['error']:.2f} %); the other had "
+        f"{100 * last['error']:.2f} % after {last['images']:,} images{stopped}",
+        last["seconds"],
+        mine["seconds"],
+        target=TARGET,
+    )
+    table = report.Table()
+    table.add({"backend": backend, **row})
+    notes = [
+        f"{header}. Seed 0. Ours tested on {TESTED:,} images, escnn's on the first "
+        f"{TESTED_BY_BOTH:,} of them."
+    ]
+    table.write_json(folder / "time_to_error.json", header)
+    table.write_markdown(folder / "time_to_error.md", "Time to an error", [*notes, *NOTES])
+
+
+if __name__ == "__main__":
+    typer.run(main)

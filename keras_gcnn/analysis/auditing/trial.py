@@ -1,0 +1,300 @@
+"""Tries one operation on random inputs and on the same inputs rotated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_gcnn import groups
+from keras_gcnn.analysis.auditing.channel_types import (
+    ROTATIONS,
+    ChannelType,
+    SteerableType,
+    channel_type_of,
+    move_each,
+    relative_error,
+)
+from keras_gcnn.analysis.auditing.tokens import token_types
+from keras_gcnn.groups import Group
+from keras_gcnn.groups.fields import Fields
+from keras_gcnn.model_graph import group_of, unwrap
+
+BATCH = 4
+_TOLERANCE = 1e-4  # relative, in float32; a broken layer differs by far more
+
+
+Values = list[tuple[keras.Variable, np.ndarray]]
+
+
+def _values(variables: list[keras.Variable]) -> Values:
+    """Returns variables with copies of their values."""
+    return [(variable, np.array(keras.ops.convert_to_numpy(variable))) for variable in variables]
+
+
+def _assign(values: Values) -> None:
+    for variable, value in values:
+        variable.assign(value)
+
+
+class Traced:
+    """Stands for a tensor during the walk.
+
+    Args:
+        shape: shape, batch included.
+        types: types of its channels. There are two if all orientations are equal: then the tensor
+            is trivial and regular at once.
+        group: the largest group under which it has these types.
+        pooled_by: name of the layer that pooled the positions of a map and kept its orientations,
+            or None.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        types: tuple[ChannelType, ...],
+        group: Group,
+        pooled_by: str | None = None,
+    ):
+        self.shape = shape
+        self.pooled_by = pooled_by
+        self.types = types
+        self.group = group
+
+    def draw(self, generator: np.random.Generator, data_format: str) -> np.ndarray:
+        """Returns random values that have all the types."""
+        x = generator.standard_normal(self.shape)
+        elements = range(self.group.order)
+        for channel_type in self.types[1:]:
+            moved = [channel_type.permute(x, self.group, g, data_format) for g in elements]
+            x = np.mean(moved, axis=0)
+        return x.astype("float32")
+
+
+class Trial:
+    """One operation with its arguments, ready to be tried.
+
+    A layer is tried as a float32 copy with random weights, so that no symmetry is an accident of
+    fresh weights. A layer that cannot be copied gets random weights itself; use the trial in a
+    `with` statement, which restores them.
+
+    Args:
+        op: layer or operation.
+        args, kwargs: its arguments, with `Traced` objects in place of tensors.
+        data_format: data format of the model.
+        generator: for weights and inputs.
+    """
+
+    def __init__(
+        self,
+        op: keras.Operation,
+        args: tuple,
+        kwargs: dict[str, Any],
+        data_format: str,
+        generator: np.random.Generator,
+    ):
+        self.op = op
+        self.structure = (args, kwargs)
+        self.leaves = keras.tree.flatten(self.structure)
+        self.traced = [leaf for leaf in self.leaves if isinstance(leaf, Traced)]
+        self.data_format = data_format
+        self.generator = generator
+
+    def __enter__(self) -> Trial:
+        self.drawn = [
+            leaf.draw(self.generator, self.data_format) if isinstance(leaf, Traced) else leaf
+            for leaf in self.leaves
+        ]
+        self._original_values: Values = []
+        if isinstance(self.op, keras.Layer):
+            self._prepare()
+        self.outputs = self._run(self.drawn, False)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _assign(self._original_values)
+
+    def _prepare(self) -> None:
+        args, kwargs = keras.tree.pack_sequence_as(self.structure, self.drawn)
+        try:
+            config = {**self.op.get_config(), "dtype": "float32"}
+            if "equivariance" in config:
+                config["equivariance"] = "ignore"
+            twin = type(self.op).from_config(config)
+            twin(*args, **kwargs)
+            self.op = twin
+        except Exception:  # a constructor may raise anything; then the layer itself is tried
+            self._original_values = _values(self.op.variables)
+        for variable in self.op.variables:
+            if "float" in str(variable.dtype):
+                drawn = self.generator.standard_normal(variable.shape)
+                # Moving variances have to be positive.
+                variable.assign(drawn if variable.trainable else np.abs(drawn) + 0.5)
+
+    def _run(self, leaves: list, training: bool) -> list[np.ndarray]:
+        args, kwargs = keras.tree.pack_sequence_as(self.structure, leaves)
+        values: Values = []
+        if isinstance(self.op, keras.Layer):
+            # Always passed, since layers that augment images do so by default.
+            kwargs = {**kwargs, "training": training}
+            variables = self.op.variables if training else self.op.non_trainable_variables
+            values = _values(variables)
+        try:
+            outputs = self.op(*args, **kwargs)
+        finally:
+            # Some layers change their weights in a call, and all runs have to start from the same.
+            _assign(values)
+        self.output_structure = outputs
+        return [keras.ops.convert_to_numpy(output) for output in keras.tree.flatten(outputs)]
+
+    def _moved(self, held: Group, elements: list[int]) -> list:
+        """Returns the inputs with an element of a group applied to each image of the batch."""
+        return [
+            move_each(leaf.types[0], x, held, elements, self.data_format)
+            if isinstance(leaf, Traced)
+            else x
+            for leaf, x in zip(self.leaves, self.drawn, strict=True)
+        ]
+
+    def explain(self, group: Group) -> tuple[Group, list[tuple[ChannelType, ...]]]:
+        """Returns the largest subgroup under which all outputs have known types, and the types."""
+        for held in groups.subgroups(group):
+            types = self.types_under(held)
+            if all(types):
+                return held, types
+        raise ValueError(f"{group.name} has no trivial subgroup among the known groups.")
+
+    def types_under(self, held: Group) -> list[tuple[ChannelType, ...]]:
+        """Returns for each output the channel types that it has under a group; empty if none."""
+        remaining = [self._candidates(held, output) for output in self.outputs]
+        if held.order == 1:
+            return [tuple(types[:1]) or (ChannelType("invariant", held),) for types in remaining]
+        for elements, training in self._choices(held):
+            moved_outputs = self._try_moved(held, elements, training)
+            if moved_outputs is None:
+                return [()]
+            outputs = self._run(self.drawn, True) if training else self.outputs
+            remaining = [
+                [
+                    channel_type
+                    for channel_type in types
+                    if self._agrees(channel_type, held, elements, output, moved_output)
+                ]
+                for types, output, moved_output in zip(
+                    remaining, outputs, moved_outputs, strict=True
+                )
+            ]
+        # Trivial and regular at once means equal orientations; two regular types are a coincidence.
+        return [
+            tuple(types[:2])
+            if types and types[0].name == "trivial" and output.ndim in (2, 4)
+            else tuple(types[:1])
+            for types, output in zip(remaining, self.outputs, strict=True)
+        ]
+
+    def _try_moved(
+        self, held: Group, elements: list[int], training: bool
+    ) -> list[np.ndarray] | None:
+        """Returns the outputs for moved inputs, or None if the operation refuses their shape."""
+        try:
+            moved = self._moved(held, elements)
+        except ValueError:  # moved images of different shapes make no batch
+            return None
+        try:
+            return self._run(moved, training)
+        except Exception:  # each backend has errors of its own
+            # If the shapes are unchanged, the error has another cause.
+            if [np.shape(leaf) for leaf in moved] == [np.shape(leaf) for leaf in self.drawn]:
+                raise
+            return None
+
+    def _candidates(self, held: Group, output: np.ndarray) -> list[ChannelType]:
+        """Returns the channel types that an output may have by its shape."""
+        input_types = [channel_type for traced in self.traced for channel_type in traced.types]
+        input_groups = [t.group for t in input_types if not isinstance(t, SteerableType)]
+        fibre_groups = dict.fromkeys([group_of(self.op) or held, *input_groups, held])
+        types = [ChannelType("trivial", held)]
+        types += [ChannelType("regular", group) for group in fibre_groups]
+        if ROTATIONS.contains(held):
+            types += self._steerable_candidates(input_types)
+        shapes = [traced.shape for traced in self.traced]
+        types += token_types([traced.types[0] for traced in self.traced], shapes, types.copy())
+        types.append(ChannelType("invariant", held))
+        return [
+            channel_type
+            for channel_type in types
+            if channel_type.group.contains(held)
+            and output.shape[:1] == (BATCH,)
+            and channel_type.fits(output.shape, self.data_format)
+        ]
+
+    def _steerable_candidates(self, input_types: list[ChannelType]) -> list[ChannelType]:
+        """Returns the types with the layer's own fields, with the inputs' fields, and with both."""
+        input_fields = [t.fields for t in input_types if isinstance(t, SteerableType)]
+        layer_fields = getattr(unwrap(self.op), "fields_out", None)
+        candidates = [layer_fields] if isinstance(layer_fields, Fields) else []
+        candidates += input_fields
+        if input_fields:
+            candidates += self._joined()
+        return [
+            channel_type_of(fields, ROTATIONS)
+            for fields in dict.fromkeys(candidates)
+            if fields.frequencies[-1] > 0
+        ]
+
+    def knows_the_axes(self) -> bool:
+        """Whether the shapes of all outputs show how they rotate with the image."""
+        planes = {traced.shape[1:] for traced in self.traced if len(traced.shape) == 3}
+        for traced in self.traced:
+            if len(traced.shape) == 4:
+                # Rows and columns with channels last, and with channels first.
+                planes |= {traced.shape[1:3], traced.shape[2:4]}
+        return all(
+            output.ndim in (2, 4)
+            or output.shape[1:] in planes
+            or any(t.name == "tokens" for t in self._candidates(groups.get("z2"), output))
+            for output in self.outputs
+        )
+
+    def _joined(self) -> list[Fields]:
+        """Returns the fields of all inputs concatenated; empty if they cannot be concatenated."""
+        axis = -1 if self.data_format == "channels_last" else 1
+        parts = []
+        for traced in self.traced:
+            first = traced.types[0]
+            if first.name == "regular":
+                return []
+            if isinstance(first, SteerableType):
+                parts.append(first.fields)
+            else:
+                parts.append(Fields.trivial(traced.shape[axis]))
+        try:
+            return [sum(parts[1:], parts[0])]
+        except ValueError:  # no Fields have this order
+            return []
+
+    def _choices(self, held: Group) -> Iterator[tuple[list[int], bool]]:
+        """Yields the elements for the images of the batch, and whether to run in training."""
+        for g in range(1, held.order):
+            yield [g] * BATCH, False
+        # The output for an image must not depend on the elements of others, as by batch statistics.
+        mixed = [g % held.order for g in range(BATCH)]
+        yield mixed, False
+        variables = getattr(self.op, "non_trainable_variables", ())
+        are_floats = {"float" in str(variable.dtype) for variable in variables}
+        if are_floats == {True}:  # others hold the state of a random generator
+            yield mixed, True
+
+    def _agrees(
+        self,
+        channel_type: ChannelType,
+        held: Group,
+        elements: list[int],
+        output: np.ndarray,
+        moved_output: np.ndarray,
+    ) -> bool:
+        """Whether the output for moved inputs is the output moved as this type."""
+        expected = move_each(channel_type, output, held, elements, self.data_format)
+        return relative_error(moved_output, expected) < _TOLERANCE
