@@ -1,5 +1,7 @@
 """Settings that Keras and its backends read once, when they are imported."""
 
+import contextlib
+import ctypes
 import gc
 import os
 from pathlib import Path
@@ -62,6 +64,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.backend_free)
 
 
+def pytest_collection_finish():
+    """Spares what was imported the collections of garbage that Keras asks for again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 _LARGEST_PROCESS = 3 * 2**30  # bytes after which the programs of a module are given back
 
 
@@ -78,6 +86,8 @@ def bounded_memory():
 
         jax.clear_caches()
         gc.collect()
+        with contextlib.suppress(OSError, AttributeError):  # the allocator of glibc keeps pages
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture

@@ -36,11 +36,24 @@ def run(*arguments, cwd=None, **environment):
     return done.returncode, done.stdout, done.stderr
 
 
-def another_backend():
-    return "torch" if keras.backend.backend() != "torch" else "tensorflow"
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Does as `run` in this process, in the test's folder."""
+
+    def called(*arguments):
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            patch.setenv("KERAS_BACKEND", keras.backend.backend())
+            patch.setattr(sys, "argv", ["keras-gcnn", *map(str, arguments)])
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        return ended.value.code, *capsys.readouterr()
+
+    return called
 
 
-def test_train_and_evaluate(single_recipe_file, tmp_path):
+def test_train_and_evaluate(single_recipe_file, tmp_path, call):
     arguments = ("train", single_recipe_file, "--epochs", 1, "--subset", 40)
     current = keras.backend.backend()
     code, out, err = run(*arguments, cwd=tmp_path, KERAS_BACKEND=current)
@@ -49,46 +62,38 @@ def test_train_and_evaluate(single_recipe_file, tmp_path):
     assert out.index("epoch 1/1") < out.index("turning  testing\n") < out.index("quarter")
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name == "small"  # the environment's backend is no part of the name
-    other = another_backend()
-    code, _, err = run(*arguments, cwd=tmp_path, KERAS_BACKEND=other)
+    # An option is stronger than the environment, and a run stays on its backend.
+    other = "torch" if current != "torch" else "tensorflow"
+    options = ("--backend", other, "--run-dir", folder)
+    code, out, err = run(*arguments, *options, cwd=tmp_path, KERAS_BACKEND=current)
     assert code == 2
+    assert f"backend {other}" in out
     assert f'backend was "{current}" and is "{other}"' in err
-    model = folder / "turning-seed3" / "model.keras"
-    code, out, err = run("evaluate", model, "--test-subset", 50, cwd=tmp_path)
-    assert code == 0, err
+    code, out, _ = call("evaluate", folder / "turning-seed3" / "model.keras", "--test-subset", 50)
+    assert code == 0
     assert "lenet_p4" in out
     assert "quarter" in out
 
 
-def test_a_part_of_a_recipe_is_trained(recipe_file, tmp_path):
+def test_a_part_of_a_recipe_is_trained(recipe_file, tmp_path, call):
     recipe_file.write_text(recipe_file.read_text().replace("seeds = [3]", "seeds = [3, 4]"))
     options = ("--epochs", 1, "--test-subset", 20, "--networks", "plain", "--seed", 4)
-    code, _, err = run("train", recipe_file, *options, "--run-dir", "own", cwd=tmp_path)
+    code, _, err = call("train", recipe_file, *options, "--run-dir", "own")
     assert code == 0, err
     assert [path.name for path in (tmp_path / "own").glob("*-seed*")] == ["plain-seed4"]
     results = json.loads((tmp_path / "own" / "results.json").read_text())
     assert results["images"]["test"] == 20
     assert len(results["missing"]) == 3
     options = ("--networks", "plan", "--networks", "turning")
-    code, _, err = run("train", recipe_file, *options, "--run-dir", "own", cwd=tmp_path)
+    code, _, err = call("train", recipe_file, *options, "--run-dir", "own")
     assert code == 2
     assert "has no 'plan'. Give some of plain, turning" in err
     assert "--networks plain --networks turning" in err
-    code, _, err = run(
-        *("train", recipe_file, "--networks", "plain", "--fresh", "--run-dir", "own"), cwd=tmp_path
-    )
+    options = ("--networks", "plain", "--fresh", "--run-dir", "own")
+    code, _, err = call("train", recipe_file, *options)
     assert code == 2
     assert "--fresh" in err
     assert (tmp_path / "own" / "plain-seed4" / "result.json").is_file()
-
-
-def test_the_backend_is_chosen_by_an_option(tmp_path):
-    other = another_backend()
-    # No such data set: it ends right after the backend is known, without training.
-    code, out, err = run("train", "digits", "--backend", other, "--data", "none", cwd=tmp_path)
-    assert code == 2
-    assert f"backend {other}" in out
-    assert "none" in err
 
 
 @pytest.mark.parametrize(
@@ -98,10 +103,11 @@ def test_the_backend_is_chosen_by_an_option(tmp_path):
         (("train", "[/x]"), "no recipe '[/x]'"),
         (("train", "digits", "--epochs", "0"), "training.epochs"),
         (("train", "digits", "--backend", "theano"), "torch"),
+        (("train", "digits", "--data", "none"), "none"),
     ],
 )
-def test_a_mistake_is_one_line_and_a_status(arguments, message, tmp_path):
-    code, _, err = run(*arguments, cwd=tmp_path)
+def test_a_mistake_is_one_line_and_a_status(arguments, message, call):
+    code, _, err = call(*arguments)
     assert code == 2
     assert message in err
     assert "Traceback" not in err
@@ -168,14 +174,11 @@ def test_any_error_of_files_is_one_line_with_its_brackets(monkeypatch, capsys, e
     assert capsys.readouterr().err == f"Error: {error}\n"
 
 
-def test_a_missing_model_is_named(monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+def test_a_missing_model_is_named(call, tmp_path):
     path = tmp_path / "nowhere [x].keras"
-    monkeypatch.setattr(sys, "argv", ["keras-gcnn", "evaluate", str(path)])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith(f"Error: {path} is no .keras file")
+    code, _, err = call("evaluate", path)
+    assert code == 2
+    assert err.startswith(f"Error: {path} is no .keras file")
 
 
 def test_the_name_of_a_run_holds_the_options(monkeypatch, tmp_path):
@@ -191,11 +194,25 @@ def test_the_name_of_a_run_holds_the_options(monkeypatch, tmp_path):
     assert folders == [Path("runs", name) for name in names]
 
 
-@pytest.mark.parametrize("module", ["keras_gcnn", "keras_gcnn.cli"])
-def test_the_package_is_run_as_the_command(module):
-    command = [sys.executable, "-m", module, "recipes"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "upright_to_rotated_all" in done.stdout
+@pytest.mark.parametrize(("module", "columns"), [("keras_gcnn", "60"), ("keras_gcnn.cli", "80")])
+def test_the_package_is_run_as_the_command_and_names_of_recipes_are_whole(module, columns):
+    done = subprocess.run(
+        [sys.executable, "-m", module, "recipes"],
+        env={**os.environ, "COLUMNS": columns},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = set(recipe_names())
+    assert "upright_to_rotated_all" in names
+    if columns == "80":
+        loaded = [load_recipe(name) for name in names]
+        names |= {recipe.data.name for recipe in loaded}
+        names |= {model.name for recipe in loaded for model in recipe.models}
+    assert names <= set(re.findall(r"[\w.-]+", done.stdout))
+    assert "…" not in done.stdout
+    # Nothing is beyond the edge.
+    assert {line[-1] for line in done.stdout.splitlines()} == set("┓┃┩│┘")
 
 
 def test_a_package_that_is_run_loads_models_when_it_is_imported(tmp_path):
@@ -219,55 +236,30 @@ def test_a_package_that_is_run_loads_models_when_it_is_imported(tmp_path):
     assert done.stdout == "lenet_p4\n", done.stderr
 
 
-def test_an_autoencoder_has_no_test_error(monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+def test_an_autoencoder_has_no_test_error(call, tmp_path):
     path = tmp_path / "vae.keras"
     zoo.vae("z2", variant="mlp", widths=(2, 2), decoder_widths=(2, 2)).save(path)
-    monkeypatch.setattr(sys, "argv", ["keras-gcnn", "evaluate", str(path)])
-    with pytest.raises(SystemExit):
-        cli.main()
-    assert "is an autoencoder, which has no classes" in capsys.readouterr().err
+    assert "is an autoencoder, which has no classes" in call("evaluate", path)[2]
 
 
-def test_a_model_is_exported(monkeypatch, capsys, tmp_path):
+def test_a_model_is_exported(call, tmp_path):
     path = tmp_path / "model.keras"
     zoo.lenet("p4", widths=(1, 1), classes=3).save(path)
     backend = ["--backend", keras.backend.backend()]
-    for options in (["--classes", "a, b,c"], ["--output", str(tmp_path / "new.keras")]):
-        arguments = ["export", str(path), "--format", "plain_keras", *options, *backend]
-        assert CliRunner().invoke(cli.app, arguments, catch_exceptions=False).exit_code == 0
+    for options in (["--classes", "a, b,c"], ["--output", tmp_path / "new.keras"]):
+        code, _, err = call("export", path, "--format", "plain_keras", *options, *backend)
+        assert code == 0, err
     written = {one.name for one in tmp_path.iterdir()}
     assert written == {"model.keras", "model-plain.keras", "new.keras"}
-    monkeypatch.setattr(
-        sys, "argv", ["keras-gcnn", "export", str(path), "--classes", "a", *backend]
-    )
-    with pytest.raises(SystemExit):
-        cli.main()
-    assert "classes has 1 names" in capsys.readouterr().err
+    assert "classes has 1 names" in call("export", path, "--classes", "a", *backend)[2]
 
 
 def test_every_format_can_be_exported():
     assert list(typing.get_args(cli.ExportFormat)) == list(FORMATS)
 
 
-@pytest.mark.parametrize("columns", ["60", "80"])
-def test_names_of_recipes_are_whole(columns):
-    _, out, _ = run("recipes", COLUMNS=columns)
-    names = set(recipe_names())
-    if columns == "80":
-        loaded = [load_recipe(name) for name in names]
-        names |= {recipe.data.name for recipe in loaded}
-        names |= {model.name for recipe in loaded for model in recipe.models}
-    assert names <= set(re.findall(r"[\w.-]+", out))
-    assert "…" not in out
-    assert {line[-1] for line in out.splitlines()} == set("┓┃┩│┘")  # nothing is beyond the edge
-
-
-def test_recipes_and_help():
-    code, out, _ = run("recipes")
-    assert code == 0
-    assert "digits" in out
-    for command in ((), ("train",), ("evaluate",), ("recipes",)):
-        code, out, _ = run(*command, "--help")
+def test_every_command_has_its_help(call):
+    for command in ((), ("train",), ("tune",), ("evaluate",), ("export",), ("recipes",)):
+        code, out, _ = call(*command, "--help")
         assert code == 0
         assert "Usage" in out

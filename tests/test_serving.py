@@ -32,7 +32,7 @@ applications:
     import_path: app:build
     args: {{ model: {model} }}
     deployments:
-      - {{ name: Classifier, num_replicas: 2, ray_actor_options: {{ num_cpus: 0.1 }} }}
+      - {{ name: Classifier, num_replicas: 1, ray_actor_options: {{ num_cpus: 0.1 }} }}
 """
 
 

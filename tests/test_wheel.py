@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
+pytestmark = pytest.mark.backend_free
 ROOT = Path(__file__).parents[1]
 # Folder of the repository, and where an installed package has it.
 SHIPPED = {

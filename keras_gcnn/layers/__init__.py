@@ -1,4 +1,4 @@
-"""Keras layers for feature maps on groups, and for fields that turn by any angle."""
+"""Keras layers for feature maps on groups, and for fields that rotate by any angle."""
 
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.building import build_for

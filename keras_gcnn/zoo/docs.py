@@ -33,8 +33,9 @@ name: str, name of the model; default from the builder, the group and the convol
 RETURNS = """\
 Returns:
     A functional `keras.Model` from images `(batch, rows, columns, channels)` to logits
-    `(batch, classes)`, or to feature maps without the top. Its attribute `widths` holds the
-    widths, which a budget of parameters may have set; it is not saved with the model.
+    `(batch, classes)`, or to feature maps without the top. Its attributes `widths` and
+    `stages` hold the widths, which a budget of parameters may have set, and the names of the
+    stages; they are not saved with the model.
 
 Raises:
     ValueError: for an unknown group, head, convolution, stage or subgroup, an image that is too

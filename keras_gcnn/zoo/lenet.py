@@ -88,4 +88,4 @@ def lenet(
     References:
         LeCun et al. 1998, "Gradient-based learning applied to document recognition".
     """
-    return _LENET
+    return _LENET  # `group_builder` hands the arguments to `build`

@@ -50,16 +50,6 @@ def test_data_sets_that_fit_a_network():
     assert names_fitting((28, 28), 10) == names_fitting((28, 28, 1), 3) == ()
 
 
-@pytest.mark.parametrize("name", data.names())
-def test_the_form_of_every_data_set_is_known(name, tfds_dir):
-    base = {"emnist": "emnist/bymerge", "emnist_letters": "emnist/bymerge"}.get(name, name)
-    directory = None
-    if name != "digits":
-        directory = tfds_dir("mnist" if name == "rotated_mnist" else base)
-    loaded = data.load(name, subset=1, test_subset=1, data_dir=directory)
-    assert name in names_fitting(loaded.image_shape, len(loaded.classes))
-
-
 def test_splits_are_disjoint_and_validation_is_stratified(digits):
     train, validation, test = (
         set(_keys(s)) for s in (digits.train, digits.validation, digits.test)

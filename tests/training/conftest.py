@@ -1,11 +1,16 @@
 """Runs in which nothing is trained."""
 
+from pathlib import Path
+
 import pytest
+from matplotlib.figure import Figure
 
 
 @pytest.fixture
 def untrained(monkeypatch):
-    """Networks are built and saved, but neither trained nor measured on turned images.
+    """Networks are built and saved, but neither trained nor measured on rotated images.
+
+    Plots are empty files: to draw them would take most of the time.
 
     Returns:
         A list that gets the folder's name of each network that would have been trained.
@@ -22,6 +27,7 @@ def untrained(monkeypatch):
     def accuracy_by_angle(model, split, step):
         return dict.fromkeys(measurement.angles(step), 90.0)
 
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: Path(path).touch())
     monkeypatch.setattr(network, "fit", fit)
     monkeypatch.setattr(
         measurement, "rotated_errors", lambda *_: dict.fromkeys(measurement.COLUMNS[1:], 10.0)

@@ -6,6 +6,8 @@ import pytest
 from keras_gcnn.data import Split, rotate
 from keras_gcnn.training.batches import ShuffledBatches
 
+pytestmark = pytest.mark.backend_free
+
 
 @pytest.fixture
 def split(rng):

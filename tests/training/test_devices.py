@@ -40,7 +40,6 @@ angles = false
 [[models]]
 name = "p4"
 builder = "cohen_cnn"
-arguments = { group = "p4", widths = [2, 2, 2, 2, 2, 2], dropout = 0.0 }
 """
 AUTOENCODER = """
 [latent]
@@ -54,22 +53,17 @@ builder = "vae"
 learning_rate = 0.0001
 
 [models.arguments]
-group = "p4"
+group = "z2"
+variant = "mlp"
 posterior = "gaussian"
 latent_dim = 2
-widths = [1, 1, 1]
-decoder_widths = [2, 2, 2]
+widths = [2, 2]
+decoder_widths = [2, 2]
 """
 
 
-@pytest.fixture
-def recipe_file(tmp_path):
-    path = tmp_path / "normalised.toml"
-    path.write_text(RECIPE + CLASSIFIER)
-    return path
-
-
-# All in one process, in which there are two devices, so that one after two is tried as well.
+# All in one process, in which there are two devices, so that one after two is tried as well. Its
+# arguments are the folder and the names of what is trained.
 PROGRAM = '''
 import json
 import sys
@@ -78,7 +72,7 @@ from pathlib import Path
 from unittest import mock
 
 import keras
-from keras_gcnn import layers, training
+from keras_gcnn import layers, training, zoo
 from keras_gcnn.training.loop import data_parallel as dealing
 from keras_gcnn.training.loop import devices, fitting
 from keras_gcnn.zoo import posteriors
@@ -87,8 +81,20 @@ from keras_gcnn.zoo import posteriors
 keras.config.set_floatx("float64")
 # Replicas draw other numbers than one device does.
 posteriors.GaussianSampling.call = lambda self, inputs, training=None: inputs[0]
-recipe, folder = training.load_recipe(sys.argv[1]), Path(sys.argv[2])
+folder = Path(sys.argv[1])
+classifier, autoencoder = (
+    training.load_recipe(folder / f"{name}.toml") for name in ("classifier", "autoencoder")
+)
 parts, call = set(), layers.GBatchNormalization.call
+
+
+def small(input_shape, classes, data_format):
+    """In the place of a builder of the zoo, whose networks are larger than is needed."""
+    x = image = keras.Input(input_shape)
+    for layer in (layers.LiftingConv2D(2, 5, "p4", strides=3), layers.GConv2D(2, 3, "p4")):
+        x = keras.layers.ReLU()(layers.GBatchNormalization("p4")(layer(x)))
+    x = keras.layers.GlobalAveragePooling2D()(layers.GPooling(group="p4")(x))
+    return keras.Model(image, keras.layers.Dense(classes)(x))
 
 
 def normalize(layer, inputs, training=None, mask=None):
@@ -116,7 +122,7 @@ class Stop(fitting.Shuffle):
         super().on_epoch_begin(epoch, logs)
 
 
-def train(name, count):
+def train(name, count, recipe=classifier):
     training.train(recipe, folder / name, devices=count)
     assert devices.in_use() == 1
 
@@ -131,13 +137,15 @@ def stop(name, count):
     raise AssertionError("was not stopped")
 
 
+zoo.cohen_cnn = small
 with mock.patch.object(layers.GBatchNormalization, "call", normalize):
     train("two", 2)
 (folder / "parts.json").write_text(json.dumps(sorted(parts)))
 train("one", 1)
-if "resume" in sys.argv:
-    stop("one, two", 1)
-    train("one, two", 2)
+stop("one, two", 1)
+train("one, two", 2)
+for name, count in (("two autoencoders", 2), ("one autoencoder", 1)):
+    train(name, count, autoencoder)
 if "mutations" in sys.argv:
     with mock.patch.object(dealing, "all_layers", lambda model: []):
         train("unsynchronized", 2)
@@ -146,14 +154,19 @@ if "mutations" in sys.argv:
 '''
 
 
-def run(path, folder, *more):
-    """Trains in a process of its own."""
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The folder of all that is trained, in a process of its own."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "classifier.toml").write_text(RECIPE + CLASSIFIER)
+    (folder / "autoencoder.toml").write_text(RECIPE + AUTOENCODER)
+    more = ["mutations"] if BACKEND == "tensorflow" else []  # on JAX there are no replicas
     subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(path), str(folder), *more],
+        [sys.executable, "-c", PROGRAM, str(folder), *more],
         env={**os.environ, "KERAS_BACKEND": BACKEND},
         check=True,
     )
+    return folder
 
 
 def history(folder):
@@ -167,9 +180,7 @@ def environment(folder):
 
 
 @distributes
-def test_two_devices_have_the_losses_of_one(recipe_file, tmp_path):
-    runs = tmp_path / "runs"
-    run(recipe_file, runs, "resume", *(["mutations"] if BACKEND == "tensorflow" else []))
+def test_two_devices_have_the_losses_of_one(runs):
     one = history(runs / "one")
     assert one.shape == (2, 2)
     for name in ("two", "one, two"):
@@ -192,25 +203,24 @@ def test_two_devices_have_the_losses_of_one(recipe_file, tmp_path):
     for first, second in zip(*(model.variables for model in models), strict=True):
         np.testing.assert_allclose(second, first, atol=1e-5)
     assert [int(model.optimizer.iterations) for model in models] == [6, 6]
-    if BACKEND == "tensorflow":  # on JAX there are no replicas
+    if BACKEND == "tensorflow":
         for name in ("unsynchronized", "unshared"):
             assert np.abs(history(runs / name) - one).max() > 1e-3, name
 
 
 @distributes
-def test_autoencoders_have_them_too(tmp_path):
-    path = tmp_path / "autoencoder.toml"
-    path.write_text(RECIPE + AUTOENCODER)
-    run(path, tmp_path / "runs")
-    one, two = (history(tmp_path / "runs" / name) for name in ("one", "two"))
+def test_autoencoders_have_them_too(runs):
+    one, two = (history(runs / name) for name in ("one autoencoder", "two autoencoders"))
     assert one[-1, 0] < one[0, 0]
     np.testing.assert_allclose(two, one, rtol=1e-6)
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="of PyTorch")
-def test_pytorch_refuses_and_says_what_to_do(recipe_file, tmp_path):
+def test_pytorch_refuses_and_says_what_to_do(tmp_path):
+    path = tmp_path / "normalised.toml"
+    path.write_text(RECIPE + CLASSIFIER)
     with pytest.raises(ValueError, match=r"Use the backend jax or tensorflow \(--backend\)"):
-        training.train(training.load_recipe(recipe_file), tmp_path / "run", devices=2)
+        training.train(training.load_recipe(path), tmp_path / "run", devices=2)
     assert not (tmp_path / "run").exists()
 
 

@@ -8,8 +8,9 @@ import sys
 import keras
 import pytest
 
-from keras_gcnn import data, export, training, zoo
+from keras_gcnn import data, export, zoo
 from keras_gcnn.full_disk import FullDiskError
+from keras_gcnn.training import atomic_files
 from keras_gcnn.training.loop import fitting, weights_file
 from keras_gcnn.training.runs.network_run import build
 
@@ -140,4 +141,4 @@ def test_other_errors_of_files_stay_as_they_are(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     with pytest.raises(PermissionError, match="denied"):
-        training.files.write(tmp_path / "a", forbid)
+        atomic_files.write(tmp_path / "a", forbid)

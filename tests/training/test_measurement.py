@@ -30,6 +30,7 @@ def pixels():
     return data.Dataset("pixels", split, split, split, ("a", "b", "c|", "d"), "")
 
 
+@pytest.mark.backend_free
 def test_only_what_is_wanted_is_measured(pixels):
     plain = EvaluationTable(turned=False, angles=False)
     assert measure(Reader(), pixels, plain, 0) == {"errors": {"test": pytest.approx(40.0)}}
@@ -43,6 +44,7 @@ def test_only_what_is_wanted_is_measured(pixels):
     assert measured["confusion"] == [[1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 3, 0], [4, 0, 0, 0]]
 
 
+@pytest.mark.backend_free
 def test_losses_are_mean_cross_entropies_from_logits(pixels):
     wanted = EvaluationTable(angles=False, losses=True)
     losses = measure(Reader(), pixels, wanted, 0)["losses"]
@@ -52,6 +54,7 @@ def test_losses_are_mean_cross_entropies_from_logits(pixels):
     assert losses == dict.fromkeys(("train", "validation", "test"), upright)
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     ("evaluation", "enough"),
     [
@@ -78,6 +81,7 @@ def test_a_result_is_enough_if_it_has_what_is_wanted(pixels, evaluation, enough)
     assert select(measure(Reader(), pixels, EvaluationTable(angles=False), 0), full, 10) is None
 
 
+@pytest.mark.backend_free
 def test_confusions_are_described_by_pair_and_class():
     # Of the 6, two are taken for 9; of the 9, one for 6; the last class has no images.
     text = confusion_markdown(
@@ -93,6 +97,7 @@ def test_confusions_are_described_by_pair_and_class():
     )
 
 
+@pytest.mark.backend_free
 def test_the_pairs_confused_most_come_first_and_are_ten():
     counts = np.zeros((8, 8), int)
     counts[np.triu_indices(8, 1)] = range(28)
@@ -106,6 +111,7 @@ def names(folder):
     return {path.name for path in folder.iterdir() if path.suffix in (".png", ".md", ".json")}
 
 
+@pytest.mark.backend_free
 def test_finished_networks_are_measured_again_and_not_trained_again(load, tmp_path, untrained):
     folder = tmp_path / "run"
     few = ("angle_step = 90", "turned = false\nangles = false")
@@ -138,6 +144,7 @@ def test_finished_networks_are_measured_again_and_not_trained_again(load, tmp_pa
     assert names(folder) == ALL | {"recipe.json"}
 
 
+@pytest.mark.backend_free
 @pytest.mark.usefixtures("untrained")
 def test_a_network_measured_again_has_only_what_is_wanted(load, tmp_path):
     folder = tmp_path / "run"
@@ -149,6 +156,7 @@ def test_a_network_measured_again_has_only_what_is_wanted(load, tmp_path):
     assert json.loads((folder / "plain-seed3" / "result.json").read_text()) == results[0]
 
 
+@pytest.mark.backend_free
 def test_finished_networks_are_measured_before_others_are_trained(load, tmp_path, untrained):
     folder = tmp_path / "run"
     training.train(load(), folder, networks=["turning"])
@@ -164,6 +172,7 @@ def test_finished_networks_are_measured_before_others_are_trained(load, tmp_path
     assert untrained == ["turning-seed3", "plain-seed3"]
 
 
+@pytest.mark.backend_free
 def test_a_model_that_is_missing_is_found_before_anything_is_trained(load, tmp_path, untrained):
     folder = tmp_path / "run"
     training.train(load(), folder, networks=["turning"])

@@ -35,6 +35,7 @@ def test_the_cosine_ends_at_zero_with_the_network_s_own_epochs(load, tmp_path, s
     assert settings == (0.9, True, 1e-4)
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     ("new", "message"),
     [
@@ -53,6 +54,7 @@ def test_a_mistake_is_explained(load, tmp_path, new, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(("most", "own", "wanted"), [(4, 2, 2), (1, 2, 1), (4, None, 4)])
 def test_a_network_has_at_most_the_recipe_s_epochs(recipe_file, most, own, wanted):
     if own:

@@ -62,6 +62,7 @@ def test_a_run_writes_all_it_promises_and_knows_when_it_is_done(finished, recipe
     assert (finished / "picture.png").is_file()
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -139,6 +140,7 @@ def test_a_model_without_a_fixed_size_is_evaluated(tmp_path):
         evaluate_file(path, "digits", test_subset=20, picture=tmp_path / "file" / "picture.png")
 
 
+@pytest.mark.backend_free
 @pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built")
 def test_a_model_of_another_kind_is_explained(tmp_path):
     one, two = keras.Input((28, 28, 1)), keras.Input((28, 28, 1))
@@ -156,6 +158,7 @@ def test_a_model_of_another_kind_is_explained(tmp_path):
             evaluate_file(path, "digits")
 
 
+@pytest.mark.backend_free
 def test_the_data_sets_that_fit_are_named(tmp_path):
     image = keras.Input((28, 28, 1))
     scores = keras.layers.Dense(47)(keras.layers.Flatten()(image))
@@ -165,6 +168,7 @@ def test_the_data_sets_that_fit_are_named(tmp_path):
         evaluate_file(path, "digits")
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("name", ["model.keras", "notes.txt", "absent.keras"])
 def test_a_file_that_is_no_model_is_explained(tmp_path, name):
     if name != "absent.keras":
@@ -173,6 +177,7 @@ def test_a_file_that_is_no_model_is_explained(tmp_path, name):
         evaluate_file(tmp_path / name, "digits")
 
 
+@pytest.mark.backend_free
 def test_fit_is_the_function_whatever_was_imported_before():
     import keras_gcnn.training.runs.run  # noqa: F401 - imports what `fit` is defined in
     from keras_gcnn import training

@@ -1,4 +1,8 @@
+import shutil
+
 import pytest
+
+from keras_gcnn.tuning import load_search, search
 
 SEARCH = """\
 title = "Small"
@@ -37,6 +41,21 @@ def search_file(tmp_path):
     path = tmp_path / "small.toml"
     path.write_text(SEARCH)
     return path
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("searched")
+    path = folder / "small.toml"
+    path.write_text(SEARCH)
+    return folder / "run", search(load_search(path), folder / "run")
+
+
+@pytest.fixture
+def finished(searched, tmp_path):
+    """The folder of a finished search, which is a copy for each test, and its rows."""
+    folder, rows = searched
+    return shutil.copytree(folder, tmp_path / "finished"), rows
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import keras
 import keras_tuner
 import pytest
 
-from keras_gcnn.tuning import hypermodel, load_search, search
+from keras_gcnn import cli
+from keras_gcnn.tuning import hypermodel, load_search, run, search
 from keras_gcnn.tuning.durable_oracles import make_oracle
 from keras_gcnn.tuning.folder import STATE
 from keras_gcnn.tuning.tuner import _STARTS
@@ -125,13 +126,16 @@ def started(folder):
 def children_of(process):
     """Process numbers of the chief and the workers, in the order in which they were started."""
     listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
+        ["ps", "-o", "pid=", "--ppid", str(process.pid)],
+        capture_output=True,
+        text=True,
+        check=False,  # it fails where there are none
     )
     return sorted(map(int, listed.stdout.split()))
 
 
 def test_a_killed_search_goes_on(change, tmp_path):
-    path = change(("epochs = 1", "epochs = 3"), ("trials = 2", "trials = 5"))
+    path = change(("epochs = 1", "epochs = 3"), ("trials = 2", "trials = 4"))
     folder = tmp_path / "run"
     process = start(path, folder)
     wait_for(lambda: completed(folder), process)
@@ -142,10 +146,9 @@ def test_a_killed_search_goes_on(change, tmp_path):
     state = folder / f"trial_{len(first)}" / "checkpoint" / "state.json"
     wait_for(state.is_file, process)
     kill(process)  # within a trial, of which an epoch is done
-    code, out = finish(start(path, folder))
-    assert code == 0, out
+    search(load_search(path), folder)
     rows = rows_of(folder)
-    assert sorted(row["trial"] for row in rows) == list("01234")
+    assert sorted(row["trial"] for row in rows) == list("0123")
     assert {row["status"] for row in rows} == {"completed"}
     assert {row["epochs"] for row in rows} == {"3"}
     assert {one: one.read_bytes() for one in histories} == first
@@ -191,11 +194,28 @@ def test_chief_and_workers_survive_kills(change, tmp_path):
     assert (folder / "best.toml").is_file()
 
 
-def test_workers_end_with_the_process_that_started_them(change, tmp_path):
-    path, folder = change(("trials = 2", "trials = 40")), tmp_path / "run"
-    process = start(path, folder, "--workers", 2)
-    wait_for(lambda: started(folder), process)
-    pids = children_of(process)
+# Processes that only wait: those of a search would each import a backend first.
+_WAITING = """
+import sys
+sys.argv = ["keras-gcnn"]  # under whose name the package does not import Keras
+import time
+from keras_gcnn.tuning import workers
+workers.end_with_parent()
+time.sleep(300)
+"""
+_STARTING = f"""
+import sys
+from pathlib import Path
+folder, sys.argv = Path(sys.argv[1]), ["keras-gcnn"]
+from rich.console import Console
+from keras_gcnn.tuning import workers
+workers.run_workers([sys.executable, "-c", {_WAITING!r}], 2, folder, Console())
+"""
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", _STARTING, tmp_path])
+    pids = wait_for(lambda: (found := children_of(process))[2:] and found, process)
     assert len(pids) == 3
     kill(process)
 
@@ -211,26 +231,43 @@ def test_workers_end_with_the_process_that_started_them(change, tmp_path):
     wait_for(gone)
 
 
-def test_a_port_in_use_is_told(search_file, tmp_path):
+def test_every_search_ends_with_the_process_that_started_it(search_file, tmp_path, monkeypatch):
+    def end():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "end_with_parent", end)
+    with pytest.raises(KeyboardInterrupt):
+        search(load_search(search_file), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def refuse(search_file, tmp_path, monkeypatch, capsys):
+    """Calls the command, which has to end with an error, and gives its message."""
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+
+    def refused(*options, **environment):
+        command = ["keras-gcnn", "tune", search_file, "--run-dir", tmp_path / "run", *options]
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", [*map(str, command)])
+            for name, value in environment.items():
+                patch.setenv(f"KERASTUNER_{name}", value)
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        assert ended.value.code == 2
+        return " ".join(capsys.readouterr().err.split())
+
+    return refused
+
+
+def test_a_port_in_use_is_told(refuse):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = taken.getsockname()[1]
-        code, out = finish(
-            start(
-                search_file,
-                tmp_path / "run",
-                KERASTUNER_ORACLE_IP="127.0.0.1",
-                KERASTUNER_ORACLE_PORT=str(port),
-                KERASTUNER_TUNER_ID="chief",
-            )
-        )
-    assert code == 2
-    assert f"The chief cannot have 127.0.0.1:{port}" in out
-    assert "Set KERASTUNER_ORACLE_PORT to a free port" in " ".join(out.split())
-    code, out = finish(start(search_file, tmp_path / "run", KERASTUNER_ORACLE_IP="127.0.0.1"))
-    assert code == 2
-    assert "KERASTUNER_ORACLE_PORT and KERASTUNER_TUNER_ID has to be set" in " ".join(out.split())
-    code, out = finish(start(search_file, tmp_path / "run", "--workers", 0))
-    assert code == 2
-    assert "--workers) has to be at least 1" in " ".join(out.split())
+        port = str(taken.getsockname()[1])
+        error = refuse(ORACLE_IP="127.0.0.1", ORACLE_PORT=port, TUNER_ID="chief")
+    assert f"The chief cannot have 127.0.0.1:{port}" in error
+    assert "Set KERASTUNER_ORACLE_PORT to a free port" in error
+    error = refuse(ORACLE_IP="127.0.0.1")
+    assert "KERASTUNER_ORACLE_PORT and KERASTUNER_TUNER_ID has to be set" in error
+    assert "--workers) has to be at least 1" in refuse("--workers", 0)

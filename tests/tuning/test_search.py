@@ -59,9 +59,8 @@ def _values(folder, trial):
     return found["hyperparameters"]["values"]
 
 
-def test_a_finished_search_is_read_and_may_get_more_trials(search_file, tmp_path):
-    folder = tmp_path / "run"
-    first = search(load_search(search_file), folder)
+def test_a_finished_search_is_read_and_may_get_more_trials(search_file, finished):
+    folder, first = finished
     times = {path: path.stat().st_mtime_ns for path in folder.glob("trial_*/history.csv")}
     again = search(load_search(search_file), folder)
     assert again == first
@@ -92,9 +91,8 @@ def test_a_search_of_failures_only_is_an_error(change, tmp_path):
     assert not (tmp_path / "run" / "best.toml").exists()
 
 
-def test_a_folder_of_another_search_is_left_alone(search_file, change, tmp_path):
-    folder = tmp_path / "run"
-    search(load_search(search_file), folder)
+def test_a_folder_of_another_search_is_left_alone(finished, change, tmp_path):
+    folder, _ = finished
     before = (folder / "oracle.json").read_bytes()
     path = change(("parameters = 20_000", "parameters = 30_000"), ("0.1]", "0.2]"))
     message = r"search\.parameters was 20000 and is 30000; search\.space\.weight_decay was"
@@ -144,9 +142,8 @@ def test_a_mistake_in_a_recipe_is_named_by_its_key(change, old, new, message):
         load_search(change((old, new)))
 
 
-def test_a_damaged_state_is_told(search_file, tmp_path):
-    folder = tmp_path / "run"
-    search(load_search(search_file), folder)
+def test_a_damaged_state_is_told(search_file, finished):
+    folder, _ = finished
     state = folder / "oracle.json"
     whole = json.loads(state.read_text())
     lost = {**whole, "trials": whole["trials"][:1]}
@@ -181,14 +178,12 @@ def test_a_full_disk_is_no_fault_of_a_trial(search_file, tmp_path, monkeypatch):
     assert (row["trial"], row["status"]) == ("0", "completed")
 
 
-def test_a_worker_of_another_search_is_refused(search_file, change, tmp_path, monkeypatch):
-    search(load_search(search_file), tmp_path / "run")
+def test_a_worker_of_another_search_is_refused(finished, change, monkeypatch):
+    folder, _ = finished
     for name, value in (("ORACLE_IP", "127.0.0.1"), ("ORACLE_PORT", "1"), ("TUNER_ID", "w1")):
         monkeypatch.setenv(f"KERASTUNER_{name}", value)
     with pytest.raises(ValueError, match=r"search\.parameters was 20000 and is 30000"):
-        search(
-            load_search(change(("parameters = 20_000", "parameters = 30_000"))), tmp_path / "run"
-        )
+        search(load_search(change(("parameters = 20_000", "parameters = 30_000"))), folder)
 
 
 def test_autoencoders_are_compared_by_the_bound(change, tmp_path):
