@@ -29,6 +29,7 @@ test-lowest: .venv-lowest/done
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # Builds the wheel and the source archive, then installs the wheel into a fresh environment outside
 # the clone and trains there, so that nothing of the clone is used.
