@@ -50,22 +50,27 @@ arguments = { group = "p4", widths = [2, 4] }
 _LIBRARY = Path(__file__).parents[1] / "keras_gcnn"
 _BACKEND_FREE = [
     *(_LIBRARY / room for room in ("data", "groups", "untrusted", "training/recipes")),
-    *(_LIBRARY / file for file in ("training/tasks/confusion.py", "tuning/recipe.py")),
+    *(_LIBRARY / file for file in ("training/reports/confusion_page.py", "tuning/recipe.py")),
 ]
 
 
 @pytest.hookimpl(tryfirst=True)  # before items are selected by their marks
 def pytest_collection_modifyitems(items):
-    """Marks examples of the library's docstrings that do not depend on the backend."""
+    """Marks docstrings' examples that do not depend on the backend, and puts long tests first.
+
+    The long ones start further processes. Begun last, one of them would keep a single worker busy
+    while the others wait.
+    """
     for item in items:
         if isinstance(item, DoctestItem) and any(
             item.path.is_relative_to(path) for path in _BACKEND_FREE
         ):
             item.add_marker(pytest.mark.backend_free)
+    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), "subprocess"))
 
 
 def pytest_collection_finish():
-    """Spares what was imported the collections of garbage that Keras asks for again and again."""
+    """Exempts all imported objects from the garbage collections that Keras often asks for."""
     gc.collect()
     gc.freeze()
 
