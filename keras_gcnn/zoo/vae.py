@@ -114,6 +114,10 @@ def vae(
     differ from those of an uninterrupted one, since Keras does not keep the states of seed
     generators; `keras-gcnn train` keeps them.
 
+    On PyTorch `compile(..., jit_compile=True)` needs batches of one size: at a smaller last batch
+    PyTorch's compiler can fail, as it does on stock layers. Choose a batch size that divides the
+    number of images.
+
     Args:
         group: `"so2"`, or str or `keras_gcnn.groups.Group` of the encoder's group convolutions:
             `"z2"` (an ordinary encoder), `"p4"`, `"p4m"`, ...

@@ -20,7 +20,7 @@ def numbers(tensor):
 
 
 @pytest.mark.parametrize(
-    ("variant", "size"), zip([None, "report", "report", None], SIZES, strict=True)
+    ("variant", "size"), list(zip([None, "report", "report", None], SIZES, strict=True))
 )
 def test_quarter_turns_leave_the_logits(variant, size):
     with policy("float64"):
