@@ -9,6 +9,7 @@ of the operation. The files of this folder choose: the special operation where i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import keras
 from keras import ops
@@ -187,7 +188,7 @@ def has_fast_filters() -> bool:
     return on("tensorflow")
 
 
-def activate(maps: Tensor, activation) -> Tensor:
+def activate(maps: Tensor, activation: Callable[[Tensor], Tensor] | None) -> Tensor:
     """Applies an activation, or None, to maps that nothing else reads, in place if possible."""
     if on("torch") and torch_convolution.supports_in_place(maps, activation):
         return torch_convolution.activate_in_place(maps, activation)

@@ -16,7 +16,7 @@ import jax
 import keras
 import numpy as np
 
-from keras_gcnn.types import Shape
+from keras_gcnn.types import Shape, Tensor
 
 _OPTIONS = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 _SEEDS = range(2**32)  # Keras turns these into a key without changing them
@@ -46,7 +46,7 @@ def _draw(initializer: Any, shape: Shape, dtype: str | None = None) -> jax.Array
 
 @lru_cache(maxsize=256)
 def _program(from_config: Callable, config: str, shape: tuple[int, ...], dtype: str) -> Callable:
-    def draw(key):
+    def draw(key: Tensor) -> Tensor:
         initializer = from_config(json.loads(config))
         initializer.seed = key
         return initializer(shape, dtype=dtype)

@@ -25,11 +25,11 @@ def compiled(layer: keras.Layer, otherwise: Callable[..., Tensor]) -> Callable[.
     """
 
     @jax.jit
-    def infer(variables, inputs):
+    def infer(variables: list[Tensor], inputs: Tensor) -> Tensor:
         return layer.stateless_call(*variables, inputs, training=False)[0]
 
     @jax.jit
-    def train(variables, inputs):
+    def train(variables: list[Tensor], inputs: Tensor) -> Tensor:
         return layer.stateless_call(*variables, inputs, training=True)[0]
 
     def call(inputs: Tensor, training: bool = False) -> Tensor:

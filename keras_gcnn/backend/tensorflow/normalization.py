@@ -26,7 +26,7 @@ def moments(inputs: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tens
     outputs: list[tf.Tensor] = []
 
     @tf.custom_gradient
-    def mean_and_variance(inputs):
+    def mean_and_variance(inputs: tf.Tensor) -> tuple:
         channels = inputs.shape[-1]
         number = tf.cast(tf.size(inputs) // channels, inputs.dtype)
         normal = tf.raw_ops.FusedBatchNormV3(
@@ -37,7 +37,7 @@ def moments(inputs: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tens
             variance=tf.zeros(0),
         )
 
-        def slope(of_mean, of_variance):
+        def slope(of_mean: tf.Tensor, of_variance: tf.Tensor) -> tf.Tensor:
             (mean,) = outputs  # with a gradient, so that this one can be differentiated too
             return _affine(inputs, mean, 2 / number * of_variance, of_mean / number)
 
@@ -64,7 +64,9 @@ def batch_normalization(
     return _affine(inputs, mean, scale, 0.0 if offset is None else offset)
 
 
-def _affine(inputs: tf.Tensor, mean: tf.Tensor, scale: tf.Tensor, offset) -> tf.Tensor:
+def _affine(
+    inputs: tf.Tensor, mean: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor | float
+) -> tf.Tensor:
     """`(inputs - mean) scale + offset` in one pass."""
     centre = tf.stop_gradient(mean)  # the gradient in the mean goes through the offset instead
     return tf.raw_ops.FusedBatchNormV3(

@@ -6,6 +6,8 @@ PyTorch calls channels_last from the start.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import torch
 from torch.nn import functional
@@ -96,19 +98,19 @@ def convolve_transposed(
     return keras.ops.conv_transpose(inputs, kernel, *window)
 
 
-def supports_in_place(maps: torch.Tensor, activation) -> bool:
+def supports_in_place(maps: torch.Tensor, activation: Any) -> bool:
     """Whether `activate_in_place` has the activation, and no gradient needs the maps."""
     del maps
     return activation in _IN_PLACE and not torch.is_grad_enabled()
 
 
-def activate_in_place(maps: torch.Tensor, activation) -> torch.Tensor:
+def activate_in_place(maps: torch.Tensor, activation: Any) -> torch.Tensor:
     """Overwrites maps that nothing else reads, since new memory would take longer."""
     return _IN_PLACE[activation](maps)
 
 
 def _same(
-    inputs: torch.Tensor, sizes, strides: tuple[int, int], dilation_rate: tuple[int, int]
+    inputs: torch.Tensor, sizes: Any, strides: tuple[int, int], dilation_rate: tuple[int, int]
 ) -> tuple[torch.Tensor, tuple[int, int]]:
     """The input, padded if the two sides of an axis differ, and the zeros still to be added."""
     pairs = []

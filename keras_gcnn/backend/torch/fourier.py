@@ -63,7 +63,14 @@ def activate(
 
 class _Activation(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, inputs, to_samples, to_field, activation, last) -> torch.Tensor:
+    def forward(
+        ctx: Any,
+        inputs: torch.Tensor,
+        to_samples: torch.Tensor,
+        to_field: torch.Tensor,
+        activation: Any,
+        last: bool,
+    ) -> torch.Tensor:
         ctx.save_for_backward(inputs, to_samples, to_field)
         ctx.activation, ctx.last = activation, last
         outputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)
@@ -91,7 +98,7 @@ def _slope(
     """The gradient in the inputs, for a gradient in the outputs."""
     if torch.is_grad_enabled() or is_transformed() or is_batched(gradient):
 
-        def activated(fields):
+        def activated(fields: torch.Tensor) -> torch.Tensor:
             return _times(to_field, activation(_times(to_samples, fields, last)), last)
 
         _, pull_back = torch.func.vjp(activated, inputs)

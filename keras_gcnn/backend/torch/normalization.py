@@ -38,7 +38,9 @@ class _Moments(torch.autograd.Function):
         return inputs.view_as(inputs), mean, variance
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor, of_mean: torch.Tensor, of_variance):
+    def backward(
+        ctx: Any, gradient: torch.Tensor, of_mean: torch.Tensor, of_variance: torch.Tensor
+    ) -> tuple:
         inputs, mean = ctx.saved_tensors
         number = inputs.numel() // mean.numel()
         shape = [1] * inputs.ndim

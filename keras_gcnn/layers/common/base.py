@@ -42,7 +42,7 @@ class ReadsMaps(keras.Layer):
         return None
 
     @classmethod
-    def from_config(cls, config) -> ReadsMaps:
+    def from_config(cls, config: dict[str, Any]) -> ReadsMaps:
         layer = super().from_config(config)
         layer._restored = True  # only warns, so that files of earlier versions load
         return layer

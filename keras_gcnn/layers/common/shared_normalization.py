@@ -132,7 +132,7 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         variance = mean_of(ops.square(kept(inputs - centre)))
         return inputs, ops.reshape(centre, (-1,)), ops.reshape(variance, (-1,))
 
-    def _add_to_moving(self, moving: Tensor | None, batch: Tensor, counts) -> Tensor:
+    def _add_to_moving(self, moving: Tensor | None, batch: Tensor, counts: Tensor) -> Tensor:
         """Updates a moving statistic, and returns the statistic to normalise by."""
         if moving is None:
             return batch
@@ -159,7 +159,7 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
             mean = self._add_to_moving(mean, batch[0], counts)
             variance = self._add_to_moving(variance, batch[1], counts)
 
-        def expanded(layout, values: Tensor) -> Tensor | None:
+        def expanded(layout: Any, values: Tensor) -> Tensor | None:
             return None if values is None else layout(ops.cast(values, inputs.dtype))
 
         variance = expanded(self._scales_of, variance)
