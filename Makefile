@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: demo test test-lowest lint dist serve benchmarks peers export-matrix clean
 
-# Trains three small networks of equal size on upright digits and tests them on turned ones.
+# Trains three small networks of equal size on upright digits and tests them on rotated ones.
 demo: .venv/demo
 	$(BIN)/keras-gcnn train digits
 
@@ -65,8 +65,8 @@ peers: .venv/test
 	-$(MAKE) .venv-peers/tfp/done
 	$(BIN)/python -m benchmarks.run_peers
 
-# Their packages, and those whose own list of dependencies is not followed: it asks for other versions
-# or for packages that are not used here.
+# Installs the packages of NAME.txt, then those of NAME-alone.txt without their dependencies, which ask
+# for other versions or for packages that are not used here.
 .venv-peers/%/done: benchmarks/peers/%.txt benchmarks/peers/%-alone.txt
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --requirement benchmarks/peers/$*.txt

@@ -32,8 +32,8 @@ def failing():
 def suite(tmp_path, monkeypatch):
     """The suite in an empty folder, its benchmarks of one row each.
 
-    `run` calls it; `fails` is a set of benchmarks that fail on JAX; `found` is what each benchmark
-    found written in `docs` when it was called last.
+    `run` calls it; `fails` is a set of benchmarks that fail on JAX; `found` has the page in `docs`
+    that each benchmark read when it was last called.
     """
     from benchmarks import run
 
@@ -60,7 +60,7 @@ def suite(tmp_path, monkeypatch):
 def peers(tmp_path, monkeypatch):
     """The comparisons with other libraries in an empty folder, of one row each; `so2` fails.
 
-    `run` calls them; `found` is what each found written in `docs`.
+    `run` calls them; `found` has the page in `docs` that each read.
     """
     from benchmarks import run_peers
 

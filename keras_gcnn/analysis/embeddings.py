@@ -107,8 +107,9 @@ def knn_accuracy(
         embed: function from images to vectors `(n, m)`.
         train: `Split` from which the labelled images are drawn.
         test: `Split` to classify, for instance of rotated images.
-        labels: int, number of labelled images, at least one per class. Classes get equally many
-            as far as they have them. With the same seed, a smaller choice is part of a larger one.
+        labels: int, number of labelled images, at least one per class. Classes get equally many,
+            unless one has fewer images. With the same seed, a smaller choice is part of a larger
+            one.
         neighbors: int, from 1 to `labels`.
         seed: non-negative int, seed of the choice of the labelled images.
 
@@ -160,7 +161,7 @@ def angle_probe(embed: Embedding, images: np.ndarray, seed: int = 0) -> float:
     Args:
         embed: function from images to vectors `(n, m)`.
         images: array of shape `(n, rows, columns, channels)`, at least 40 images, better
-            thousands. They should be upright: no probe could know an earlier rotation.
+            thousands. They should be upright: no probe could predict an earlier rotation.
         seed: non-negative int, seed of the angles, the halves and the probes.
 
     Returns:
@@ -273,7 +274,7 @@ def _labels(name: str, split: Split) -> np.ndarray:
 
 
 def _balanced_choice(labels: np.ndarray, number: int, seed: int) -> np.ndarray:
-    """Returns the indices of random images, equally many of each class as far as it has them."""
+    """Returns the indices of random images, equally many of each class if it has enough."""
     order = np.random.default_rng(seed).permutation(len(labels))
     rank = np.empty(len(labels), dtype=int)  # first of its class, second of its class, ...
     for label in np.unique(labels):

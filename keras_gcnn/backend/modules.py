@@ -1,4 +1,4 @@
-"""First calls of modules, which make the weights of the layers in them."""
+"""The first call of a module, which makes the weights of its layers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if on("torch"):
 
 
 def call_first(module: Callable, inputs: Tensor) -> None:
-    """Calls a module in inference.
+    """Calls a module in inference, so that its layers make their weights.
 
     Args:
         module: `torch.nn.Module`, a Keras layer or model, or a function that calls layers.
-        inputs: what it is called with.
+        inputs: inputs of the call.
 
     Raises:
         ValueError: on PyTorch if the call does not reach a layer of the module.

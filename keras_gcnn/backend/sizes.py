@@ -1,4 +1,4 @@
-"""Sizes of maps that are known only later, or never."""
+"""Sizes of maps that are unknown while a graph is traced or exported."""
 
 from __future__ import annotations
 
@@ -53,5 +53,5 @@ def check_sizes(layer: SizeChecked, maps: Tensor, report: Callable[..., None]) -
 
 
 def is_symbol(size: Any) -> bool:
-    """Whether a size is a symbol of an export by JAX, of which a part cannot be chosen."""
+    """Whether a size is a symbol in an export by JAX, which cannot be the length of a choice."""
     return on("jax") and not isinstance(size, int)

@@ -14,11 +14,11 @@ if on("jax"):
 
 
 def without_trace(layer: keras.Layer) -> Callable[..., Tensor]:
-    """A layer or model as a function of `(inputs, training=False)` that changes no variable.
+    """Makes a layer or model a function of `(inputs, training=False)` that changes no variable.
 
     When a model is called, JAX compiles each of its operations by itself, which takes minutes for a
-    deep one. So there a whole model is compiled, once for each shape of the inputs, if it can be;
-    Keras itself compiles only within `fit`, `evaluate` and `predict`.
+    deep model. On JAX the returned function therefore compiles a whole model, if possible, once for
+    each shape of the inputs; Keras compiles only within `fit`, `evaluate` and `predict`.
     """
 
     def call(inputs: Tensor, training: bool = False) -> Tensor:

@@ -39,8 +39,8 @@ def rotate(
     """Rotates images counter-clockwise about their centre, with bilinear interpolation.
 
     The centre is `((rows - 1) / 2, (columns - 1) / 2)`, and the size stays the same: corners that
-    leave the image are lost. Rotating square images by a multiple of 90 degrees gives exactly
-    what `numpy.rot90` does.
+    leave the image are lost. For square images and multiples of 90 degrees the result is exactly
+    that of `numpy.rot90`.
 
     Args:
         images: array of shape `(n, rows, columns, channels)`.

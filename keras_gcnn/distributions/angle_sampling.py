@@ -1,6 +1,7 @@
 """Rejection sampling of the angle to the mean direction, without a loop.
 
-On small tensors most backends spend their time on the number of operations, so there are few.
+On small tensors the time depends on the number of operations on most backends, so this module uses
+few of them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from keras_gcnn.types import Seed, Tensor
 # with a probability of 1e-12.
 PROPOSALS = 26
 # First round: 4 proposals for every sample; the other 22 only for samples that are still without an
-# accepted one.
+# accepted proposal.
 FIRST = 4
 _NONE = 1e35  # marks a sample without an accepted proposal; above every proposal
 _SMALLEST = 1e-30  # keeps a proposal opposite to the mean direction finite
@@ -36,7 +37,7 @@ class Angle(NamedTuple):
 
 
 class _Proposals(NamedTuple):
-    """Angles p of uniform points to an axis, and uniform numbers that decide about them."""
+    """Angles p between uniform points and an axis, and uniform numbers that decide about them."""
 
     near: Tensor  # cos^2(p / 2)
     far: Tensor  # sin^2(p / 2)
@@ -51,9 +52,9 @@ def sample_angle(kappa: Tensor, dim: int, shape: tuple, seeds: Sequence[Seed]) -
     1994 with other proposals, in a form in which nothing cancels.
 
     Args:
-        kappa: tensor that broadcasts to `shape`, from 0, k.
-        dim: int from 2, m.
-        shape: of the angles.
+        kappa: k, at least 0; tensor that broadcasts to `shape`.
+        dim: m, int, at least 2.
+        shape: shape of the angles.
         seeds: two seeds of `keras.random.uniform`.
 
     Returns:
@@ -89,7 +90,7 @@ def second_draws(number: Any) -> Any:
     those without room become the opposite of the mean direction.
 
     Args:
-        number: int, or a tensor where only the graph knows it.
+        number: int, or a tensor if it is known only when the graph runs.
     """
     most = number // 32 + 24
     if isinstance(number, int):
@@ -127,6 +128,6 @@ def _propose(dim: int, shape: tuple, dtype: str, seed: Seed) -> _Proposals:
 
 
 def _rejected(proposals: _Proposals, carried: Tensor, dim: int) -> Tensor:
-    """Whether each proposal is rejected; none is where c is NaN, so that the sample is NaN."""
+    """Whether each proposal is rejected; where c is NaN, none is, so that the sample is NaN."""
     scale = (1 + carried) / 2 / (proposals.near + carried * proposals.far)
     return proposals.height > (dim - 1) * (1 - scale + ops.log(scale))

@@ -39,7 +39,7 @@ def log_pixels(network, z, images, direction=None):
 
 
 def estimate(network, images, **options):
-    """Several estimates, whose spread tells how far their mean may be off."""
+    """Several estimates, whose spread shows how far their mean may be off."""
     return [
         analysis.evidence(network, images, samples=500, seed=seed, **options) for seed in range(8)
     ]

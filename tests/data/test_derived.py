@@ -11,7 +11,7 @@ pytestmark = pytest.mark.backend_free
 
 
 def made_up(n=40, test=10, classes=("0", "1")):
-    """Images that can be told apart, with labels that say which they are."""
+    """Images that are all different, with labels that identify them."""
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (n, 5, 5, 1)).astype("uint8")
     labels = np.arange(n)

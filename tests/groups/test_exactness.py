@@ -89,7 +89,7 @@ def test_the_plane_cases_tell_the_groups_apart():
 
 
 def random_cases(number):
-    """Small windows of every kind on small images, many of which visit one place or none."""
+    """Small windows of every type on small images; many visit one position or none."""
     rng = np.random.default_rng(0)
     while number:
         sizes, window = rng.integers(1, 8, 2), rng.integers(1, 5, 2)

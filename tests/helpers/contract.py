@@ -15,7 +15,7 @@ from tests.helpers.layers import randomize, to_format
 
 SIZE = 6
 CHANNELS = 8  # one field of P4M, two of P4
-FIELDS = {0: 2, 1: 2, 2: 1}  # so many channels as well
+FIELDS = {0: 2, 1: 2, 2: 1}  # also the number of channels per frequency
 
 
 @dataclasses.dataclass(frozen=True)

@@ -61,7 +61,7 @@ def matrix(rule, kernels, sizes, **choices):
     these four as one with a value of the rest occurs, and every pair of values of the rest.
 
     Args:
-        rule: tells from size, kernel, stride and padding along an axis whether it is exact.
+        rule: function of size, kernel, stride and padding along an axis; whether it is exact.
         choices: lists of values for `layer_class`, `group`, and arguments of the layer.
     """
     windows = list(itertools.product([1, 2], sizes, ["valid", "same"]))

@@ -6,7 +6,7 @@ from keras_gcnn.data import Split
 
 
 def spot(n, seed=0):
-    """A soft spot to the right of the centre: its centroid tells by how much it was turned."""
+    """A soft spot to the right of the centre: its centroid has the angle of its rotation."""
     distance = np.random.default_rng(seed).uniform(2.5, 4, n)[:, None, None]
     rows, columns = np.mgrid[-7:8, -7:8]
     return np.exp(-((columns - distance) ** 2 + rows**2) / 4)[..., None]

@@ -7,7 +7,7 @@ from keras_gcnn import groups, interop, layers
 from tests.helpers.layers import relative_error, run
 
 LAYOUTS = {
-    # From (c_out, c_in, h, u, v), of which the definition is written.
+    # From (c_out, c_in, h, u, v), the axes in which the definition is written.
     "groupy-torch": lambda kernel: kernel,
     "groupy-tensorflow": lambda kernel: np.concatenate(
         [kernel[:, :, h].transpose(2, 3, 1, 0) for h in range(kernel.shape[2])], axis=2

@@ -39,7 +39,7 @@ def steer(**arguments):
     return SteerableConv2D(Fields.trivial(8), SOME, 3, name="steer", **arguments)
 
 
-# The layers of a sequential model, the last of which cannot read its input, and what it says.
+# The layers of a sequential model whose last layer refuses its input, and the message.
 REFUSED = {
     "a subgroup": (
         lambda: (lift(), K.ReLU(), GConv2D(2, 3, "p4")),

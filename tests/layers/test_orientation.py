@@ -81,7 +81,7 @@ def test_turned_by_hand(data_format, shape, rng):
 
 
 def test_it_turns_as_data_are_turned(rng):
-    """Away from the border, of which each has its own idea."""
+    """Away from the border, which the layer and `data.rotate` treat differently."""
     maps = np.pad(rng.random((3, 7, 7, 1), "float32"), [(0, 0), (4, 4), (4, 4), (0, 0)])
     degrees = np.array([20.0, 90.0, 301.0])
     found = numpy(TurnByVector()([maps, vectors_at(degrees).astype("float32")]))

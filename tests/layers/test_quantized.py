@@ -11,7 +11,7 @@ MODES = ["int8", "int4", "float8", "lora"]
 
 
 def changed(model, mode, rng):
-    """The model, of which every dense layer is quantized, or has LoRA with another alpha."""
+    """Returns the model with every dense layer quantized, or with LoRA of another alpha."""
     if mode != "lora":
         model.quantize(mode)
         return model

@@ -7,7 +7,7 @@ import pytest
 from keras_gcnn import layers
 from tests.helpers.layers import DATA_FORMATS, to_format
 
-# A layer, and rows and columns of which one is too small for it.
+# A layer, and rows and columns; one of them is too small for it.
 TOO_SMALL = {
     "lifting": (lambda **more: layers.LiftingConv2D(2, 3, "p4", **more), (2, 5)),
     "dilated": (lambda **more: layers.GConv2D(2, 3, "p4", dilation_rate=2, **more), (5, 4)),

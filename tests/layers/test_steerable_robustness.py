@@ -141,7 +141,7 @@ def test_activations_of_several_values():
 
 @pytest.mark.parametrize(("kernel_size", "dilation"), [(3, 1), (5, 1), (7, 2), (25, 1)])
 def test_frequencies_that_no_pixel_shows_have_no_kernel(kernel_size, dilation):
-    positions = 4 * (kernel_size - 1)  # on the rim, of which two are needed for a wave
+    positions = 4 * (kernel_size - 1)  # on the rim; a wave needs two
     for frequency in range(positions // 2 + 1, 201):
         profiles = radial_profiles(frequency, kernel_size, dilation)
         assert profiles(np.ones(3)).shape == (0, 3)

@@ -72,7 +72,7 @@ def test_a_network_that_was_compiled_elsewhere_predicts(monkeypatch, tmp_path, r
     assert loaded.jit_compile
     compile_graphs, used = torch.compile, []
 
-    def without_code(function, **options):  # of which the compiler takes minutes to make
+    def without_code(function, **options):  # making code takes the compiler minutes
         used.append(function)
         return compile_graphs(function, **{**options, "backend": "eager"})
 

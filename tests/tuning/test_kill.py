@@ -145,7 +145,7 @@ def test_a_killed_search_goes_on(change, tmp_path):
     process = start(path, folder)
     state = folder / f"trial_{len(first)}" / "checkpoint" / "state.json"
     wait_for(state.is_file, process)
-    kill(process)  # within a trial, of which an epoch is done
+    kill(process)  # within a trial, after an epoch
     search(load_search(path), folder)
     rows = rows_of(folder)
     assert sorted(row["trial"] for row in rows) == list("0123")
@@ -162,7 +162,7 @@ def test_a_killed_search_goes_on(change, tmp_path):
 def test_a_trial_that_ends_its_process_is_given_up(search_file, tmp_path):
     folder = tmp_path / "run"
     search(load_search(search_file, search__trials=1), folder)
-    # As if trial 1 had been killed so many times.
+    # As if trial 1 had been killed `_STARTS` times.
     (folder / "trial_1").mkdir()
     (folder / "trial_1" / "starts.json").write_text(json.dumps({"epoch": 0, "starts": _STARTS}))
     rows = search(load_search(search_file), folder)

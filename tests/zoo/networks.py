@@ -21,9 +21,9 @@ BUILDERS = {
 }
 # What turns dropout off, where there is some.
 WITHOUT_DROPOUT = {"cohen_cnn": {"dropout": 0.0}, "allcnn": {"dropout": (0.0, 0.0)}}
-# Without a group of which to choose; test_so2cnn.py does the same for it.
+# Takes no group; test_so2cnn.py has the same tests for it.
 STEERABLE = {"so2cnn"}
-# Of which the tests of `resnet` tell all.
+# Covered by the tests of `resnet`.
 SHORTHANDS = {"resnet20": 20, "resnet26": 26, "resnet44": 44}
 
 every_network = pytest.mark.parametrize("builder", BUILDERS)

@@ -17,7 +17,7 @@ def supports(layer: keras.Layer, otherwise: Callable) -> bool:
 
 
 def compiled(layer: keras.Layer, otherwise: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A model as a compiled function of `(inputs, training=False)` that changes no variable.
+    """Compiles a model to a function of `(inputs, training=False)` that changes no variable.
 
     Args:
         layer: the model.

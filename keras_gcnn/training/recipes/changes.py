@@ -1,7 +1,7 @@
 """What may change in the recipe of a run that has begun: it may grow, and be measured differently.
 
-Networks of which nothing was trained may change in any way. In this file a recipe is the content of
-the run's recipe.json: all keys of the recipe, and the backend.
+A network whose training has not begun may change in any way. In this file a recipe is the content
+of the run's recipe.json: all keys of the recipe, and the backend.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def find_changes(
     """Describes every change between two recipes with which a run cannot go on.
 
     A run can go on with further networks, further seeds, another title, another `[evaluation]` or
-    `[latent]`, and any change of networks and seeds of which nothing was trained.
+    `[latent]`, and any change of networks and seeds whose training has not begun.
 
     Args:
         old: the recipe of the run.
