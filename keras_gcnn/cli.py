@@ -275,7 +275,7 @@ def recipes() -> None:
 
 
 def _print_names(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    # Names of recipes are kept whole, to be typed; on a narrow terminal the rest is broken.
+    # Names of recipes never wrap, so that they can be copied; on a narrow terminal the rest does.
     others = (Column(head, overflow="fold") for head in heads[1:])
     table = Table(Column(heads[0], no_wrap=True), *others)
     for row in rows:

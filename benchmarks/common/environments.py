@@ -61,7 +61,7 @@ class Environment:
 
     @property
     def name(self) -> str | None:
-        """What tables call the backend."""
+        """The name of the backend in tables."""
         return self.variant or self.backend
 
     def run(self, function: Callable[..., Any], *arguments: object) -> Any:

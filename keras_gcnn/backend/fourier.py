@@ -22,7 +22,9 @@ def activate_samples(
     activation: Callable[[Tensor], Tensor],
     last: bool,
 ) -> Tensor:
-    """`to_field activation(to_samples inputs)`.
+    """Samples fields at angles, applies an activation, and transforms the samples back to fields.
+
+    That is `to_field activation(to_samples inputs)`.
 
     Args:
         inputs: of shape `(fields, size)` if `last`, else `(fields, size, positions)`.

@@ -28,7 +28,7 @@ def call_new(layer: keras.Layer, inputs: Tensor) -> Tensor:
 
     Args:
         layer: the layer. It and the layers that are its attributes keep their initializers.
-        inputs: what it is called with.
+        inputs: inputs of the call.
     """
     if not on("jax"):
         return layer(inputs)

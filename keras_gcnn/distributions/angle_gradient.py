@@ -1,6 +1,7 @@
 """How a sample moves with the concentration when its quantile is held fixed.
 
-On PyTorch, Keras computes minimum, maximum and arctan2 of float64 in float32; hence clip and where.
+On PyTorch, Keras computes minimum, maximum and arctan2 of float64 in float32, so this module uses
+clip and where instead.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class Hyperparameter:
 
     Attributes:
         name: of the hyperparameter.
-        meaning: what it is, in a line.
+        meaning: explanation in one line.
         default: the value to begin with.
         values: to choose from; empty for a number between bounds.
         bounds: the smallest and the largest value; integers for an integer.

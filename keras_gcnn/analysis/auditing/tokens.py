@@ -1,4 +1,4 @@
-"""How tokens rotate that are the positions of a map, row by row."""
+"""How tokens that are the positions of a map, row by row, rotate with the image."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 A pointwise convolution is a product of matrices. The others concern a CPU, where by default XLA
 gives convolutions in float32 to YNNPACK, which takes longer than Eigen, most of all for the
 gradient of a kernel, and rounds more. XLA keeps Eigen where the output is larger than the input,
-and in a gradient also where what acts as the kernel is. So the output gets more rows than the
-input, and the extra rows are dropped: Eigen then also computes both gradients of the convolution,
-and the gradients of these.
+and in a gradient also where the operand that acts as the kernel is larger. So the output gets more
+rows than the input, and the extra rows are dropped: Eigen then also computes both gradients of the
+convolution, and the gradients of these.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def activate(
     activation: _Function,
     last: bool,
 ) -> torch.Tensor:
-    """`to_field activation(to_samples inputs)`, with matrices that have no gradient.
+    """Computes `to_field activation(to_samples inputs)`, with matrices that have no gradient.
 
     Args:
         inputs: of shape `(fields, size)` if `last`, else `(fields, size, positions)`.

@@ -1,4 +1,4 @@
-"""What is known of a symbolic tensor of Keras: the layer that made it and what broke it since."""
+"""Where a symbolic tensor comes from: the layer that made its map, and the layers since then."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Lineage:
-    """What is known of a tensor.
+    """Where a tensor comes from, as far as the graph shows.
 
     Args:
-        channels: its channels; None if unknown.
+        channels: channels of the tensor; None if unknown.
         axis: the channel axis, `-1` or `1`.
         maker: the layer that made the map, in words.
         suspects: layers since then that can break the equivariance.

@@ -25,11 +25,11 @@ FILES = ("results.json", "results.md")  # that `write_tables` writes
 
 
 class Summary:
-    """What a report needs of a data set, so that the images need not be kept.
+    """The facts about a data set that a report needs, so that the images need not be kept.
 
     Args:
         dataset: loaded with one of the run's seeds.
-        seed: int, that seed.
+        seed: int, the seed with which the data set was loaded.
         several: bool, whether the run has further seeds, for which other images are chosen.
         training: how the networks were trained.
     """
