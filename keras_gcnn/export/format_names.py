@@ -1,6 +1,6 @@
 """Names of the export formats, with the endings of their files.
 
-This module imports nothing of Keras, so that the command lists the formats before it does.
+This module does not import Keras, so that the command can list the formats before it does.
 """
 
 from __future__ import annotations

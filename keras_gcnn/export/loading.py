@@ -1,4 +1,4 @@
-"""Loads models from files that need not be trusted."""
+"""Loads models from untrusted files."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def convolution(
 
 
 def _is_full_convolution(operation: keras.Operation) -> bool:
-    """Whether it is a convolution of all channels, neither quantized nor with LoRA."""
+    """Whether a layer is a convolution of all channels, neither quantized nor with LoRA."""
     full = type(operation) is keras.layers.Conv2D and operation.groups == 1
     return full and len(operation.weights) <= 2
 

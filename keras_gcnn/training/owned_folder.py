@@ -48,7 +48,7 @@ class OwnedFolder(ABC):
 
     @abstractmethod
     def _remove(self) -> None:
-        """Removes what an earlier owner wrote, but for the settings file."""
+        """Removes what an earlier owner wrote, except the settings file."""
 
     @property
     def is_begun(self) -> bool:

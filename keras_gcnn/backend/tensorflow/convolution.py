@@ -1,8 +1,8 @@
 """Convolutions that TensorFlow computes on a CPU only in another form.
 
-On a CPU its channels-first kernels are incomplete: float64 and all gradients in float64 are
-missing. So the maps are transposed to channels last, and the outputs back. Dilated transposed
-convolutions exist in float32 only, so zeros are put into the kernel instead.
+On a CPU its channels-first kernels do not cover float64, neither forward nor in gradients. So the
+maps are transposed to channels last, and the outputs back. Dilated transposed convolutions exist in
+float32 only, so zeros are put into the kernel instead.
 """
 
 from __future__ import annotations

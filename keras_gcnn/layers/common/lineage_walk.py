@@ -25,7 +25,7 @@ Rules = dict[str, stock_layers.Rule]
 
 
 def lineage(tensor: keras.KerasTensor) -> Lineage:
-    """Returns what is known of a symbolic tensor from the operations that made it."""
+    """Returns the lineage of a symbolic tensor, from the operations that made it."""
     return _Walk().of(tensor)
 
 

@@ -34,7 +34,7 @@ class _Expanded:
 # parents, so that a network with either of them loads the files of the other.
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class Conv2D(_Expanded, keras.layers.Conv2D):
-    """`keras.layers.Conv2D`, with the arguments, weights, shapes and outputs of it."""
+    """`keras.layers.Conv2D`, with the same arguments, weights, shapes and outputs."""
 
     _trained = True  # whether the choice of the algorithm counts the gradients
 
@@ -68,7 +68,7 @@ class InferenceConv2D(Conv2D):
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class Conv2DTranspose(_Expanded, keras.layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose`, with the arguments, weights, shapes and outputs of it."""
+    """`keras.layers.Conv2DTranspose`, with the same arguments, weights, shapes and outputs."""
 
     def call(self, inputs: Tensor) -> Tensor:
         outputs = convolve_transposed(

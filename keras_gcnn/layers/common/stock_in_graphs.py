@@ -32,7 +32,7 @@ class Rescaling(keras.layers.Rescaling):
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class BatchNormalization(GBatchNormalization):
-    """`keras.layers.BatchNormalization`, with the weights and outputs of it.
+    """`keras.layers.BatchNormalization`, with the same weights and outputs.
 
     In training the stock layer passes its axes as a list that the compiler does not accept.
     """

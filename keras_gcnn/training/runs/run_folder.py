@@ -41,7 +41,7 @@ class RunFolder(OwnedFolder):
         return network_folder(self.path, name, seed)
 
     def remove_reports(self, kept: Collection[str] = ()) -> None:
-        """Removes tables and plots, but for those with the names in `kept`."""
+        """Removes tables and plots, except those with the names in `kept`."""
         patterns = {*report.FILES, *(pattern for task in TASKS for pattern in task.files)}
         names = {
             pattern.replace("{network}", name) for pattern in patterns for name in self._names()
