@@ -23,7 +23,9 @@ def included():
 
 
 def tracked(folder):
-    listed = subprocess.check_output(["git", "ls-files", folder], cwd=ROOT, text=True)
+    listed = subprocess.check_output(
+        ["git", "-c", "safe.directory=*", "ls-files", folder], cwd=ROOT, text=True
+    )
     return {Path(line).relative_to(folder).as_posix() for line in listed.splitlines()}
 
 
