@@ -145,7 +145,7 @@ def main(
         given: dict[str, Any] = dict(BENCHMARKS[name].SMALLEST) if smallest else {}
         if steps:
             given["steps"] = steps
-        here = [one for one in where if one.variant is None or name in ON_VARIANTS]
+        here = [place for place in where if place.variant is None or name in ON_VARIANTS]
         failures[name] = measure(name, here, given, table)
         remarks = [line for lines in failures.values() for line in lines]
         table.write(folder, "measured", "Measured", header, [*NOTES, *remarks], left=names[number:])

@@ -1,4 +1,4 @@
-"""The same work in this library and in others, each in an environment of its own.
+"""The same work in this library and in others, each in a separate environment.
 
 The processes of a comparison are alive at the same time and work in turn: a few calls of the first,
 of the second, and so on, round after round. All have the same cores and threads, on the CPU.

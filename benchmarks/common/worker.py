@@ -1,4 +1,4 @@
-"""Calls a function of a file in a process of its own; `environments` starts it.
+"""Calls a function of a file in a separate process, which `environments` starts.
 
 The one argument is JSON: `file` and `function`, its `arguments`, Keras's `data_format` or null, and
 `serve`: whether the function returns an action, which is then called and timed on request.

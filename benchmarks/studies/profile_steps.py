@@ -1,6 +1,6 @@
 """What a training step spends its time on, by the profiler of each backend.
 
-Every network runs in a process of its own, by default on one core: on more, operations help each
+Every network runs in a separate process, by default on one core: on more, operations help each
 other or run side by side, so that their times do not show their work, and XLA does not record all
 threads. Writes `profiles.md`: milliseconds of every type of operation, and the largest operations.
 

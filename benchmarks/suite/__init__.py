@@ -1,1 +1,1 @@
-"""The benchmarks of `benchmarks.run`; each is a command of its own too."""
+"""The benchmarks of `benchmarks.run`; each is also a separate command."""

@@ -2,7 +2,7 @@
 
 Three group convolutions, each with its normalisation and ELU, beside stock layers with the expanded
 channels. Both do the same convolutions; the difference is the cost of expanding the kernel and of
-shared statistics. Steps alternate in one process; peak memory is measured in a process of its own.
+shared statistics. Steps alternate in one process; peak memory is measured in a separate one.
 
     python -m benchmarks.suite.layers
     python -m benchmarks.suite.layers --backend jax --group p4m --steps 50

@@ -3,7 +3,7 @@
 Three steerable convolutions, each with its normalisation and Fourier activation, beside stock
 Conv2D, BatchNormalization and ELU with as many channels. The convolutions are the same; the
 difference is the cost of expanding kernels, of shared statistics and of sampling fields at angles.
-Calls alternate in one process; peak memory is measured in a process of its own. "Recomputed" is the
+Calls alternate in one process; peak memory is measured in a separate one. "Recomputed" is the
 same network with its Fourier activations under `keras.RematScope`, "accumulated" the same network
 on four quarters of the batch, whose gradients are applied together.
 

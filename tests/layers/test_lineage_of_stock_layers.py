@@ -27,7 +27,7 @@ K = keras.layers
 ON_P4M = (lift, lambda: GConv2D(2, 3, "p4m"))
 ON_FIELDS = (steer, lambda: layers.NormPooling(SOME))
 
-# Layers of Keras between two of ours, and what is said of them.
+# Layers of Keras between two of ours, and the warning about them.
 BROKEN = {
     "Conv2D": (ON_P4M, lambda: [K.Conv2D(16, 3)], r"use GConv2D\(\.\.\., group='p4m'\)"),
     "Conv2D of one pixel": (ON_P4M, lambda: [K.Conv2D(16, 1)], "mixes the channels"),
