@@ -34,10 +34,21 @@ if on("torch"):
     from keras_gcnn.backend.torch import normalization as torch_normalization
 elif on("jax"):
     from keras_gcnn.backend.jax import convolution as jax_convolution
+    from keras_gcnn.backend.jax import programs as jax_programs
 elif on("tensorflow"):
     from keras_gcnn.backend.tensorflow import convolution as tensorflow_convolution
     from keras_gcnn.backend.tensorflow import distribution as tensorflow_distribution
     from keras_gcnn.backend.tensorflow import normalization as tensorflow_normalization
+
+
+def compiled(function: Callable) -> Callable:
+    """Makes one program of a function that changes nothing, on JAX, and returns it elsewhere.
+
+    Outside of `fit`, `evaluate` and `predict` JAX compiles every operation by itself, which takes
+    seconds for a hundred of them. Positional arguments are tensors or lists of tensors,
+    keyword-only ones are hashable values.
+    """
+    return jax_programs.compiled(function) if on("jax") else function
 
 
 def widened(tensor: Tensor) -> Tensor:

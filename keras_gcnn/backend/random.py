@@ -12,6 +12,13 @@ from keras_gcnn.types import Seed, Tensor
 
 if on("torch"):
     from keras_gcnn.backend.torch import random as torch_random
+elif on("jax"):
+    from keras_gcnn.backend.jax import programs as jax_programs
+
+
+def drawn_seed(seed: Seed) -> Seed | Tensor:
+    """A seed for `uniform` and `normal` within a function that `backend.ops.compiled` made."""
+    return jax_programs.drawn_seed(seed) if on("jax") else seed
 
 
 def uniform(shape: tuple, dtype: str, seed: Seed) -> Tensor:

@@ -15,6 +15,7 @@ vectors is bounded: see `keras_gcnn.distributions.direction`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Integral
 
 import keras
@@ -22,7 +23,8 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn.arguments import check_integer
-from keras_gcnn.backend.random import normal_vectors
+from keras_gcnn.backend.ops import compiled
+from keras_gcnn.backend.random import drawn_seed, normal_vectors
 from keras_gcnn.distributions.angle_gradient import angle_slope
 from keras_gcnn.distributions.angle_sampling import sample_angle
 from keras_gcnn.distributions.bessel import ratio
@@ -66,27 +68,8 @@ def sample(mu: Tensor, kappa: Tensor, seed: Seed = None, shape: tuple[int, ...] 
         "Hyperspherical Variational Auto-Encoders", appendix A.
     """
     mu, kappa, result = _as_tensors(mu, kappa)
-    dim = mu.shape[-1]
-    *seeds_of_angles, seed_of_tangents = _seeds(seed, 3)
-    fixed_mu, fixed = ops.stop_gradient(mu), ops.stop_gradient(kappa)
-    axis, slope_of_axis = with_slope(fixed_mu)
-    batch = ops.shape(axis[..., :1] + fixed)[:-1]
-    full = (*shape, *batch)
-    angle = sample_angle(fixed[..., 0], dim, full, seeds_of_angles)
-    normal = normal_vectors(full, dim, mu.dtype, seed_of_tangents)
-    tangent = normal - ops.sum(normal * axis, -1, keepdims=True) * axis
-    tangent = tangent * _per_length(tangent)
-    cosine, sine = angle.cosine[..., None], angle.sine[..., None]
-    drawn = cosine * axis + sine * tangent
-    drawn = drawn * _per_length(drawn)
-    # Once for each concentration, not for each sample, since the ratio is costly.
-    ratios = ratio(fixed[..., 0], dim, slope=False, divergence=False)
-    slope = angle_slope(angle, fixed[..., 0], dim, ratios)[..., None]
-    # The added term is zero and has the gradients. For a change d of mu, the rotation that carries
-    # mu along moves a sample z, with w = cos t, by w d - (z.d) mu.
-    swing, turn = slope * (kappa - fixed), (mu - fixed_mu) * slope_of_axis
-    back = ops.sum(drawn * turn, -1, keepdims=True) + swing * sine
-    return ops.cast(drawn + (cosine * (turn + swing * tangent) - back * axis), result)
+    seeds = [drawn_seed(one) for one in _seeds(seed, 3)]
+    return ops.cast(_drawn(mu, kappa, seeds, shape=tuple(shape)), result)
 
 
 def log_prob(z: Tensor, mu: Tensor, kappa: Tensor) -> Tensor:
@@ -114,12 +97,7 @@ def log_prob(z: Tensor, mu: Tensor, kappa: Tensor) -> Tensor:
             f"z has {z.shape[-1]} dimensions and mu {dim}: shapes {tuple(z.shape)} and "
             f"{tuple(mu.shape)}. They have to be points on the same sphere."
         )
-    ratios = ratio(kappa, dim, slope=False)
-    # Logarithm of the density at mu, and kappa (mu.z - 1): nothing large is subtracted.
-    apart = ops.sum(ops.square(z - unit(mu)), -1) / 2  # 1 - mu.z
-    value = ops.stop_gradient(kappa) * ratios.complement + ratios.divergence
-    peak = _with_slope(value, ratios.complement, kappa)
-    return ops.cast(peak[..., 0] - kappa[..., 0] * apart - _log_area(dim), result)
+    return ops.cast(_log_density(z, mu, kappa), result)
 
 
 def kl_to_uniform(kappa: Tensor, dim: int) -> Tensor:
@@ -139,9 +117,7 @@ def kl_to_uniform(kappa: Tensor, dim: int) -> Tensor:
         Davidson et al. 2018, equation 14.
     """
     kappa, result = _as_concentration(kappa)
-    ratios = ratio(kappa, check_dim(dim))
-    slope = ops.stop_gradient(kappa) * ratios.slope
-    return ops.cast(_with_slope(ratios.divergence, slope, kappa), result)
+    return ops.cast(_divergence(kappa, dim=check_dim(dim)), result)
 
 
 def mean_resultant_length(kappa: Tensor, dim: int) -> Tensor:
@@ -161,8 +137,7 @@ def mean_resultant_length(kappa: Tensor, dim: int) -> Tensor:
         Mardia & Jupp 2000, equation 9.3.8.
     """
     kappa, result = _as_concentration(kappa)
-    ratios = ratio(kappa, check_dim(dim), divergence=False)
-    return ops.cast(_with_slope(ratios.mean, ratios.slope, kappa), result)
+    return ops.cast(_mean_cosine(kappa, dim=check_dim(dim)), result)
 
 
 def entropy(kappa: Tensor, dim: int) -> Tensor:
@@ -181,6 +156,59 @@ def entropy(kappa: Tensor, dim: int) -> Tensor:
     return _log_area(check_dim(dim)) - kl_to_uniform(kappa, dim)
 
 
+@compiled
+def _drawn(mu: Tensor, kappa: Tensor, seeds: Sequence[Seed], *, shape: tuple[int, ...]) -> Tensor:
+    """Unit vectors in the dtype of mu; see `sample`."""
+    kappa = _valid(kappa)
+    dim = mu.shape[-1]
+    *seeds_of_angles, seed_of_tangents = seeds
+    fixed_mu, fixed = ops.stop_gradient(mu), ops.stop_gradient(kappa)
+    axis, slope_of_axis = with_slope(fixed_mu)
+    batch = ops.shape(axis[..., :1] + fixed)[:-1]
+    full = (*shape, *batch)
+    angle = sample_angle(fixed[..., 0], dim, full, seeds_of_angles)
+    normal = normal_vectors(full, dim, mu.dtype, seed_of_tangents)
+    tangent = normal - ops.sum(normal * axis, -1, keepdims=True) * axis
+    tangent = tangent * _per_length(tangent)
+    cosine, sine = angle.cosine[..., None], angle.sine[..., None]
+    drawn = cosine * axis + sine * tangent
+    drawn = drawn * _per_length(drawn)
+    # Once for each concentration, not for each sample, since the ratio is costly.
+    ratios = ratio(fixed[..., 0], dim, slope=False, divergence=False)
+    slope = angle_slope(angle, fixed[..., 0], dim, ratios)[..., None]
+    # The added term is zero and has the gradients. For a change d of mu, the rotation that carries
+    # mu along moves a sample z, with w = cos t, by w d - (z.d) mu.
+    swing, turn = slope * (kappa - fixed), (mu - fixed_mu) * slope_of_axis
+    back = ops.sum(drawn * turn, -1, keepdims=True) + swing * sine
+    return drawn + (cosine * (turn + swing * tangent) - back * axis)
+
+
+@compiled
+def _log_density(z: Tensor, mu: Tensor, kappa: Tensor) -> Tensor:
+    kappa = _valid(kappa)
+    dim = mu.shape[-1]
+    ratios = ratio(kappa, dim, slope=False)
+    # Logarithm of the density at mu, and kappa (mu.z - 1): nothing large is subtracted.
+    apart = ops.sum(ops.square(z - unit(mu)), -1) / 2  # 1 - mu.z
+    value = ops.stop_gradient(kappa) * ratios.complement + ratios.divergence
+    peak = _with_slope(value, ratios.complement, kappa)
+    return peak[..., 0] - kappa[..., 0] * apart - _log_area(dim)
+
+
+@compiled
+def _divergence(kappa: Tensor, *, dim: int) -> Tensor:
+    kappa = _valid(kappa)
+    ratios = ratio(kappa, dim)
+    return _with_slope(ratios.divergence, ops.stop_gradient(kappa) * ratios.slope, kappa)
+
+
+@compiled
+def _mean_cosine(kappa: Tensor, *, dim: int) -> Tensor:
+    kappa = _valid(kappa)
+    ratios = ratio(kappa, dim, divergence=False)
+    return _with_slope(ratios.mean, ratios.slope, kappa)
+
+
 def _as_tensors(mu: Tensor, kappa: Tensor) -> tuple[Tensor, Tensor, str]:
     """Mean directions and concentrations in one float dtype, and the dtype of the result."""
     mu, kappa = ops.convert_to_tensor(mu), ops.convert_to_tensor(kappa)
@@ -195,14 +223,14 @@ def _as_tensors(mu: Tensor, kappa: Tensor) -> tuple[Tensor, Tensor, str]:
             "for each mean direction: add it by kappa[..., None]."
         )
     dtype = _computed(result)
-    return ops.cast(mu, dtype), _valid(ops.cast(kappa, dtype)), result
+    return ops.cast(mu, dtype), ops.cast(kappa, dtype), result
 
 
 def _as_concentration(kappa: Tensor) -> tuple[Tensor, str]:
     """Concentrations in a float dtype, and the dtype of the result."""
     kappa = ops.convert_to_tensor(kappa)
     result = _result_type(kappa)
-    return _valid(ops.cast(kappa, _computed(result))), result
+    return ops.cast(kappa, _computed(result)), result
 
 
 def _result_type(*tensors: Tensor) -> str:
