@@ -13,7 +13,7 @@ import keras
 from keras_gcnn.arguments import is_number
 from keras_gcnn.model_graph import calls_in, is_graph, run_graph
 from keras_gcnn.rewriting.rule_book import Rule, RuleBook
-from keras_gcnn.rewriting.translator import take_name
+from keras_gcnn.rewriting.translator import Translator, take_name
 from keras_gcnn.types import Shape, Tensor
 
 
@@ -111,6 +111,9 @@ class Rewriting:
         """Returns what to call in place of an operation."""
         if id(operation) in self._folded:
             return lambda inputs, **_: inputs
+        call_rule = self._book.find_call_rule(operation)
+        if call_rule is not None:
+            return lambda *args, **kwargs: call_rule(self._translator(operation), *args, **kwargs)
         if not isinstance(operation, keras.Layer):
             self._book.check(operation)
             return operation
@@ -131,12 +134,17 @@ class Rewriting:
     ) -> Tensor:
         """Adds the layers that replace one call of a layer; another call gets others."""
         self._book.check_call(layer, training)
-        self._call_counts[id(layer)] += 1
-        call, name = self._call_counts[id(layer)], self._names[id(layer)]
+        translator = self._translator(layer)
+        return rule(translator, translator.prepare(inputs))
+
+    def _translator(self, operation: keras.Operation) -> Translator:
+        """Returns the translator of one call of a layer or operation."""
+        self._call_counts[id(operation)] += 1
+        call, name = self._call_counts[id(operation)], self._names[id(operation)]
         if call > 1:
             name = take_name(f"{name}_call{call}", self._taken)
-        translator = self._book.translator(layer, name, self._changes.get(id(layer)), self._taken)
-        return rule(translator, translator.prepare(inputs))
+        change = self._changes.get(id(operation))
+        return self._book.make_translator(operation, name, change, self._taken)
 
     def _twin(self, layer: keras.Layer) -> Callable:
         """Returns what replaces a layer without a rule in all its calls."""
@@ -182,7 +190,7 @@ def as_functional(model: keras.Model) -> keras.Model:
             "outputs)."
         )
     if isinstance(model, keras.Sequential) and is_graph(model) and model.built:
-        model = keras.Model(model.inputs, model.outputs, name=model.name)
+        model = keras.Model(model.input, model.output, name=model.name)
     if not is_graph(model) or isinstance(model, keras.Sequential):
         raise ValueError(
             f"{model.name!r} is not a graph of layers. If it is a Sequential, build it by calling "

@@ -14,6 +14,9 @@ from keras_gcnn.types import Shape
 Rule = Callable[[Any, Any], Any]
 """Translates one call: `(translator, inputs) -> outputs`."""
 
+CallRule = Callable[..., Any]
+"""Translates one call with all its arguments: `(translator, *args, **kwargs) -> outputs`."""
+
 TwinRule = Callable[[keras.Layer, str, Any], keras.Layer]
 """Returns the layer that replaces another one: `(layer, name, change) -> new layer`."""
 
@@ -91,6 +94,19 @@ class RuleBook:
     def find_rule(self, layer: keras.Layer) -> Rule | None:
         """Returns the rule that translates each call of a layer, or None."""
         return self._rules.get(type(layer))
+
+    def make_translator(
+        self, operation: keras.Operation, name: str, change: Any, taken: set[str]
+    ) -> Translator:
+        """Returns the translator of one call of a layer or operation."""
+        return self.translator(operation, name, change, taken)
+
+    def find_call_rule(self, operation: keras.Operation) -> CallRule | None:
+        """Returns a rule that translates each call of a layer or operation, or None.
+
+        Such a rule receives all arguments of the call, and stands above all other rules.
+        """
+        return None
 
     def has_twin_rule(self, layer: keras.Layer) -> bool:
         """Whether a rule returns the layer that replaces this one."""

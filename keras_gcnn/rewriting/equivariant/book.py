@@ -1,0 +1,165 @@
+"""The rule book that puts layers on a group in place of stock layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_gcnn.groups import Group
+from keras_gcnn.model_graph import is_graph
+from keras_gcnn.rewriting.equivariant.flow import Flow
+from keras_gcnn.rewriting.equivariant.pointwise import is_pointwise
+from keras_gcnn.rewriting.equivariant.report import Record
+from keras_gcnn.rewriting.equivariant.roles import Role
+from keras_gcnn.rewriting.equivariant.translator import GroupTranslator
+from keras_gcnn.rewriting.rule_book import CallRule, RuleBook
+from keras_gcnn.types import Tensor
+
+GroupRule = Callable[..., Any]
+"""Translates one call: `(translator, *args, **kwargs) -> outputs`."""
+
+BEHIND_FLATTEN = frozenset(["Activation", "Dense", "Dropout", "ELU", "LeakyReLU", "ReLU"])
+"""Classes that may read the vector that Flatten makes of a map."""
+
+_DROPPED = ("mask", "training")  # arguments of calls
+
+_FIELDS_PER_CHANNEL = {
+    "channels": lambda order: 1 / order,
+    "parameters": lambda order: 1 / math.sqrt(order),
+    "fields": lambda order: 1.0,
+}
+
+
+class GroupBook(RuleBook):
+    """The rules of one conversion, and what it has found out so far.
+
+    Args:
+        rules: from the names of Keras's classes to rules.
+        group: the group of the new network.
+        keep: `"channels"`, `"parameters"` or `"fields"`.
+        downsampling: `"stride"` or `"exact"`.
+        head: `"invariant"` or `"orientations"`.
+        on_unknown: `"raise"` or `"keep"`.
+        data_format: of the model.
+        flow: where the tensors of the plain model go.
+    """
+
+    def __init__(
+        self,
+        rules: dict[str, GroupRule],
+        group: Group,
+        keep: str,
+        downsampling: str,
+        head: str,
+        on_unknown: str,
+        data_format: str,
+        flow: Flow,
+    ):
+        super().__init__()
+        self.rules = rules
+        self.group = group
+        self.downsampling = downsampling
+        self.head = head
+        self.on_unknown = on_unknown
+        self.data_format = data_format
+        self.flow = flow
+        self.channel_axis = 1 if data_format == "channels_first" else -1
+        self.made: dict[tuple[int, str], keras.Layer] = {}
+        self.records: dict[int, Record] = {}
+        self.flattened: dict[int, Tensor] = {}  # maps behind Flatten, which is put off
+        self._share = _FIELDS_PER_CHANNEL[keep](group.order)
+        self._roles: dict[int, tuple[Tensor, Role]] = {}  # with the tensor, so that ids stay
+
+    def fields(self, channels: int) -> tuple[int, bool]:
+        """Returns the number of fields in place of plain channels, and whether it is exact."""
+        wanted = channels * self._share
+        fields = max(1, round(wanted))
+        # The root of the order is seldom an integer, so there a field more or less is expected.
+        expected = 1e-9 if self._share in (1, 1 / self.group.order) else 0.5
+        return fields, abs(fields - wanted) <= expected
+
+    def role(self, tensor: Tensor) -> Role:
+        """Returns how a tensor of the new network transforms; inputs of rank 4 are images."""
+        if id(tensor) in self._roles:
+            return self._roles[id(tensor)][1]
+        return Role.IMAGE if len(tensor.shape) == 4 else Role.INVARIANT
+
+    def mark(self, tensor: Tensor, role: Role) -> None:
+        """Notes how a tensor transforms."""
+        self._roles[id(tensor)] = (tensor, role)
+
+    def is_marked(self, tensor: Tensor) -> bool:
+        """Whether somebody has noted how a tensor transforms."""
+        return id(tensor) in self._roles
+
+    def record(self, operation: keras.Operation) -> Record:
+        """Returns what the report will have on a layer or operation of the plain model."""
+        return self.records.setdefault(id(operation), Record(operation))
+
+    def make_translator(
+        self, operation: keras.Operation, name: str, change: Any, taken: set[str]
+    ) -> GroupTranslator:
+        """Returns the translator of one call."""
+        return GroupTranslator(self, operation, name, change, taken)
+
+    def find_call_rule(self, operation: keras.Operation) -> CallRule | None:
+        """Returns the rule for everything but models, which the engine walks through."""
+        return None if is_graph(operation) else self._convert
+
+    def _convert(self, translator: GroupTranslator, *args: Any, **kwargs: Any) -> Any:
+        operation = translator.layer
+        self.record(operation)
+        # A layer that was frozen by training=False begins anew, as all layers do.
+        kwargs = {name: value for name, value in kwargs.items() if name not in _DROPPED}
+        tensors = [
+            each
+            for each in keras.tree.flatten((args, kwargs))
+            if isinstance(each, keras.KerasTensor)
+        ]
+        role = max((self.role(each) for each in tensors), default=Role.INVARIANT)
+        if self.group.order == 1:
+            return translator.keep(*args, **kwargs)
+        if any(id(each) in self.flattened for each in tensors):
+            return self._behind_flatten(translator, *args, **kwargs)
+        if role is Role.INVARIANT and id(operation) not in self.flow.returning:
+            return translator.keep(*args, **kwargs)
+        rule = self.rules.get(rule_name(operation), unknown)
+        return rule(translator, *args, **kwargs)
+
+    def _behind_flatten(self, translator: GroupTranslator, *args: Any, **kwargs: Any) -> Any:
+        """Translates a layer that reads a map in place of the vector that Flatten makes of it."""
+        name = rule_name(translator.layer)
+        if name in BEHIND_FLATTEN:
+            outputs = self.rules[name](translator, *args, **kwargs)
+            if name != "Dense":
+                self.flattened[id(outputs)] = outputs
+            return outputs
+        raise translator.fail(
+            "reads the numbers of all positions after Flatten, which move with the image",
+            "Put GlobalAveragePooling2D in place of Flatten, or a Dense layer after it.",
+        )
+
+
+def rule_name(operation: keras.Operation) -> str:
+    """Returns the name under which rules are found; classes of users have none."""
+    cls = type(operation)
+    return cls.__name__ if cls.__module__.startswith("keras.") else ""
+
+
+def unknown(translator: GroupTranslator, *args: Any, **kwargs: Any) -> Any:
+    """Refuses a layer without a rule, or keeps it if it treats all channels and positions alike."""
+    operation = translator.layer
+    if translator.book.on_unknown == "keep" and is_pointwise(operation, args, kwargs):
+        translator.note("was kept, since it treats all channels and positions alike")
+        return translator.keep(*args, **kwargs)
+    found = ""
+    if translator.book.on_unknown == "keep":
+        found = ", and does not treat all channels and positions alike"
+    raise translator.fail(
+        f"has no counterpart on a group{found}",
+        'Put known layers in its place, convert the model up to it, pass on_unknown="keep" if it '
+        "treats every number by itself, or use keras_gcnn.symmetrize, which takes any model.",
+    )

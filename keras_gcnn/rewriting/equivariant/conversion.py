@@ -1,0 +1,135 @@
+"""Converts a plain Keras model to the same network of layers on a group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from keras_gcnn import groups
+from keras_gcnn.arguments import check_choice
+from keras_gcnn.layers import GPooling
+from keras_gcnn.model_graph import find_data_format
+from keras_gcnn.rewriting.engine import Rewriting, as_functional
+from keras_gcnn.rewriting.equivariant.book import GroupBook
+from keras_gcnn.rewriting.equivariant.flow import follow
+from keras_gcnn.rewriting.equivariant.report import Conversion, line_of
+from keras_gcnn.rewriting.equivariant.roles import Role, has_positions
+from keras_gcnn.rewriting.equivariant.shape_rules import RULES
+from keras_gcnn.types import GroupLike, Shape, Tensor
+
+
+def convert(
+    model: keras.Model,
+    group: GroupLike = "p4m",
+    *,
+    keep: str = "channels",
+    downsampling: str = "stride",
+    head: str = "invariant",
+    input_shape: Shape | None = None,
+    on_unknown: str = "raise",
+) -> keras.Model:
+    """Makes any Keras model equivariant: the same network of layers on a group, untrained.
+
+    The first convolution lifts images to maps on the group, and all layers behind it act on such
+    maps: their features rotate and mirror with the image. A classifier pools over the orientations
+    together with the positions, so that its outputs are invariant. An output with positions, such
+    as a segmentation, rotates with the image.
+
+    The report `model.conversion` has a line for each layer: what it became, what changed, parameters
+    and multiply-adds before and after, and where the network is not exact.
+
+    Args:
+        model: functional or sequential model, models inside it included. It is not changed. Its
+            weights are not used, only its architecture: see `keras_gcnn.symmetrize` for a model
+            that must keep them. Statistics of a `Normalization` layer are copied.
+        group: str or `keras_gcnn.groups.Group`. With `"z2"` the result is the same plain network.
+        keep: what stays equal. `"channels"` (default): each layer has the same channels and costs
+            the same multiply-adds, with `1 / |G|` of the weights. `"parameters"`: `1 / sqrt(|G|)`
+            fields in place of each channel, the same number of weights, and `|G|` times the
+            multiply-adds. `"fields"`: a field in place of each channel, `|G|` times the weights
+            and `|G|^2` times the multiply-adds. Numbers of fields are rounded, and the report
+            lists where.
+        downsampling: `"stride"` (default): windows with strides stay, which is exact at the sizes
+            that they fit; the report names them. `"exact"`: convolutions with strides become
+            convolutions without and averages, and poolings get windows that fit, which is exact at
+            every size. A convolution then costs as much as one without strides.
+        head: `"invariant"` (default): outputs have no orientations. `"orientations"`: the features
+            of a classifier keep their orientations, as in the plain network, and outputs with
+            positions are maps on the group, for a head of your own.
+        input_shape: shape of one image for the new network; default that of the model.
+        on_unknown: what to do with a layer that has no counterpart: `"raise"` (default), or `"keep"`
+            if a trial shows that it treats every channel and position alike.
+
+    Returns:
+        A functional `keras.Model` with the names of the given one's layers, and with the layers of
+        inner models as its own.
+
+    Raises:
+        TypeError: if `model` is no `keras.Model`.
+        ValueError: for an unknown argument, or a layer that cannot be converted; the message has
+            its name, the reason and what to do.
+
+    Example:
+
+    >>> import keras, keras_gcnn
+    >>> plain = keras.Sequential([
+    ...     keras.Input((33, 33, 3)),
+    ...     keras.layers.Conv2D(16, 3, padding="same", activation="relu"),
+    ...     keras.layers.Conv2D(32, 3, strides=2, padding="same", activation="relu"),
+    ...     keras.layers.GlobalAveragePooling2D(),
+    ...     keras.layers.Dense(10),
+    ... ])
+    >>> network = keras_gcnn.convert(plain, "p4m")
+    >>> plain.count_params(), network.count_params()
+    (5418, 708)
+
+    References:
+        Cohen & Welling 2016, "Group Equivariant Convolutional Networks", for the layers.
+    """
+    group = groups.get(group)
+    check_choice("keep", keep, ("channels", "parameters", "fields"))
+    check_choice("downsampling", downsampling, ("stride", "exact"))
+    check_choice("head", head, ("invariant", "orientations"))
+    check_choice("on_unknown", on_unknown, ("raise", "keep"))
+    plain = as_functional(model)
+    data_format = find_data_format(plain)
+    axis = 1 if data_format == "channels_first" else -1
+    book = GroupBook(
+        RULES, group, keep, downsampling, head, on_unknown, data_format, follow(plain, axis)
+    )
+    rewriting = Rewriting(plain, book, flatten=True)
+    inputs = _new_inputs(plain, input_shape)
+    outputs = rewriting.run(inputs)
+    roles: list[Role] = []
+    outputs = keras.tree.map_structure(lambda each: _output(each, book, roles), outputs)
+    structure = keras.tree.pack_sequence_as(plain.input, inputs)
+    network = keras.Model(structure, outputs, name=plain.name)
+    lines = tuple(line_of(record, group) for record in book.records.values())
+    network.conversion = Conversion(network, plain, group, roles, lines)
+    return network
+
+
+def _new_inputs(plain: keras.Model, input_shape: Shape | None) -> list[Tensor]:
+    inputs = []
+    for tensor in plain.inputs:
+        shape = tuple(tensor.shape)
+        if input_shape is not None and len(shape) == 4:
+            shape = (shape[0], *input_shape)
+            if len(shape) != 4:
+                raise ValueError(
+                    f"input_shape={input_shape!r} has to be the shape of one image, such as "
+                    f"{tuple(tensor.shape[1:])}."
+                )
+        inputs.append(keras.Input(batch_shape=shape, dtype=tensor.dtype, name=tensor.name))
+    return inputs
+
+
+def _output(tensor: Tensor, book: GroupBook, roles: list[Role]) -> Any:
+    """Pools an output of the new network over orientations if it should have none."""
+    if book.role(tensor) is Role.ON_GROUP and book.head == "invariant" and book.group.order > 1:
+        tensor = GPooling("max", book.group, data_format=book.data_format)(tensor)
+        positions = has_positions(tensor.shape, book.channel_axis)
+        book.mark(tensor, Role.IMAGE if positions else Role.INVARIANT)
+    roles.append(book.role(tensor))
+    return tensor

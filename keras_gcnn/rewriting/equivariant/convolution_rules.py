@@ -1,0 +1,329 @@
+"""How stock convolutions and dense layers become convolutions on a group."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from keras_gcnn import layers
+from keras_gcnn.rewriting.equivariant.roles import Role
+from keras_gcnn.rewriting.equivariant.translator import GroupTranslator
+from keras_gcnn.types import Tensor
+
+_BIAS = (
+    "use_bias",
+    "bias_initializer",
+    "bias_regularizer",
+    "bias_constraint",
+    "activity_regularizer",
+)
+_KERNEL = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
+_DEPTHWISE = ("depthwise_initializer", "depthwise_regularizer", "depthwise_constraint")
+_POINTWISE = ("pointwise_initializer", "pointwise_regularizer", "pointwise_constraint")
+
+
+def convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor:
+    """Adds a lifting convolution on an image, and one on the group behind it."""
+    layer = translator.layer
+    channels = translator.channels_of(inputs.shape)
+    config = layer.get_config()
+    if 1 < layer.groups == layer.filters == channels_in(translator, layer):
+        weights = dict(zip(_DEPTHWISE, (config[name] for name in _KERNEL), strict=True))
+        return _depthwise(translator, inputs, 1, weights)
+    if translator.role(inputs) is Role.INVARIANT:
+        return _gate(translator, inputs, config)
+    if layer.groups > 1:
+        return _grouped(translator, inputs, config, channels)
+    if is_readout(translator, inputs):
+        return _readout(translator, inputs, config)
+    fields = translator.fields(layer.filters)
+    return _windowed(translator, inputs, fields, config, _pick(config, _KERNEL))
+
+
+def channels_in(translator: GroupTranslator, layer: keras.layers.Conv2D) -> int:
+    """Returns the channels that a convolution of the plain model reads."""
+    return layer._inbound_nodes[0].input_tensors[0].shape[translator.channel_axis]
+
+
+def is_readout(translator: GroupTranslator, inputs: Tensor) -> bool:
+    """Whether the channels that a layer makes are those of an output of the model."""
+    book = translator.book
+    return (
+        book.head == "invariant"
+        and id(translator.layer) in book.flow.reading_out
+        and translator.role(inputs) is not Role.INVARIANT
+    )
+
+
+def _readout(translator: GroupTranslator, inputs: Tensor, config: dict) -> Tensor:
+    """Adds the layers that end at a map without orientations, with the channels of the plain one.
+
+    A pointwise convolution of the pooled map costs least. A larger kernel cannot turn with a map
+    that has no orientations, so there the convolution comes first.
+    """
+    layer = translator.layer
+    if max(layer.kernel_size) == 1 and max(layer.strides) == 1:
+        if translator.role(inputs) is Role.ON_GROUP:
+            inputs = translator.pool_orientations(inputs)
+            translator.note("pools over orientations first")
+        return translator.restyle(inputs)
+    translator.note("is averaged over orientations")
+    maps = _windowed(
+        translator, inputs, layer.filters, {**config, "activation": None}, _pick(config, _KERNEL),
+        part="fields",
+    )
+    maps = translator.pool_orientations(maps, "mean")
+    return translator.add(keras.layers.Activation, maps, layer.activation)
+
+
+def _gate(translator: GroupTranslator, inputs: Tensor, config: dict) -> Tensor:
+    """Adds a layer on numbers without orientations whose outputs are merged with a map."""
+    name = "filters" if "filters" in config else "units"
+    return translator.restyle(inputs, **{name: translator.fields(config[name])})
+
+
+def _grouped(translator: GroupTranslator, inputs: Tensor, config: dict, channels: int) -> Tensor:
+    """Adds a convolution in groups of fields; there are as many groups as the widths allow."""
+    fields = translator.fields(translator.layer.filters)
+    if translator.role(inputs) is Role.IMAGE:
+        raise translator.fail(
+            "convolves the channels of an image in groups", "Use groups=1 in the first layer."
+        )
+    groups = math.gcd(config["groups"], fields, channels // translator.group.order)
+    if groups != config["groups"]:
+        translator.note(f"{config['groups']} groups became {groups}")
+    more = {**_pick(config, _KERNEL), "groups": groups}
+    return _windowed(translator, inputs, fields, config, more)
+
+
+def _windowed(
+    translator: GroupTranslator,
+    inputs: Tensor,
+    fields: int,
+    config: dict,
+    weights: dict[str, Any],
+    *,
+    part: str = "",
+    depthwise: bool = False,
+) -> Tensor:
+    """Adds a convolution with the strides of the layer, exact ones if they are asked for."""
+    strides = tuple(config["strides"])
+    exact = max(strides) > 1 and translator.book.downsampling == "exact"
+    kernel_size = square(translator, config["kernel_size"], "kernel_size")
+    options = {
+        "kernel_size": kernel_size,
+        "strides": 1 if exact else square(translator, strides, "strides"),
+        "padding": "same" if exact else config["padding"],
+        "dilation_rate": square(translator, config["dilation_rate"], "dilation_rate"),
+        "data_format": translator.book.data_format,
+        **_pick(config, _BIAS),
+        **weights,
+        "equivariance": "ignore",  # the report says it
+    }
+    if depthwise:
+        layer_class: Any = layers.GDepthwiseConv2D
+    elif translator.role(inputs) is Role.ON_GROUP:
+        layer_class, options["filters"] = layers.GConv2D, fields
+    else:
+        layer_class, options["filters"] = layers.LiftingConv2D, fields
+    options["group"] = translator.group
+    activation = keras.activations.get(config["activation"])
+    if not exact:
+        maps = translator.add(layer_class, inputs, part=part, activation=activation, **options)
+        return translator.mark(maps, Role.ON_GROUP)
+    translator.note(f"the stride of {max(strides)} became an average over windows that fit")
+    pool = {"strides": strides, "data_format": translator.book.data_format}
+    if max(kernel_size) == 1:  # an average and a pointwise convolution commute; this costs less
+        inputs = translator.add(layers.GAveragePooling2D, inputs, part="pool", **pool)
+        maps = translator.add(layer_class, inputs, part=part, activation=activation, **options)
+        return translator.mark(maps, Role.ON_GROUP)
+    linear = activation in (None, keras.activations.linear)
+    maps = translator.add(layer_class, inputs, part="full", **options)
+    translator.mark(maps, Role.ON_GROUP)
+    maps = translator.add(
+        layers.GAveragePooling2D, maps, part=part if linear else "pool", **pool
+    )
+    return maps if linear else translator.add(keras.layers.Activation, maps, activation, part=part)
+
+
+def square(translator: GroupTranslator, pair: Any, what: str) -> tuple[int, int]:
+    """Returns a window of equal area that the group can turn, and reports it if it is another."""
+    rows, columns = pair = (pair, pair) if isinstance(pair, int) else tuple(pair)
+    if rows == columns or not translator.group.swaps_axes:
+        return pair
+    if what == "strides":
+        raise translator.fail(
+            f"has strides={pair}, and quarter turns exchange rows and columns",
+            'Use equal strides, or a group without quarter turns, such as "z2".',
+        )
+    side = math.ceil(math.sqrt(rows * columns))
+    side += 1 - side % 2  # odd, so that padding is the same on both sides
+    translator.note(f"{what} {pair} became {(side, side)}")
+    return side, side
+
+
+def depthwise_convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor:
+    """Adds one filter for each field."""
+    layer = translator.layer
+    weights = _pick(layer.get_config(), _DEPTHWISE)
+    return _depthwise(translator, inputs, layer.depth_multiplier, weights)
+
+
+def _depthwise(
+    translator: GroupTranslator, inputs: Tensor, multiplier: int, weights: dict[str, Any]
+) -> Tensor:
+    if translator.role(inputs) is not Role.ON_GROUP:
+        raise translator.fail(
+            "convolves the channels of an image one by one",
+            "Put a Conv2D before it, which makes maps on the group.",
+        )
+    more = {**weights, "depth_multiplier": multiplier}
+    config = translator.layer.get_config()
+    return _windowed(translator, inputs, 0, config, more, depthwise=True)
+
+
+def separable_convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor:
+    """Adds one filter for each field and a pointwise convolution; on an image, a full one."""
+    layer, config = translator.layer, translator.layer.get_config()
+    fields = translator.fields(layer.filters)
+    pointwise = dict(zip(_KERNEL, (config[name] for name in _POINTWISE), strict=True))
+    if translator.role(inputs) is not Role.ON_GROUP:
+        translator.note("became a full convolution, since it reads an image")
+        return _windowed(translator, inputs, fields, config, pointwise)
+    spatial = {**config, "activation": None, "use_bias": False}
+    more = {**_pick(config, _DEPTHWISE), "depth_multiplier": layer.depth_multiplier}
+    maps = _windowed(translator, inputs, 0, spatial, more, part="depthwise", depthwise=True)
+    return translator.add(
+        layers.GConv2D,
+        maps,
+        fields,
+        1,
+        translator.group,
+        data_format=translator.book.data_format,
+        activation=keras.activations.get(config["activation"]),
+        **_pick(config, _BIAS),
+        **pointwise,
+    )
+
+
+def transposed_convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor:
+    """Adds the transposed convolution on the group."""
+    layer, config = translator.layer, translator.layer.get_config()
+    readout = is_readout(translator, inputs)
+    fields = layer.filters if readout else translator.fields(layer.filters)
+    maps = translator.add(
+        layers.GConv2DTranspose,
+        translator.on_group(inputs),
+        fields,
+        square(translator, layer.kernel_size, "kernel_size"),
+        translator.group,
+        strides=square(translator, layer.strides, "strides"),
+        padding=layer.padding,
+        output_padding=layer.output_padding,
+        dilation_rate=square(translator, layer.dilation_rate, "dilation_rate"),
+        data_format=translator.book.data_format,
+        activation=None if readout else layer.activation,
+        equivariance="ignore",
+        part="fields" if readout else "",
+        **_pick(config, _BIAS),
+        **_pick(config, _KERNEL),
+    )
+    if not readout:
+        return maps
+    translator.note("is averaged over orientations")
+    maps = translator.pool_orientations(maps, "mean")
+    return translator.add(keras.layers.Activation, maps, layer.activation)
+
+
+def dense(translator: GroupTranslator, inputs: Tensor) -> Tensor:
+    """Adds a pointwise convolution; after Flatten, one whose kernel covers the whole map."""
+    layer, config = translator.layer, translator.layer.get_config()
+    if translator.role(inputs) is Role.INVARIANT:
+        return _gate(translator, inputs, config)
+    data_format = translator.book.data_format
+    weights = {**_pick(config, _BIAS), **_pick(config, _KERNEL), "equivariance": "ignore"}
+    if id(inputs) in translator.book.flattened:
+        return _dense_behind_flatten(translator, inputs, weights)
+    if len(inputs.shape) == 4 and data_format == "channels_first":
+        raise translator.fail("acts on the columns of a map", "Use a Conv2D with a kernel of 1.")
+    if len(inputs.shape) not in (2, 4):
+        raise translator.fail("acts on a sequence", "Keep maps in rows, columns and channels.")
+    if is_readout(translator, inputs) and translator.has_positions(inputs):
+        if translator.role(inputs) is Role.ON_GROUP:
+            inputs = translator.pool_orientations(inputs)
+        return translator.restyle(inputs)
+    maps = inputs
+    if len(inputs.shape) == 2:
+        channels = inputs.shape[-1]
+        shape = (1, 1, channels) if data_format == "channels_last" else (channels, 1, 1)
+        maps = translator.add(keras.layers.Reshape, inputs, shape, part="map")
+    fields = translator.fields(layer.units)
+    on_group = translator.role(inputs) is Role.ON_GROUP
+    outputs = translator.add(
+        layers.GConv2D if on_group else layers.LiftingConv2D,
+        maps,
+        fields,
+        1,
+        translator.group,
+        data_format=data_format,
+        activation=layer.activation,
+        part="convolution" if len(inputs.shape) == 2 else "",
+        **weights,
+    )
+    translator.mark(outputs, Role.ON_GROUP)
+    if len(inputs.shape) == 2:
+        channels = fields * translator.group.order
+        outputs = translator.add(keras.layers.Reshape, outputs, (channels,))
+    return outputs
+
+
+def _dense_behind_flatten(translator: GroupTranslator, inputs: Tensor, weights: dict) -> Tensor:
+    layer, book = translator.layer, translator.book
+    axes = (1, 2) if book.data_format == "channels_last" else (2, 3)
+    sizes = tuple(inputs.shape[axis] for axis in axes)
+    if None in sizes:
+        raise translator.fail(
+            "reads a map of unknown size after Flatten", "Pass input_shape to convert."
+        )
+    translator.note(f"Flatten and Dense became a convolution with a kernel of {sizes}")
+    readout = is_readout(translator, inputs)
+    fields = layer.units if readout else translator.fields(layer.units)
+    on_group = translator.role(inputs) is Role.ON_GROUP
+    maps = translator.add(
+        layers.GConv2D if on_group else layers.LiftingConv2D,
+        inputs,
+        fields,
+        sizes,
+        translator.group,
+        data_format=book.data_format,
+        activation=None if readout else layer.activation,
+        part="convolution",
+        **weights,
+    )
+    translator.mark(maps, Role.ON_GROUP)
+    if book.head == "invariant":
+        maps = translator.pool_orientations(maps)
+    else:
+        translator.mark(maps, Role.INVARIANT)
+        fields *= translator.group.order
+    part = "vector" if readout else ""
+    outputs = translator.add(keras.layers.Reshape, maps, (fields,), part=part)
+    if readout:
+        outputs = translator.add(keras.layers.Activation, outputs, layer.activation)
+    return outputs
+
+
+def _pick(config: dict, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: config[name] for name in names if name in config}
+
+
+CONVOLUTIONS = {
+    "Conv2D": convolution,
+    "Conv2DTranspose": transposed_convolution,
+    "Dense": dense,
+    "DepthwiseConv2D": depthwise_convolution,
+    "SeparableConv2D": separable_convolution,
+}
+"""Rules by the names of stock classes."""

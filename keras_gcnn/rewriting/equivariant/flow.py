@@ -1,0 +1,96 @@
+"""Where the numbers of a plain network go: back to maps, or straight to the outputs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from keras_gcnn.layers.common.stock_layers import MERGING
+from keras_gcnn.model_graph import calls_in, is_graph
+from keras_gcnn.rewriting.engine import as_functional
+from keras_gcnn.rewriting.equivariant.roles import has_positions
+
+MAKERS = frozenset(
+    ["Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D", "EinsumDense", "SeparableConv2D"]
+)
+"""Classes of stock layers whose output has channels of its own."""
+
+
+@dataclass
+class Flow:
+    """What `follow` finds out about the operations of a model, by their ids.
+
+    Attributes:
+        returning: operations whose outputs are later merged with a map, such as the gates of
+            squeeze-and-excitation.
+        reading_out: operations whose outputs reach an output of the model with their channels
+            unchanged.
+        readers: the operations that read the outputs of each operation.
+    """
+
+    returning: set[int] = field(default_factory=set)
+    reading_out: set[int] = field(default_factory=set)
+    readers: defaultdict[int, list[keras.Operation]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+
+def follow(model: keras.Model, channel_axis: int) -> Flow:
+    """Follows the tensors of a model, and of the models inside it, from the outputs back."""
+    flow = Flow()
+    model = as_functional(model)
+    _follow(model, channel_axis, flow, [(False, True)] * len(model.outputs))
+    return flow
+
+
+def _follow(
+    model: keras.Model, channel_axis: int, flow: Flow, ends: list[tuple[bool, bool]]
+) -> list[tuple[bool, bool]]:
+    """Returns for each input whether it returns to a map, and whether it is read out.
+
+    Args:
+        model: functional model.
+        channel_axis: axis of the channels.
+        flow: is filled.
+        ends: the same of every output.
+    """
+    returning: defaultdict[int, bool] = defaultdict(bool)
+    reading_out: defaultdict[int, bool] = defaultdict(bool)
+    for tensor, (back, out) in zip(model.outputs, ends, strict=True):
+        returning[id(tensor)] |= back
+        reading_out[id(tensor)] |= out
+    for call in reversed(_in_order(model)):
+        op, outputs = call.operation, keras.tree.flatten(call.output_tensors)
+        back = any(returning[id(tensor)] for tensor in outputs)
+        out = all(reading_out[id(tensor)] for tensor in outputs)
+        if is_graph(op):
+            ends = [(returning[id(tensor)], reading_out[id(tensor)]) for tensor in outputs]
+            starts = _follow(as_functional(op), channel_axis, flow, ends)
+            for tensor, (inner_back, inner_out) in zip(call.input_tensors, starts, strict=True):
+                returning[id(tensor)] |= inner_back
+                reading_out[id(tensor)] |= inner_out
+            continue
+        if back:
+            flow.returning.add(id(op))
+        if out:
+            flow.reading_out.add(id(op))
+        name = type(op).__name__
+        merges = name in MERGING and len(call.input_tensors) > 1
+        if merges and any(has_positions(each.shape, channel_axis) for each in call.input_tensors):
+            back = True
+        for tensor in call.input_tensors:
+            returning[id(tensor)] |= back
+            # Through a merge the channels of a whole residual chain would count as outputs.
+            reading_out[id(tensor)] |= out and name not in MAKERS and len(call.input_tensors) == 1
+            flow.readers[id(tensor._keras_history.operation)].append(op)
+    return [(returning[id(tensor)], reading_out[id(tensor)]) for tensor in model.inputs]
+
+
+def _in_order(model: keras.Model) -> list[Any]:
+    """Returns the calls so that each comes after those that make its inputs."""
+    calls = calls_in(model)
+    depths = {id(node): depth for depth, nodes in model._nodes_by_depth.items() for node in nodes}
+    return sorted(calls, key=lambda call: -depths[id(call)])

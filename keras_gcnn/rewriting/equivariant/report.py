@@ -1,0 +1,244 @@
+"""What `convert` did with each layer, and how exact the new network is."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_gcnn.analysis.equivariance import equivariance_error
+from keras_gcnn.groups import Group, window_problem
+from keras_gcnn.rewriting.equivariant.roles import Role
+from keras_gcnn.types import Shape, Tensor
+
+_OUTPUT_TYPES = {Role.INVARIANT: "trivial", Role.IMAGE: "trivial", Role.ON_GROUP: "regular"}
+_OF_KERAS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
+
+
+@dataclass
+class Call:
+    """One call of a new layer.
+
+    Args:
+        layer: the layer.
+        input_shape: shape of what it read, batch included.
+        output_shape: shape of what it returned.
+    """
+
+    layer: keras.Layer
+    input_shape: Any
+    output_shape: Any
+
+
+@dataclass
+class Record:
+    """What became of one layer or operation of the plain model.
+
+    Args:
+        operation: the layer or operation.
+        notes: what changed, one clause each.
+        calls: the calls of the layers in its place.
+    """
+
+    operation: keras.Operation
+    notes: list[str] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+
+    def note(self, change: str) -> None:
+        """Adds what changed, once."""
+        if change not in self.notes:
+            self.notes.append(change)
+
+    def add(self, layer: keras.Layer, input_shape: Any, outputs: Tensor) -> None:
+        """Adds a call of a new layer."""
+        output_shape = keras.tree.map_structure(lambda each: each.shape, outputs)
+        self.calls.append(Call(layer, input_shape, output_shape))
+
+    @property
+    def new_layers(self) -> list[keras.Layer]:
+        """The layers in its place, each once."""
+        return list({id(call.layer): call.layer for call in self.calls}.values())
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A line of the report.
+
+    Args:
+        name: name of the layer.
+        before: its class.
+        after: the classes of the layers in its place; empty if none is.
+        changes: what changed besides, such as the padding.
+        parameters: trainable parameters before and after.
+        multiply_adds: of one image, before and after; None if sizes are unknown.
+        problem: why it is not exact at the size of the input, or "".
+        fix: how to make it exact, or "".
+    """
+
+    name: str
+    before: str
+    after: tuple[str, ...]
+    changes: tuple[str, ...]
+    parameters: tuple[int, int]
+    multiply_adds: tuple[int | None, int | None]
+    problem: str
+    fix: str
+
+
+class Conversion:
+    """The report of `convert`; printed, it is a table that ends with the measured error.
+
+    Args:
+        model: the new network.
+        plain: the plain model.
+        group: the group of the new network.
+        roles: how each of the outputs transforms.
+        lines: a line for each layer of the plain model.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        plain: keras.Model,
+        group: Group,
+        roles: list[Role],
+        lines: tuple[Converted, ...],
+    ):
+        self._model = weakref.ref(model)
+        self._name = plain.name
+        self.group = group.name
+        self.lines = lines
+        self._roles = roles
+        self._errors: dict[str, float] | None = None
+
+    @property
+    def problems(self) -> tuple[Converted, ...]:
+        """The lines of the layers that are not exact at the size of the input."""
+        return tuple(line for line in self.lines if line.problem)
+
+    def errors(self, input_shape: Shape | None = None, seed: int = 0) -> dict[str, float]:
+        """Measures the network with its present weights under every element of the group.
+
+        Args:
+            input_shape: shape of one image; default that of the network.
+            seed: of the images, which are uniform in [0, 1].
+
+        Returns:
+            From the names of elements to the largest relative error of all outputs; NaN where
+            the network is gone or has several inputs, so that nothing can be measured.
+        """
+        model = self._model()
+        if model is None or len(model.inputs) != 1:
+            return {"e": float("nan")}
+        shape = tuple(input_shape or model.input_shape[1:])
+        images = np.random.default_rng(seed).uniform(size=(2, *shape))
+        images = images.astype(keras.backend.standardize_dtype(model.inputs[0].dtype))
+        worst: dict[str, float] = {}
+        for output, role in zip(model.outputs, self._roles, strict=True):
+            part = model if len(model.outputs) == 1 else keras.Model(model.inputs, output)
+            errors = equivariance_error(
+                part, self.group, inputs=images, output_type=_OUTPUT_TYPES[role]
+            )
+            for name, error in errors.items():
+                worst[name] = max(error, worst.get(name, 0.0))
+        return worst
+
+    def as_table(self) -> str:
+        """Returns the lines as a Markdown table."""
+        rows = [
+            "| layer | was | became | parameters | multiply-adds | changes | not exact, and the fix |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for line in self.lines:
+            after = " + ".join(line.after) or "left out"
+            after = "kept" if line.after == (line.before,) else after
+            problem = f"{line.problem}: {line.fix}" if line.problem else ""
+            cells = (
+                line.name,
+                line.before,
+                after,
+                _pair(line.parameters),
+                _pair(line.multiply_adds),
+                "; ".join(line.changes),
+                problem,
+            )
+            rows.append(f"| {' | '.join(cells)} |")
+        return "\n".join(rows)
+
+    def __str__(self) -> str:
+        totals = [
+            tuple(sum(getattr(line, name)[at] or 0 for line in self.lines) for at in (0, 1))
+            for name in ("parameters", "multiply_adds")
+        ]
+        inexact = len(self.problems)
+        verdict = "every layer is exact at the size of the input"
+        if inexact:
+            verdict = f"{inexact} layer(s) are not exact at the size of the input, see the table"
+        return (
+            f"{self._name} on {self.group}\n\n{self.as_table()}\n\n"
+            f"Parameters {_pair(totals[0])}, multiply-adds of one image {_pair(totals[1])}; "
+            f"{verdict}.\n{self._measured()}"
+        )
+
+    def _measured(self) -> str:
+        model = self._model()
+        if model is None or len(model.inputs) != 1 or None in model.input_shape[1:]:
+            return "The error was not measured: call errors(input_shape)."
+        if self._errors is None:
+            self._errors = self.errors()
+        element, error = max(self._errors.items(), key=lambda item: item[1])
+        return (
+            f"Largest relative error over the {len(self._errors) - 1} elements and a mixed batch: "
+            f"{error:.1e} ({element})."
+        )
+
+
+def _pair(values: tuple[int | None, int | None]) -> str:
+    before, after = values
+    if before is None or after is None:
+        return "unknown"
+    if before == after:
+        return f"{before:,}" if before else ""
+    return f"{before:,} to {after:,}"
+
+
+def line_of(record: Record, group: Group) -> Converted:
+    """Returns the line of the report for a layer or operation."""
+    operation, problem, fix = record.operation, "", ""
+    for call in record.calls:
+        found = _problem(call, group)
+        if found is not None:
+            problem, fix = found
+    return Converted(
+        operation.name,
+        type(operation).__name__,
+        tuple(type(layer).__name__ for layer in record.new_layers),
+        tuple(record.notes),
+        (_trainable([operation]), _trainable(record.new_layers)),
+        (None, None),
+        problem,
+        fix,
+    )
+
+
+def _trainable(operations: list[Any]) -> int:
+    weights = [
+        weight for each in operations for weight in getattr(each, "trainable_variables", ())
+    ]
+    return sum(int(np.prod(weight.shape)) for weight in weights)
+
+
+def _problem(call: Call, group: Group) -> tuple[str, str] | None:
+    """Returns why a new layer is not exact on its input, and the fix; None if it is."""
+    layer = call.layer
+    if hasattr(layer, "equivariance_problem"):
+        return layer.equivariance_problem(call.input_shape)
+    if not isinstance(layer, _OF_KERAS):
+        return None
+    first = 2 if layer.data_format == "channels_first" else 1
+    sizes = call.input_shape[first : first + 2]
+    found = window_problem(group, sizes, layer.pool_size, layer.strides, layer.padding)
+    return None if found is None else (found, 'use downsampling="exact"')

@@ -1,0 +1,188 @@
+"""How layers that merge, reshape and pool away positions act on maps on a group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_gcnn.layers.common.stock_layers import HARMLESS, KEEPING, MERGING
+from keras_gcnn.rewriting.equivariant.convolution_rules import CONVOLUTIONS
+from keras_gcnn.rewriting.equivariant.map_rules import MAPS, image_only, keep
+from keras_gcnn.rewriting.equivariant.roles import Role
+from keras_gcnn.rewriting.equivariant.translator import GroupTranslator
+from keras_gcnn.types import Shape, Tensor
+
+
+def merge(translator: GroupTranslator, *args: Any, **kwargs: Any) -> Tensor:
+    """Merges tensors on one group, to which images and vectors are lifted."""
+    tensors = [each for each in keras.tree.flatten(args) if isinstance(each, keras.KerasTensor)]
+    lifted = _alike(translator, tensors)
+    fields = [translator.channels_of(each.shape) for each in lifted if len(each.shape) in (2, 4)]
+    if len(set(fields)) > 1:
+        order = translator.group.order
+        counts = " and ".join(str(count // order) for count in fields)
+        raise translator.fail(
+            f"joins maps of {counts} fields, since widths were rounded",
+            f"Choose channels that are multiples of {order}.",
+        )
+    by_id = {id(old): new for old, new in zip(tensors, lifted, strict=True)}
+    args = keras.tree.map_structure(lambda each: by_id.get(id(each), each), args)
+    return translator.keep(*args, **kwargs)
+
+
+def _alike(translator: GroupTranslator, tensors: list[Tensor]) -> list[Tensor]:
+    """Lifts all tensors if one is on the group, and repeats single fields for all fields."""
+    if all(translator.role(each) is not Role.ON_GROUP for each in tensors):
+        return tensors
+    lifted = []
+    most = max(
+        translator.channels_of(each.shape)
+        for each in tensors
+        if translator.role(each) is Role.ON_GROUP
+    )
+    for tensor in tensors:
+        single = translator.role(tensor) is not Role.ON_GROUP and (
+            len(tensor.shape) not in (2, 4) or translator.channels_of(tensor.shape) == 1
+        )
+        if not single:
+            tensor = translator.on_group(tensor)
+            if translator.channels_of(tensor.shape) == translator.group.order < most:
+                tensor = _tile(translator, tensor, most // translator.group.order)
+        elif len(tensor.shape) in (2, 4):
+            tensor = translator.mark(ops.repeat(tensor, most, axis=_axis(translator, tensor)), Role.ON_GROUP)
+        lifted.append(tensor)
+    return lifted
+
+
+def _axis(translator: GroupTranslator, tensor: Tensor) -> int:
+    return translator.channel_axis if len(tensor.shape) == 4 else -1
+
+
+def _tile(translator: GroupTranslator, tensor: Tensor, times: int) -> Tensor:
+    """Repeats the only field of a map, such as a mask, for several fields."""
+    repeats = [1] * len(tensor.shape)
+    repeats[_axis(translator, tensor)] = times
+    return translator.mark(ops.tile(tensor, repeats), Role.ON_GROUP)
+
+
+def concatenate(translator: GroupTranslator, *args: Any, **kwargs: Any) -> Tensor:
+    """Concatenates the fields of maps."""
+    tensors = [each for each in keras.tree.flatten(args) if isinstance(each, keras.KerasTensor)]
+    rank = len(tensors[0].shape)
+    axis = translator.layer.axis % rank
+    if axis != _axis(translator, tensors[0]) % rank:
+        raise translator.fail(
+            f"joins maps along axis {axis}, which is not that of the channels",
+            "Join them along the channels.",
+        )
+    if any(translator.role(each) is Role.ON_GROUP for each in tensors):
+        tensors = [translator.on_group(each) for each in tensors]
+    return translator.keep(tensors)
+
+
+def global_pooling(translator: GroupTranslator, inputs: Tensor) -> Tensor:
+    """Pools over positions, and over orientations too unless the numbers return to a map."""
+    book = translator.book
+    returns = id(translator.layer) in book.flow.returning
+    if translator.role(inputs) is not Role.ON_GROUP:
+        return translator.mark(translator.keep(inputs), Role.INVARIANT)
+    if returns:
+        return translator.keep(inputs)
+    if book.head == "orientations":
+        return translator.mark(translator.keep(inputs), Role.INVARIANT)
+    vector = translator.restyle(inputs, part="positions")
+    return translator.pool_orientations(vector, part="")
+
+
+def reduction(translator: GroupTranslator, inputs: Tensor) -> Tensor:
+    """Keeps means and maxima over all positions, as `keras.ops` computes them."""
+    rank, op = len(inputs.shape), translator.layer
+    axes = op.axis if isinstance(op.axis, list | tuple) else (op.axis,)
+    positions = sorted({1, 2, 3} - {translator.channel_axis % 4})
+    if rank != 4 or None in axes or sorted(axis % rank for axis in axes) != positions:
+        raise translator.fail(
+            f"reduces along axis={op.axis}", f"Reduce a map along both axes {tuple(positions)}."
+        )
+    outputs = op(inputs)
+    if translator.role(inputs) is not Role.ON_GROUP:
+        return translator.mark(outputs, Role.INVARIANT)
+    translator.mark(outputs, Role.ON_GROUP)
+    book = translator.book
+    if id(op) in book.flow.returning:
+        return outputs
+    if book.head == "orientations":
+        return translator.mark(outputs, Role.INVARIANT)
+    return translator.pool_orientations(outputs)
+
+
+def reshape(translator: GroupTranslator, inputs: Tensor, **_: Any) -> Tensor:
+    """Keeps a change of shape that only adds or removes axes of length one."""
+    plain = translator.layer._inbound_nodes[0]
+    before = plain.input_tensors[0].shape[1:]
+    after = keras.tree.flatten(plain.output_tensors)[0].shape[1:]
+    if _without_ones(before) != _without_ones(after):
+        raise translator.fail(
+            f"changes the shape {before} to {after}, which mixes positions and channels",
+            "Keep maps in rows, columns and channels.",
+        )
+    channels = max(_without_ones(before), default=1)
+    new = max(_without_ones(inputs.shape[1:]), default=1)
+    target = tuple(new if size == channels else size for size in after)
+    if None in target:
+        return translator.keep(inputs)
+    return translator.add(keras.layers.Reshape, inputs, target)
+
+
+def flatten(translator: GroupTranslator, inputs: Tensor) -> Tensor:
+    """Removes axes of length one, or is put off until the layer that reads all positions."""
+    if not translator.has_positions(inputs):
+        return translator.keep(inputs)
+    translator.note("is part of the Dense layer after it")
+    translator.book.flattened[id(inputs)] = inputs
+    return inputs
+
+
+def _without_ones(shape: Shape) -> list[int | None]:
+    return [size for size in shape if size != 1]
+
+
+SHAPES = {
+    "Concatenate": concatenate,
+    "ExpandDims": reshape,
+    "Flatten": flatten,
+    "GlobalAveragePooling2D": global_pooling,
+    "GlobalMaxPooling2D": global_pooling,
+    "Max": reduction,
+    "Mean": reduction,
+    "Permute": reshape,
+    "Reshape": reshape,
+    "Squeeze": reshape,
+    **dict.fromkeys(sorted(MERGING), merge),
+    "CustomScaleLayer": merge,  # of Keras's InceptionResNetV2
+}
+"""Rules by the names of stock classes."""
+
+_POINTWISE = sorted(
+    name for name in {*KEEPING, *HARMLESS} if name not in MAPS and name not in SHAPES
+)
+_ON_IMAGES = (
+    *("AugMix", "AutoContrast", "CenterCrop", "CutMix", "Equalization", "MixUp", "RandAugment"),
+    *("RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast"),
+    *("RandomCrop", "RandomElasticTransform", "RandomErasing", "RandomFlip"),
+    *("RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective"),
+    *("RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness"),
+    *("RandomShear", "RandomTranslation", "RandomZoom", "Solarization"),
+)
+
+RULES = {
+    **dict.fromkeys(_POINTWISE, keep),
+    **dict.fromkeys(_ON_IMAGES, image_only),
+    "Resizing": keep,
+    "StochasticDepth": keep,  # of Keras's ConvNeXt: it drops the maps of whole images
+    **CONVOLUTIONS,
+    **MAPS,
+    **SHAPES,
+}
+"""All rules of `convert`, by the names of classes of Keras."""

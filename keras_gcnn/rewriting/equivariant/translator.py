@@ -1,0 +1,162 @@
+"""Adds the layers of a converted network and keeps track of how their outputs transform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras import ops
+
+from keras_gcnn.layers import GPooling
+from keras_gcnn.rewriting.equivariant.roles import Role, has_positions
+from keras_gcnn.rewriting.translator import Translator
+from keras_gcnn.types import Shape, Tensor
+
+if TYPE_CHECKING:
+    from keras_gcnn.rewriting.equivariant.book import GroupBook
+
+
+class GroupTranslator(Translator):
+    """Adds the layers that replace one call of a layer or operation.
+
+    Several calls of one layer share the layers that replace it.
+
+    Args:
+        book: the rule book, which holds what all translators share.
+        operation: the layer or operation being translated.
+        name, change, taken: as for `Translator`.
+    """
+
+    def __init__(
+        self, book: GroupBook, operation: keras.Operation, name: str, change: Any, taken: set[str]
+    ):
+        super().__init__(operation, name, change, taken)
+        self.book = book
+        self.group = book.group
+        self.channel_axis = book.channel_axis
+
+    def role(self, tensor: Tensor) -> Role:
+        """Returns how a tensor of the new network transforms."""
+        return self.book.role(tensor)
+
+    def mark(self, tensor: Tensor, role: Role) -> Tensor:
+        """Notes how a tensor transforms, and returns it."""
+        self.book.mark(tensor, role)
+        return tensor
+
+    def note(self, change: str) -> None:
+        """Adds to the report what changed with this layer."""
+        self.book.record(self.layer).note(change)
+
+    def has_positions(self, tensor: Tensor) -> bool:
+        """Whether a tensor is a map of more than one position."""
+        return has_positions(tensor.shape, self.channel_axis)
+
+    def fields(self, channels: int) -> int:
+        """Returns the number of fields in place of plain channels, and reports a rounding."""
+        fields, exact = self.book.fields(channels)
+        if not exact:
+            self.note(f"{channels} channels became {fields} fields")
+        return fields
+
+    def fail(self, reason: str, fix: str) -> ValueError:
+        """Returns the error for a layer that cannot be converted."""
+        name = f"{type(self.layer).__name__} {self.layer.name!r}"
+        return ValueError(f"{name} cannot be converted: it {reason}. {fix}")
+
+    def add(
+        self, layer_class: type[keras.Layer], inputs: Tensor, *arguments: Any, **options: Any
+    ) -> Tensor:
+        """Calls a new layer; its outputs transform as its inputs unless the rule marks them."""
+        outputs = super().add(layer_class, inputs, *arguments, **options)
+        self._inherit(inputs, outputs)
+        return outputs
+
+    def keep(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Calls a copy of the layer with fresh weights, or the operation itself."""
+        if isinstance(self.layer, keras.Layer):
+            config = {**self.layer.get_config(), "name": self.name}
+            new = self._shared("", lambda: type(self.layer).from_config(config))
+            outputs = self._call(new, *args, **kwargs)
+            if isinstance(self.layer, keras.layers.Normalization):  # it holds statistics of data
+                new.set_weights(self.layer.get_weights())
+                new.finalize_state()
+        else:
+            outputs = self.layer(*args, **kwargs)
+        self._inherit((args, kwargs), outputs)
+        return outputs
+
+    def restyle(self, inputs: Tensor, *, part: str = "", **changes: Any) -> Tensor:
+        """Calls a copy of the layer with some entries of its configuration changed."""
+        name = f"{self.name}_{part}" if part else self.name
+        config = {**self.layer.get_config(), "name": name, **changes}
+        new = self._shared(part, lambda: type(self.layer).from_config(config))
+        outputs = self._call(new, inputs)
+        self._inherit(inputs, outputs)
+        return outputs
+
+    def _shared(self, part: str, make: Any) -> keras.Layer:
+        made = self.book.made
+        key = (id(self.layer), part)
+        if key not in made:
+            made[key] = make()
+        return made[key]
+
+    def _create(
+        self, layer_class: type[keras.Layer], *arguments: Any, part: str, **options: Any
+    ) -> keras.Layer:
+        return self._shared(
+            part,
+            lambda: super(GroupTranslator, self)._create(
+                layer_class, *arguments, part=part, **options
+            ),
+        )
+
+    def _place(self, layer: keras.Layer, inputs: Tensor, weights: Any) -> Tensor:
+        if len(weights):
+            return super()._place(layer, inputs, weights)
+        return self._call(layer, inputs)
+
+    def _call(self, layer: keras.Layer, *args: Any, **kwargs: Any) -> Tensor:
+        try:
+            outputs = layer(*args, **kwargs)
+        except ValueError as error:
+            message = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise self.fail(
+                f"became {type(layer).__name__}, which refuses its inputs ({message})",
+                "Change the sizes or widths there, or convert the model in parts.",
+            ) from error
+        shape = keras.tree.map_structure(lambda each: each.shape, args[0])
+        self.book.record(self.layer).add(layer, shape, outputs)
+        return outputs
+
+    def _inherit(self, inputs: Any, outputs: Any) -> None:
+        roles = [self.role(each) for each in keras.tree.flatten(inputs) if _is_symbolic(each)]
+        for tensor in keras.tree.flatten(outputs):
+            if _is_symbolic(tensor) and not self.book.is_marked(tensor):
+                self.mark(tensor, max(roles, default=Role.INVARIANT))
+
+    def pool_orientations(self, tensor: Tensor, mode: str = "max", part: str = "pooled") -> Tensor:
+        """Pools a tensor on the group over its orientations."""
+        if self.group.order > 1:
+            tensor = self.add(
+                GPooling, tensor, mode, self.group, data_format=self.book.data_format, part=part
+            )
+        return self.mark(
+            tensor, Role.IMAGE if self.has_positions(tensor) else Role.INVARIANT
+        )
+
+    def on_group(self, tensor: Tensor) -> Tensor:
+        """Repeats the channels of an image or vector for all orientations."""
+        if self.role(tensor) is Role.ON_GROUP:
+            return tensor
+        axis = self.channel_axis if len(tensor.shape) == 4 else -1
+        return self.mark(ops.repeat(tensor, self.group.order, axis=axis), Role.ON_GROUP)
+
+    def channels_of(self, shape: Shape) -> int:
+        """Returns the channels of a map or vector."""
+        return shape[self.channel_axis if len(shape) == 4 else -1]
+
+
+def _is_symbolic(each: Any) -> bool:
+    return isinstance(each, keras.KerasTensor)
