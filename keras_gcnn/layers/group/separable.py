@@ -106,13 +106,12 @@ class GSeparableConv2D(GroupConvolution):
         self._depthwise_index = table_index(self.group, self.kernel_size, lifting=True)
 
     @property
-    def _in_two_steps(self) -> bool:
-        """Whether to apply the two parts one after the other instead of their product."""
+    def has_two_steps(self) -> bool:
+        """Whether two stock layers, one after the other, compute the same with less work."""
         return (
             self.variant == "gc"
             and self.kernel_size != (1, 1)  # whose product is a 1x1 convolution too
             and self.strides[0] == self.strides[1]  # TensorFlow requires it
-            and has_fast_depthwise()
         )
 
     def _build_kernel(self, field_count: int) -> None:
@@ -156,7 +155,7 @@ class GSeparableConv2D(GroupConvolution):
         return ops.multiply(self.pointwise_kernel, self._spatial_filters())
 
     def _convolve(self, inputs: Tensor) -> Tensor:
-        if not self._in_two_steps:
+        if not (self.has_two_steps and has_fast_depthwise()):
             return super()._convolve(inputs)
         # Only the second step pads: without a bias, the first one maps zeros to zeros.
         pointwise, depthwise = self._expanded_parts()

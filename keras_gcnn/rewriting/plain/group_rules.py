@@ -65,7 +65,7 @@ def rescaling(translator: StockTranslator, inputs: Tensor) -> Tensor:
 def separable(translator: StockTranslator, inputs: Tensor) -> Tensor:
     """Adds a pointwise and a depthwise convolution for the variant gc, else a full convolution."""
     layer = translator.layer
-    if layer.variant != "gc" or layer.kernel_size == (1, 1) or len(set(layer.strides)) > 1:
+    if not layer.has_two_steps:
         return convolution(translator, inputs)
     pointwise, depthwise = layer.expanded_parts()
     mixed = translator.add(
