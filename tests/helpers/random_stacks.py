@@ -152,7 +152,7 @@ class _GroupStack(_Drawing):
             step = self.choose(
                 [
                     *(self.convolve, self.convolve, self.separable, self.enlarge, self.pool),
-                    *(self.normalize, self.activate, self.pad, self.restrict, self.interrupt),
+                    *(self.depthwise, self.normalize, self.activate, self.pad, self.restrict, self.interrupt),
                 ]
             )
             step(common)
@@ -188,6 +188,13 @@ class _GroupStack(_Drawing):
             **window,
             **common,
         )
+
+    def depthwise(self, common):
+        window = self.window(False, kernel=False)
+        del window["pointwise_initializer"]
+        window["strides"] = int(np.max(window["strides"]))  # equal ones only
+        more = {"depth_multiplier": int(self.choose([1, 1, 2]))}
+        self.add(layers.GDepthwiseConv2D, self.kernel(), self.group, **more, **window, **common)
 
     def enlarge(self, common):
         self.add(
