@@ -151,8 +151,9 @@ class _GroupStack(_Drawing):
         for _ in range(self.rng.integers(0, 4)):
             step = self.choose(
                 [
-                    *(self.convolve, self.convolve, self.separable, self.enlarge, self.pool),
-                    *(self.depthwise, self.normalize, self.activate, self.pad, self.restrict, self.interrupt),
+                    *(self.convolve, self.convolve, self.separable, self.depthwise, self.enlarge),
+                    *(self.pool, self.normalize, self.activate, self.pad),
+                    *(self.restrict, self.interrupt),
                 ]
             )
             step(common)
