@@ -10,7 +10,12 @@ from keras import ops
 
 from keras_gcnn.arguments import check_choice
 from keras_gcnn.backend.ops import convolve, convolve_depthwise, has_fast_depthwise
-from keras_gcnn.layers.group.base_convolution import GroupConvolution, expand, table_index
+from keras_gcnn.layers.group.base_convolution import (
+    GroupConvolution,
+    expand,
+    expand_filters,
+    table_index,
+)
 from keras_gcnn.types import Constraint, GroupLike, Initializer, Regularizer, Size2D, Tensor
 
 
@@ -130,7 +135,8 @@ class GSeparableConv2D(GroupConvolution):
     def _expanded_parts(self) -> tuple[Tensor, Tensor]:
         """Returns the expanded kernels of the pointwise and the depthwise step."""
         pointwise = expand(self.pointwise_kernel, self._pointwise_index, self.group)
-        return pointwise, expand(self._spatial_filters(), self._depthwise_index, self.group)
+        filters = ops.reshape(self.depthwise_kernel, (*self.kernel_size, self.filters, 1))
+        return pointwise, expand_filters(filters, self._depthwise_index, self.group)
 
     def expanded_parts(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the kernels of two stock layers that compute the same, for variant `"gc"`.
@@ -149,7 +155,7 @@ class GSeparableConv2D(GroupConvolution):
                 'kernel of variant "gc" is a product of two stock kernels. Use expanded_kernel().'
             )
         pointwise, depthwise = map(ops.convert_to_numpy, self._expanded_parts())
-        return pointwise, depthwise.transpose(0, 1, 3, 2)
+        return pointwise, depthwise
 
     def _base_kernel(self) -> Tensor:
         return ops.multiply(self.pointwise_kernel, self._spatial_filters())

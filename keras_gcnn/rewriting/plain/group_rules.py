@@ -89,6 +89,46 @@ def separable(translator: StockTranslator, inputs: Tensor) -> Tensor:
     )
 
 
+@plain_group_rules.rule(layers.GDepthwiseConv2D, takes_change=True)
+def depthwise(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds a depthwise convolution; with several filters for a field also a permutation."""
+    layer, options = translator.layer, _window(translator.layer)
+    options["depth_multiplier"] = multiplier = layer.depth_multiplier
+    kernel, bias = layer.expanded_kernel(), layer.expanded_bias()
+    if multiplier == 1 or layer.group.order == 1:
+        return translator.add_linear(
+            keras.layers.DepthwiseConv2D,
+            inputs,
+            layer.kernel_size,
+            **options,
+            kernel=kernel,
+            bias=bias,
+            channels=(-2, -1),
+        )
+    activation = options.pop("activation")
+    maps = translator.add(
+        keras.layers.DepthwiseConv2D,
+        inputs,
+        layer.kernel_size,
+        **options,
+        use_bias=False,
+        part="orientations",
+        weights=[kernel],
+    )
+    channels = kernel.shape[2] * multiplier
+    order = np.arange(channels).reshape(-1, layer.group.order, multiplier).swapaxes(1, 2)
+    return translator.add_linear(
+        keras.layers.Conv2D,
+        maps,
+        channels,
+        1,
+        data_format=layer.data_format,
+        activation=activation,
+        kernel=np.eye(channels)[:, order.reshape(-1)][None, None],
+        bias=bias,
+    )
+
+
 def _window(layer: keras.Layer) -> dict[str, Any]:
     return {
         "strides": layer.strides,
