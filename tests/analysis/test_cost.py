@@ -37,6 +37,7 @@ LAYERS = [
     (layers.LiftingConv2D(3, 3, "p4m", padding="same"), (6, 5, 2)),
     (layers.GConv2D(3, 3, "p4", strides=2), (7, 7, 8)),
     (layers.GConv2DTranspose(3, 4, "p4", strides=2, padding="same"), (4, 5, 8)),
+    (layers.GDepthwiseConv2D(3, "p4", depth_multiplier=3), (7, 6, 8)),
     (layers.GSeparableConv2D(3, 3, "p4", strides=2), (7, 7, 8)),
     (layers.GSeparableConv2D(3, 3, "p4", variant="g"), (7, 6, 8)),
     (layers.SteerableConv2D(FIELDS, {0: 2, 1: 1}, 3), (7, 6, 8)),

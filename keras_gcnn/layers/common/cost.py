@@ -37,6 +37,7 @@ from keras_gcnn.layers.common.shared_normalization import SharedBatchNormalizati
 from keras_gcnn.layers.common.size_dependent import map_sizes
 from keras_gcnn.layers.common.transposed_window import TransposedWindow
 from keras_gcnn.layers.group.convolution import FullConvolution
+from keras_gcnn.layers.group.depthwise import GDepthwiseConv2D
 from keras_gcnn.layers.group.separable import GSeparableConv2D
 from keras_gcnn.layers.latent.von_mises_fisher import VonMisesFisherHead
 from keras_gcnn.layers.steerable.activations import FourierActivation, NormActivation
@@ -231,6 +232,7 @@ _FORMULAS: dict[type, _Formula] = {
     FullConvolution: _convolution,
     SteerableConv2D: _convolution,
     TransposedWindow: _transposed,
+    GDepthwiseConv2D: _depthwise,
     GSeparableConv2D: _group_separable,
     VonMisesFisherHead: _head,
     InvariantMap: _pointwise,
