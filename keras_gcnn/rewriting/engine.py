@@ -190,7 +190,7 @@ def as_functional(model: keras.Model) -> keras.Model:
             "outputs)."
         )
     if isinstance(model, keras.Sequential) and is_graph(model) and model.built:
-        model = keras.Model(model.input, model.output, name=model.name)
+        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if not is_graph(model) or isinstance(model, keras.Sequential):
         raise ValueError(
             f"{model.name!r} is not a graph of layers. If it is a Sequential, build it by calling "

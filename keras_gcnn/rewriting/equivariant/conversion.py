@@ -105,7 +105,9 @@ def convert(
     outputs = keras.tree.map_structure(lambda each: _output(each, book, roles), outputs)
     structure = keras.tree.pack_sequence_as(plain.input, inputs)
     network = keras.Model(structure, outputs, name=plain.name)
-    lines = tuple(line_of(record, group) for record in book.records.values())
+    lines = tuple(
+        line_of(record, group, book.flow.shapes[key]) for key, record in book.records.items()
+    )
     network.conversion = Conversion(network, plain, group, roles, lines)
     return network
 

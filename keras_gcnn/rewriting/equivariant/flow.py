@@ -29,11 +29,15 @@ class Flow:
         reading_out: operations whose outputs reach an output of the model with their channels
             unchanged.
         readers: the operations that read the outputs of each operation.
+        shapes: of the inputs and outputs of each call of an operation.
     """
 
     returning: set[int] = field(default_factory=set)
     reading_out: set[int] = field(default_factory=set)
     readers: defaultdict[int, list[keras.Operation]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    shapes: defaultdict[int, list[tuple[Any, Any]]] = field(
         default_factory=lambda: defaultdict(list)
     )
 
@@ -73,6 +77,7 @@ def _follow(
                 returning[id(tensor)] |= inner_back
                 reading_out[id(tensor)] |= inner_out
             continue
+        flow.shapes[id(op)].append((_shapes(call.input_tensors), _shapes(outputs)))
         if back:
             flow.returning.add(id(op))
         if out:
@@ -87,6 +92,12 @@ def _follow(
             reading_out[id(tensor)] |= out and name not in MAKERS and len(call.input_tensors) == 1
             flow.readers[id(tensor._keras_history.operation)].append(op)
     return [(returning[id(tensor)], reading_out[id(tensor)]) for tensor in model.inputs]
+
+
+def _shapes(tensors: list[keras.KerasTensor]) -> Any:
+    """Returns the shape of one tensor, or a list of those of several."""
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    return shapes[0] if len(shapes) == 1 else shapes
 
 
 def _in_order(model: keras.Model) -> list[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_gcnn.analysis.equivariance import equivariance_error
 from keras_gcnn.groups import Group, window_problem
+from keras_gcnn.layers.common.cost import multiply_adds_of
 from keras_gcnn.rewriting.equivariant.roles import Role
 from keras_gcnn.types import Shape, Tensor
 
@@ -41,11 +42,14 @@ class Record:
         operation: the layer or operation.
         notes: what changed, one clause each.
         calls: the calls of the layers in its place.
+        problem, fix: why the conversion itself is not exact, and how to make it so; or "".
     """
 
     operation: keras.Operation
     notes: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    problem: str = ""
+    fix: str = ""
 
     def note(self, change: str) -> None:
         """Adds what changed, once."""
@@ -205,9 +209,15 @@ def _pair(values: tuple[int | None, int | None]) -> str:
     return f"{before:,} to {after:,}"
 
 
-def line_of(record: Record, group: Group) -> Converted:
-    """Returns the line of the report for a layer or operation."""
-    operation, problem, fix = record.operation, "", ""
+def line_of(record: Record, group: Group, plain_calls: list[tuple[Any, Any]]) -> Converted:
+    """Returns the line of the report for a layer or operation.
+
+    Args:
+        record: what became of it.
+        group: the group of the new network.
+        plain_calls: shapes of its inputs and outputs in each call in the plain model.
+    """
+    operation, problem, fix = record.operation, record.problem, record.fix
     for call in record.calls:
         found = _problem(call, group)
         if found is not None:
@@ -218,7 +228,12 @@ def line_of(record: Record, group: Group) -> Converted:
         tuple(type(layer).__name__ for layer in record.new_layers),
         tuple(record.notes),
         (_trainable([operation]), _trainable(record.new_layers)),
-        (None, None),
+        (
+            _multiply_adds([(operation, *shapes) for shapes in plain_calls]),
+            _multiply_adds(
+                [(call.layer, call.input_shape, call.output_shape) for call in record.calls]
+            ),
+        ),
         problem,
         fix,
     )
@@ -229,6 +244,22 @@ def _trainable(operations: list[Any]) -> int:
         weight for each in operations for weight in getattr(each, "trainable_variables", ())
     ]
     return sum(int(np.prod(weight.shape)) for weight in weights)
+
+
+def _multiply_adds(calls: list[tuple[Any, Any, Any]]) -> int | None:
+    """Returns the multiply-adds of calls of layers, or None if a size or a layer is unknown."""
+    total = 0
+    for layer, input_shape, output_shape in calls:
+        if not isinstance(layer, keras.Layer):
+            continue
+        try:
+            counted = multiply_adds_of(layer, input_shape, output_shape)
+        except ValueError:  # a size that only a batch has
+            counted = None
+        if counted is None:
+            return None
+        total += counted
+    return total
 
 
 def _problem(call: Call, group: Group) -> tuple[str, str] | None:

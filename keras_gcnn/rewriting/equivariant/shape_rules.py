@@ -91,7 +91,7 @@ def global_pooling(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     if returns:
         return translator.keep(inputs)
     if book.head == "orientations":
-        return translator.mark(translator.keep(inputs), Role.INVARIANT)
+        return _with_orientations(translator, translator.keep(inputs))
     vector = translator.restyle(inputs, part="positions")
     return translator.pool_orientations(vector, part="")
 
@@ -113,8 +113,16 @@ def reduction(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     if id(op) in book.flow.returning:
         return outputs
     if book.head == "orientations":
-        return translator.mark(outputs, Role.INVARIANT)
+        return _with_orientations(translator, outputs)
     return translator.pool_orientations(outputs)
+
+
+def _with_orientations(translator: GroupTranslator, vector: Tensor) -> Tensor:
+    """Leaves the orientations to the layers behind, which read them one by one."""
+    record = translator.book.record(translator.layer)
+    record.problem = "the layers behind it read every orientation by itself"
+    record.fix = 'use head="invariant"'
+    return translator.mark(vector, Role.INVARIANT)
 
 
 def reshape(translator: GroupTranslator, inputs: Tensor, **_: Any) -> Tensor:
