@@ -176,7 +176,7 @@ def convolutional(size=9, channels=2, **outputs):
 
 @pytest.mark.parametrize(
     ("output", "kind", "group"),
-    [("scores", None, "p4m"), ("maps", None, "p4"), ("maps", "vectors", "p4m")],
+    [("scores", None, "p4"), ("maps", None, "pmm"), ("maps", "vectors", "p4m")],
 )
 def test_the_audit_and_the_measures(output, kind, group):
     """In inference, and in training with batch statistics."""
