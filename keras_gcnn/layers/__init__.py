@@ -4,6 +4,7 @@ from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.building import build_for
 from keras_gcnn.layers.common.reporting import EquivarianceWarning
 from keras_gcnn.layers.group.convolution import GConv2D, GConv2DTranspose, LiftingConv2D
+from keras_gcnn.layers.group.depthwise import GDepthwiseConv2D
 from keras_gcnn.layers.group.dropout import GDropout
 from keras_gcnn.layers.group.normalization import GBatchNormalization
 from keras_gcnn.layers.group.orientation_pooling import GGlobalPooling, GPooling
@@ -42,6 +43,7 @@ __all__ = [
     "GBatchNormalization",
     "GConv2D",
     "GConv2DTranspose",
+    "GDepthwiseConv2D",
     "GDropout",
     "GGlobalPooling",
     "GMaxPooling2D",
