@@ -315,6 +315,16 @@ def test_as_a_layer_of_a_model(rng):
     assert relative_error(numpy(plain(images)), numpy(model(images))) < 0.05
 
 
+def test_the_cost_is_that_of_all_orientations():
+    plain = convolutional(size=5)
+    before, after = (analysis.cost(one) for one in (plain, keras_gcnn.symmetrize(plain, "p4m")))
+    assert after.parameters == before.parameters
+    assert after.multiply_adds == 8 * before.multiply_adds > 0
+    assert after.bytes == 8 * before.bytes
+    own = analysis.cost(keras_gcnn.symmetrize(Own(name="own"), input_shape=(4, 4, 1)))
+    assert own.unknown == ("symmetrized/own",)
+
+
 def test_models_with_operations_of_equal_names(rng):
     image = keras.Input((4, 4, 1))
     inner = keras.Model(image, keras.ops.flip(image, 1))
