@@ -32,7 +32,7 @@ ALLOWED = {
     "model_cost": BELOW_LAYERS | {"layers"},
     "zoo": BELOW_LAYERS | {"layers"},
     "interop": NETWORKS,
-    "rewriting": NETWORKS,
+    "rewriting": NETWORKS | {"analysis"},
     "analysis": NETWORKS | {"data"},
     "export": NETWORKS | {"rewriting"},
     "training": NETWORKS | {"data", "analysis", "rewriting", "export"},

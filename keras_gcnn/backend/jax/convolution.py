@@ -54,7 +54,8 @@ def supports(
     trained: bool = True,
 ) -> bool:
     """Whether `convolve` is faster than JAX's own convolution of tensors of these shapes."""
-    if data_format != "channels_last":
+    in_groups = inputs.shape[-1] != kernel.shape[2]
+    if data_format != "channels_last" or in_groups:
         return False
     return _is_pointwise(kernel, strides) or gains_by_extra_rows(
         inputs, kernel, strides, padding, dilation_rate, trained

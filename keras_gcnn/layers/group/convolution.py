@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_gcnn.arguments import check_count
 from keras_gcnn.layers.common.transposed_window import TransposedWindow
 from keras_gcnn.layers.group.base_convolution import GroupConvolution
 from keras_gcnn.types import (
@@ -15,6 +16,7 @@ from keras_gcnn.types import (
     GroupLike,
     Initializer,
     Regularizer,
+    Shape,
     Size2D,
     Tensor,
 )
@@ -76,6 +78,47 @@ class FullConvolution(GroupConvolution):
         return ops.convert_to_tensor(self.kernel)
 
 
+class GroupedConvolution(FullConvolution):
+    """Base of the convolutions whose channels may be convolved in separate groups.
+
+    These groups of channels have nothing to do with the symmetry group.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Size2D,
+        group: GroupLike = "p4",
+        *,
+        groups: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(filters, kernel_size, group, **kwargs)
+        self.groups = check_count("groups", groups)
+        if self.filters % self.groups:
+            raise ValueError(
+                f"filters={self.filters} is no multiple of groups={self.groups}. Every group of "
+                "channels makes equally many fields."
+            )
+
+    def _channels(self, input_shape: Shape) -> tuple[int, int]:
+        fields, filters = super()._channels(input_shape)
+        return fields // self.groups, filters
+
+    def _build_kernel(self, field_count: int) -> None:
+        if field_count % self.groups:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} received {field_count} fields, which is no "
+                f"multiple of groups={self.groups}."
+            )
+        super()._build_kernel(field_count // self.groups)
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        # As in the files of earlier versions, which do not know the argument.
+        return config if self.groups == 1 else {**config, "groups": self.groups}
+
+
 _ARGUMENTS = """
     Args:
         filters: int, number of output fields. The output has `filters * |G|` channels.
@@ -86,6 +129,8 @@ _ARGUMENTS = """
         padding: `"valid"` or `"same"`.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         dilation_rate: int or pair of ints.
+        groups: int, as in Keras: the fields of the input are split into so many groups, and each
+            makes `filters / groups` fields.
         activation: name of an activation, a callable, or None.
         use_bias: bool. The bias is one number per field, shared by its orientations.
         kernel_initializer, bias_initializer: initializers. Fans count all input orientations.
@@ -99,7 +144,7 @@ _ARGUMENTS = """
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class LiftingConv2D(FullConvolution):
+class LiftingConv2D(GroupedConvolution):
     __doc__ = f"""Convolution from images to feature maps on a group: the first layer of a network.
 
     Every filter is applied in all `|G|` orientations:
@@ -130,7 +175,7 @@ class LiftingConv2D(FullConvolution):
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class GConv2D(FullConvolution):
+class GConv2D(GroupedConvolution):
     __doc__ = f"""Convolution from feature maps on a group to feature maps on the same group.
 
     `y[x, c, g] = sum_{{u, i, h}} f[x + u, i, h] W[c, i, g^-1 h, g^-1 u] + b[c]`.

@@ -66,7 +66,9 @@ def _follow(
     for tensor, (back, out) in zip(model.outputs, ends, strict=True):
         returning[id(tensor)] |= back
         reading_out[id(tensor)] |= out
-    for call in reversed(_in_order(model)):
+    calls = _in_order(model)
+    images = _images(model, calls)
+    for call in reversed(calls):
         op, outputs = call.operation, keras.tree.flatten(call.output_tensors)
         back = any(returning[id(tensor)] for tensor in outputs)
         out = all(reading_out[id(tensor)] for tensor in outputs)
@@ -88,10 +90,22 @@ def _follow(
             back = True
         for tensor in call.input_tensors:
             returning[id(tensor)] |= back
-            # Through a merge the channels of a whole residual chain would count as outputs.
-            reading_out[id(tensor)] |= out and name not in MAKERS and len(call.input_tensors) == 1
+            # Of several maps none is followed: all layers of a residual chain would count. A map
+            # that is added to the image has the channels of the image.
+            others = [id(each) for each in call.input_tensors if id(each) not in images]
+            reading_out[id(tensor)] |= out and name not in MAKERS and others == [id(tensor)]
             flow.readers[id(tensor._keras_history.operation)].append(op)
     return [(returning[id(tensor)], reading_out[id(tensor)]) for tensor in model.inputs]
+
+
+def _images(model: keras.Model, calls: list[Any]) -> set[int]:
+    """Returns the ids of the images and of what is made of them without a layer of `MAKERS`."""
+    images = {id(tensor) for tensor in model.inputs if len(tensor.shape) == 4}
+    for call in calls:
+        known = call.input_tensors and all(id(each) in images for each in call.input_tensors)
+        if known and type(call.operation).__name__ not in MAKERS and not is_graph(call.operation):
+            images |= {id(each) for each in keras.tree.flatten(call.output_tensors)}
+    return images
 
 
 def _shapes(tensors: list[keras.KerasTensor]) -> Any:

@@ -130,13 +130,15 @@ def depthwise(translator: StockTranslator, inputs: Tensor) -> Tensor:
 
 
 def _window(layer: keras.Layer) -> dict[str, Any]:
-    return {
+    window = {
         "strides": layer.strides,
         "padding": layer.padding,
         "data_format": layer.data_format,
         "dilation_rate": layer.dilation_rate,
         "activation": getattr(layer, "activation", None),
     }
+    groups = getattr(layer, "groups", 1)
+    return window if groups == 1 else {**window, "groups": groups}
 
 
 @plain_group_rules.rule(
