@@ -3,8 +3,14 @@
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.building import build_for
 from keras_gcnn.layers.common.reporting import EquivarianceWarning
+from keras_gcnn.layers.group.activation import GPReLU
 from keras_gcnn.layers.group.convolution import GConv2D, GConv2DTranspose, LiftingConv2D
 from keras_gcnn.layers.group.dropout import GDropout
+from keras_gcnn.layers.group.image_normalization import (
+    GGroupNormalization,
+    GLayerNormalization,
+    GRMSNormalization,
+)
 from keras_gcnn.layers.group.normalization import GBatchNormalization
 from keras_gcnn.layers.group.orientation_pooling import GGlobalPooling, GPooling
 from keras_gcnn.layers.group.pose import GOrientation, TurnByVector
@@ -30,6 +36,8 @@ from keras_gcnn.layers.steerable import (
     SteerableConv2D,
     SteerableConv2DTranspose,
     SteerableDropout,
+    SteerableGroupNormalization,
+    SteerableLayerNormalization,
 )
 
 __all__ = [
@@ -43,9 +51,13 @@ __all__ = [
     "GConv2DTranspose",
     "GDropout",
     "GGlobalPooling",
+    "GGroupNormalization",
+    "GLayerNormalization",
     "GMaxPooling2D",
     "GOrientation",
+    "GPReLU",
     "GPooling",
+    "GRMSNormalization",
     "GSeparableConv2D",
     "GatedActivation",
     "GaussianSampling",
@@ -60,6 +72,8 @@ __all__ = [
     "SteerableConv2D",
     "SteerableConv2DTranspose",
     "SteerableDropout",
+    "SteerableGroupNormalization",
+    "SteerableLayerNormalization",
     "TurnByVector",
     "UnitDirection",
     "VonMisesFisherHead",

@@ -58,27 +58,36 @@ def _dense(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
     return _mixes(met), fix
 
 
-def _normalization(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
-    if met.ordinary:
-        return None
-    return (
-        f"normalizes or scales every channel of {met} by itself",
-        _instead(met, "GBatchNormalization", "SteerableBatchNormalization"),
-    )
+def _normalization(on_group: str, on_fields: str) -> Rule:
+    def rule(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
+        if met.ordinary:
+            return None
+        problem = f"normalizes or scales every channel of {met} by itself"
+        return problem, _instead(met, on_group, on_fields)
+
+    return rule
+
+
+_batch_normalization = _normalization("GBatchNormalization", "SteerableBatchNormalization")
+_by_position = _normalization("GLayerNormalization", "SteerableLayerNormalization")
+_by_image = _normalization("GGroupNormalization", "SteerableGroupNormalization")
+
+
+def _treats_alike(op: Any, met: MapType) -> bool:
+    # Without weights it treats all channels alike, but it subtracts a mean, which fields lack.
+    return not (op.center or op.scale or met.steerable)
 
 
 def _layer_normalization(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
-    # Without weights it treats all channels alike, but it subtracts a mean, which fields lack.
-    broken = op.center or op.scale or met.steerable
-    return _normalization(op, shape, axis, met) if broken else None
+    return None if _treats_alike(op, met) else _by_position(op, shape, axis, met)
 
 
 def _group_normalization(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
     channels = shape[axis]
     size = channels // op.groups if channels is not None and op.groups > 0 else 1
-    if not met.steerable and size > 1 and size % met.symmetry.order:
-        return _normalization(op, shape, axis, met)
-    return _layer_normalization(op, shape, axis, met)
+    of_whole_fields = size == 1 or not size % met.symmetry.order
+    alike = of_whole_fields and _treats_alike(op, met)
+    return None if alike else _by_image(op, shape, axis, met)
 
 
 def _normalization_by_data(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
@@ -88,18 +97,22 @@ def _normalization_by_data(op: Any, shape: Shape, axis: int, met: MapType) -> Pr
     centred = given and not np.any(op.input_mean)
     if alike and (centred or not met.steerable):
         return None
-    return _normalization(op, shape, axis, met)
+    return _batch_normalization(op, shape, axis, met)
 
 
 def _prelu(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
-    shared = {at % len(shape) for at in op.shared_axes or ()}
-    separate = {at for at in range(1, len(shape)) if at not in shared and shape[at] != 1}
-    fix = "use ReLU or LeakyReLU, or PReLU(shared_axes=[1, 2, 3])"
     if met.steerable and not met.ordinary:
         return _activation(op, shape, axis, met)
-    if not met.ordinary and axis % len(shape) in separate:
-        return f"has a slope for every channel of {met} by itself", fix
-    if met.symmetry.order > 1 and separate - {axis % len(shape)}:
+    axis %= len(shape)
+    shared = {at % len(shape) for at in op.shared_axes or ()}
+    separate = {at for at in range(1, len(shape)) if at not in shared and shape[at] != 1}
+    positions = [at for at in range(1, len(shape)) if at != axis]
+    fix = f"use PReLU(shared_axes={positions})"
+    if not met.ordinary:
+        fix = f"use GPReLU(..., group={met.symmetry.name!r})"
+        if axis in separate:
+            return f"has a slope for every channel of {met} by itself", fix
+    if met.symmetry.order > 1 and separate - {axis}:
         return "has a slope for every position", fix
     return None
 
@@ -202,7 +215,7 @@ MIXING: dict[str, Rule] = {
 # Layers that keep the channels, once the problem is fixed.
 KEEPING: dict[str, Rule] = {
     "AveragePooling2D": _pooling(on_fields=True),
-    "BatchNormalization": _normalization,
+    "BatchNormalization": _batch_normalization,
     "Cropping2D": _border("cropping"),
     "GlobalMaxPooling2D": _global_maximum,
     "GroupNormalization": _group_normalization,
@@ -210,7 +223,7 @@ KEEPING: dict[str, Rule] = {
     "MaxPooling2D": _pooling(on_fields=False),
     "Normalization": _normalization_by_data,
     "PReLU": _prelu,
-    "RMSNormalization": _normalization,
+    "RMSNormalization": _normalization("GRMSNormalization", "SteerableLayerNormalization"),
     "Rescaling": _rescaling,
     "ZeroPadding2D": _border("padding"),
     # Layers, and operations of `keras.ops`, that act on every number by itself.
