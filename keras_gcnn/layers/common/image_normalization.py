@@ -72,21 +72,23 @@ class ImageNormalization(SharesWeights, keras.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         inputs = widened(as_numbers(inputs, self.compute_dtype))
-        rank = len(inputs.shape)
 
-        def expanded(layout: Callable, values: Tensor) -> Tensor:
-            return along(layout(ops.cast(values, inputs.dtype)), self.axis, rank)
+        def expanded(layout: Callable, values: Tensor | None) -> Tensor | None:
+            return None if values is None else layout(ops.cast(values, inputs.dtype))
 
-        centre = self._mean(inputs)
+        scale, offset = expanded(self._scales_of, self.gamma), expanded(self._means_of, self.beta)
+        return ops.cast(self._normalized(inputs, scale, offset), self.compute_dtype)
+
+    def _normalized(self, inputs: Tensor, scale: Tensor | None, offset: Tensor | None) -> Tensor:
+        """Returns the map in its own precision, from a scale and an offset for every channel."""
+        rank, centre = len(inputs.shape), self._mean(inputs)
         # The mean goes first: a difference of products would lose the digits of a large mean.
         centred = inputs if centre is None else inputs - centre
         factor = ops.rsqrt(self._average(ops.square(centred)) + self.epsilon)
-        if self.gamma is not None:
-            factor = factor * expanded(self._scales_of, self.gamma)
+        if scale is not None:
+            factor = factor * along(scale, self.axis, rank)
         outputs = centred * factor
-        if self.beta is not None:
-            outputs = outputs + expanded(self._means_of, self.beta)
-        return ops.cast(outputs, self.compute_dtype)
+        return outputs if offset is None else outputs + along(offset, self.axis, rank)
 
     def get_config(self) -> dict:
         config = super().get_config()

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_gcnn import groups as planar_groups
-from keras_gcnn.backend.ops import mean
+from keras_gcnn.backend.ops import has_layer_normalization, layer_normalization, mean
 from keras_gcnn.layers.common.base import count_fields
 from keras_gcnn.layers.common.image_normalization import (
     ChannelGroupNormalization,
@@ -18,8 +18,19 @@ from keras_gcnn.layers.group.normalization import SharedByOrientations
 from keras_gcnn.types import GroupLike, Shape, Tensor
 
 
+class _AtPositions(SharedByOrientations, ImageNormalization):
+    """Base of the layers with statistics of each position, over all fields and orientations."""
+
+    def __init__(self, group: GroupLike = "p4", axis: int | None = None, **kwargs: Any) -> None:
+        super().__init__(axis, **kwargs)
+        self.group = planar_groups.get(group)
+
+    def _average(self, values: Tensor) -> Tensor:
+        return mean(values, self.axis, keepdims=True)
+
+
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class GLayerNormalization(SharedByOrientations, ImageNormalization):
+class GLayerNormalization(_AtPositions):
     """Layer normalisation of feature maps on a group.
 
     Mean and variance are taken at each position, over all fields and orientations. Scale and offset
@@ -58,15 +69,16 @@ class GLayerNormalization(SharedByOrientations, ImageNormalization):
     """
 
     def __init__(self, group: GroupLike = "p4", axis: int | None = None, **kwargs: Any) -> None:
-        super().__init__(axis, **kwargs)
-        self.group = planar_groups.get(group)
+        super().__init__(group, axis, **kwargs)
 
-    def _average(self, values: Tensor) -> Tensor:
-        return mean(values, self.axis, keepdims=True)
+    def _normalized(self, inputs: Tensor, scale: Tensor | None, offset: Tensor | None) -> Tensor:
+        if has_layer_normalization(inputs, self.axis):
+            return layer_normalization(inputs, scale, offset, self.epsilon)
+        return super()._normalized(inputs, scale, offset)
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class GRMSNormalization(GLayerNormalization):
+class GRMSNormalization(_AtPositions):
     """Normalisation of feature maps on a group by their root mean square, without a mean.
 
     It is `GLayerNormalization` with zero in place of the mean. Scale, and offset if there is one,
