@@ -14,7 +14,7 @@ LIBRARY = Path(keras_gcnn.__file__).parent
 # Folders and single files, each with what it may import.
 GROUND = {"arguments", "former_names", "full_disk", "quiet", "types", "untrusted"}
 BELOW_LAYERS = GROUND | {"groups", "backend", "distributions", "model_graph"}
-NETWORKS = BELOW_LAYERS | {"layers", "zoo"}
+NETWORKS = BELOW_LAYERS | {"layers", "model_cost", "zoo"}
 ALLOWED = {
     "__init__": set(),
     "groups": set(),
@@ -29,6 +29,7 @@ ALLOWED = {
     "model_graph": GROUND | {"groups"},
     "distributions": GROUND | {"backend"},
     "layers": BELOW_LAYERS,
+    "model_cost": BELOW_LAYERS | {"layers"},
     "zoo": BELOW_LAYERS | {"layers"},
     "interop": NETWORKS,
     "rewriting": NETWORKS,

@@ -1,8 +1,8 @@
 """Makes a recipe that asks whether the best settings of a search are better than the defaults.
 
-The recipe has the best network of every group, and beside it the builder's default network of as
-many parameters with the same optimizer, learning rate and weight decay. Every network is trained
-with three seeds.
+The recipe has the best network of every group, and beside it the builder's default network at the
+budget of the search with the same optimizer, learning rate and weight decay. Every network is
+trained with three seeds.
 
     python tuning/confirm.py runs/tune-lenet_mnist
     keras-gcnn train runs/tune-lenet_mnist/confirm.toml
@@ -31,13 +31,19 @@ def main(
     search = atomic_files.read_json(
         folder / "search.json", lambda content: "search" in content, "Search anew."
     )
+    # Searches of earlier versions have parameters alone.
+    budget = {
+        name: amount
+        for name in ("parameters", "multiply_adds")
+        if (amount := search["search"].get(name)) is not None
+    }
     models = []
     for model in best["models"]:
         kept = {name: value for name, value in model["arguments"].items() if name in _KEPT}
         default = {
             **search["search"]["arguments"],
             **kept,
-            "parameters": search["search"]["parameters"],
+            **budget,
         }
         models += [model, {**model, "name": f"{model['name']}-default", "arguments": default}]
     content = {

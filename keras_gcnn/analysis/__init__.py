@@ -5,6 +5,7 @@ The functions `plot_...` need Matplotlib, which the first plot imports.
 
 from keras_gcnn.analysis.auditing.report import Audit, audit
 from keras_gcnn.analysis.auditing.walk import Finding
+from keras_gcnn.analysis.cost import Cost, cost
 from keras_gcnn.analysis.embeddings import (
     RotationLeakage,
     angle_probe,
@@ -25,6 +26,7 @@ from keras_gcnn.analysis.plots.results import (
 
 __all__ = [
     "Audit",
+    "Cost",
     "Evidence",
     "Finding",
     "RotationLeakage",
@@ -32,6 +34,7 @@ __all__ = [
     "assert_equivariant",
     "audit",
     "clustering_accuracy",
+    "cost",
     "equivariance_error",
     "evidence",
     "knn_accuracy",

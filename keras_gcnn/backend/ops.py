@@ -179,11 +179,22 @@ def convolve_depthwise(
     data_format: str,
     dilation_rate: tuple[int, int],
 ) -> Tensor:
-    """Convolution of every channel with its own filter; the kernel is `(rows, columns, 1, c)`."""
+    """Convolution of every channel with its own filters.
+
+    Args:
+        inputs: map of channels last or first.
+        kernel: of shape `(rows, columns, channels, m)`, m filters for every channel; what filter n
+            makes of channel c is channel `c * m + n` of the output.
+        strides: along rows and columns, equal (TensorFlow has no other).
+        padding: `"same"` or `"valid"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dilation_rate: along rows and columns.
+    """
     window = (strides, padding, data_format, dilation_rate)
-    if on("torch") and torch_convolution.supports(inputs, kernel, *window):
-        return torch_convolution.convolve(inputs, kernel, *window)
-    kernel = ops.transpose(kernel, (0, 1, 3, 2))
+    if on("torch"):
+        apart = ops.reshape(kernel, (*kernel.shape[:2], 1, -1))
+        if torch_convolution.supports(inputs, apart, *window):
+            return torch_convolution.convolve(inputs, apart, *window)
     if on("tensorflow") and tensorflow_convolution.supports(inputs, kernel, *window):
         return tensorflow_convolution.convolve_depthwise(inputs, kernel, *window)
     return ops.depthwise_conv(inputs, kernel, *window)

@@ -5,6 +5,7 @@ from keras_gcnn.layers.common.building import build_for
 from keras_gcnn.layers.common.reporting import EquivarianceWarning
 from keras_gcnn.layers.group.activation import GPReLU
 from keras_gcnn.layers.group.convolution import GConv2D, GConv2DTranspose, LiftingConv2D
+from keras_gcnn.layers.group.depthwise import GDepthwiseConv2D
 from keras_gcnn.layers.group.dropout import GDropout
 from keras_gcnn.layers.group.image_normalization import (
     GGroupNormalization,
@@ -49,6 +50,7 @@ __all__ = [
     "GBatchNormalization",
     "GConv2D",
     "GConv2DTranspose",
+    "GDepthwiseConv2D",
     "GDropout",
     "GGlobalPooling",
     "GGroupNormalization",

@@ -1,4 +1,4 @@
-"""Searches over the zoo with KerasTuner, at a fixed budget of parameters."""
+"""Searches over the zoo with KerasTuner, at a fixed budget."""
 
 from importlib import import_module
 from typing import Any

@@ -28,7 +28,9 @@ class SearchTable(BuilderTable):
     """`[search]`: arguments of `keras_gcnn.tuning.hypermodel`, the tuner, and its trials."""
 
     builder: str
-    parameters: int = Field(gt=0)
+    # One of the two is the budget of every trial.
+    parameters: Annotated[int, Field(gt=0)] | None = None
+    multiply_adds: Annotated[int, Field(gt=0)] | None = None
     groups: tuple[str, ...] | None = Field(None, strict=False, min_length=1)
     tuner: Tuner = "random"
     # The most trials; None for 30, or for grid and hyperband as many as they need.
@@ -42,6 +44,15 @@ class SearchTable(BuilderTable):
         for name in groups or ():
             check_group(name)
         return groups
+
+    @model_validator(mode="after")
+    def _has_one_budget(self) -> SearchTable:
+        if (self.parameters is None) == (self.multiply_adds is None):
+            raise ValueError(
+                "a search has one budget: set either parameters, e.g. 50_000, or multiply_adds, "
+                "e.g. 5_000_000"
+            )
+        return self
 
     @property
     def most_trials(self) -> int | None:

@@ -176,6 +176,7 @@ def _hypermodel(table: SearchTable, data_arguments: dict[str, Any]) -> ZooHyperM
         table.builder,
         table.parameters,
         table.groups,
+        multiply_adds=table.multiply_adds,
         space=table.space,
         **{**data_arguments, **table.arguments},
     )

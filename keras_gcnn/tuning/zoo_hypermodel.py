@@ -1,4 +1,4 @@
-"""Hypermodels over the zoo, in which every trial has the same budget of parameters."""
+"""Hypermodels over the zoo, in which every trial has the same budget."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from keras_gcnn import zoo
 from keras_gcnn.training.tasks.classification import compile_classifier
 from keras_gcnn.tuning.hyperparameter import Hyperparameter
 from keras_gcnn.tuning.space import NEVER, space_of
+from keras_gcnn.zoo.budget import find_budget
 
 _TRAINING = ("optimizer", "learning_rate", "sgd_learning_rate", "weight_decay")
+_BUDGETS = ("parameters", "multiply_adds")
 _MOMENTUM = 0.9
 
 
@@ -24,19 +26,20 @@ class ZooHyperModel(keras_tuner.HyperModel):
 
     Attributes:
         space: the hyperparameters, each with its meaning and bounds.
+        budget: the budget of every trial, as an argument of the builder.
     """
 
     def __init__(
         self,
         builder: str,
-        parameters: int,
+        budget: Mapping[str, int],
         groups: Sequence[str] | None,
         space: Mapping[str, Any] | None,
         arguments: Mapping[str, Any],
     ):
         super().__init__(name=builder)
         self.builder = builder
-        self.parameters = parameters
+        self.budget = dict(budget)
         self.space: tuple[Hyperparameter, ...] = space_of(builder, groups, space)
         self.fixed = dict(arguments)
         self._check_arguments()
@@ -45,7 +48,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
         signature = inspect.signature(getattr(zoo, self.builder)).parameters
         searched = {entry.name for entry in self.space}
         for name in self.fixed:
-            if name in ("parameters", "widths", "weights", "include_top"):
+            if name in (*_BUDGETS, "widths", "weights", "include_top"):
                 raise ValueError(
                     f"{name} cannot be set in a search: the widths follow from the budget, and "
                     "networks are trained from fresh weights."
@@ -85,7 +88,7 @@ class ZooHyperModel(keras_tuner.HyperModel):
         """Returns the arguments of the builder in a trial, with the budget."""
         values = self.values(hp)
         taper = values.pop("taper")
-        arguments = {**self.fixed, "parameters": self.parameters}
+        arguments = {**self.fixed, **self.budget}
         for name, value in values.items():
             if name == "kernel_sizes":
                 arguments[name] = tuple(map(int, value.split()))
@@ -113,7 +116,8 @@ class ZooHyperModel(keras_tuner.HyperModel):
     ) -> dict[str, Any]:
         """Returns arguments of the builder with the given widths in place of the budget."""
         arguments = self.arguments(hp)
-        del arguments["parameters"]
+        for name in self.budget:
+            del arguments[name]
         arguments["widths"] = widths
         return {
             name: list(value) if isinstance(value, tuple) else value
@@ -135,27 +139,33 @@ class ZooHyperModel(keras_tuner.HyperModel):
 
 def hypermodel(
     builder: str,
-    parameters: int,
+    parameters: int | None = None,
     groups: Sequence[str] | None = None,
     *,
+    multiply_adds: int | None = None,
     space: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> ZooHyperModel:
     """Makes a hypermodel over a builder of the zoo, for every tuner of KerasTuner.
 
-    Every trial has the same number of trainable parameters, at most 2 % below the budget and never
-    above it, so that groups are compared fairly. The hyperparameters are, as far as the builder has
-    them, `group`, `convolution` (full or separable), `restrict_after` (where equivariance stops),
-    `head`, `taper` (the shape of the widths), `dropout`, `max_frequency` and `kernel_sizes` of
-    steerable networks, `posterior`, `latent_dim` and `beta` of autoencoders, and `optimizer`,
-    `learning_rate`, `sgd_learning_rate` and `weight_decay`; `hypermodel(...).space` lists bounds
-    and meanings.
+    Every trial has the same number of trainable parameters, or of multiply-adds, at most 2 % below
+    the budget and never above it, so that groups are compared fairly. At equal parameters a network
+    on a group takes about `|G|` times the multiply-adds of a plain one.
+
+    The hyperparameters are, as far as the builder has them, `group`, `convolution` (full or
+    separable), `restrict_after` (where equivariance stops), `head`, `taper` (the shape of the
+    widths), `dropout`, `max_frequency` and `kernel_sizes` of steerable networks, `posterior`,
+    `latent_dim` and `beta` of autoencoders, and `optimizer`, `learning_rate`, `sgd_learning_rate`
+    and `weight_decay`; `hypermodel(...).space` lists bounds and meanings.
 
     Args:
         builder: name of a builder of `keras_gcnn.zoo`.
-        parameters: int, number of trainable parameters of every trial.
+        parameters: int, number of trainable parameters of every trial; or leave it out for
+            `multiply_adds`.
         groups: names of groups to choose from; None for z2, p4 and p4m, or for so2 and z2 with an
             autoencoder.
+        multiply_adds: int, number of multiply-adds for one image in every trial; see
+            `keras_gcnn.analysis.cost`.
         space: what to search instead, by name of the hyperparameter: a value to fix it, a list of
             values, or a dict with `min` and `max`.
         **arguments: of the builder, the same for all trials, e.g. `input_shape` and `classes`.
@@ -165,8 +175,9 @@ def hypermodel(
         logits and the metric `accuracy`.
 
     Raises:
-        ValueError: for an unknown builder, group, hyperparameter or argument, or values that
-            are not possible. A budget that cannot be met raises when a model is built.
+        ValueError: for an unknown builder, group, hyperparameter or argument, values that are not
+            possible, or not exactly one budget. A budget that cannot be met raises when a model is
+            built.
 
     Example:
 
@@ -179,4 +190,10 @@ def hypermodel(
     >>> 49_000 <= model.build(hp).count_params() <= 50_000
     True
     """
-    return ZooHyperModel(builder, parameters, groups, space, arguments)
+    budget = find_budget(parameters, multiply_adds)
+    if budget is None:
+        raise ValueError(
+            "A search needs a budget, at which the networks are compared: parameters=50_000, or "
+            "multiply_adds=5_000_000."
+        )
+    return ZooHyperModel(builder, dict([budget]), groups, space, arguments)

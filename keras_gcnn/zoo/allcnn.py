@@ -55,6 +55,7 @@ def allcnn(
     parameters: int | None = None,
     head: str = "invariant",
     *,
+    multiply_adds: int | None = None,
     convolution: str = "full",
     restrict_after: RestrictAfter = None,
     downsampling: str = "exact",

@@ -1,14 +1,17 @@
-"""Widths that meet a parameter budget, since groups are compared at equal parameters."""
+"""Widths that meet a budget of parameters or multiply-adds, at which groups are compared."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations, product
+from typing import Protocol
 
 from keras_gcnn.arguments import all_counts, as_count
 
-_LARGEST = 10**10  # parameters: beyond any memory, yet the search for widths is short
+# Beyond any memory and any patience, yet the search for widths is short.
+_LARGEST = {"parameters": 10**10, "multiply_adds": 10**15}
 _FREEDOM = 2  # how many widths may leave the ratio, and by how much each
 _LOWEST_SHARE = 0.98  # of the budget, that has to be used
 _ENOUGH = 0.99  # of the budget, above which the proportions decide
@@ -24,31 +27,80 @@ def check_widths(widths: Sequence[float], length: int, argument: str = "widths")
     return counts
 
 
+class Counted(Protocol):
+    """What is counted of a network; both numbers increase in each of its widths."""
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable parameters."""
+
+    @property
+    def multiply_adds(self) -> int:
+        """Number of multiply-adds for one image."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """Numbers of a part of a network.
+
+    Attributes:
+        parameters: trainable parameters.
+        multiply_adds: multiply-adds for one image.
+    """
+
+    parameters: int
+    multiply_adds: int
+
+    def __add__(self, other: Counted) -> Count:
+        return Count(self.parameters + other.parameters, self.multiply_adds + other.multiply_adds)
+
+
 def choose_widths(
-    count: Callable[[tuple[int, ...]], int],
+    count: Callable[[tuple[int, ...]], Counted],
     ratio: Sequence[float],
     widths: Sequence[float] | None,
+    *,
     parameters: int | None,
+    multiply_adds: int | None,
 ) -> tuple[int, ...]:
     """Returns the widths of a network, from the defaults of its builder and the user's arguments.
 
     Args:
-        count: function from widths to the number of trainable parameters, increasing in each width.
+        count: function from widths to what is counted of the network.
         ratio: the builder's default widths, which need not be integers.
         widths: the user's widths, or None for the default; with a budget only their proportions
             count.
-        parameters: the budget, or None.
+        parameters: the budget of parameters, or None.
+        multiply_adds: the budget of multiply-adds, or None.
 
     Raises:
-        ValueError: for wrong widths, or a budget that `fit_widths` refuses.
+        ValueError: for wrong widths, two budgets, or a budget that `fit_widths` refuses.
     """
-    if parameters is not None:
+    budget = find_budget(parameters, multiply_adds)
+    if budget is not None:
+        argument, most = budget
         if widths is not None:
             ratio = _check_proportions(widths, len(ratio))
-        return fit_widths(count, ratio, parameters)
+        return fit_widths(lambda widths: getattr(count(widths), argument), ratio, most, argument)
     if widths is None:
         return tuple(max(1, round(width)) for width in ratio)
     return check_widths(widths, len(ratio))
+
+
+def find_budget(parameters: int | None, multiply_adds: int | None) -> tuple[str, int] | None:
+    """Returns the name and the number of the budget that is given; None without one.
+
+    Raises:
+        ValueError: if both are given.
+    """
+    if multiply_adds is None:
+        return None if parameters is None else ("parameters", parameters)
+    if parameters is None:
+        return "multiply_adds", multiply_adds
+    raise ValueError(
+        f"parameters={parameters!r} and multiply_adds={multiply_adds!r} are two budgets, and the "
+        "widths can follow from one only. Leave one of them out."
+    )
 
 
 def _check_proportions(widths: Sequence[float], length: int) -> list[float]:
@@ -60,7 +112,7 @@ def _check_proportions(widths: Sequence[float], length: int) -> list[float]:
     if len(numbers) != length or not all(0 < number < math.inf for number in numbers):
         raise ValueError(
             f"widths={widths!r} has to be {length} positive numbers, the proportions of the "
-            "widths within the budget of parameters, or None for the default."
+            "widths within the budget, or None for the default."
         )
     return [number / sum(numbers) for number in numbers]
 
@@ -74,14 +126,19 @@ def _offsets(widths: int) -> Iterator[tuple[int, ...]]:
 
 
 def fit_widths(
-    count: Callable[[tuple[int, ...]], int], ratio: Sequence[float], parameters: int
+    count: Callable[[tuple[int, ...]], int],
+    ratio: Sequence[float],
+    budget: int,
+    argument: str = "parameters",
 ) -> tuple[int, ...]:
-    """Returns the widths of a network that uses a parameter budget and keeps its proportions.
+    """Returns the widths of a network that uses a budget and keeps its proportions.
 
     Args:
-        count: function from widths to the number of trainable parameters, increasing in each width.
+        count: function from widths to the number that has a budget, increasing in each width.
         ratio: proportions of the widths, e.g. `(8, 16)`.
-        parameters: int, the largest number of trainable parameters.
+        budget: int, the largest number.
+        argument: the argument of the builder that sets the budget, `"parameters"` or
+            `"multiply_adds"`.
 
     Returns:
         The widths, proportional to `ratio` and rounded, where up to two of them may differ by up to
@@ -89,27 +146,26 @@ def fit_widths(
         none, those that use most of it.
 
     Raises:
-        ValueError: if `parameters` is not a positive integer up to 10,000,000,000, or if no such
-            network uses at least 98 % of the budget; the message names the nearest counts that can
-            be reached.
+        ValueError: if the budget is not a positive integer up to 10,000,000,000 parameters or
+            1,000,000,000,000,000 multiply-adds, or if no such network uses at least 98 % of the
+            budget; the message names the nearest counts that can be reached.
     """
-    budget = as_count(parameters)
-    if budget is None or budget > _LARGEST:
+    most = as_count(budget)
+    if most is None or most > _LARGEST[argument]:
         raise ValueError(
-            f"parameters={parameters!r} has to be a positive integer up to {_LARGEST:,}, e.g. "
-            "50_000."
+            f"{argument}={budget!r} has to be a positive integer up to {_LARGEST[argument]:,}, "
+            "e.g. 50_000."
         )
-    parameters = budget
 
     def scaled(factor: float) -> tuple[int, ...]:
         return tuple(max(1, round(part * factor)) for part in ratio)
 
     low, high = 0.0, 1.0
-    while count(scaled(high)) <= parameters:
+    while count(scaled(high)) <= most:
         low, high = high, 2 * high
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (middle, high) if count(scaled(middle)) <= parameters else (low, middle)
+        low, high = (middle, high) if count(scaled(middle)) <= most else (low, middle)
 
     reachable: dict[tuple[int, ...], int] = {}
     distance: dict[tuple[int, ...], float] = {}  # from the ratio
@@ -119,7 +175,7 @@ def fit_widths(
         # Skip bases from which no change of a few widths can reach the budget.
         largest = tuple(width + _FREEDOM for width in base)
         smallest = tuple(max(1, width - _FREEDOM) for width in base)
-        within_reach = count(smallest) <= parameters <= count(largest)
+        within_reach = count(smallest) <= most <= count(largest)
         if not within_reach and base not in nearest_bases:
             continue
         for offsets in _offsets(len(ratio)):
@@ -130,23 +186,23 @@ def fit_widths(
                 if widths not in reachable:
                     reachable[widths] = count(widths)
 
-    within = [widths for widths, total in reachable.items() if total <= parameters]
+    within = [widths for widths, total in reachable.items() if total <= most]
 
     def merit(widths: tuple[int, ...]) -> tuple[float, float]:
         # Good proportions are worth more than the last per cent of the budget.
-        used = min(reachable[widths], _ENOUGH * parameters)
+        used = min(reachable[widths], _ENOUGH * most)
         return used, -distance[widths]
 
     best = max(within, key=merit, default=None)
-    if best is None or reachable[best] < _LOWEST_SHARE * parameters:
-        above = min(total for total in reachable.values() if total > parameters)
+    if best is None or reachable[best] < _LOWEST_SHARE * most:
+        above = min(total for total in reachable.values() if total > most)
         if best is None:
             raise ValueError(
-                f"parameters={parameters} is too few: the smallest count that can be reached is "
+                f"{argument}={most} is too few: the smallest count that can be reached is "
                 f"{above:,}. Ask for at least that many."
             )
         raise ValueError(
-            f"parameters={parameters} cannot be met to 2 %. The nearest counts that can be reached "
+            f"{argument}={most} cannot be met to 2 %. The nearest counts that can be reached "
             f"are {reachable[best]:,} and {above:,}. Ask for one of these, or set `widths`."
         )
     return best

@@ -58,14 +58,19 @@ def build(architecture: Architecture, options: Options) -> keras.Model:
 
     ratio = _ratio(architecture, group, subgroups, head)
     widths = choose_widths(
-        lambda widths: assemble(widths)[0].parameters, ratio, options.widths, options.parameters
+        lambda widths: assemble(widths)[0],
+        ratio,
+        options.widths,
+        parameters=options.parameters,
+        multiply_adds=options.multiply_adds,
     )
     inputs = keras.Input(tuple(map(int, options.input_shape)), name="image")
     pixels = Rescaling(architecture.scale, architecture.offset, name="normalization")(inputs)
-    _, outputs = assemble(widths, pixels)
+    net, outputs = assemble(widths, pixels)
     default_name = f"{architecture.name}_{group.name}_{convolution}".removesuffix("_full")
     model = keras.Model(inputs, outputs.tensor, name=options.name or default_name)
     model.widths, model.stages = widths, architecture.stages
+    model.multiply_adds = net.multiply_adds
     _warn_of_strides(model)
     return load_weights(model, options.weights)
 

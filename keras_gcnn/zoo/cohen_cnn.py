@@ -46,6 +46,7 @@ def cohen_cnn(
     parameters: int | None = None,
     head: str = "invariant",
     *,
+    multiply_adds: int | None = None,
     convolution: str = "full",
     restrict_after: RestrictAfter = None,
     dropout: float | None = None,

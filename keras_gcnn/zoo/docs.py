@@ -7,10 +7,12 @@ input_shape: rows, columns, channels (with `data_format="channels_first"`, the c
 classes: int, number of classes.
 widths: fields per convolution or stage, see above; after a restriction, fields of the
     remaining group. The default divides the widths of the ordinary network by `sqrt(|G|)`,
-    which keeps the number of weights about equal for every group. With `parameters`, only
-    the proportions of the widths count.
+    which keeps the number of weights about equal for every group. With a budget, only the
+    proportions of the widths count.
 parameters: int, a budget: the builder scales the widths so that the network has at most this
     many trainable parameters and at least 99 % of them, or 98 % if 99 % cannot be reached.
+multiply_adds: int, a budget of multiply-adds for one image instead, used to the same share; see
+    `keras_gcnn.analysis.cost`.
 head: `"invariant"` (pooling over positions and orientations: the logits do not change when
     the image is rotated), `"orientations"` (mean over positions; every orientation keeps its
     features) or `"flatten"` (all features of all positions); the logits of the last two are
@@ -33,11 +35,11 @@ name: str, name of the model; default from the builder, the group and the convol
 RETURNS = """\
 Returns:
     A functional `keras.Model` from images `(batch, rows, columns, channels)` to logits
-    `(batch, classes)`, or to feature maps without the top. Its attributes `widths` and
-    `stages` hold the widths, which a budget of parameters may have set, and the names of the
-    stages; they are not saved with the model.
+    `(batch, classes)`, or to feature maps without the top. Its attributes `widths`, `stages`
+    and `multiply_adds` hold the widths, which a budget may have set, the names of the stages,
+    and the multiply-adds for one image; they are not saved with the model.
 
 Raises:
     ValueError: for an unknown group, head, convolution, stage or subgroup, an image that is too
-        small, a budget that cannot be met to 2 %, weights that are not published, or a file of
-        another network."""
+        small, two budgets, one that cannot be met to 2 %, weights that are not published, or a
+        file of another network."""

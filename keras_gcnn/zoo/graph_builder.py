@@ -1,7 +1,8 @@
-"""Builds networks on groups layer by layer, and counts their parameters."""
+"""Builds networks on groups layer by layer, and counts parameters and multiply-adds."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,7 +37,7 @@ class Maps:
         fields: int, number of fields; for an image, number of channels.
         group: the group of the maps; None for an image.
         sizes: rows and columns.
-        tensor: the maps themselves, or None while parameters are only counted.
+        tensor: the maps themselves, or None while a network is only counted.
     """
 
     fields: int
@@ -51,11 +52,12 @@ class Maps:
 
 
 class GraphBuilder:
-    """Adds layers to a network and counts their trainable parameters.
+    """Adds layers to a network and counts their trainable parameters and their multiply-adds.
 
-    The same calls of its methods build a network and count its parameters. For maps without a
-    tensor, as when widths are fitted to a budget, the methods only count, which takes microseconds
-    instead of seconds.
+    The same calls of its methods build a network and count what it takes, in the attributes
+    `parameters` and `multiply_adds`; the latter are those of `keras_gcnn.layers.common.cost`. For
+    maps without a tensor, as when widths are fitted to a budget, the methods only count, which
+    takes microseconds instead of seconds.
 
     Args:
         group: the group of the lifting convolution.
@@ -79,12 +81,19 @@ class GraphBuilder:
         self.downsampling = downsampling
         self.data_format = data_format
         self.parameters = 0
+        self.multiply_adds = 0
 
     def _add_layer(
-        self, x: Maps, make: Callable[[], keras.Layer], parameters: int = 0, **changes: Any
+        self,
+        x: Maps,
+        make: Callable[[], keras.Layer],
+        parameters: int = 0,
+        multiply_adds: int = 0,
+        **changes: Any,
     ) -> Maps:
         """Returns the maps after a new layer, with the given changes of their attributes."""
         self.parameters += parameters
+        self.multiply_adds += multiply_adds
         tensor = None if x.tensor is None else call_new(make(), x.tensor)
         return replace(x, tensor=tensor, **changes)
 
@@ -125,23 +134,31 @@ class GraphBuilder:
             sizes = tuple(-(-size // strides) for size in x.sizes)
         else:
             sizes = tuple((size - kernel_size) // strides + 1 for size in x.sizes)
+        positions, channels = math.prod(sizes), fields * group.order
+        expanded = positions * window * x.channels * channels
 
-        def add(layer: Callable[..., keras.Layer], weights: int, **more: Any) -> Maps:
+        def add(
+            layer: Callable[..., keras.Layer], weights: int, multiply_adds: int, **more: Any
+        ) -> Maps:
             return self._add_layer(
                 x,
                 lambda: layer(fields, kernel_size, group, **arguments, **more),
                 weights + bias,
+                multiply_adds,
                 fields=fields,
                 group=group,
                 sizes=sizes,
             )
 
         if x.group is None:
-            return add(LiftingConv2D, x.fields * fields * window)
+            return add(LiftingConv2D, x.fields * fields * window, expanded)
         if self.type == "full" or kernel_size == 1:
-            return add(GConv2D, x.channels * fields * window)
+            return add(GConv2D, x.channels * fields * window, expanded)
         spatial = fields if self.type == "gc" else fields * x.fields
-        return add(GSeparableConv2D, spatial * window + x.channels * fields, variant=self.type)
+        if self.type == "gc":  # pointwise, then depthwise
+            expanded = (math.prod(x.sizes) * x.channels + positions * window) * channels
+        weights = spatial * window + x.channels * fields
+        return add(GSeparableConv2D, weights, expanded, variant=self.type)
 
     def normalization(self, x: Maps, name: str) -> Maps:
         """Adds batch normalisation."""
@@ -228,6 +245,7 @@ class GraphBuilder:
             x,
             lambda: keras.layers.Dense(units, name=name, **arguments),
             (x.fields + 1) * units,
+            x.fields * units,
             fields=units,
         )
 

@@ -55,6 +55,7 @@ def lenet(
     parameters: int | None = None,
     head: str = "invariant",
     *,
+    multiply_adds: int | None = None,
     convolution: str = "full",
     restrict_after: RestrictAfter = None,
     include_top: bool = True,

@@ -36,8 +36,8 @@ class Posterior(ABC):
         """Adds layers that compute the two tensors from a vector of features."""
 
     @abstractmethod
-    def head_parameters(self, features: int, dim: int) -> int:
-        """Returns the number of trainable parameters of the head."""
+    def head_units(self, dim: int) -> int:
+        """Returns the number of units of the head's dense layers."""
 
     @abstractmethod
     def sampling(self, seed: int | None) -> keras.Layer:
@@ -71,8 +71,8 @@ class VonMisesFisher(Posterior):
     ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         return call_new(VonMisesFisherHead(dim, dtype=dtype, name="posterior"), features)
 
-    def head_parameters(self, features: int, dim: int) -> int:
-        return (features + 1) * (dim + 1)
+    def head_units(self, dim: int) -> int:
+        return dim + 1
 
     def sampling(self, seed: int | None) -> keras.Layer:
         return VonMisesFisherSampling(seed=seed, name="sampling")
@@ -106,8 +106,8 @@ class Gaussian(Posterior):
             for name in self.outputs
         )
 
-    def head_parameters(self, features: int, dim: int) -> int:
-        return (features + 1) * 2 * dim
+    def head_units(self, dim: int) -> int:
+        return 2 * dim
 
     def sampling(self, seed: int | None) -> keras.Layer:
         return GaussianSampling(seed=seed, name="sampling")

@@ -118,7 +118,7 @@ def load(
         if key in ignored or key in SELECTS or value is None:
             continue
         published = arguments.get(key, defaults[key])
-        if key == "parameters" or _plain(value) != _plain(published):
+        if key in ("parameters", "multiply_adds") or _plain(value) != _plain(published):
             raise ValueError(
                 f"{key}={value!r} does not fit weights={entry.weights!r}, which come with "
                 f"{key}={published!r}. Leave {key} out; for another task use a backbone, by "

@@ -71,6 +71,7 @@ def resnet(
     parameters: int | None = None,
     head: str | None = None,
     *,
+    multiply_adds: int | None = None,
     depth: int = 20,
     variant: str | None = None,
     convolution: str = "full",

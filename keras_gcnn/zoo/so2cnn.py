@@ -107,6 +107,7 @@ def so2cnn(
     classes: int = 10,
     parameters: int | None = None,
     *,
+    multiply_adds: int | None = None,
     samples: int = 16,
     dropout: float = 0.0,
     include_top: bool = True,
@@ -130,7 +131,7 @@ def so2cnn(
             Gaussian rings and without blur, whose invariant channels each come from one position:
             the network of the published results, with 38,442 parameters.
         widths: regular fields per convolution, each with all frequencies up to `max_frequency`. The
-            default is `(8, 12, 16)`, for `"report"` `(16, 16, 32)`. With `parameters`, only the
+            default is `(8, 12, 16)`, for `"report"` `(16, 16, 32)`. With a budget, only the
             proportions of the widths count.
         kernel_sizes: rows and columns of the kernel, odd, per convolution; default `(7, 5, 5)`, for
             `"report"` `(3, 3, 3)`.
@@ -141,6 +142,8 @@ def so2cnn(
         parameters: int, a budget: the builder scales the widths so that the network has at most
             this many trainable parameters and at least 99 % of them, or 98 % if 99 % cannot be
             reached.
+        multiply_adds: int, a budget of multiply-adds for one image instead, used to the same share;
+            see `keras_gcnn.analysis.cost`.
         samples: int, number of angles at which the activation is computed; a multiple of 4, at
             least `2 max_frequency + 1`.
         dropout: float, share of fields that are dropped in training after every activation.
@@ -153,8 +156,9 @@ def so2cnn(
 
     Returns:
         A functional `keras.Model` from images `(batch, rows, columns, channels)` to logits
-        `(batch, classes)`, or to fields without the top. Its attribute `widths` holds the
-        fields per convolution; it is not saved with the model.
+        `(batch, classes)`, or to fields without the top. Its attributes `widths` and
+        `multiply_adds` hold the fields per convolution and the multiply-adds for one image; they
+        are not saved with the model.
 
     Raises:
         ValueError: for an unknown variant, an image that is too small, widths and kernel sizes of
@@ -176,7 +180,7 @@ def so2cnn(
     classes = check_count("classes", classes)
     include_top = check_flag("include_top", include_top)
     data_format = data_format or keras.config.image_data_format()
-    *_, channels = check_shape(input_shape, data_format, settings.smallest)
+    rows, columns, channels = check_shape(input_shape, data_format, settings.smallest)
     if max_frequency is None:
         max_frequency = settings.max_frequency
     ratio = settings.widths if widths is None else widths
@@ -189,7 +193,7 @@ def so2cnn(
     ) -> tuple[SteerableGraphBuilder, FieldMaps]:
         net = SteerableGraphBuilder(data_format, settings.band_limit, samples)
         x = net.stages(
-            FieldMaps(Fields.trivial(channels), image),
+            FieldMaps(Fields.trivial(channels), (rows, columns), image),
             [Fields.regular(width, max_frequency) for width in widths],
             sizes,
             blur=settings.blur,
@@ -203,10 +207,16 @@ def so2cnn(
             x = net.logits(net.vector(x), classes, classifier_activation)
         return net, x
 
-    widths = choose_widths(lambda widths: assemble(widths)[0].parameters, ratio, widths, parameters)
+    widths = choose_widths(
+        lambda widths: assemble(widths)[0],
+        ratio,
+        widths,
+        parameters=parameters,
+        multiply_adds=multiply_adds,
+    )
     inputs = keras.Input(tuple(map(int, input_shape)), name="image")
     image = Rescaling(steerable.SCALE, name="normalization")(inputs)
-    _, outputs = assemble(widths, image)
+    net, outputs = assemble(widths, image)
     model = keras.Model(inputs, outputs.tensor, name=name or "so2cnn")
-    model.widths = widths
+    model.widths, model.multiply_adds = widths, net.multiply_adds
     return load_weights(model, weights)

@@ -73,6 +73,7 @@ class Options:
     data_format: str | None
     name: str | None
     downsampling: str | None = None
+    multiply_adds: int | None = None
 
 
 def check_shape(

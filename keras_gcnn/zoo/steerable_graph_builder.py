@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -38,15 +39,17 @@ class FieldMaps:
 
     Attributes:
         fields: the fields of the maps.
-        tensor: the maps themselves, or None while parameters are only counted.
+        sizes: rows and columns; one each for a vector.
+        tensor: the maps themselves, or None while a network is only counted.
     """
 
     fields: Fields
+    sizes: tuple[int, int]
     tensor: keras.KerasTensor | None = None
 
 
 class SteerableGraphBuilder:
-    """Adds layers to a network and counts their trainable parameters; see `GraphBuilder`.
+    """Adds layers to a network and counts what they take; see `GraphBuilder`.
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`.
@@ -59,12 +62,19 @@ class SteerableGraphBuilder:
         self.band_limit = band_limit
         self.samples = samples
         self.parameters = 0
+        self.multiply_adds = 0
 
     def _add_layer(
-        self, x: FieldMaps, make: Callable[[], keras.Layer], parameters: int = 0, **changes: Any
+        self,
+        x: FieldMaps,
+        make: Callable[[], keras.Layer],
+        parameters: int = 0,
+        multiply_adds: int = 0,
+        **changes: Any,
     ) -> FieldMaps:
         """Returns the maps after a new layer, with the given changes of their attributes."""
         self.parameters += parameters
+        self.multiply_adds += multiply_adds
         tensor = None if x.tensor is None else call_new(make(), x.tensor)
         return replace(x, tensor=tensor, **changes)
 
@@ -77,6 +87,8 @@ class SteerableGraphBuilder:
             for m, count_in in x.fields.multiplicities.items()
             for n, count_out in fields.multiplicities.items()
         )
+        cut = kernel_size - 1 if padding == "valid" else 0
+        sizes = (x.sizes[0] - cut, x.sizes[1] - cut)
         return self._add_layer(
             x,
             lambda: SteerableConv2D(
@@ -90,7 +102,9 @@ class SteerableGraphBuilder:
                 name=name,
             ),
             weights,
+            math.prod(sizes) * kernel_size**2 * x.fields.channels * fields.channels,
             fields=fields,
+            sizes=sizes,
         )
 
     def normalization(self, x: FieldMaps, name: str) -> FieldMaps:
@@ -111,6 +125,8 @@ class SteerableGraphBuilder:
             lambda: FourierActivation(
                 x.fields, "elu", samples=self.samples, data_format=self.data_format, name=name
             ),
+            # Two matrices: from the fields to samples, and back.
+            multiply_adds=math.prod(x.sizes) * 2 * self.samples * x.fields.channels,
         )
 
     def dropout(self, x: FieldMaps, rate: float, name: str) -> FieldMaps:
@@ -137,11 +153,19 @@ class SteerableGraphBuilder:
         return self._pool(x, 2, sigma, name)
 
     def _pool(self, x: FieldMaps, strides: int, sigma: float | None, name: str) -> FieldMaps:
+        (rows, columns), (new_rows, new_columns) = (
+            x.sizes,
+            (-(-size // strides) for size in x.sizes),
+        )
+        # A matrix over the rows, then one over the columns.
+        each = new_rows * rows * columns + new_columns * columns * new_rows
         return self._add_layer(
             x,
             lambda: SteerableAveragePooling2D(
                 x.fields, strides, sigma=sigma, data_format=self.data_format, name=name
             ),
+            multiply_adds=each * x.fields.channels,
+            sizes=(new_rows, new_columns),
         )
 
     def stages(
@@ -188,6 +212,7 @@ class SteerableGraphBuilder:
                 x.fields, filters, use_bias=False, data_format=self.data_format, name=name
             ),
             x.fields.multiplicities[0] * filters,
+            math.prod(x.sizes) * x.fields.channels * filters,
             fields=Fields.trivial(filters),
         )
 
@@ -201,7 +226,9 @@ class SteerableGraphBuilder:
         """Adds the mean over positions."""
         # The stock layer computes float64 in float32 on JAX and PyTorch.
         return self._add_layer(
-            x, lambda: GGlobalPooling("mean", "z2", data_format=self.data_format, name=name)
+            x,
+            lambda: GGlobalPooling("mean", "z2", data_format=self.data_format, name=name),
+            sizes=(1, 1),
         )
 
     def logits(self, x: FieldMaps, classes: int, activation: str | None) -> FieldMaps:
@@ -213,4 +240,5 @@ class SteerableGraphBuilder:
                 classes, activation=activation, dtype=precision, name="logits"
             ),
             (x.fields.channels + 1) * classes,
+            x.fields.channels * classes,
         )

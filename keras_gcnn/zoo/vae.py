@@ -12,9 +12,10 @@ import numpy as np
 from keras_gcnn import groups
 from keras_gcnn.arguments import as_count, check_choice, check_flag, check_rate
 from keras_gcnn.layers import Fields
+from keras_gcnn.layers.common.cost import multiply_adds_of
 from keras_gcnn.types import GroupLike
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
-from keras_gcnn.zoo.budget import check_widths, choose_widths
+from keras_gcnn.zoo.budget import Count, check_widths, choose_widths
 from keras_gcnn.zoo.decorators import with_default_shape
 from keras_gcnn.zoo.posteriors import POSTERIORS, Posterior
 from keras_gcnn.zoo.spec import check_shape
@@ -87,6 +88,7 @@ def vae(
     widths: Sequence[int] | None = None,
     decoder_widths: Sequence[int] | None = None,
     parameters: int | None = None,
+    multiply_adds: int | None = None,
     orientation: bool = False,
     dropout: float | None = None,
     seed: int | None = None,
@@ -136,12 +138,14 @@ def vae(
         widths: fields per convolution of the encoder. The default is `(8, 12, 16)` under SO(2) and
             `(16, 24, 24) / sqrt(|G|)` on other groups; for `"report"` `(64, 64, 128)` and
             `(64, 64, 128) / sqrt(|G|)`; for `"mlp"` units per dense layer, `(256, 128)`. With
-            `parameters`, only the proportions of the widths count.
+            a budget, only the proportions of the widths count.
         decoder_widths: channels of the decoder's three transposed convolutions. The default is
             `(64, 32, 16)`, for `"report"` `(128, 64, 32)`; for `"mlp"` units per dense layer,
             `(128, 256)`.
         parameters: int, a budget: the builder scales the widths of the encoder so that the whole
             model has at most this many trainable parameters and at least 98 % of them.
+        multiply_adds: int, a budget of multiply-adds for one image instead, from the image to the
+            logits of its pixels, used to the same share; see `keras_gcnn.analysis.cost`.
         orientation: bool, whether the encoder has the second head and the output is rotated. Needs
             a group of rotations.
         dropout: float, rate after every activation; None for that of the variant.
@@ -152,12 +156,13 @@ def vae(
 
     Returns:
         A `keras_gcnn.zoo.VariationalAutoencoder`; train it by `compile("adam")` and `fit(images)`.
-        Its attribute `widths` holds the widths of the encoder.
+        Its attributes `widths` and `multiply_adds` hold the widths of the encoder and the
+        multiply-adds for one image; they are not saved with the model.
 
     Raises:
-        ValueError: for an unknown group, posterior or variant, an image that is too small, a budget
-            that cannot be met to 2 %, `orientation=True` under a group without rotations or with
-            mirror images, or a file of another network.
+        ValueError: for an unknown group, posterior or variant, an image that is too small, two
+            budgets or one that cannot be met to 2 %, `orientation=True` under a group without
+            rotations or with mirror images, or a file of another network.
 
     Example:
 
@@ -210,17 +215,18 @@ def vae(
         decoder_widths = settings.decoder_widths
     length = len(settings.decoder_widths)
     decoder = parts.decoder(dim, check_widths(decoder_widths, length, "decoder_widths"))
-    decoder_parameters = sum(int(np.prod(weight.shape)) for weight in decoder.trainable_variables)
+    decoder_count = _count(decoder)
 
-    def count(widths: Sequence[int]) -> int:
+    def count(widths: Sequence[int]) -> Count:
         outputs = parts.encode(widths)
-        head_parameters = family.head_parameters(outputs.channels, dim)
-        return outputs.parameters + head_parameters + decoder_parameters
+        units = family.head_units(dim)
+        head = Count((outputs.channels + 1) * units, outputs.channels * units)
+        return decoder_count + head + outputs.count
 
     ratio: Sequence[float] = settings.so2_widths
     if encoder_group is not None:
         ratio = [width / encoder_group.order**0.5 for width in settings.widths]
-    widths = choose_widths(count, ratio, widths, parameters)
+    widths = choose_widths(count, ratio, widths, parameters=parameters, multiply_adds=multiply_adds)
 
     image = keras.Input(shape, name="image")
     encoded = parts.encode(widths, image)
@@ -238,8 +244,19 @@ def vae(
         data_format=data_format,
         name=name or f"vae_{group_name}_{posterior}",
     )
-    model.widths = widths
+    model.widths, model.multiply_adds = widths, count(widths).multiply_adds
     return load_weights(model, weights)
+
+
+def _count(decoder: keras.Model) -> Count:
+    """Counts a decoder, which is a chain of stock layers after the input."""
+    return Count(
+        sum(int(np.prod(weight.shape)) for weight in decoder.trainable_variables),
+        sum(
+            multiply_adds_of(layer, layer.input.shape, layer.output.shape) or 0
+            for layer in decoder.layers[1:]
+        ),
+    )
 
 
 def _find_group(group: GroupLike) -> groups.Group | None:

@@ -14,6 +14,7 @@ from keras_gcnn.layers import Fields, GOrientation, UnitDirection
 from keras_gcnn.layers.common.stock_convolution import Conv2D, Conv2DTranspose
 from keras_gcnn.layers.common.stock_in_graphs import BatchNormalization, Rescaling
 from keras_gcnn.zoo import steerable_graph_builder as steerable
+from keras_gcnn.zoo.budget import Counted
 from keras_gcnn.zoo.graph_builder import EPSILON, MOMENTUM, GraphBuilder, Maps
 from keras_gcnn.zoo.steerable_graph_builder import FieldMaps, SteerableGraphBuilder
 
@@ -26,13 +27,13 @@ class EncoderOutputs:
     """Outputs of an encoder before its head.
 
     Attributes:
-        parameters: number of trainable parameters of the encoder.
+        count: what is counted of the encoder.
         channels: number of features.
-        features: the features, or None while parameters are only counted.
+        features: the features, or None while a network is only counted.
         orientation: a unit vector per image, or None without a second head.
     """
 
-    parameters: int
+    count: Counted
     channels: int
     features: keras.KerasTensor | None
     orientation: keras.KerasTensor | None
@@ -77,27 +78,27 @@ class Convolutions:
 
         Args:
             widths: fields per convolution.
-            image: the image, or None to count parameters only.
+            image: the image, or None to count only.
         """
         if image is not None:
             image = Rescaling(steerable.SCALE, name="normalization")(image)
         if self.group is None:
-            parameters, features, pose = _encode_by_angle(self, widths, image)
+            count, features, pose = _encode_by_angle(self, widths, image)
         else:
-            parameters, features, pose = _encode_on_group(self, self.group, widths, image)
+            count, features, pose = _encode_on_group(self, self.group, widths, image)
         direction = None
         if pose is not None:
             precision = keras.config.dtype_policy().variable_dtype
             direction = UnitDirection(dtype=precision, name="orientation")(pose)
-        return EncoderOutputs(parameters, self.features, features, direction)
+        return EncoderOutputs(count, self.features, features, direction)
 
     def decoder(self, latent_dim: int, widths: Sequence[int]) -> keras.Model:
         """Returns the decoder, from latent vectors to logits of pixels."""
         return _decoder(self, latent_dim, widths)
 
 
-# The number of parameters, the features, and a vector that rotates with the image.
-_Encoded = tuple[int, keras.KerasTensor | None, keras.KerasTensor | None]
+# What is counted, the features, and a vector that rotates with the image.
+_Encoded = tuple[Counted, keras.KerasTensor | None, keras.KerasTensor | None]
 
 
 def _encode_by_angle(
@@ -106,7 +107,7 @@ def _encode_by_angle(
     """Adds steerable convolutions; the features do not change when the image is rotated."""
     net = SteerableGraphBuilder(settings.data_format, steerable.BAND_LIMIT, _SAMPLES)
     x = net.stages(
-        FieldMaps(Fields.trivial(settings.channels), image),
+        FieldMaps(Fields.trivial(settings.channels), settings.sizes, image),
         [Fields.regular(width, settings.max_frequency) for width in widths],
         settings.kernel_sizes,
         blur=steerable.BLUR,
@@ -119,7 +120,7 @@ def _encode_by_angle(
         pose = net.mean(vectors, "pose_mean").tensor
     x = net.invariants(x, settings.features, steerable.WINDOW, "invariants")
     features = net.vector(net.normalization(x, "invariants_norm"))
-    return net.parameters, features.tensor, pose
+    return net, features.tensor, pose
 
 
 def _encode_on_group(
@@ -148,7 +149,7 @@ def _encode_on_group(
             pose = keras.layers.Reshape((2,), name="pose_vector")(layer(pose))
     x = window(x, settings.features, name="invariants")
     x = net.relu(net.normalization(x, "invariants_norm"), "invariants_activation")
-    return net.parameters, net.head(x, "invariant", "mean").tensor, pose
+    return net, net.head(x, "invariant", "mean").tensor, pose
 
 
 def _decoder(settings: Convolutions, latent_dim: int, widths: Sequence[int]) -> keras.Model:

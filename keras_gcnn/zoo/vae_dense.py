@@ -10,6 +10,7 @@ from itertools import pairwise
 import keras
 
 from keras_gcnn.backend.initial_weights import call_new
+from keras_gcnn.zoo.budget import Count
 from keras_gcnn.zoo.vae_convolutional import EncoderOutputs
 
 
@@ -34,11 +35,12 @@ class DenseLayers:
         self, widths: Sequence[int], image: keras.KerasTensor | None = None
     ) -> EncoderOutputs:
         """Adds all layers from the image to a vector of features; see `Convolutions.encode`."""
-        parameters = sum((a + 1) * b for a, b in pairwise((math.prod(self.shape), *widths)))
+        pairs = tuple(pairwise((math.prod(self.shape), *widths)))
+        count = Count(sum((a + 1) * b for a, b in pairs), sum(a * b for a, b in pairs))
         x = image
         if image is not None:
             x = self._hidden(keras.layers.Flatten(name="pixels")(image), widths)
-        return EncoderOutputs(parameters, widths[-1], x, None)
+        return EncoderOutputs(count, widths[-1], x, None)
 
     def decoder(self, latent_dim: int, widths: Sequence[int]) -> keras.Model:
         """Returns the decoder, from latent vectors to logits of pixels."""

@@ -47,7 +47,7 @@ def test_networks_of_the_zoo_have_no_problems(group, size):
     [
         (lambda: K.Conv2D(8, 3), "GConv2D"),
         (lambda: K.Conv2D(8, 1), "GConv2D"),
-        (lambda: K.DepthwiseConv2D(3), "GSeparableConv2D"),
+        (lambda: K.DepthwiseConv2D(3), "GDepthwiseConv2D"),
         (lambda: K.Conv2DTranspose(8, 3), "GConv2DTranspose"),
         (lambda: K.BatchNormalization(), "GBatchNormalization"),
         (lambda: K.MaxPooling2D(3, 2), "GMaxPooling2D"),

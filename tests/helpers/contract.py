@@ -70,6 +70,10 @@ _PRODUCT = {
     "depthwise_constraint": "max_norm",
     "pointwise_constraint": "non_neg",
 }
+_DEPTHWISE = {
+    "depth_multiplier": 2,
+    **{key.replace("kernel_", "depthwise_"): value for key, value in _CONVOLUTION.items()},
+}
 _STEERABLE = {
     "band_limit": 0.2,
     **{key: value for key, value in _CONVOLUTION.items() if key != "activation"},
@@ -111,6 +115,11 @@ CASES = [
         layers.GSeparableConv2D,
         {"filters": 2, "kernel_size": 3, "group": "p4m"},
         (_PRODUCT, _CONVOLUTIONS[1]),
+    ),
+    Case(
+        layers.GDepthwiseConv2D,
+        {"kernel_size": 3, "group": "p4m"},
+        (_DEPTHWISE, {"strides": 2, "use_bias": False}),
     ),
     Case(
         layers.GConv2DTranspose,

@@ -22,9 +22,10 @@ from tests.helpers.layers import (
 
 
 def make(layer_class, group, size, equivariance="warn", **window):
-    names = sorted(name for name in constructor_arguments(layer_class) if "initializer" in name)
+    arguments = constructor_arguments(layer_class)
+    names = sorted(name for name in arguments if "initializer" in name)
     return layer_class(
-        2,
+        *((2,) if "filters" in arguments else ()),
         size,
         group,
         dtype="float64",
@@ -32,6 +33,16 @@ def make(layer_class, group, size, equivariance="warn", **window):
         **{name: random_initializer(seed) for seed, name in enumerate(names)},
         **window,
     )
+
+
+def reference_window(window):
+    """Keras's arguments as the reference takes them."""
+    pairs = {
+        "strides" if key == "strides" else "dilation": np.broadcast_to(value, 2)
+        for key, value in window.items()
+        if key != "padding"
+    }
+    return {"padding": window.get("padding", "valid"), **pairs}
 
 
 def inputs_and_move(layer_class, group, size, rng):

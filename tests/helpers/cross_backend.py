@@ -51,6 +51,7 @@ def build(data_format):
     sides = [
         layers.GSeparableConv2D(2, 3, "p4m", **here)(maps),
         layers.GSeparableConv2D(2, 3, "p4m", variant="g", padding="same", **here)(maps),
+        layers.GDepthwiseConv2D(3, "p4m", depth_multiplier=2, **here)(maps),
         layers.GConv2DTranspose(2, 2, "p4m", strides=2, **here)(dropped),
     ]
     sides = [layers.GGlobalPooling("mean", "p4m", **here)(side) for side in sides]

@@ -151,8 +151,9 @@ class _GroupStack(_Drawing):
         for _ in range(self.rng.integers(0, 4)):
             step = self.choose(
                 [
-                    *(self.convolve, self.convolve, self.separable, self.enlarge, self.pool),
-                    *(self.normalize, self.activate, self.pad, self.restrict, self.interrupt),
+                    *(self.convolve, self.convolve, self.separable, self.depthwise, self.enlarge),
+                    *(self.pool, self.normalize, self.activate, self.pad),
+                    *(self.restrict, self.interrupt),
                 ]
             )
             step(common)
@@ -188,6 +189,13 @@ class _GroupStack(_Drawing):
             **window,
             **common,
         )
+
+    def depthwise(self, common):
+        window = self.window(False, kernel=False)
+        del window["pointwise_initializer"]
+        window["strides"] = int(np.max(window["strides"]))  # equal ones only
+        more = {"depth_multiplier": int(self.choose([1, 1, 2]))}
+        self.add(layers.GDepthwiseConv2D, self.kernel(), self.group, **more, **window, **common)
 
     def enlarge(self, common):
         self.add(

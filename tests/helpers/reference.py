@@ -123,6 +123,28 @@ def group_correlate(inputs, base, bias, group, lifting, **window):
     return outputs.reshape(*outputs.shape[:-2], -1)
 
 
+def group_depthwise(inputs, base, bias, group, **window):
+    """`y[x, c * m + n, g] = sum_u f[x + u, c, g] W[c, n, g^-1 u] + b[c * m + n]`.
+
+    Args:
+        inputs: channels-last feature maps.
+        base: `W[c, n, u, v]`.
+    """
+    fibres = inputs.reshape(*inputs.shape[:-1], -1, order(group))
+    outputs = [
+        [
+            correlate(fibres[..., c, g : g + 1], move(filters, element)[..., None, None], **window)
+            for g, element in enumerate(ELEMENTS[group])
+        ]
+        for c in range(len(base))
+        for filters in base[c]
+    ]
+    outputs = [
+        np.concatenate(field, -1) + number for field, number in zip(outputs, bias, strict=True)
+    ]
+    return np.concatenate(outputs, -1)
+
+
 def transposed_size(size, window, stride, padding, output_padding=None):
     """Rows of a transposed convolution's output, as Keras documents them."""
     if output_padding is not None:

@@ -32,7 +32,7 @@ BROKEN = {
     "Conv2D": (ON_P4M, lambda: [K.Conv2D(16, 3)], r"use GConv2D\(\.\.\., group='p4m'\)"),
     "Conv2D of one pixel": (ON_P4M, lambda: [K.Conv2D(16, 1)], "mixes the channels"),
     "Conv2DTranspose": (ON_P4M, lambda: [K.Conv2DTranspose(16, 3)], "GConv2DTranspose"),
-    "DepthwiseConv2D": (ON_P4M, lambda: [K.DepthwiseConv2D(3)], "GSeparableConv2D"),
+    "DepthwiseConv2D": (ON_P4M, lambda: [K.DepthwiseConv2D(3)], "GDepthwiseConv2D"),
     "SeparableConv2D": (ON_P4M, lambda: [K.SeparableConv2D(16, 3)], "GSeparableConv2D"),
     "Dense": (ON_P4M, lambda: [K.Dense(16)], r"GConv2D\(units, 1, group='p4m'\)"),
     "BatchNormalization": (

@@ -11,6 +11,7 @@ LAYERS = [
     lambda **more: layers.LiftingConv2D(2, 3, "p4", activation="relu", **more),
     lambda **more: layers.GConv2D(2, 3, "p4", **more),
     lambda **more: layers.GSeparableConv2D(2, 3, "p4", **more),
+    lambda **more: layers.GDepthwiseConv2D(3, "p4", **more),
     lambda **more: layers.GConv2DTranspose(2, 3, "p4", **more),
     layers.GMaxPooling2D,
     layers.GAveragePooling2D,

@@ -8,7 +8,7 @@ from keras_gcnn.backend import ops as backend
 from keras_gcnn.layers import GConv2D, GSeparableConv2D
 from keras_gcnn.layers.group import separable
 from tests.helpers import reference
-from tests.helpers.convolutions import check_together, make, matrix
+from tests.helpers.convolutions import check_together, make, matrix, reference_window
 from tests.helpers.covering import parametrize_covering
 from tests.helpers.layers import DATA_FORMATS, relative_error, run
 
@@ -34,16 +34,6 @@ def base_kernel(layer):
         return np.einsum("hio,uvo->oihuv", pointwise, depthwise)
     depthwise = depthwise.reshape(*depthwise.shape[:2], pointwise.shape[1], -1)
     return np.einsum("hio,uvio->oihuv", pointwise, depthwise)
-
-
-def reference_window(window):
-    """Keras's arguments as the reference takes them."""
-    pairs = {
-        "strides" if key == "strides" else "dilation": np.broadcast_to(value, 2)
-        for key, value in window.items()
-        if key != "padding"
-    }
-    return {"padding": window.get("padding", "valid"), **pairs}
 
 
 @parametrize_covering(

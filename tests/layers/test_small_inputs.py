@@ -12,6 +12,7 @@ TOO_SMALL = {
     "lifting": (lambda **more: layers.LiftingConv2D(2, 3, "p4", **more), (2, 5)),
     "dilated": (lambda **more: layers.GConv2D(2, 3, "p4", dilation_rate=2, **more), (5, 4)),
     "separable": (lambda **more: layers.GSeparableConv2D(2, 4, "p4", **more), (5, 3)),
+    "depthwise": (lambda **more: layers.GDepthwiseConv2D(4, "p4", **more), (3, 5)),
     "steerable": (lambda **more: layers.SteerableConv2D({0: 8}, {0: 1}, 3, **more), (2, 5)),
     "max": (lambda **more: layers.GMaxPooling2D(**more), (1, 1)),
     "average": (lambda **more: layers.GAveragePooling2D(strides=3, **more), (2, 4)),

@@ -18,6 +18,7 @@ CONVOLUTIONS = (
 # Layers that need channels in multiples of the group's order.
 ON_GROUPS = {
     **{layer: {"filters": 2, "kernel_size": 3} for layer in CONVOLUTIONS[1:]},
+    layers.GDepthwiseConv2D: {"kernel_size": 3},
     layers.GDropout: {"rate": 0.5},
     layers.GBatchNormalization: {},
     layers.GLayerNormalization: {},

@@ -7,6 +7,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
+from keras_gcnn.analysis import cost
 from keras_gcnn.tuning import hypermodel
 
 pytestmark = pytest.mark.backend_free
@@ -46,6 +47,24 @@ def test_no_trial_leaves_the_budget(builder, taper):
     again = over.recipe_arguments(hp, model.widths)
     assert "parameters" not in again
     assert list(again["widths"]) == list(model.widths)
+
+
+def test_trials_at_equal_multiply_adds():
+    found = []
+    for group, taper in (("z2", 1.0), ("p4", 0.6)):
+        space = {"taper": taper, "convolution": "full", "restrict_after": "never"}
+        over = hypermodel("cohen_cnn", groups=[group], multiply_adds=4_000_000, space=space)
+        hp = keras_tuner.HyperParameters()
+        model = over.build(hp)
+        found.append(cost(model))
+        assert 0.98 * 4_000_000 <= found[-1].multiply_adds <= 4_000_000
+        again = over.recipe_arguments(hp, model.widths)
+        assert "multiply_adds" not in again
+    plain, turning = found
+    assert turning.parameters < plain.parameters / 2  # what equal cost means for a group
+    for budgets in ({}, {"parameters": 50_000, "multiply_adds": 4_000_000}):
+        with pytest.raises(ValueError, match="budget"):
+            hypermodel("cohen_cnn", **budgets)
 
 
 def test_every_hyperparameter_arrives_in_the_network():

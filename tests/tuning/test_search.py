@@ -135,6 +135,8 @@ def test_what_the_library_cannot_build_is_said_before_anything_is_written(
         ("epochs = 1", "epochs = 1\nlearning_rate = 0.1", "searched over; to fix it"),
         ("seed = 3", "seeds = [3]", "unknown key"),
         ("parameters = 20_000", 'parameters = "20k"', r"search\.parameters: .*integer"),
+        ("parameters = 20_000", "multiply_adds = 0", r"search\.multiply_adds: .*greater than 0"),
+        ("parameters = 20_000", "", "search: .*a search has one budget"),
     ],
 )
 def test_a_mistake_in_a_recipe_is_named_by_its_key(change, old, new, message):

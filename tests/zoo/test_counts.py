@@ -1,4 +1,4 @@
-"""Trainable parameters: the published counts, and budgets."""
+"""Trainable parameters and multiply-adds: the published counts, and budgets."""
 
 import re
 
@@ -6,6 +6,7 @@ import keras
 import pytest
 
 from keras_gcnn import zoo
+from keras_gcnn.analysis import cost
 from keras_gcnn.layers import EquivarianceWarning
 from tests.zoo.networks import count, every_group
 
@@ -82,6 +83,69 @@ def test_a_budget_is_met_to_two_percent(
     )
     # What was counted without building anything is what Keras has.
     assert 0.98 * parameters <= count(network) <= parameters
+
+
+# Plain and on groups, full and separable, with both types of downsampling, restrictions, every
+# head, without the top, both data formats, and every part of an autoencoder.
+COUNTED = [
+    ("lenet", {"group": "p4", "head": "flatten", "input_shape": (27, 30, 1), "convolution": "g"}),
+    ("cohen_cnn", {"group": "z2", "include_top": False}),
+    ("cohen_cnn", {"group": "p4m", "convolution": "gc", "restrict_after": {"2": "p4", "4": "z2"}}),
+    ("allcnn", {"group": "p4", "widths": (3, 4, 5), "head": "orientations"}),
+    ("resnet", {"group": "z2", "variant": "cohen", "depth": 8}),
+    ("resnet", {"group": "p4", "convolution": "gc", "downsampling": "stride", "depth": 8}),
+    ("resnet", {"group": "p4m", "input_shape": (33, 31, 3), "depth": 8, "restrict_after": "1"}),
+    ("so2cnn", {"dropout": 0.1, "input_shape": (29, 30, 1)}),
+    ("so2cnn", {"variant": "report", "widths": (2, 3, 2), "include_top": False}),
+    ("vae", {"orientation": True, "input_shape": (29, 30, 1)}),
+    ("vae", {"group": "p4", "orientation": True, "posterior": "gaussian"}),
+    ("vae", {"group": "z2", "variant": "mlp"}),
+]
+
+
+@pytest.mark.parametrize(("builder", "arguments"), COUNTED)
+@pytest.mark.filterwarnings("ignore::keras_gcnn.layers.EquivarianceWarning")
+def test_builders_count_as_the_walk_through_the_network_does(builder, arguments):
+    network = getattr(zoo, builder)(**arguments)
+    found = cost(network)
+    assert found.multiply_adds == network.multiply_adds > 0
+    assert found.parameters == count(network)
+    assert not found.unknown
+
+
+@pytest.mark.parametrize(
+    ("builder", "arguments", "budget"),
+    [
+        ("lenet", {"group": "p4", "widths": (1, 1)}, 15_000_000),
+        ("cohen_cnn", {"group": "p4m", "convolution": "gc"}, 4_000_000),
+        ("allcnn", {"group": "z2"}, 20_000_000),
+        ("resnet20", {"group": "p4", "downsampling": "stride"}, 40_000_000),
+        ("so2cnn", {}, 30_000_000),
+        ("vae", {"group": "p4"}, 20_000_000),
+        ("vae", {}, 70_000_000),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::keras_gcnn.layers.EquivarianceWarning")
+def test_a_budget_of_multiply_adds_is_met_to_two_percent(builder, arguments, budget):
+    network = getattr(zoo, builder)(multiply_adds=budget, **arguments)
+    assert 0.98 * budget <= cost(network).multiply_adds <= budget
+
+
+def test_a_larger_budget_of_multiply_adds_makes_a_larger_network():
+    budgets = (1_000_000, 3_000_000, 10_000_000)
+    counts = [count(zoo.cohen_cnn("p4", multiply_adds=budget)) for budget in budgets]
+    assert counts == sorted(set(counts))
+
+
+@pytest.mark.parametrize("builder", ["lenet", "so2cnn", "vae"])
+def test_mistakes_in_budgets_of_multiply_adds(builder):
+    build = getattr(zoo, builder)
+    with pytest.raises(ValueError, match=r"parameters=50000 and multiply_adds=10000 are two"):
+        build(parameters=50_000, multiply_adds=10_000)
+    with pytest.raises(ValueError, match="multiply_adds=-1 has to be a positive integer"):
+        build(multiply_adds=-1)
+    with pytest.raises(ValueError, match="multiply_adds=10 is too few: the smallest count"):
+        build(multiply_adds=10)
 
 
 @every_group

@@ -18,7 +18,7 @@ _REPLACE = {
     "Conv2D": "use LiftingConv2D on images and GConv2D on feature maps",
     "Conv2DTranspose": "use GConv2DTranspose",
     "Cropping2D": _PAD_ALIKE,
-    "DepthwiseConv2D": "use GSeparableConv2D",
+    "DepthwiseConv2D": "use GDepthwiseConv2D",
     "Dense": _POOL_FIRST,
     "Flatten": "use GGlobalPooling instead",
     "GlobalAveragePooling2D": "use GGlobalPooling",

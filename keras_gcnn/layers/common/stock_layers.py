@@ -36,7 +36,9 @@ def _convolution(on_group: str, on_fields: str = "SteerableConv2D") -> Rule:
         size = getattr(op, "kernel_size", (1,))
         if met.symmetry.order == 1 or max(size) == 1:
             return None
-        lifting = "LiftingConv2D" if on_group == "GConv2D" else on_group
+        # A depthwise convolution on a group reads maps.
+        on_images = on_group in ("GConv2D", "GDepthwiseConv2D")
+        lifting = "LiftingConv2D" if on_images else on_group
         return (
             "has a kernel that does not rotate with the image",
             _instead(met, lifting, on_fields),
@@ -203,7 +205,11 @@ MIXING: dict[str, Rule] = {
         _convolution("GConv2DTranspose", "SteerableConv2DTranspose"),
     ),
     **dict.fromkeys(
-        ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
+        ("DepthwiseConv1D", "DepthwiseConv2D"),
+        _convolution("GDepthwiseConv2D"),
+    ),
+    **dict.fromkeys(
+        ("SeparableConv1D", "SeparableConv2D"),
         _convolution("GSeparableConv2D"),
     ),
     "Dense": _dense,

@@ -1,4 +1,4 @@
-"""Base of the convolutions on a group, whatever weights make up their kernel."""
+"""Bases of the convolutions on a group, whatever weights make up their kernel."""
 
 from __future__ import annotations
 
@@ -45,18 +45,38 @@ def expand(kernel: Tensor, index: np.ndarray, group: groups.Group) -> Tensor:
     return ops.reshape(entries, (rows, columns, fields * input_order, filters * group.order))
 
 
-class GroupConvolution(WindowConvolution, GroupLayer):
-    """Base of the convolutions on a group.
+def expand_filters(filters: Tensor, index: np.ndarray, group: groups.Group) -> Tensor:
+    """Expands one planar filter or more for each field to a kernel of a depthwise convolution.
 
-    A subclass names its weights in `parts`, stores their settings with `_keep`, creates them in
-    `_build_kernel` and combines them into the base kernel in `_base_kernel`.
+    Args:
+        filters: tensor of shape `(rows, columns, fields, m)`.
+        index: `table_index` of the group for a kernel of this size, with `lifting=True`: a planar
+            filter has no orientations to sum over.
+        group: `Group`.
+
+    Returns:
+        Tensor of shape `(rows, columns, fields * |G|, m)`. The filters of channel `c * |G| + g` are
+        those of field c, moved by g.
+    """
+    rows, columns, fields, multiplier = filters.shape
+    kernel = expand(filters[None], index, group)
+    if multiplier > 1:
+        kernel = ops.reshape(kernel, (rows, columns, fields, multiplier, group.order))
+        kernel = ops.transpose(kernel, (0, 1, 2, 4, 3))
+    return ops.reshape(kernel, (rows, columns, fields * group.order, multiplier))
+
+
+class GroupWindow(WindowConvolution, GroupLayer):
+    """Base of the layers that slide a kernel over images or maps and make maps on a group.
+
+    A subclass returns the number of output fields in `_output_fields`, names its weights in
+    `parts`, stores their settings with `_keep`, and creates them in `_build_kernel`.
     """
 
     lifting = False
 
     def __init__(
         self,
-        filters: int,
         kernel_size: Size2D,
         group: GroupLike = "p4",
         *,
@@ -64,10 +84,7 @@ class GroupConvolution(WindowConvolution, GroupLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(kernel_size, group=group, **kwargs)
-        self.filters = check_count("filters", filters)
         self.activation = keras.activations.get(activation)
-        # Computed here already, so that a kernel that is not square is refused at once.
-        self._index = table_index(self.group, self.kernel_size, self.lifting)
 
     @property
     def symmetry(self) -> groups.Group:
@@ -89,26 +106,23 @@ class GroupConvolution(WindowConvolution, GroupLayer):
             return known_channels(self, input_shape, self.channel_axis)
         return self.field_count(input_shape)
 
+    def _output_fields(self, field_count: int) -> int:
+        """Returns the number of fields of the output for an input of `field_count` fields."""
+        raise NotImplementedError
+
     def _channels(self, input_shape: Shape) -> tuple[int, int]:
-        return (
-            self._input_fields(input_shape) * self.input_order,
-            self.filters * self.group.order,
-        )
+        fields = self._input_fields(input_shape)
+        return fields * self.input_order, self._output_fields(fields) * self.group.order
 
     def _build_weights(self, input_shape: Shape) -> None:
-        self._build_kernel(self._input_fields(input_shape))
-        self.bias = self._add_part("bias", (self.filters,)) if self.use_bias else None
+        fields = self._input_fields(input_shape)
+        self._build_kernel(fields)
+        shape = (self._output_fields(fields),)
+        self.bias = self._add_part("bias", shape) if self.use_bias else None
 
     def _build_kernel(self, field_count: int) -> None:
         """Creates the weights of the kernel for an input of `field_count` fields."""
         raise NotImplementedError
-
-    def _base_kernel(self) -> Tensor:
-        """Returns the base kernel, of shape `(|G_in|, rows, columns, c_in, c_out)`."""
-        raise NotImplementedError
-
-    def _expanded_kernel(self) -> Tensor:
-        return expand(self._base_kernel(), self._index, self.group)
 
     def _channel_bias(self) -> Tensor:
         return repeated(self.bias, self.group.order)
@@ -117,13 +131,40 @@ class GroupConvolution(WindowConvolution, GroupLayer):
         outputs = super().call(inputs)
         return outputs if self.activation is None else self.activation(outputs)
 
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "activation": keras.activations.serialize(self.activation),
+        }
+
+
+class GroupConvolution(GroupWindow):
+    """Base of the convolutions of all fields with all.
+
+    A subclass combines its weights into the base kernel in `_base_kernel`.
+    """
+
+    def __init__(
+        self, filters: int, kernel_size: Size2D, group: GroupLike = "p4", **kwargs: Any
+    ) -> None:
+        super().__init__(kernel_size, group, **kwargs)
+        self.filters = check_count("filters", filters)
+        # Computed here already, so that a kernel that is not square is refused at once.
+        self._index = table_index(self.group, self.kernel_size, self.lifting)
+
+    def _output_fields(self, field_count: int) -> int:
+        return self.filters
+
+    def _base_kernel(self) -> Tensor:
+        """Returns the base kernel, of shape `(|G_in|, rows, columns, c_in, c_out)`."""
+        raise NotImplementedError
+
+    def _expanded_kernel(self) -> Tensor:
+        return expand(self._base_kernel(), self._index, self.group)
+
     def base_kernel(self) -> np.ndarray:
         """Returns the trained filters, of shape `(c_out, c_in, |G_in|, rows, columns)`."""
         return ops.convert_to_numpy(self._base_kernel()).transpose(4, 3, 0, 1, 2)
 
     def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "activation": keras.activations.serialize(self.activation),
-        }
+        return {**super().get_config(), "filters": self.filters}

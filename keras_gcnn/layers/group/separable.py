@@ -10,7 +10,12 @@ from keras import ops
 
 from keras_gcnn.arguments import check_choice
 from keras_gcnn.backend.ops import convolve, convolve_depthwise, has_fast_depthwise
-from keras_gcnn.layers.group.base_convolution import GroupConvolution, expand, table_index
+from keras_gcnn.layers.group.base_convolution import (
+    GroupConvolution,
+    expand,
+    expand_filters,
+    table_index,
+)
 from keras_gcnn.types import Constraint, GroupLike, Initializer, Regularizer, Size2D, Tensor
 
 
@@ -106,13 +111,12 @@ class GSeparableConv2D(GroupConvolution):
         self._depthwise_index = table_index(self.group, self.kernel_size, lifting=True)
 
     @property
-    def _in_two_steps(self) -> bool:
-        """Whether to apply the two parts one after the other instead of their product."""
+    def has_two_steps(self) -> bool:
+        """Whether two stock layers, one after the other, compute the same with less work."""
         return (
             self.variant == "gc"
             and self.kernel_size != (1, 1)  # whose product is a 1x1 convolution too
             and self.strides[0] == self.strides[1]  # TensorFlow requires it
-            and has_fast_depthwise()
         )
 
     def _build_kernel(self, field_count: int) -> None:
@@ -131,7 +135,8 @@ class GSeparableConv2D(GroupConvolution):
     def _expanded_parts(self) -> tuple[Tensor, Tensor]:
         """Returns the expanded kernels of the pointwise and the depthwise step."""
         pointwise = expand(self.pointwise_kernel, self._pointwise_index, self.group)
-        return pointwise, expand(self._spatial_filters(), self._depthwise_index, self.group)
+        filters = ops.reshape(self.depthwise_kernel, (*self.kernel_size, self.filters, 1))
+        return pointwise, expand_filters(filters, self._depthwise_index, self.group)
 
     def expanded_parts(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the kernels of two stock layers that compute the same, for variant `"gc"`.
@@ -150,13 +155,13 @@ class GSeparableConv2D(GroupConvolution):
                 'kernel of variant "gc" is a product of two stock kernels. Use expanded_kernel().'
             )
         pointwise, depthwise = map(ops.convert_to_numpy, self._expanded_parts())
-        return pointwise, depthwise.transpose(0, 1, 3, 2)
+        return pointwise, depthwise
 
     def _base_kernel(self) -> Tensor:
         return ops.multiply(self.pointwise_kernel, self._spatial_filters())
 
     def _convolve(self, inputs: Tensor) -> Tensor:
-        if not self._in_two_steps:
+        if not (self.has_two_steps and has_fast_depthwise()):
             return super()._convolve(inputs)
         # Only the second step pads: without a bias, the first one maps zeros to zeros.
         pointwise, depthwise = self._expanded_parts()

@@ -65,7 +65,7 @@ def rescaling(translator: StockTranslator, inputs: Tensor) -> Tensor:
 def separable(translator: StockTranslator, inputs: Tensor) -> Tensor:
     """Adds a pointwise and a depthwise convolution for the variant gc, else a full convolution."""
     layer = translator.layer
-    if layer.variant != "gc" or layer.kernel_size == (1, 1) or len(set(layer.strides)) > 1:
+    if not layer.has_two_steps:
         return convolution(translator, inputs)
     pointwise, depthwise = layer.expanded_parts()
     mixed = translator.add(
@@ -86,6 +86,46 @@ def separable(translator: StockTranslator, inputs: Tensor) -> Tensor:
         kernel=depthwise,
         bias=layer.expanded_bias(),
         channels=(-2, -1),
+    )
+
+
+@plain_group_rules.rule(layers.GDepthwiseConv2D, takes_change=True)
+def depthwise(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds a depthwise convolution; with several filters for a field also a permutation."""
+    layer, options = translator.layer, _window(translator.layer)
+    options["depth_multiplier"] = multiplier = layer.depth_multiplier
+    kernel, bias = layer.expanded_kernel(), layer.expanded_bias()
+    if multiplier == 1 or layer.group.order == 1:
+        return translator.add_linear(
+            keras.layers.DepthwiseConv2D,
+            inputs,
+            layer.kernel_size,
+            **options,
+            kernel=kernel,
+            bias=bias,
+            channels=(-2, -1),
+        )
+    activation = options.pop("activation")
+    maps = translator.add(
+        keras.layers.DepthwiseConv2D,
+        inputs,
+        layer.kernel_size,
+        **options,
+        use_bias=False,
+        part="orientations",
+        weights=[kernel],
+    )
+    channels = kernel.shape[2] * multiplier
+    order = np.arange(channels).reshape(-1, layer.group.order, multiplier).swapaxes(1, 2)
+    return translator.add_linear(
+        keras.layers.Conv2D,
+        maps,
+        channels,
+        1,
+        data_format=layer.data_format,
+        activation=activation,
+        kernel=np.eye(channels)[:, order.reshape(-1)][None, None],
+        bias=bias,
     )
 
 
