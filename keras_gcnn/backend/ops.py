@@ -261,7 +261,7 @@ def has_layer_normalization(inputs: Tensor, axis: int) -> bool:
 
 
 def layer_normalization(
-    inputs: Tensor, scale: Tensor | None, offset: Tensor | None, epsilon: float
+    inputs: Tensor, channels: int, scale: Tensor | None, offset: Tensor | None, epsilon: float
 ) -> Tensor:
     """Normalises every fibre along the last axis, where there is an operation for that."""
-    return torch_normalization.layer_normalization(inputs, scale, offset, epsilon)
+    return torch_normalization.layer_normalization(inputs, channels, scale, offset, epsilon)

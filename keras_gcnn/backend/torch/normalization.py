@@ -101,9 +101,11 @@ def supports_layer(inputs: torch.Tensor, axis: int) -> bool:
 
 def layer_normalization(
     inputs: torch.Tensor,
+    channels: int,
     scale: torch.Tensor | None,
     offset: torch.Tensor | None,
     epsilon: float,
 ) -> torch.Tensor:
     """Normalises along the last axis, in the precision of the map: PyTorch's own operation."""
-    return torch.nn.functional.layer_norm(inputs, inputs.shape[-1:], scale, offset, epsilon)
+    # The number comes from the layer: read from the map, it would be a tensor in a trace for ONNX.
+    return torch.nn.functional.layer_norm(inputs, (channels,), scale, offset, epsilon)

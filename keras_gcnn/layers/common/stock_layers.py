@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from keras_gcnn.groups import window_problem
+from keras_gcnn.layers.common import stock_normalizations
 from keras_gcnn.layers.common.map_type import MapType, Problem
+from keras_gcnn.layers.common.stock_rule import Rule, instead
 from keras_gcnn.types import Shape
-
-# Takes a layer or operation, the shape of its input, the channel axis and the type of the map.
-Rule = Callable[[Any, Shape, int, MapType], Problem | None]
-
-
-def _instead(met: MapType, on_group: str, on_fields: str) -> str:
-    if met.steerable:
-        return f"use {on_fields}"
-    return f"use {on_group}(..., group={met.symmetry.name!r})"
 
 
 def _mixes(met: MapType) -> str:
@@ -29,7 +19,7 @@ def _mixes(met: MapType) -> str:
 def _convolution(on_group: str, on_fields: str = "SteerableConv2D") -> Rule:
     def rule(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
         if not met.ordinary:
-            fix = _instead(met, on_group, on_fields)
+            fix = instead(met, on_group, on_fields)
             if on_group == "GConv2D" and not met.steerable:
                 fix += ", or LiftingConv2D on images"
             return _mixes(met), fix
@@ -41,7 +31,7 @@ def _convolution(on_group: str, on_fields: str = "SteerableConv2D") -> Rule:
         lifting = "LiftingConv2D" if on_images else on_group
         return (
             "has a kernel that does not rotate with the image",
-            _instead(met, lifting, on_fields),
+            instead(met, lifting, on_fields),
         )
 
     return rule
@@ -58,48 +48,6 @@ def _dense(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
             f"GConv2D(units, 1, group={met.symmetry.name!r}) on maps"
         )
     return _mixes(met), fix
-
-
-def _normalization(on_group: str, on_fields: str) -> Rule:
-    def rule(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
-        if met.ordinary:
-            return None
-        problem = f"normalizes or scales every channel of {met} by itself"
-        return problem, _instead(met, on_group, on_fields)
-
-    return rule
-
-
-_batch_normalization = _normalization("GBatchNormalization", "SteerableBatchNormalization")
-_by_position = _normalization("GLayerNormalization", "SteerableLayerNormalization")
-_by_image = _normalization("GGroupNormalization", "SteerableGroupNormalization")
-
-
-def _treats_alike(op: Any, met: MapType) -> bool:
-    # Without weights it treats all channels alike, but it subtracts a mean, which fields lack.
-    return not (op.center or op.scale or met.steerable)
-
-
-def _layer_normalization(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
-    return None if _treats_alike(op, met) else _by_position(op, shape, axis, met)
-
-
-def _group_normalization(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
-    channels = shape[axis]
-    size = channels // op.groups if channels is not None and op.groups > 0 else 1
-    of_whole_fields = size == 1 or not size % met.symmetry.order
-    alike = of_whole_fields and _treats_alike(op, met)
-    return None if alike else _by_image(op, shape, axis, met)
-
-
-def _normalization_by_data(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
-    # With one mean and one variance it treats all channels alike; fields lack a mean.
-    given = op.input_mean is not None
-    alike = not op.axis or (given and np.size(op.input_mean) == np.size(op.input_variance) == 1)
-    centred = given and not np.any(op.input_mean)
-    if alike and (centred or not met.steerable):
-        return None
-    return _batch_normalization(op, shape, axis, met)
 
 
 def _prelu(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
@@ -221,15 +169,15 @@ MIXING: dict[str, Rule] = {
 # Layers that keep the channels, once the problem is fixed.
 KEEPING: dict[str, Rule] = {
     "AveragePooling2D": _pooling(on_fields=True),
-    "BatchNormalization": _batch_normalization,
+    "BatchNormalization": stock_normalizations.batch_normalization,
     "Cropping2D": _border("cropping"),
     "GlobalMaxPooling2D": _global_maximum,
-    "GroupNormalization": _group_normalization,
-    "LayerNormalization": _layer_normalization,
+    "GroupNormalization": stock_normalizations.group_normalization,
+    "LayerNormalization": stock_normalizations.layer_normalization,
     "MaxPooling2D": _pooling(on_fields=False),
-    "Normalization": _normalization_by_data,
+    "Normalization": stock_normalizations.normalization_by_data,
     "PReLU": _prelu,
-    "RMSNormalization": _normalization("GRMSNormalization", "SteerableLayerNormalization"),
+    "RMSNormalization": stock_normalizations.rms_normalization,
     "Rescaling": _rescaling,
     "ZeroPadding2D": _border("padding"),
     # Layers, and operations of `keras.ops`, that act on every number by itself.

@@ -73,7 +73,8 @@ class GLayerNormalization(_AtPositions):
 
     def _normalized(self, inputs: Tensor, scale: Tensor | None, offset: Tensor | None) -> Tensor:
         if has_layer_normalization(inputs, self.axis):
-            return layer_normalization(inputs, scale, offset, self.epsilon)
+            channels = self.input_spec.axes[self.axis]
+            return layer_normalization(inputs, channels, scale, offset, self.epsilon)
         return super()._normalized(inputs, scale, offset)
 
 
