@@ -18,6 +18,7 @@ from keras_gcnn.layers.group.pose import GOrientation, TurnByVector
 from keras_gcnn.layers.group.restriction import Restriction
 from keras_gcnn.layers.group.separable import GSeparableConv2D
 from keras_gcnn.layers.group.spatial_pooling import GAveragePooling2D, GMaxPooling2D
+from keras_gcnn.layers.group.symmetrized import Symmetrized
 from keras_gcnn.layers.latent.direction import UnitDirection
 from keras_gcnn.layers.latent.sampling import GaussianSampling
 from keras_gcnn.layers.latent.von_mises_fisher import (
@@ -76,6 +77,7 @@ __all__ = [
     "SteerableDropout",
     "SteerableGroupNormalization",
     "SteerableLayerNormalization",
+    "Symmetrized",
     "TurnByVector",
     "UnitDirection",
     "VonMisesFisherHead",
