@@ -3,7 +3,6 @@
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.building import build_for
 from keras_gcnn.layers.common.reporting import EquivarianceWarning
-from keras_gcnn.layers.group.activation import GPReLU
 from keras_gcnn.layers.group.convolution import GConv2D, GConv2DTranspose, LiftingConv2D
 from keras_gcnn.layers.group.depthwise import GDepthwiseConv2D
 from keras_gcnn.layers.group.dropout import GDropout
@@ -14,6 +13,7 @@ from keras_gcnn.layers.group.image_normalization import (
 )
 from keras_gcnn.layers.group.normalization import GBatchNormalization
 from keras_gcnn.layers.group.orientation_pooling import GGlobalPooling, GPooling
+from keras_gcnn.layers.group.per_field import GLayerScale, GPReLU
 from keras_gcnn.layers.group.pose import GOrientation, TurnByVector
 from keras_gcnn.layers.group.restriction import Restriction
 from keras_gcnn.layers.group.separable import GSeparableConv2D
@@ -56,6 +56,7 @@ __all__ = [
     "GGlobalPooling",
     "GGroupNormalization",
     "GLayerNormalization",
+    "GLayerScale",
     "GMaxPooling2D",
     "GOrientation",
     "GPReLU",

@@ -109,8 +109,16 @@ _INVARIANTS = {
 _POOLING = {"pool_size": (2, 2), "strides": (1, 1), "padding": "same", "equivariance": "ignore"}
 
 CASES = [
-    Case(layers.LiftingConv2D, {"filters": 2, "kernel_size": 3, "group": "p4m"}, _CONVOLUTIONS),
-    Case(layers.GConv2D, {"filters": 2, "kernel_size": 3, "group": "p4m"}, _CONVOLUTIONS),
+    Case(
+        layers.LiftingConv2D,
+        {"filters": 2, "kernel_size": 3, "group": "p4m"},
+        (*_CONVOLUTIONS, {"groups": 2}),
+    ),
+    Case(
+        layers.GConv2D,
+        {"filters": 2, "kernel_size": 3, "group": "p4m"},
+        (*_CONVOLUTIONS, {"groups": 2, "group": "p4"}),
+    ),
     Case(
         layers.GSeparableConv2D,
         {"filters": 2, "kernel_size": 3, "group": "p4m"},
@@ -134,6 +142,7 @@ CASES = [
         {"groups": 2, "group": "p4"},
         (_IMAGE_NORMALIZATION, {"groups": -1, "group": "p4m"}),
     ),
+    Case(layers.GLayerScale, {"group": "p4", "init_values": 0.5}, ({"init_values": 0.1},)),
     Case(
         layers.GPReLU,
         {"group": "p4"},

@@ -7,7 +7,14 @@ import pytest
 from keras_gcnn.layers import GConv2D, LiftingConv2D
 from tests.helpers import reference
 from tests.helpers.covering import parametrize_covering
-from tests.helpers.layers import DATA_FORMATS, random_initializer, relative_error, run
+from tests.helpers.layers import (
+    DATA_FORMATS,
+    random_initializer,
+    randomize,
+    relative_error,
+    run,
+    to_format,
+)
 
 WINDOWS = [
     ("p4", 3, {}),
@@ -98,6 +105,35 @@ def test_expanded_kernel_serves_a_stock_convolution(layer_class, group, size, wi
     stock.build(inputs.shape)
     stock.set_weights([kernel, np.repeat(layer.get_weights()[1], reference.order(group))])
     assert relative_error(run(stock, inputs), actual) < 1e-12
+
+
+@pytest.mark.parametrize("data_format", DATA_FORMATS)
+@pytest.mark.parametrize(("layer_class", "size"), [(LiftingConv2D, 3), (GConv2D, 1), (GConv2D, 3)])
+def test_groups_of_channels_are_convolved_by_themselves(layer_class, size, data_format, rng):
+    layer = layer_class(
+        4, size, "p4", groups=2, padding="same", data_format=data_format, dtype="float64"
+    )
+    inputs = inputs_for(layer_class, "p4", rng, fields=6)
+    layer.build(to_format(inputs, data_format).shape)
+    randomize(layer, rng)
+    parts = [
+        reference.group_correlate(
+            half, filters, bias, "p4", layer_class is LiftingConv2D, padding="same"
+        )
+        for half, filters, bias in zip(
+            np.split(inputs, 2, axis=-1),
+            np.split(layer.base_kernel(), 2),
+            np.split(keras.ops.convert_to_numpy(layer.bias), 2),
+            strict=True,
+        )
+    ]
+    assert relative_error(run(layer, inputs), np.concatenate(parts, axis=-1)) < 1e-12
+    with pytest.raises(ValueError, match="filters=4 is no multiple of groups=3"):
+        layer_class(4, 3, groups=3)
+    with pytest.raises(ValueError, match="no multiple of groups=4"):
+        layer_class(4, 3, groups=4, data_format=data_format).build(
+            to_format(inputs, data_format).shape
+        )
 
 
 @pytest.mark.parametrize("layer_class", [LiftingConv2D, GConv2D])

@@ -24,6 +24,7 @@ ON_GROUPS = {
     layers.GLayerNormalization: {},
     layers.GRMSNormalization: {},
     layers.GGroupNormalization: {"groups": 1},
+    layers.GLayerScale: {},
     layers.GPReLU: {},
     layers.GPooling: {},
     layers.GGlobalPooling: {},

@@ -14,6 +14,8 @@ from tests.zoo.networks import images
 from tests.zoo.test_equivariance import policy
 
 EXACT = 1e-10
+# Keras's GlobalAveragePooling2D computes float64 in float32 on JAX and PyTorch.
+EXACT_MEANS = 1e-6
 
 
 @pytest.mark.parametrize(
@@ -30,7 +32,7 @@ def test_a_classifier_is_invariant(group, options, size):
         network = randomized(keras_gcnn.convert(plain, group, **options))
     report = network.conversion
     assert not report.problems
-    assert max(report.errors().values()) < EXACT
+    assert max(report.errors().values()) < EXACT_MEANS
     names = {layer.name for layer in network.layers}
     assert {"stem", "grouped", "logits"} <= names
     assert [tuple(each.shape) for each in network.outputs] == [(None, 5)]
@@ -104,7 +106,7 @@ def test_flatten_becomes_a_kernel_as_large_as_the_map():
 
 def test_a_head_may_keep_the_orientations():
     network = keras_gcnn.convert(classifier(), "p4", head="orientations")
-    assert "head=\"invariant\"" in str(network.conversion.problems)
+    assert 'head="invariant"' in str(network.conversion.problems)
     backbone = keras.Sequential([keras.Input((9, 9, 3)), layers.Conv2D(8, 3)])
     maps = keras_gcnn.convert(backbone, "p4", head="orientations")
     assert maps.output_shape == (None, 7, 7, 8)

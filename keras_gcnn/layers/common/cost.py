@@ -37,9 +37,9 @@ from keras_gcnn.layers.common.image_normalization import ImageNormalization
 from keras_gcnn.layers.common.shared_normalization import SharedBatchNormalization
 from keras_gcnn.layers.common.size_dependent import map_sizes
 from keras_gcnn.layers.common.transposed_window import TransposedWindow
-from keras_gcnn.layers.group.activation import GPReLU
 from keras_gcnn.layers.group.convolution import FullConvolution
 from keras_gcnn.layers.group.depthwise import GDepthwiseConv2D
+from keras_gcnn.layers.group.per_field import PerField
 from keras_gcnn.layers.group.separable import GSeparableConv2D
 from keras_gcnn.layers.latent.von_mises_fisher import VonMisesFisherHead
 from keras_gcnn.layers.steerable.activations import FourierActivation, NormActivation
@@ -242,7 +242,7 @@ _FORMULAS: dict[type, _Formula] = {
     SteerableAveragePooling2D: _blur,
     SharedBatchNormalization: _zero,
     ImageNormalization: _zero,
-    GPReLU: _zero,
+    PerField: _zero,
     NormActivation: _zero,
 }
 # Operations and layers that multiply maps with each other, which are not counted.

@@ -16,7 +16,6 @@ from keras_gcnn.types import (
     GroupLike,
     Initializer,
     Regularizer,
-    Shape,
     Size2D,
     Tensor,
 )
@@ -101,10 +100,6 @@ class GroupedConvolution(FullConvolution):
                 "channels makes equally many fields."
             )
 
-    def _channels(self, input_shape: Shape) -> tuple[int, int]:
-        fields, filters = super()._channels(input_shape)
-        return fields // self.groups, filters
-
     def _build_kernel(self, field_count: int) -> None:
         if field_count % self.groups:
             raise ValueError(
@@ -114,9 +109,7 @@ class GroupedConvolution(FullConvolution):
         super()._build_kernel(field_count // self.groups)
 
     def get_config(self) -> dict:
-        config = super().get_config()
-        # As in the files of earlier versions, which do not know the argument.
-        return config if self.groups == 1 else {**config, "groups": self.groups}
+        return {**super().get_config(), "groups": self.groups}
 
 
 _ARGUMENTS = """

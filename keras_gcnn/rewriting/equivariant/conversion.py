@@ -36,8 +36,8 @@ def convert(
     together with the positions, so that its outputs are invariant. An output with positions, such
     as a segmentation, rotates with the image.
 
-    The report `model.conversion` has a line for each layer: what it became, what changed, parameters
-    and multiply-adds before and after, and where the network is not exact.
+    The report `model.conversion` has a line for each layer: what it became, what changed,
+    parameters and multiply-adds before and after, and where the network is not exact.
 
     Args:
         model: functional or sequential model, models inside it included. It is not changed. Its
@@ -58,8 +58,8 @@ def convert(
             of a classifier keep their orientations, as in the plain network, and outputs with
             positions are maps on the group, for a head of your own.
         input_shape: shape of one image for the new network; default that of the model.
-        on_unknown: what to do with a layer that has no counterpart: `"raise"` (default), or `"keep"`
-            if a trial shows that it treats every channel and position alike.
+        on_unknown: what to do with a layer that has no counterpart: `"raise"` (default), or
+            `"keep"` it if a trial shows that it treats every channel and position alike.
 
     Returns:
         A functional `keras.Model` with the names of the given one's layers, and with the layers of

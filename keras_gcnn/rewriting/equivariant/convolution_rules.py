@@ -71,7 +71,11 @@ def _readout(translator: GroupTranslator, inputs: Tensor, config: dict) -> Tenso
         return translator.restyle(inputs)
     translator.note("is averaged over orientations")
     maps = _windowed(
-        translator, inputs, layer.filters, {**config, "activation": None}, _pick(config, _KERNEL),
+        translator,
+        inputs,
+        layer.filters,
+        {**config, "activation": None},
+        _pick(config, _KERNEL),
         part="fields",
     )
     maps = translator.pool_orientations(maps, "mean")
@@ -81,7 +85,8 @@ def _readout(translator: GroupTranslator, inputs: Tensor, config: dict) -> Tenso
 def _gate(translator: GroupTranslator, inputs: Tensor, config: dict) -> Tensor:
     """Adds a layer on numbers without orientations whose outputs are merged with a map."""
     name = "filters" if "filters" in config else "units"
-    return translator.restyle(inputs, **{name: translator.fields(config[name])})
+    changes: dict[str, Any] = {name: translator.fields(config[name])}
+    return translator.restyle(inputs, **changes)
 
 
 def _grouped(translator: GroupTranslator, inputs: Tensor, config: dict, channels: int) -> Tensor:
@@ -142,9 +147,7 @@ def _windowed(
     linear = activation in (None, keras.activations.linear)
     maps = translator.add(layer_class, inputs, part="full", **options)
     translator.mark(maps, Role.ON_GROUP)
-    maps = translator.add(
-        layers.GAveragePooling2D, maps, part=part if linear else "pool", **pool
-    )
+    maps = translator.add(layers.GAveragePooling2D, maps, part=part if linear else "pool", **pool)
     return maps if linear else translator.add(keras.layers.Activation, maps, activation, part=part)
 
 

@@ -95,9 +95,7 @@ def rms_normalization(translator: GroupTranslator, inputs: Tensor) -> Tensor:
         return translator.keep(inputs)
     axis = _axis(translator, inputs)
     epsilon = translator.layer.epsilon
-    return translator.add(
-        layers.GRMSNormalization, inputs, translator.group, axis=axis, epsilon=epsilon
-    )
+    return translator.add(layers.GRMSNormalization, inputs, translator.group, axis, epsilon=epsilon)
 
 
 def group_normalization(translator: GroupTranslator, inputs: Tensor) -> Tensor:
@@ -151,12 +149,13 @@ def parametric_relu(translator: GroupTranslator, inputs: Tensor) -> Tensor:
 
 def layer_scale(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds a factor for each field (ConvNeXt)."""
-    initial = translator.layer.init_values
+    if translator.role(inputs) is not Role.ON_GROUP:
+        return translator.keep(inputs)
     return translator.add(
         layers.GLayerScale,
         inputs,
+        translator.layer.init_values,
         translator.group,
-        initializer=keras.initializers.Constant(initial),
         data_format=translator.book.data_format,
     )
 
@@ -210,7 +209,8 @@ def _border(translator: GroupTranslator, inputs: Tensor, name: str) -> Tensor:
     )
     if even != (rows, columns):
         translator.note(f"{name} {(rows, columns)} became {even}")
-    return translator.restyle(inputs, **{name: even})
+    changes: dict[str, Any] = {name: even}
+    return translator.restyle(inputs, **changes)
 
 
 def upsampling(translator: GroupTranslator, inputs: Tensor) -> Tensor:
@@ -238,7 +238,8 @@ def dropout(translator: GroupTranslator, inputs: Tensor, **options: Any) -> Tens
 def rescaling(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Keeps one factor and offset; several, one for each channel, are for images."""
     numbers = all(
-        isinstance(value, int | float) for value in (translator.layer.scale, translator.layer.offset)
+        isinstance(value, int | float)
+        for value in (translator.layer.scale, translator.layer.offset)
     )
     return translator.keep(inputs) if numbers else image_only(translator, inputs)
 

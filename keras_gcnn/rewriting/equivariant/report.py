@@ -152,10 +152,8 @@ class Conversion:
 
     def as_table(self) -> str:
         """Returns the lines as a Markdown table."""
-        rows = [
-            "| layer | was | became | parameters | multiply-adds | changes | not exact, and the fix |",
-            "|---|---|---|---|---|---|---|",
-        ]
+        heads = ("layer", "was", "became", "parameters", "multiply-adds", "changes", "not exact")
+        rows = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
         for line in self.lines:
             after = " + ".join(line.after) or "left out"
             after = "kept" if line.after == (line.before,) else after
@@ -173,19 +171,20 @@ class Conversion:
         return "\n".join(rows)
 
     def __str__(self) -> str:
-        totals = [
-            tuple(sum(getattr(line, name)[at] or 0 for line in self.lines) for at in (0, 1))
-            for name in ("parameters", "multiply_adds")
-        ]
         inexact = len(self.problems)
         verdict = "every layer is exact at the size of the input"
         if inexact:
             verdict = f"{inexact} layer(s) are not exact at the size of the input, see the table"
         return (
             f"{self._name} on {self.group}\n\n{self.as_table()}\n\n"
-            f"Parameters {_pair(totals[0])}, multiply-adds of one image {_pair(totals[1])}; "
+            f"Parameters {self._total('parameters')}, multiply-adds of one image "
+            f"{self._total('multiply_adds')}; "
             f"{verdict}.\n{self._measured()}"
         )
+
+    def _total(self, name: str) -> str:
+        before, after = (sum(getattr(line, name)[at] or 0 for line in self.lines) for at in (0, 1))
+        return _pair((before, after))
 
     def _measured(self) -> str:
         model = self._model()
@@ -240,9 +239,7 @@ def line_of(record: Record, group: Group, plain_calls: list[tuple[Any, Any]]) ->
 
 
 def _trainable(operations: list[Any]) -> int:
-    weights = [
-        weight for each in operations for weight in getattr(each, "trainable_variables", ())
-    ]
+    weights = [weight for each in operations for weight in getattr(each, "trainable_variables", ())]
     return sum(int(np.prod(weight.shape)) for weight in weights)
 
 

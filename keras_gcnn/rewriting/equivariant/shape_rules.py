@@ -51,7 +51,9 @@ def _alike(translator: GroupTranslator, tensors: list[Tensor]) -> list[Tensor]:
             if translator.channels_of(tensor.shape) == translator.group.order < most:
                 tensor = _tile(translator, tensor, most // translator.group.order)
         elif len(tensor.shape) in (2, 4):
-            tensor = translator.mark(ops.repeat(tensor, most, axis=_axis(translator, tensor)), Role.ON_GROUP)
+            tensor = translator.mark(
+                ops.repeat(tensor, most, axis=_axis(translator, tensor)), Role.ON_GROUP
+            )
         lifted.append(tensor)
     return lifted
 
@@ -135,11 +137,10 @@ def reshape(translator: GroupTranslator, inputs: Tensor, **_: Any) -> Tensor:
             f"changes the shape {before} to {after}, which mixes positions and channels",
             "Keep maps in rows, columns and channels.",
         )
-    channels = max(_without_ones(before), default=1)
-    new = max(_without_ones(inputs.shape[1:]), default=1)
-    target = tuple(new if size == channels else size for size in after)
-    if None in target:
+    if None in before or len(_without_ones(before)) != 1:
         return translator.keep(inputs)
+    channels = inputs.shape[1:][before.index(_without_ones(before)[0])]
+    target = tuple(channels if size != 1 else 1 for size in after)
     return translator.add(keras.layers.Reshape, inputs, target)
 
 

@@ -86,7 +86,7 @@ class GroupTranslator(Translator):
         self._inherit((args, kwargs), outputs)
         return outputs
 
-    def restyle(self, inputs: Tensor, *, part: str = "", **changes: Any) -> Tensor:
+    def restyle(self, inputs: Tensor, part: str = "", **changes: Any) -> Tensor:
         """Calls a copy of the layer with some entries of its configuration changed."""
         name = f"{self.name}_{part}" if part else self.name
         config = {**self.layer.get_config(), "name": name, **changes}
@@ -142,9 +142,7 @@ class GroupTranslator(Translator):
             tensor = self.add(
                 GPooling, tensor, mode, self.group, data_format=self.book.data_format, part=part
             )
-        return self.mark(
-            tensor, Role.IMAGE if self.has_positions(tensor) else Role.INVARIANT
-        )
+        return self.mark(tensor, Role.IMAGE if self.has_positions(tensor) else Role.INVARIANT)
 
     def on_group(self, tensor: Tensor) -> Tensor:
         """Repeats the channels of an image or vector for all orientations."""
@@ -155,7 +153,10 @@ class GroupTranslator(Translator):
 
     def channels_of(self, shape: Shape) -> int:
         """Returns the channels of a map or vector."""
-        return shape[self.channel_axis if len(shape) == 4 else -1]
+        channels = shape[self.channel_axis if len(shape) == 4 else -1]
+        if channels is None:
+            raise self.fail("reads unknown channels", "State the channels of the input.")
+        return channels
 
 
 def _is_symbolic(each: Any) -> bool:

@@ -141,6 +141,15 @@ def _window(layer: keras.Layer) -> dict[str, Any]:
     return window if groups == 1 else {**window, "groups": groups}
 
 
+@plain_group_rules.rule(layers.GLayerScale)
+def layer_scale(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds the stock layer that multiplies every channel by its factor."""
+    factors = translator.layer.expanded_factors()
+    if translator.channels_first and len(inputs.shape) > 2:
+        factors = factors.reshape(-1, *[1] * (len(inputs.shape) - 2))
+    return translator.add(keras.layers.Rescaling, inputs, factors.tolist())
+
+
 @plain_group_rules.rule(layers.GPReLU)
 def prelu(translator: StockTranslator, inputs: Tensor) -> Tensor:
     """Adds the stock layer with the slopes of the fields repeated, shared by the positions."""
