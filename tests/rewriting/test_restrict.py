@@ -4,11 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gcnn import groups, layers, zoo
+from keras_gcnn import groups, layers, restrict, zoo
 from keras_gcnn.analysis import assert_equivariant, cost
-from keras_gcnn.rewriting.restricting import restrict
 from tests.helpers.layers import randomize, relative_error
-from tests.zoo.networks import build, images, predict
+from tests.zoo.networks import build, compiled, images, predict
 from tests.zoo.test_equivariance import policy
 
 # Keras's Dense computes float64 in float32 on PyTorch, and these heads add in another order.
@@ -16,20 +15,24 @@ ORDERED = ("flatten", "orientations")
 # Every builder, type of convolution, head, data format, and restrictions before and after the
 # group of the result; builder, group, subgroup, stage, arguments.
 NETWORKS = [
+    ("cohen_cnn", "p4m", "pm", None, {"convolution": "g", "restrict_after": {"2": "p4"}}),
+    ("lenet", "p4m", "pmm", "2", {"convolution": "gc", "head": "orientations"}),
+    ("resnet", "p4m", "p4", "stage2_block1_conv1", {}),
+]
+# The rules compute with NumPy, so one backend is enough for the other combinations.
+ON_ONE_BACKEND = [
     ("lenet", "p4m", "z2", None, {}),
     ("lenet", "p4m", "p4", "2", {"head": "flatten"}),
-    ("lenet", "p4m", "pmm", None, {"convolution": "gc", "head": "orientations"}),
     ("cohen_cnn", "p4", "p2", "4", {}),
-    ("cohen_cnn", "p4m", "pm", None, {"convolution": "g", "restrict_after": {"2": "p4"}}),
     ("cohen_cnn", "p4m", "p4", None, {"restrict_after": {"4": "p4", "5": "z2"}}),
     ("allcnn", "p4m", "p4", "2", {"data_format": "channels_first", "input_shape": (1, 28, 28)}),
-    ("resnet", "p4m", "p4", "stage2_block1_conv1", {}),
     ("resnet", "p4m", "p4", None, {"variant": "cohen"}),
     ("resnet", "p4m", "p2", None, {"restrict_after": {"1": "p4"}}),
 ]
+CASES = [*NETWORKS, *(pytest.param(*one, marks=pytest.mark.backend_free) for one in ON_ONE_BACKEND)]
 
 
-@pytest.mark.parametrize(("builder", "group", "subgroup", "stage", "arguments"), NETWORKS)
+@pytest.mark.parametrize(("builder", "group", "subgroup", "stage", "arguments"), CASES)
 @pytest.mark.filterwarnings("ignore::keras_gcnn.layers.EquivarianceWarning")
 def test_a_network_of_the_zoo_computes_the_same(builder, group, subgroup, stage, arguments):
     ordered = arguments.get("head") in ORDERED or arguments.get("variant")
@@ -45,7 +48,7 @@ def test_a_network_of_the_zoo_computes_the_same(builder, group, subgroup, stage,
     smaller = {one.name for one in groups.subgroups(subgroup)}
     assert used <= smaller | ({group} if stage else set())
     assert (group in used) == bool(stage)
-    assert cost(found).multiply_adds >= cost(network).multiply_adds  # more for variant "g" alone
+    assert cost(found).multiply_adds == cost(network).multiply_adds
 
 
 def network_of_ones_own(first):
@@ -76,7 +79,7 @@ def network_of_ones_own(first):
     return model
 
 
-@pytest.mark.parametrize(("subgroup", "first"), [("p4", False), ("pmm", True), ("z2", False)])
+@pytest.mark.parametrize(("subgroup", "first"), [("p4", False), ("pmm", True)])
 def test_layers_and_outputs(subgroup, first):
     with policy("float64"):
         network = network_of_ones_own(first)
@@ -95,21 +98,22 @@ def test_layers_and_outputs(subgroup, first):
 
 
 def call(model, x):
-    return [keras.ops.convert_to_numpy(one) for one in model(x, training=False)]
+    return [keras.ops.convert_to_numpy(one) for one in compiled(model)(x)]
 
 
 def test_the_result_is_equivariant_saved_and_trained_on(tmp_path):
-    network = build("lenet", "p4m")
+    network = on_map(layers.GBatchNormalization("p4m"), layers.GGlobalPooling("mean", "p4m"))
     found = restrict(network, "p4")
     assert_equivariant(found, "p4")
     found.save(tmp_path / "found.keras")
     loaded = keras.saving.load_model(tmp_path / "found.keras")
-    x = images((28, 28, 1))
+    x = images((6, 6, 1))
     before = predict(network, x)
-    np.testing.assert_allclose(predict(loaded, x), before, rtol=1e-4, atol=1e-5)
-    found.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    found.fit(x, np.arange(4), verbose=0)
+    assert relative_error(predict(loaded, x), before) < 1e-5
+    found.compile("sgd", "mse")
+    found.fit(x, np.ones((4, 2)), verbose=0)
     np.testing.assert_array_equal(predict(network, x), before)  # it is the user's
+    assert relative_error(predict(found, x), before) > 1e-5
 
 
 def test_open_sizes():
@@ -119,11 +123,7 @@ def test_open_sizes():
     network = keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))
     found = restrict(network, "p2")
     x = images((9, 8, 1))
-    assert relative_error(call_one(found, x), call_one(network, x)) < 1e-5
-
-
-def call_one(model, x):
-    return keras.ops.convert_to_numpy(model(x))
+    assert relative_error(predict(found, x), predict(network, x)) < 1e-5
 
 
 def on_map(*more, merge=None):
@@ -135,6 +135,7 @@ def on_map(*more, merge=None):
     return keras.Model(image, y if merge is None else merge([x, y]))
 
 
+@pytest.mark.backend_free
 def test_what_cannot_be_restricted_is_named():
     def refused(message, model, subgroup="p4", **arguments):
         with pytest.raises(ValueError, match=message):
@@ -174,4 +175,4 @@ def test_a_shared_layer_stays_shared():
     found = restrict(network, "z2")
     assert found.count_params() == 9 * 16 + 16 + 9 * 16 * 16 + 16
     x = images((6, 6, 1))
-    assert relative_error(call_one(found, x), call_one(network, x)) < 1e-5
+    assert relative_error(predict(found, x), predict(network, x)) < 1e-5

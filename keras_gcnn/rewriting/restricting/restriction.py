@@ -54,7 +54,7 @@ def restrict(
 
     >>> import keras_gcnn
     >>> network = keras_gcnn.zoo.lenet("p4m", widths=(1, 2))
-    >>> free = restrict(network, "z2")
+    >>> free = keras_gcnn.restrict(network, "z2")
     >>> [model.get_layer("conv2").count_params() for model in (network, free)]
     [402, 3216]
 
