@@ -12,6 +12,7 @@ from keras_gcnn.layers.group.pose import GOrientation, TurnByVector
 from keras_gcnn.layers.group.restriction import Restriction
 from keras_gcnn.layers.group.separable import GSeparableConv2D
 from keras_gcnn.layers.group.spatial_pooling import GAveragePooling2D, GMaxPooling2D
+from keras_gcnn.layers.group.symmetrized import Symmetrized
 from keras_gcnn.layers.latent.direction import UnitDirection
 from keras_gcnn.layers.latent.sampling import GaussianSampling
 from keras_gcnn.layers.latent.von_mises_fisher import (
@@ -62,6 +63,7 @@ __all__ = [
     "SteerableConv2D",
     "SteerableConv2DTranspose",
     "SteerableDropout",
+    "Symmetrized",
     "TurnByVector",
     "UnitDirection",
     "VonMisesFisherHead",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from keras_gcnn.rewriting.engine import rewrite
+from keras_gcnn.layers import Symmetrized
+from keras_gcnn.rewriting.engine import as_functional, rewrite
 from keras_gcnn.rewriting.folding import (
     Affine,
     affine,
@@ -136,7 +137,11 @@ class PlainBook(RuleBook):
             )
 
     def as_graph(self, model: keras.Layer) -> keras.Layer:
-        """Returns the graph from images to the outputs at inference for an autoencoder."""
+        """Returns the graph at inference of an autoencoder, and that of a symmetrized model."""
+        if isinstance(model, Symmetrized):
+            if isinstance(model.model, keras.Model):
+                as_functional(model.model)  # else the message would be about the layer around it
+            return model.graph()
         if not isinstance(model, VariationalAutoencoder):
             return model
         if model.turning is not None:
