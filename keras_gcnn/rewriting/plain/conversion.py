@@ -15,6 +15,7 @@ from keras_gcnn.rewriting.folding import (
     kernel_channels,
 )
 from keras_gcnn.rewriting.plain.group_rules import plain_group_rules
+from keras_gcnn.rewriting.plain.normalization_rules import plain_normalization_rules
 from keras_gcnn.rewriting.plain.steerable_rules import plain_steerable_rules
 from keras_gcnn.rewriting.plain.stock_check import check_stock
 from keras_gcnn.rewriting.plain.stock_translator import StockTranslator, misreads_bias
@@ -72,7 +73,7 @@ class PlainBook(RuleBook):
     translator = StockTranslator
 
     def __init__(self, fold: bool = True, kept: tuple[type[keras.Layer], ...] = ()):
-        super().__init__(plain_group_rules, plain_steerable_rules)
+        super().__init__(plain_group_rules, plain_steerable_rules, plain_normalization_rules)
         self._folds = fold
         self._kept = kept
 
