@@ -1,8 +1,11 @@
 """Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
 
 Importing the package registers its layers and models, so that `keras.saving.load_model` finds them.
-`convert` and `symmetrize`, which make models equivariant, and the other parts (`data`, `analysis`,
-`export`, `interop`, `training`, `tuning`) are imported on first use.
+_FUNCTIONS = {  # from model to model, each with its file
+    "convert": "rewriting.equivariant.conversion",
+    "restrict": "rewriting.restricting",
+    "symmetrize": "rewriting.symmetrize",
+}
 """
 
 import importlib
@@ -23,8 +26,9 @@ __all__ = [
     "tuning",
     "zoo",
 ]
-_FUNCTIONS = {  # model to model, each with its file
+_FUNCTIONS = {  # from model to model, each with its file
     "convert": "rewriting.equivariant.conversion",
+    "restrict": "rewriting.restricting",
     "symmetrize": "rewriting.symmetrize",
 }
 _EXTRAS = {"training": "train", "tuning": "tune"}  # parts that need more than Keras and NumPy
