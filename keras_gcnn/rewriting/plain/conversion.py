@@ -13,6 +13,7 @@ from keras_gcnn.rewriting.folding import (
     is_normalization,
     kernel_channels,
 )
+from keras_gcnn.rewriting.plain.convolution_rules import plain_convolution_rules
 from keras_gcnn.rewriting.plain.group_rules import plain_group_rules
 from keras_gcnn.rewriting.plain.steerable_rules import plain_steerable_rules
 from keras_gcnn.rewriting.plain.stock_check import check_stock
@@ -71,7 +72,7 @@ class PlainBook(RuleBook):
     translator = StockTranslator
 
     def __init__(self, fold: bool = True, kept: tuple[type[keras.Layer], ...] = ()):
-        super().__init__(plain_group_rules, plain_steerable_rules)
+        super().__init__(plain_convolution_rules, plain_group_rules, plain_steerable_rules)
         self._folds = fold
         self._kept = kept
 
