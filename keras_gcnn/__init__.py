@@ -1,14 +1,14 @@
 """Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
 
 Importing the package registers its layers and models, so that `keras.saving.load_model` finds them.
-The other parts (`data`, `analysis`, `export`, `interop`, `training`, `tuning`) are imported on
-first use.
+`symmetrize`, which makes any model equivariant, and the other parts (`data`, `analysis`, `export`,
+`interop`, `training`, `tuning`) are imported on first use.
 """
 
 import importlib
 import sys
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 __version__ = "0.2.0"
 __all__ = [
@@ -23,10 +23,13 @@ __all__ = [
     "tuning",
     "zoo",
 ]
+_FUNCTIONS = {"symmetrize": "rewriting.symmetrize"}  # model to model, each with its file
 _EXTRAS = {"training": "train", "tuning": "tune"}  # parts that need more than Keras and NumPy
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
@@ -42,7 +45,7 @@ def __getattr__(name: str) -> ModuleType:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, *_FUNCTIONS])
 
 
 # The `keras-gcnn` command chooses Keras's backend by an option. Keras fixes its backend when it is

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 
 from keras_gcnn.arguments import all_counts
+from keras_gcnn.layers import Symmetrized
 from keras_gcnn.layers.common.cost import multiply_adds_of
 from keras_gcnn.model_graph import is_graph, run_graph
 from keras_gcnn.types import Shape
@@ -139,6 +140,9 @@ class _Walk:
         if is_graph(operation):
             return self.model(operation, inputs, f"{prefix}{operation.name}/")
         outputs = _outputs(operation, args, kwargs)
+        if isinstance(operation, Symmetrized):
+            self._orbit(operation, prefix, args)
+            return outputs
         made, shapes = _tensors(outputs), [tensor.shape for tensor in inputs]
         self.costs.append(
             LayerCost(
@@ -153,6 +157,19 @@ class _Walk:
             )
         )
         return outputs
+
+    def _orbit(self, layer: Symmetrized, prefix: str, args: tuple) -> None:
+        """Counts the calls in a model that runs on every image in all orientations."""
+        start, times = len(self.costs), layer.group.order
+        self._call(layer.model, f"{prefix}{layer.name}/", args, {})
+        self.costs[start:] = [
+            replace(
+                row,
+                multiply_adds=None if row.multiply_adds is None else times * row.multiply_adds,
+                bytes=times * row.bytes,
+            )
+            for row in self.costs[start:]
+        ]
 
     def _new_parameters(self, variables: Iterable[keras.Variable]) -> int:
         """Returns the number of parameters in variables that were not counted before."""

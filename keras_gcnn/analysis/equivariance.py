@@ -107,10 +107,10 @@ def equivariance_error(
             group of a model's layers.
         inputs: batch to measure on; default `batch_size` draws from the standard normal.
         input_shape: shape of one input, without the batch; default that of the model.
-        input_type: `"trivial"` (images: values move but do not change) or `"regular"` (channels
-            `c * |G| + g`, which permute too), or the `Fields` of a steerable map. Default the
-            `Fields` of a steerable layer, `"regular"` for layers that expect it, such as
-            `GConv2D`, and `"trivial"` for everything else.
+        input_type: `"trivial"` (images: values move but do not change), `"regular"` (channels
+            `c * |G| + g`, which permute too), `"vectors"` (pairs of channels, x to the right and y
+            up), or the `Fields` of a steerable map. Default the `Fields` of a steerable layer,
+            `"regular"` for layers that expect it, such as `GConv2D`, and `"trivial"` otherwise.
         output_type: the same for the output; default the `Fields` of a steerable layer, else
             `"trivial"` or `"regular"`, whichever fits better. An output of shape
             `(batch, features)` is invariant if it is `"trivial"`.
@@ -193,9 +193,10 @@ def _find_types(
     if output_type is None:
         output_type = getattr(target, "fields_out", None)
     for argument, value in (("input_type", input_type), ("output_type", output_type)):
-        if value is not None and not isinstance(value, Fields) and value not in TYPES:
+        names = (*TYPES, "vectors")
+        if value is not None and not isinstance(value, Fields) and value not in names:
             raise ValueError(
-                f"{argument}={value!r} is unknown. Choose one of {', '.join(TYPES)}, or give "
+                f"{argument}={value!r} is unknown. Choose one of {', '.join(names)}, or give "
                 "Fields."
             )
     return input_type, output_type
@@ -224,6 +225,11 @@ def _fitting_types(
     types = [channel_type_of(name, group) for name in ((output_type,) if output_type else TYPES)]
     types = [channel_type for channel_type in types if channel_type.fits(y.shape, data_format)]
     if not types:
+        if output_type == "vectors":
+            raise ValueError(
+                f"The output has shape {y.shape}, whose channels are no pairs: it holds no "
+                'vectors. Use output_type="trivial".'
+            )
         raise ValueError(
             f"The output has shape {y.shape}, whose channels are no multiple of {group.order}: it "
             f'is not regular on {group.name}. Use output_type="trivial".'

@@ -253,3 +253,15 @@ def batch_normalization(
     if on("tensorflow") and tensorflow_normalization.supports(inputs, axis):
         return tensorflow_normalization.batch_normalization(*arguments)
     return ops.batch_normalization(*arguments)
+
+
+def has_layer_normalization(inputs: Tensor, axis: int) -> bool:
+    """Whether `layer_normalization` takes such a map, and in fewer passes than other operations."""
+    return on("torch") and torch_normalization.supports_layer(inputs, axis)
+
+
+def layer_normalization(
+    inputs: Tensor, channels: int, scale: Tensor | None, offset: Tensor | None, epsilon: float
+) -> Tensor:
+    """Normalises every fibre along the last axis, where there is an operation for that."""
+    return torch_normalization.layer_normalization(inputs, channels, scale, offset, epsilon)

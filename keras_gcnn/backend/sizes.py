@@ -55,6 +55,28 @@ def check_sizes(layer: SizeChecked, maps: Tensor, report: Callable[..., None]) -
         layer.check_sizes(maps.shape)
 
 
+def check_square(maps: Tensor, rows: int, message: str) -> None:
+    """Raises an error with a message unless maps have as many rows as columns.
+
+    Where TensorFlow traces a graph for any size, the graph checks the sizes when it runs. In an
+    export sizes may be unknown; then nothing is checked.
+
+    Args:
+        maps: the maps.
+        rows: axis of the rows; the columns follow.
+        message: the sentences of the error.
+
+    Raises:
+        ValueError: if the sizes are known and differ.
+    """
+    sizes = tuple(maps.shape[rows : rows + 2])
+    if all(isinstance(size, int) for size in sizes):
+        if sizes[0] != sizes[1]:
+            raise ValueError(f"{message} The shape is {tuple(maps.shape)}.")
+    elif on("tensorflow"):
+        tensorflow_sizes.check_square(maps, rows, message)
+
+
 def is_symbol(size: Any) -> bool:
     """Whether a size is a symbol in an export by JAX, which cannot be the length of a choice."""
     return on("jax") and not isinstance(size, int)

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 
 from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.backend.stateless import without_trace
-from keras_gcnn.export import onnx_operations, onnx_transposed_pads
+from keras_gcnn.export import onnx_normalizations, onnx_operations, onnx_transposed_pads
 from keras_gcnn.export.failures import ConversionError
 from keras_gcnn.export.format_names import FILE_FORMATS
 from keras_gcnn.quiet import without_warnings
@@ -108,7 +109,11 @@ def _write_onnx(model: keras.Model, path: Path, samples: Samples, metadata: dict
     if backend == "tensorflow":
         onnx_operations.register()
     model(samples[0])  # Keras exports only models that have been called
-    with without_warnings():  # about tracing; the outputs are compared with the network's anyway
+    known = onnx_normalizations.known() if backend == "torch" else nullcontext()
+    with (
+        known,
+        without_warnings(),
+    ):  # of tracing; the outputs are compared with the network's anyway
         model.export(str(path), format="onnx", verbose=False)
     written = onnx.load(path)
     onnx_transposed_pads.repair(written.graph)

@@ -87,13 +87,24 @@ class Group:
         Returns:
             The transformed array; a quarter turn exchanges the two sizes.
         """
+        swaps, flips = self.moves_on_plane(g)
+        if swaps:
+            array = np.swapaxes(array, *axes)
+        return np.flip(array, tuple(axis for axis, flip in zip(axes, flips, strict=True) if flip))
+
+    def moves_on_plane(self, g: int) -> tuple[bool, tuple[bool, bool]]:
+        """Returns how `act_on_plane` moves an array: swapped axes first, then flips.
+
+        Args:
+            g: int, index of the element.
+
+        Returns:
+            Whether rows and columns are exchanged, and whether rows and columns are then reversed.
+        """
         inverse = self.matrices[self.inverse[g]]
         if inverse[0, 1]:
-            array = np.swapaxes(array, *axes)
-            flips = inverse[1, 0] < 0, inverse[0, 1] < 0
-        else:
-            flips = inverse[0, 0] < 0, inverse[1, 1] < 0
-        return np.flip(array, tuple(axis for axis, flip in zip(axes, flips, strict=True) if flip))
+            return True, (bool(inverse[1, 0] < 0), bool(inverse[0, 1] < 0))
+        return False, (bool(inverse[0, 0] < 0), bool(inverse[1, 1] < 0))
 
     def act_on_fibre(self, array: np.ndarray, g: int, axis: int = -1) -> np.ndarray:
         """Permutes orientations, `(L_g f)(h) = f(g^-1 h)`, along a channel axis `c * |G| + h`."""

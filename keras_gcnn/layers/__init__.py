@@ -3,15 +3,22 @@
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.building import build_for
 from keras_gcnn.layers.common.reporting import EquivarianceWarning
+from keras_gcnn.layers.group.activation import GPReLU
 from keras_gcnn.layers.group.convolution import GConv2D, GConv2DTranspose, LiftingConv2D
 from keras_gcnn.layers.group.depthwise import GDepthwiseConv2D
 from keras_gcnn.layers.group.dropout import GDropout
+from keras_gcnn.layers.group.image_normalization import (
+    GGroupNormalization,
+    GLayerNormalization,
+    GRMSNormalization,
+)
 from keras_gcnn.layers.group.normalization import GBatchNormalization
 from keras_gcnn.layers.group.orientation_pooling import GGlobalPooling, GPooling
 from keras_gcnn.layers.group.pose import GOrientation, TurnByVector
 from keras_gcnn.layers.group.restriction import Restriction
 from keras_gcnn.layers.group.separable import GSeparableConv2D
 from keras_gcnn.layers.group.spatial_pooling import GAveragePooling2D, GMaxPooling2D
+from keras_gcnn.layers.group.symmetrized import Symmetrized
 from keras_gcnn.layers.latent.direction import UnitDirection
 from keras_gcnn.layers.latent.sampling import GaussianSampling
 from keras_gcnn.layers.latent.von_mises_fisher import (
@@ -31,6 +38,8 @@ from keras_gcnn.layers.steerable import (
     SteerableConv2D,
     SteerableConv2DTranspose,
     SteerableDropout,
+    SteerableGroupNormalization,
+    SteerableLayerNormalization,
 )
 
 __all__ = [
@@ -45,9 +54,13 @@ __all__ = [
     "GDepthwiseConv2D",
     "GDropout",
     "GGlobalPooling",
+    "GGroupNormalization",
+    "GLayerNormalization",
     "GMaxPooling2D",
     "GOrientation",
+    "GPReLU",
     "GPooling",
+    "GRMSNormalization",
     "GSeparableConv2D",
     "GatedActivation",
     "GaussianSampling",
@@ -62,6 +75,9 @@ __all__ = [
     "SteerableConv2D",
     "SteerableConv2DTranspose",
     "SteerableDropout",
+    "SteerableGroupNormalization",
+    "SteerableLayerNormalization",
+    "Symmetrized",
     "TurnByVector",
     "UnitDirection",
     "VonMisesFisherHead",

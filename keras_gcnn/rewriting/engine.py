@@ -67,10 +67,11 @@ class Rewriting:
         self._flatten = flatten
         self._model = as_functional(book.as_graph(model))
         self._taken: set[str] = set() if taken is None else taken
-        self._names = {
-            id(operation): take_name(self._allowed(prefix + operation.name), self._taken)
-            for operation in self._model.operations
-        }
+        self._names = {}
+        for operation in self._model.operations:
+            # Only layers need names that say where they come from.
+            name = prefix * isinstance(operation, keras.Layer) + operation.name
+            self._names[id(operation)] = take_name(self._allowed(name), self._taken)
         self._changes: dict[int, Any] = {}  # what layers have to do in the end, by their id
         self._folded: set[int] = set()  # layers that have been folded into the one before
         self._twins: dict[int, Callable] = {}
@@ -113,13 +114,26 @@ class Rewriting:
             return lambda inputs, **_: inputs
         if not isinstance(operation, keras.Layer):
             self._book.check(operation)
-            return operation
+            return self._named(operation)
         rule = self._book.find_rule(operation)
         if rule is not None:
             return lambda inputs, **options: self._translate(operation, rule, inputs, **options)
         if id(operation) not in self._twins:
             self._twins[id(operation)] = self._twin(operation)
         return self._twins[id(operation)]
+
+    def _named(self, operation: keras.Operation) -> keras.Operation:
+        """Returns an operation without weights under the name that it has in the new model.
+
+        Operations of several models may have equal names, and the layers of all of them may become
+        those of one.
+        """
+        name = self._names[id(operation)]
+        if name == operation.name:
+            return operation
+        twin = type(operation).from_config(operation.get_config())
+        twin.name = name  # not all operations take it as an argument
+        return twin
 
     def _translate(
         self,

@@ -40,12 +40,16 @@ def test_the_audit_names_layers_that_break_fields():
     image = keras.Input((9, 9, 1))
     x = layers.SteerableConv2D(Fields.trivial(1), FIELDS, 3, padding="same")(image)
     x = keras.layers.BatchNormalization(name="stock")(x)
-    x = keras.layers.ReLU(name="relu")(x)
-    with pytest.warns(layers.EquivarianceWarning, match="stock.* So does ReLU 'relu'"):
+    x = keras.layers.LayerNormalization(name="positions")(x)
+    x = keras.layers.PReLU(shared_axes=[1, 2, 3], name="slope")(x)
+    says = "stock.* So do LayerNormalization 'positions', PReLU 'slope'"
+    with pytest.warns(layers.EquivarianceWarning, match=says):
         x = layers.InvariantMap(FIELDS, 3, name="map")(x)
     audit = analysis.audit(keras.Model(image, keras.layers.GlobalAveragePooling2D()(x)))
-    assert {finding.layer for finding in audit.problems} >= {"stock", "relu"}
-    assert "Steerable" in audit.problems[0].fix
+    fixes = {finding.layer: finding.fix for finding in audit.problems}
+    assert "SteerableBatchNormalization" in fixes["stock"]
+    assert "SteerableLayerNormalization" in fixes["positions"]
+    assert "FourierActivation" in fixes["slope"]
 
 
 def test_a_network_is_invariant():

@@ -44,6 +44,24 @@ def test_every_activation_wherever_it_stands(tmp_path, rng):
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has TensorFlow write the file")
+def test_normalizations(tmp_path, rng):
+    """`save` compares ONNX Runtime's outputs with the network's."""
+    image = keras.Input((4, 4, 8), name="image")
+    ours = [
+        layers.GLayerNormalization("p4"),
+        layers.GRMSNormalization("p4"),
+        layers.GGroupNormalization(2, "p4"),
+        layers.GPReLU("p4"),
+        layers.SteerableLayerNormalization(FIELDS),
+        layers.SteerableGroupNormalization(FIELDS, 2),
+    ]
+    stock = [keras.layers.LayerNormalization(), keras.layers.RMSNormalization()]
+    model = keras.Model(image, {layer.name: layer(image) for layer in [*ours, *stock]})
+    randomize(model, rng)
+    export.save(model, tmp_path / "net.onnx")
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has TensorFlow write the file")
 def test_transposed_convolutions_with_gaps_between_their_kernels(tmp_path):
     """A stride beyond the kernel, and an end that the kernel does not reach."""
     image = keras.Input((3, 4, 4), name="image")

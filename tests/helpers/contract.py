@@ -33,9 +33,9 @@ class Case:
     variants: tuple[dict, ...] = ({},)
 
     def make(self, data_format="channels_last", **more):
-        # Batch normalisation says where the channels are in its own way, like Keras's.
+        # Normalisations say where the channels are in their own way, like Keras's.
         key, value = "data_format", data_format
-        if issubclass(self.layer_class, keras.layers.BatchNormalization):
+        if "axis" in constructor_arguments(self.layer_class):
             key, value = "axis", 1 if data_format == "channels_first" else -1
         return self.layer_class(**{**self.arguments, key: value, **more})
 
@@ -94,6 +94,9 @@ _NORMALIZATION = {
     "center": False,
     "scale": False,
 }
+_IMAGE_NORMALIZATION = {
+    key: value for key, value in _NORMALIZATION.items() if not key.startswith("mo")
+}
 _INVARIANTS = {
     "activation": "relu",
     "use_bias": False,
@@ -129,6 +132,24 @@ CASES = [
         (*_CONVOLUTIONS, {"strides": 2, "output_padding": (1, 1)}),
     ),
     Case(layers.GBatchNormalization, {"group": "p4m"}, (_NORMALIZATION,)),
+    Case(layers.GLayerNormalization, {"group": "p4m"}, (_IMAGE_NORMALIZATION,)),
+    Case(layers.GRMSNormalization, {"group": "p4m"}, ({**_IMAGE_NORMALIZATION, "center": True},)),
+    Case(
+        layers.GGroupNormalization,
+        {"groups": 2, "group": "p4"},
+        (_IMAGE_NORMALIZATION, {"groups": -1, "group": "p4m"}),
+    ),
+    Case(
+        layers.GPReLU,
+        {"group": "p4"},
+        (
+            {
+                "alpha_initializer": "he_normal",
+                "alpha_regularizer": "l1",
+                "alpha_constraint": "non_neg",
+            },
+        ),
+    ),
     Case(layers.GPooling, {"group": "p4m"}, ({"mode": "mean"},)),
     Case(layers.GGlobalPooling, {"group": "p4m"}, ({"mode": "mean", "keepdims": True},)),
     Case(layers.GOrientation, {"group": "p4m"}),
@@ -143,6 +164,12 @@ CASES = [
         (_STEERABLE, _CONVOLUTIONS[1], {"strides": 2, "output_padding": (1, 1)}),
     ),
     Case(layers.SteerableBatchNormalization, {"fields": FIELDS}, (_NORMALIZATION,)),
+    Case(layers.SteerableLayerNormalization, {"fields": FIELDS}, (_IMAGE_NORMALIZATION,)),
+    Case(
+        layers.SteerableGroupNormalization,
+        {"fields": FIELDS, "groups": 2},
+        (_IMAGE_NORMALIZATION, {"groups": -1}),
+    ),
     Case(layers.FourierActivation, {"fields": FIELDS}, ({"activation": "relu", "samples": 20},)),
     Case(
         layers.NormActivation,

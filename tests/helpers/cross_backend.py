@@ -23,6 +23,8 @@ def invariants(images, axis, here):
     maps = layers.DiscMask(**here)(images)
     maps = layers.SteerableConv2D({0: 3}, fields, 3, **here)(maps)
     maps = layers.SteerableBatchNormalization(fields, axis)(maps)
+    maps = layers.SteerableLayerNormalization(fields, axis)(maps)
+    maps = layers.SteerableGroupNormalization(fields, 2, axis)(maps)
     maps = layers.FourierActivation(fields, samples=8, **here)(maps)
     maps = layers.SteerableAveragePooling2D(fields, **here)(maps)
     maps = layers.NormActivation(fields, "elu", **here)(maps)
@@ -40,6 +42,9 @@ def build(data_format):
     images = keras.Input(shape)
     maps = layers.LiftingConv2D(2, 3, "p4m", padding="same", activation="relu", **here)(images)
     maps = layers.GBatchNormalization("p4m", axis=axis)(maps)
+    maps = layers.GLayerNormalization("p4m", axis)(maps)
+    maps = layers.GPReLU("p4m", **here)(layers.GGroupNormalization(2, "p4m", axis)(maps))
+    maps = layers.GRMSNormalization("p4m", axis)(maps)
     maps = layers.GMaxPooling2D(**here)(maps)
     # Side by side: one after the other their random weights would make numbers too large.
     dropped = layers.GDropout(0.5, "p4m", **here)(maps)

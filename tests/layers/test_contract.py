@@ -25,10 +25,11 @@ BOTH_FORMATS = pytest.mark.parametrize("data_format", DATA_FORMATS)
 
 def test_no_layer_is_left_out():
     exported = {getattr(layers, name) for name in layers.__all__}
-    # Those that take no maps, or not only maps, have their duties in tests of their own.
+    # Those that take no maps, not only maps, or a model have their duties in tests of their own.
     others = {
         layers.GaussianSampling,
         layers.KLToUniform,
+        layers.Symmetrized,
         layers.TurnByVector,
         layers.UnitDirection,
         layers.VonMisesFisherHead,

@@ -40,14 +40,32 @@ BROKEN = {
         lambda: [K.BatchNormalization(), K.ReLU(), K.Dropout(0.2)],
         r"use GBatchNormalization\(\.\.\., group='p4m'\)",
     ),
-    "LayerNormalization": (ON_P4M, lambda: [K.LayerNormalization()], "GBatchNormalization"),
+    "LayerNormalization": (
+        ON_P4M,
+        lambda: [K.LayerNormalization()],
+        r"GLayerNormalization\(\.\.\., group='p4m'\)",
+    ),
+    "RMSNormalization": (ON_P4M, lambda: [K.RMSNormalization()], "GRMSNormalization"),
     "GroupNormalization": (
         ON_P4M,
         lambda: [K.GroupNormalization(4, center=False, scale=False)],
-        "GBatchNormalization",
+        "GGroupNormalization",
     ),
-    "PReLU": (ON_P4M, lambda: [K.PReLU(shared_axes=[1, 2])], "slope for every channel"),
-    "PReLU by position": (ON_P4M, lambda: [K.PReLU(shared_axes=[3])], "slope for every position"),
+    "PReLU": (
+        ON_P4M,
+        lambda: [K.PReLU(shared_axes=[1, 2])],
+        r"slope for every channel.*GPReLU\(\.\.\., group='p4m'\)",
+    ),
+    "PReLU by position": (
+        ON_P4M,
+        lambda: [K.PReLU(shared_axes=[3])],
+        "slope for every position.*use GPReLU",
+    ),
+    "PReLU of an image": (
+        (lambda: K.PReLU(), lift),
+        list,
+        r"slope for every position.*use PReLU\(shared_axes=\[1, 2\]\)",
+    ),
     "MaxPooling2D": (ON_P4M, lambda: [K.MaxPooling2D(2)], "use GMaxPooling2D"),
     "AveragePooling2D": (
         ON_P4M,
@@ -67,6 +85,21 @@ BROKEN = {
         ON_FIELDS,
         lambda: [K.BatchNormalization()],
         "use SteerableBatchNormalization",
+    ),
+    "LayerNormalization on fields": (
+        ON_FIELDS,
+        lambda: [K.LayerNormalization(center=False, scale=False)],
+        "use SteerableLayerNormalization",
+    ),
+    "GroupNormalization on fields": (
+        ON_FIELDS,
+        lambda: [K.GroupNormalization(1)],
+        "use SteerableGroupNormalization",
+    ),
+    "PReLU on fields": (
+        ON_FIELDS,
+        lambda: [K.PReLU(shared_axes=[1, 2, 3])],
+        "use FourierActivation",
     ),
     "MaxPooling2D on fields": (
         ON_FIELDS,

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gcnn import data, groups
+from keras_gcnn import analysis, data, groups
 from keras_gcnn.layers import GConv2D, GOrientation, LiftingConv2D, TurnByVector, UnitDirection
+from tests.helpers.compiling import without_optimizing
 from tests.helpers.gradients import gradient
 from tests.helpers.layers import DATA_FORMATS, randomize, to_format
 
@@ -55,6 +56,24 @@ def test_vectors_turn_with_the_image(group, rng):
         swap = np.array([[0, 1], [-1, 0]])
         expected = vectors @ (swap @ matrix @ swap.T).T
         assert np.abs(numpy(model(moved)) - expected).max() <= 1e-10 * scale
+
+
+def test_the_audit_follows_vectors():
+    image = keras.Input((5, 5, 2))
+    vectors = GOrientation("p4m", name="pose")(LiftingConv2D(3, 3, "p4m")(image))
+    unit = UnitDirection()(vectors)
+    model = keras.Model(image, keras.layers.Rescaling([2.0, 1.0], name="stretched")(unit))
+    with without_optimizing():
+        result = analysis.audit(model)
+    assert [found.field for found in result.findings[1:3]] == ["vectors"] * 2
+    assert [broken.layer for broken in result.problems] == ["stretched"]
+    analysis.assert_equivariant(keras.Model(image, vectors), "p4m", output_type="vectors")
+    with pytest.raises(AssertionError, match="does not commute"):
+        analysis.assert_equivariant(model, "p4m", output_type="vectors")
+    with pytest.raises(ValueError, match="holds no vectors"):
+        analysis.assert_equivariant(
+            keras.Model(image, image[..., :1]), "p4m", output_type="vectors"
+        )
 
 
 @pytest.mark.parametrize("data_format", DATA_FORMATS)

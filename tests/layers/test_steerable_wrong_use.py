@@ -16,6 +16,8 @@ CONVOLUTIONS = {
 }
 WITH_WEIGHTS = {
     layers.SteerableBatchNormalization: {"fields": FIELDS},
+    layers.SteerableLayerNormalization: {"fields": FIELDS},
+    layers.SteerableGroupNormalization: {"fields": FIELDS, "groups": 2},
     layers.NormActivation: {"fields": FIELDS},
     layers.InvariantMap: {"fields": FIELDS, "filters": 2},
 }

@@ -10,8 +10,9 @@ import numpy as np
 from keras_gcnn import groups
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
+from keras_gcnn.groups.vectors import COMPONENTS, vector_matrices
 
-TYPES = ("trivial", "regular")
+TYPES = ("trivial", "regular")  # those that are tried where none is given
 ROTATIONS = groups.get("p4")  # all rotations of the pixel grid
 RANKS = (2, 3, 4)  # features; images without a channel axis; images and feature maps
 
@@ -95,11 +96,45 @@ class SteerableType(ChannelType):
         return rotated.astype(array.dtype)
 
 
+@dataclass(frozen=True)
+class VectorType(ChannelType):
+    """Pairs of channels that are the components of vectors, which rotate with the image.
+
+    Args:
+        name: `"vectors"`.
+        group: the group that acts on the images.
+        components: directions in which the components count.
+    """
+
+    components: tuple[str, str] = COMPONENTS
+
+    def fits(self, shape: tuple[int, ...], data_format: str) -> bool:
+        """Whether an array of this shape, batch included, can hold such channels."""
+        return len(shape) in RANKS and shape[self._axis(len(shape), data_format)] % 2 == 0
+
+    def _axis(self, rank: int, data_format: str) -> int:
+        return _channel_axis(data_format) if rank == 4 else -1
+
+    def permute(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
+        """Applies element `g` of `acting` to the components."""
+        axis = self._axis(array.ndim, data_format)
+        pairs = np.moveaxis(array, axis, -1)
+        matrix = vector_matrices(acting, self.components)[g]
+        turned = pairs.reshape(*pairs.shape[:-1], -1, 2) @ matrix.T
+        return np.moveaxis(turned.reshape(pairs.shape), -1, axis).astype(array.dtype)
+
+    def move(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
+        """Applies element `g` of `acting` to a batch of maps of vectors, or of vectors alone."""
+        if array.ndim == 4:
+            return super().move(array, acting, g, data_format)
+        return self.permute(array, acting, g, data_format)
+
+
 def channel_type_of(description: str | Fields, group: Group) -> ChannelType:
     """Returns the channel type with a name, or of a steerable map with these fields."""
-    if not isinstance(description, Fields):
-        return ChannelType(description, group)
-    return SteerableType("steerable", group, description)
+    if isinstance(description, Fields):
+        return SteerableType("steerable", group, description)
+    return (VectorType if description == "vectors" else ChannelType)(description, group)
 
 
 def _channel_axis(data_format: str) -> int:

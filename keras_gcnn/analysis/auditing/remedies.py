@@ -10,7 +10,6 @@ from keras_gcnn.groups import Group
 from keras_gcnn.model_graph import group_of, unwrap
 
 _POOL_FIRST = "pool over orientations first, with GGlobalPooling or GPooling"
-_SLOPE = "use LeakyReLU, or PReLU with shared_axes=[1, 2, 3]"
 _PAD_ALIKE = "give all four sides the same number"
 _REPLACE = {
     "AveragePooling2D": "use GAveragePooling2D",
@@ -24,11 +23,13 @@ _REPLACE = {
     "Flatten": "use GGlobalPooling instead",
     "GlobalAveragePooling2D": "use GGlobalPooling",
     "GlobalMaxPooling2D": "use GGlobalPooling",
-    "GroupNormalization": "use GBatchNormalization, or leave out center and scale and take groups "
-    "of whole fields",
-    "LayerNormalization": "use GBatchNormalization, or leave out center and scale",
+    "GroupNormalization": "use GGroupNormalization, which has channel groups of whole fields and "
+    "weights per field",
+    "LayerNormalization": "use GLayerNormalization, whose weights are shared by orientations",
     "MaxPooling2D": "use GMaxPooling2D",
-    "PReLU": _SLOPE,
+    "PReLU": "use GPReLU, whose slopes are shared by orientations and positions; on images "
+    "PReLU(shared_axes=[1, 2])",
+    "RMSNormalization": "use GRMSNormalization, whose scale is shared by orientations",
     "Reshape": _POOL_FIRST,
     "SeparableConv2D": "use GSeparableConv2D",
     "ZeroPadding2D": _PAD_ALIKE,
@@ -39,18 +40,24 @@ _REPLACE_ON_MAPS = {
     "EinsumDense": "use GConv2D(units, 1)",
 }
 _INVARIANT_FIRST = "make the channels invariant first, with InvariantMap or NormPooling"
+_ACTIVATE_FIELDS = "use FourierActivation, NormActivation or GatedActivation"
 _REPLACE_ON_FIELDS = {
-    "Activation": "use FourierActivation, NormActivation or GatedActivation",
+    "Activation": _ACTIVATE_FIELDS,
     "AveragePooling2D": "use SteerableAveragePooling2D",
     "BatchNormalization": "use SteerableBatchNormalization",
     "Concatenate": "concatenate in an order that Fields + Fields has",
     "Conv2D": "use SteerableConv2D",
     "Conv2DTranspose": "use SteerableConv2DTranspose",
     "Dense": f"use SteerableConv2D with kernel size 1 on maps, or {_INVARIANT_FIRST}",
-    "ELU": "use FourierActivation, NormActivation or GatedActivation",
+    "ELU": _ACTIVATE_FIELDS,
     "Flatten": _INVARIANT_FIRST,
+    "GroupNormalization": "use SteerableGroupNormalization",
+    "LayerNormalization": "use SteerableLayerNormalization",
     "MaxPooling2D": "use SteerableAveragePooling2D",
-    "ReLU": "use FourierActivation, NormActivation or GatedActivation",
+    "PReLU": f"{_ACTIVATE_FIELDS}; a slope, even a shared one, changes the channels of a pair one "
+    "by one, so that they do not rotate together",
+    "RMSNormalization": "use SteerableLayerNormalization",
+    "ReLU": _ACTIVATE_FIELDS,
 }
 _OTHERWISE_ON_FIELDS = f"use a layer for fields, such as SteerableConv2D, or {_INVARIANT_FIRST}"
 _OTHERWISE = (

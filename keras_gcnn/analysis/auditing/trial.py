@@ -9,18 +9,10 @@ import keras
 import numpy as np
 
 from keras_gcnn import groups
-from keras_gcnn.analysis.auditing.channel_types import (
-    ROTATIONS,
-    ChannelType,
-    SteerableType,
-    channel_type_of,
-    move_each,
-    relative_error,
-)
-from keras_gcnn.analysis.auditing.tokens import token_types
+from keras_gcnn.analysis.auditing.candidates import candidate_types
+from keras_gcnn.analysis.auditing.channel_types import ChannelType, move_each, relative_error
 from keras_gcnn.groups import Group
-from keras_gcnn.groups.fields import Fields
-from keras_gcnn.model_graph import group_of, unwrap
+from keras_gcnn.model_graph import unwrap
 
 BATCH = 4
 _TOLERANCE = 1e-4  # relative, in float32; a broken layer differs by far more
@@ -78,7 +70,7 @@ class Trial:
 
     A layer is tried as a float32 copy with random weights, so that no symmetry is an accident of
     fresh weights. A layer that cannot be copied gets random weights itself; use the trial in a
-    `with` statement, which restores them.
+    `with` statement, which restores them. A layer that is exact by construction keeps its weights.
 
     Args:
         op: layer or operation.
@@ -108,7 +100,8 @@ class Trial:
             for leaf in self.leaves
         ]
         self._original_values: Values = []
-        if isinstance(self.op, keras.Layer):
+        exact = getattr(unwrap(self.op), "exact_by_construction", False)
+        if isinstance(self.op, keras.Layer) and not exact:
             self._prepare()
         self.outputs = self._run(self.drawn, False)
         return self
@@ -212,36 +205,13 @@ class Trial:
 
     def _candidates(self, held: Group, output: np.ndarray) -> list[ChannelType]:
         """Returns the channel types that an output may have by its shape."""
-        input_types = [channel_type for traced in self.traced for channel_type in traced.types]
-        input_groups = [t.group for t in input_types if not isinstance(t, SteerableType)]
-        fibre_groups = dict.fromkeys([group_of(self.op) or held, *input_groups, held])
-        types = [ChannelType("trivial", held)]
-        types += [ChannelType("regular", group) for group in fibre_groups]
-        if ROTATIONS.contains(held):
-            types += self._steerable_candidates(input_types)
-        shapes = [traced.shape for traced in self.traced]
-        types += token_types([traced.types[0] for traced in self.traced], shapes, types.copy())
-        types.append(ChannelType("invariant", held))
+        inputs = [(traced.shape, traced.types) for traced in self.traced]
         return [
             channel_type
-            for channel_type in types
+            for channel_type in candidate_types(self.op, inputs, held, self.data_format)
             if channel_type.group.contains(held)
             and output.shape[:1] == (BATCH,)
             and channel_type.fits(output.shape, self.data_format)
-        ]
-
-    def _steerable_candidates(self, input_types: list[ChannelType]) -> list[ChannelType]:
-        """Returns the types with the layer's own fields, with the inputs' fields, and with both."""
-        input_fields = [t.fields for t in input_types if isinstance(t, SteerableType)]
-        layer_fields = getattr(unwrap(self.op), "fields_out", None)
-        candidates = [layer_fields] if isinstance(layer_fields, Fields) else []
-        candidates += input_fields
-        if input_fields:
-            candidates += self._joined()
-        return [
-            channel_type_of(fields, ROTATIONS)
-            for fields in dict.fromkeys(candidates)
-            if fields.frequencies[-1] > 0
         ]
 
     def knows_the_axes(self) -> bool:
@@ -257,23 +227,6 @@ class Trial:
             or any(t.name == "tokens" for t in self._candidates(groups.get("z2"), output))
             for output in self.outputs
         )
-
-    def _joined(self) -> list[Fields]:
-        """Returns the fields of all inputs concatenated; empty if they cannot be concatenated."""
-        axis = -1 if self.data_format == "channels_last" else 1
-        parts = []
-        for traced in self.traced:
-            first = traced.types[0]
-            if first.name == "regular":
-                return []
-            if isinstance(first, SteerableType):
-                parts.append(first.fields)
-            else:
-                parts.append(Fields.trivial(traced.shape[axis]))
-        try:
-            return [sum(parts[1:], parts[0])]
-        except ValueError:  # no Fields have this order
-            return []
 
     def _choices(self, held: Group) -> Iterator[tuple[list[int], bool]]:
         """Yields the elements for the images of the batch, and whether to run in training."""

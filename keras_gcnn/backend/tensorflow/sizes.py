@@ -61,6 +61,13 @@ def check(layer: Any, maps: tf.Tensor, report: Callable[..., None]) -> None:
     )
 
 
+def check_square(maps: Any, rows: int, message: str) -> None:
+    """Lets a graph that TensorFlow traces check that maps are square; files get no check."""
+    if tf.is_tensor(maps) and tf.is_symbolic_tensor(maps) and not _is_written():
+        sizes = tf.shape(maps)
+        tf.debugging.assert_equal(sizes[rows], sizes[rows + 1], message)
+
+
 class _Report:
     """A function that checks the sizes with which the graph calls it."""
 

@@ -1,4 +1,4 @@
-"""Batch normalisation on PyTorch in as few passes over the map as its own layer takes.
+"""Normalisation on PyTorch in as few passes over the map as its own layer takes.
 
 Keras composes it of elementwise operations, each of which reads and writes the whole map, and the
 kernels of PyTorch have no statistics that channels share. Here these kernels do the work per
@@ -92,3 +92,20 @@ def batch_normalization(
         eps=0.0,
     )
     return torch.movedim(outputs, 1, axis)
+
+
+def supports_layer(inputs: torch.Tensor, axis: int) -> bool:
+    """Whether `layer_normalization` takes this map: the channels are its last axis."""
+    return axis in (-1, inputs.ndim - 1)
+
+
+def layer_normalization(
+    inputs: torch.Tensor,
+    channels: int,
+    scale: torch.Tensor | None,
+    offset: torch.Tensor | None,
+    epsilon: float,
+) -> torch.Tensor:
+    """Normalises along the last axis, in the precision of the map: PyTorch's own operation."""
+    # The number comes from the layer: read from the map, it would be a tensor in a trace for ONNX.
+    return torch.nn.functional.layer_norm(inputs, (channels,), scale, offset, epsilon)

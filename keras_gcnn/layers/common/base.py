@@ -169,6 +169,15 @@ def split_fibre(tensor: Tensor, group: groups.Group, axis: int) -> tuple[Tensor,
     return keras.ops.reshape(tensor, shape), axis + 1
 
 
+def along(values: Tensor, axis: int, rank: int) -> Tensor:
+    """Reshapes a vector, or one for each image, to broadcast along the channels of a tensor."""
+    shape = [1] * rank
+    shape[axis] = values.shape[-1]
+    if len(values.shape) == 2:
+        shape[0] = -1
+    return keras.ops.reshape(values, shape)
+
+
 def fresh(initializer: Initializer) -> Initializer:
     """Returns a copy of an initializer; a shared one would give two weights equal numbers."""
     return initializer.clone() if hasattr(initializer, "clone") else initializer

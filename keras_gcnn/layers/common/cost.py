@@ -33,9 +33,11 @@ from typing import Any
 import keras
 
 from keras_gcnn.layers.common import stock_convolution
+from keras_gcnn.layers.common.image_normalization import ImageNormalization
 from keras_gcnn.layers.common.shared_normalization import SharedBatchNormalization
 from keras_gcnn.layers.common.size_dependent import map_sizes
 from keras_gcnn.layers.common.transposed_window import TransposedWindow
+from keras_gcnn.layers.group.activation import GPReLU
 from keras_gcnn.layers.group.convolution import FullConvolution
 from keras_gcnn.layers.group.depthwise import GDepthwiseConv2D
 from keras_gcnn.layers.group.separable import GSeparableConv2D
@@ -239,6 +241,8 @@ _FORMULAS: dict[type, _Formula] = {
     FourierActivation: _fourier,
     SteerableAveragePooling2D: _blur,
     SharedBatchNormalization: _zero,
+    ImageNormalization: _zero,
+    GPReLU: _zero,
     NormActivation: _zero,
 }
 # Operations and layers that multiply maps with each other, which are not counted.

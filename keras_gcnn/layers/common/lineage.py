@@ -8,8 +8,8 @@ import keras
 
 from keras_gcnn import groups
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.layers.common import stock_layers
 from keras_gcnn.layers.common.map_type import Channels, MapType, Problem, is_ordinary
+from keras_gcnn.layers.common.stock_rule import Rule
 from keras_gcnn.types import Shape
 
 ORDINARY = groups.get("z2")  # stands for all ordinary channels
@@ -30,7 +30,7 @@ class Suspect:
 
     op: keras.Operation
     shape: Shape
-    rule: stock_layers.Rule | None
+    rule: Rule | None
     certain: Problem | None = None
 
     def problem(self, wanted: MapType | None, axis: int) -> Problem | None:

@@ -16,12 +16,13 @@ from keras_gcnn.layers.common import stock_layers
 from keras_gcnn.layers.common.lineage import Lineage, Suspect, name_of, ordinary
 from keras_gcnn.layers.common.map_type import Problem, describe
 from keras_gcnn.layers.common.stock_layers import position_count
+from keras_gcnn.layers.common.stock_rule import Rule
 from keras_gcnn.model_graph import is_graph
 from keras_gcnn.types import Shape
 
 _ATTRIBUTE = "_keras_gcnn_lineage"  # of tensors, so that the walk visits each of them once
 
-Rules = dict[str, stock_layers.Rule]
+Rules = dict[str, Rule]
 
 
 def lineage(tensor: keras.KerasTensor) -> Lineage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,7 +10,8 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn.backend.ops import batch_normalization, moments, widened
-from keras_gcnn.layers.common.base import ReadsMaps, as_numbers
+from keras_gcnn.layers.common.base import as_numbers
+from keras_gcnn.layers.common.shared_weights import SharesWeights, default_axis
 from keras_gcnn.types import Shape, Tensor
 
 _RENORM = ("renorm_clipping", "renorm_momentum")
@@ -29,79 +31,32 @@ def _anything_counts(inputs: Tensor, mask: Tensor | None) -> bool | Tensor:
     return ops.all(ops.stack(unknown) > 0) if unknown else True
 
 
-class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
+class SharedBatchNormalization(SharesWeights, keras.layers.BatchNormalization):
     """Base of the layers whose statistics, scale and offset several channels share.
 
-    A subclass returns the numbers of statistics in `_sizes`, pools the moments of the channels in
-    `_pooled_moments`, and expands shared means and scales to the channels in `_means_of` and
-    `_scales_of`.
+    A subclass also pools the moments of the channels in `_pooled_moments`.
     """
 
     def __init__(
         self, axis: int | None = None, *, synchronized: bool = False, **kwargs: Any
     ) -> None:
-        if axis is None:  # as in the other layers of this library; the stock layer takes -1
-            axis = -1 if keras.config.image_data_format() == "channels_last" else 1
         if kwargs.pop("renorm", False):
             raise ValueError(f"{type(self).__name__} has no renorm. Leave `renorm` out.")
         for unused in _RENORM:  # the config of the parent contains them
             kwargs.pop(unused, None)
-        super().__init__(axis=axis, synchronized=synchronized, **kwargs)
-
-    @property
-    def channel_axis(self) -> int:
-        """The axis of the channels."""
-        return self.axis
-
-    def _sizes(self, input_shape: Shape) -> tuple[int, int]:
-        """Returns the number of means and of variances; raises for other channels."""
-        raise NotImplementedError
+        # The stock layer takes -1 by default.
+        super().__init__(axis=default_axis(axis), synchronized=synchronized, **kwargs)
 
     def _pooled_moments(self, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
 
-    def _means_of(self, values: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def _scales_of(self, values: Tensor) -> Tensor:
-        raise NotImplementedError
-
     def build(self, input_shape: Shape) -> None:
-        rank = len(input_shape)
-        if not -rank <= self.axis < rank:
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} normalizes axis={self.axis}; the input has "
-                f"shape {tuple(input_shape)}. Use axis=-1, or axis=1 for channels first."
-            )
+        super().build(input_shape)
         means, variances = self._sizes(input_shape)
-        add = self._add_shared
-        self.gamma = add("gamma", variances, self.scale)
-        self.beta = add("beta", means, self.center)
-        self.moving_mean = add("moving_mean", means, trainable=False)
-        self.moving_variance = add("moving_variance", variances, trainable=False)
+        self.moving_mean = self._add_shared("moving_mean", means, trainable=False)
+        self.moving_variance = self._add_shared("moving_variance", variances, trainable=False)
+        rank = len(input_shape)
         self._reduction_axes = [at for at in range(rank) if at != self.axis % rank]
-        self.input_spec = keras.layers.InputSpec(
-            ndim=rank, axes={self.axis: input_shape[self.axis]}
-        )
-        self.built = True
-
-    def _add_shared(
-        self, name: str, size: int, wanted: bool = True, trainable: bool = True
-    ) -> keras.Variable | None:
-        if not wanted or not size:
-            return None
-        settings = {}
-        if trainable:
-            for setting in ("regularizer", "constraint"):
-                settings[setting] = getattr(self, f"{name}_{setting}")
-        return self.add_weight(
-            name=name,
-            shape=(size,),
-            initializer=getattr(self, f"{name}_initializer"),
-            trainable=trainable,
-            autocast=trainable,
-            **settings,
-        )
 
     def _moments_per_channel(
         self, inputs: Tensor, mask: Tensor | None
@@ -175,6 +130,10 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         )
         return ops.cast(outputs, self.compute_dtype)
 
+    def _layouts(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        moving = {"moving_mean": self._means_of, "moving_variance": self._scales_of}
+        return {**super()._layouts(), **moving}
+
     def expanded_statistics(self) -> dict[str, np.ndarray]:
         """Returns the weights of a stock layer that is equal at inference, by their names.
 
@@ -185,30 +144,10 @@ class SharedBatchNormalization(ReadsMaps, keras.layers.BatchNormalization):
         Raises:
             ValueError: if the layer is not built.
         """
-        if not self.built:
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} has no statistics yet. Call it on an input "
-                "first, or build(input_shape)."
-            )
-        layouts = {
-            "gamma": self._scales_of,
-            "beta": self._means_of,
-            "moving_mean": self._means_of,
-            "moving_variance": self._scales_of,
-        }
-        variables = {name: getattr(self, name) for name in layouts}
-        statistics = {
-            name: ops.convert_to_numpy(layouts[name](ops.convert_to_tensor(variable)))
-            for name, variable in variables.items()
-            if variable is not None
-        }
+        statistics = self.expanded_weights()
         # Fields without frequency 0 have no mean.
         statistics.setdefault("moving_mean", np.zeros_like(statistics["moving_variance"]))
         return statistics
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self._sizes(input_shape)  # raises for other channels
-        return tuple(input_shape)
 
     def get_config(self) -> dict:
         config = super().get_config()

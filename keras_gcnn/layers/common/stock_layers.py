@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from keras_gcnn.groups import window_problem
+from keras_gcnn.layers.common import stock_normalizations
 from keras_gcnn.layers.common.map_type import MapType, Problem
+from keras_gcnn.layers.common.stock_rule import Rule, instead
 from keras_gcnn.types import Shape
-
-# Takes a layer or operation, the shape of its input, the channel axis and the type of the map.
-Rule = Callable[[Any, Shape, int, MapType], Problem | None]
-
-
-def _instead(met: MapType, on_group: str, on_fields: str) -> str:
-    if met.steerable:
-        return f"use {on_fields}"
-    return f"use {on_group}(..., group={met.symmetry.name!r})"
 
 
 def _mixes(met: MapType) -> str:
@@ -29,7 +19,7 @@ def _mixes(met: MapType) -> str:
 def _convolution(on_group: str, on_fields: str = "SteerableConv2D") -> Rule:
     def rule(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
         if not met.ordinary:
-            fix = _instead(met, on_group, on_fields)
+            fix = instead(met, on_group, on_fields)
             if on_group == "GConv2D" and not met.steerable:
                 fix += ", or LiftingConv2D on images"
             return _mixes(met), fix
@@ -41,7 +31,7 @@ def _convolution(on_group: str, on_fields: str = "SteerableConv2D") -> Rule:
         lifting = "LiftingConv2D" if on_images else on_group
         return (
             "has a kernel that does not rotate with the image",
-            _instead(met, lifting, on_fields),
+            instead(met, lifting, on_fields),
         )
 
     return rule
@@ -60,48 +50,19 @@ def _dense(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
     return _mixes(met), fix
 
 
-def _normalization(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
-    if met.ordinary:
-        return None
-    return (
-        f"normalizes or scales every channel of {met} by itself",
-        _instead(met, "GBatchNormalization", "SteerableBatchNormalization"),
-    )
-
-
-def _layer_normalization(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
-    # Without weights it treats all channels alike, but it subtracts a mean, which fields lack.
-    broken = op.center or op.scale or met.steerable
-    return _normalization(op, shape, axis, met) if broken else None
-
-
-def _group_normalization(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
-    channels = shape[axis]
-    size = channels // op.groups if channels is not None and op.groups > 0 else 1
-    if not met.steerable and size > 1 and size % met.symmetry.order:
-        return _normalization(op, shape, axis, met)
-    return _layer_normalization(op, shape, axis, met)
-
-
-def _normalization_by_data(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
-    # With one mean and one variance it treats all channels alike; fields lack a mean.
-    given = op.input_mean is not None
-    alike = not op.axis or (given and np.size(op.input_mean) == np.size(op.input_variance) == 1)
-    centred = given and not np.any(op.input_mean)
-    if alike and (centred or not met.steerable):
-        return None
-    return _normalization(op, shape, axis, met)
-
-
 def _prelu(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
-    shared = {at % len(shape) for at in op.shared_axes or ()}
-    separate = {at for at in range(1, len(shape)) if at not in shared and shape[at] != 1}
-    fix = "use ReLU or LeakyReLU, or PReLU(shared_axes=[1, 2, 3])"
     if met.steerable and not met.ordinary:
         return _activation(op, shape, axis, met)
-    if not met.ordinary and axis % len(shape) in separate:
-        return f"has a slope for every channel of {met} by itself", fix
-    if met.symmetry.order > 1 and separate - {axis % len(shape)}:
+    axis %= len(shape)
+    shared = {at % len(shape) for at in op.shared_axes or ()}
+    separate = {at for at in range(1, len(shape)) if at not in shared and shape[at] != 1}
+    positions = [at for at in range(1, len(shape)) if at != axis]
+    fix = f"use PReLU(shared_axes={positions})"
+    if not met.ordinary:
+        fix = f"use GPReLU(..., group={met.symmetry.name!r})"
+        if axis in separate:
+            return f"has a slope for every channel of {met} by itself", fix
+    if met.symmetry.order > 1 and separate - {axis}:
         return "has a slope for every position", fix
     return None
 
@@ -208,15 +169,15 @@ MIXING: dict[str, Rule] = {
 # Layers that keep the channels, once the problem is fixed.
 KEEPING: dict[str, Rule] = {
     "AveragePooling2D": _pooling(on_fields=True),
-    "BatchNormalization": _normalization,
+    "BatchNormalization": stock_normalizations.batch_normalization,
     "Cropping2D": _border("cropping"),
     "GlobalMaxPooling2D": _global_maximum,
-    "GroupNormalization": _group_normalization,
-    "LayerNormalization": _layer_normalization,
+    "GroupNormalization": stock_normalizations.group_normalization,
+    "LayerNormalization": stock_normalizations.layer_normalization,
     "MaxPooling2D": _pooling(on_fields=False),
-    "Normalization": _normalization_by_data,
+    "Normalization": stock_normalizations.normalization_by_data,
     "PReLU": _prelu,
-    "RMSNormalization": _normalization,
+    "RMSNormalization": stock_normalizations.rms_normalization,
     "Rescaling": _rescaling,
     "ZeroPadding2D": _border("padding"),
     # Layers, and operations of `keras.ops`, that act on every number by itself.

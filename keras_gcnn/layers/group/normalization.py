@@ -11,11 +11,29 @@ from keras_gcnn import groups
 from keras_gcnn.backend.ops import mean, repeated
 from keras_gcnn.layers.common.base import OnGroup, count_fields
 from keras_gcnn.layers.common.shared_normalization import SharedBatchNormalization
+from keras_gcnn.layers.common.shared_weights import SharesWeights
 from keras_gcnn.types import GroupLike, Shape, Tensor
 
 
+class SharedByOrientations(OnGroup, SharesWeights):
+    """Mixin of the normalisations with one scale and one offset for every field."""
+
+    def _sizes(self, input_shape: Shape) -> tuple[int, int]:
+        fields = count_fields(self, input_shape, self.group, self.axis)
+        return fields, fields
+
+    def _means_of(self, values: Tensor) -> Tensor:
+        return repeated(values, self.group.order)
+
+    def _scales_of(self, values: Tensor) -> Tensor:
+        return repeated(values, self.group.order)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "group": self.group.name}
+
+
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class GBatchNormalization(OnGroup, SharedBatchNormalization):
+class GBatchNormalization(SharedByOrientations, SharedBatchNormalization):
     """Batch normalisation of feature maps on a group.
 
     Mean, variance, scale and offset are one number per field, shared by its `|G|` orientations.
@@ -73,10 +91,6 @@ class GBatchNormalization(OnGroup, SharedBatchNormalization):
         super().__init__(axis, synchronized=synchronized, **kwargs)
         self.group = groups.get(group)
 
-    def _sizes(self, input_shape: Shape) -> tuple[int, int]:
-        fields = count_fields(self, input_shape, self.group, self.axis)
-        return fields, fields
-
     def _pooled_moments(self, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
         """Returns mean and variance per field, from those per channel.
 
@@ -89,12 +103,3 @@ class GBatchNormalization(OnGroup, SharedBatchNormalization):
         # Squares of differences: a difference of squares can be negative for a constant map.
         spread = variances + ops.square(means - centre)
         return ops.squeeze(centre, -1), mean(spread, -1)
-
-    def _means_of(self, values: Tensor) -> Tensor:
-        return repeated(values, self.group.order)
-
-    def _scales_of(self, values: Tensor) -> Tensor:
-        return repeated(values, self.group.order)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "group": self.group.name}

@@ -48,6 +48,8 @@ class GOrientation(GroupLayer):
     [0, 1]
     """
 
+    makes_vectors = True
+
     def __init__(self, group: GroupLike = "p4", **kwargs: Any) -> None:
         super().__init__(group, **kwargs)
         # Where every element maps (x, y) = (1, 0), which is (row, column) = (0, 1).

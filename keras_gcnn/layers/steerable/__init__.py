@@ -7,6 +7,10 @@ from keras_gcnn.layers.steerable.activations import (
 )
 from keras_gcnn.layers.steerable.convolution import SteerableConv2D, SteerableConv2DTranspose
 from keras_gcnn.layers.steerable.dropout import SteerableDropout
+from keras_gcnn.layers.steerable.image_normalization import (
+    SteerableGroupNormalization,
+    SteerableLayerNormalization,
+)
 from keras_gcnn.layers.steerable.invariants import InvariantMap, NormPooling
 from keras_gcnn.layers.steerable.normalization import SteerableBatchNormalization
 from keras_gcnn.layers.steerable.positions import DiscMask, SteerableAveragePooling2D
@@ -23,4 +27,6 @@ __all__ = [
     "SteerableConv2D",
     "SteerableConv2DTranspose",
     "SteerableDropout",
+    "SteerableGroupNormalization",
+    "SteerableLayerNormalization",
 ]

@@ -13,12 +13,11 @@ from keras_gcnn.backend.constants import outside_graphs
 from keras_gcnn.backend.fourier import activate_samples
 from keras_gcnn.backend.ops import widened
 from keras_gcnn.groups.fields import Block, Fields
-from keras_gcnn.layers.common.base import as_numbers, fresh
+from keras_gcnn.layers.common.base import along, as_numbers, fresh
 from keras_gcnn.layers.common.pointwise import pointwise
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
-    along,
     gated_channels,
     join_blocks,
     mix_channels,

@@ -161,10 +161,3 @@ def pair_lengths(tensor: Tensor, fields: Fields, epsilon: float, axis: int) -> T
     """
     squares = mix_channels(ops.square(widened(tensor)), pair_channels(fields).T, axis)
     return ops.sqrt(squares + epsilon)
-
-
-def along(values: Tensor, axis: int, rank: int) -> Tensor:
-    """Reshapes a vector so that it broadcasts along the channel axis of a tensor of that rank."""
-    shape = [1] * rank
-    shape[axis] = -1
-    return ops.reshape(values, shape)

@@ -10,12 +10,11 @@ from keras import ops
 from keras_gcnn.arguments import check_above_zero, check_count
 from keras_gcnn.backend.initial_weights import drawn_once
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.layers.common.base import as_numbers
+from keras_gcnn.layers.common.base import along, as_numbers
 from keras_gcnn.layers.common.pointwise import is_joint
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
-    along,
     join_blocks,
     mix_channels,
     pair_lengths,

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.shared_normalization import SharedBatchNormalization
+from keras_gcnn.layers.common.shared_weights import SharesWeights
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     KeepsFields,
@@ -20,8 +21,27 @@ from keras_gcnn.layers.steerable.base import (
 from keras_gcnn.types import Shape, Tensor
 
 
+class SharedByFields(KeepsFields, SharesWeights):
+    """Mixin of the normalisations with one scale for every field, and offsets of frequency 0."""
+
+    fields: Fields
+
+    def _sizes(self, input_shape: Shape) -> tuple[int, int]:
+        check_channels(self, self.fields, input_shape, self.axis)
+        return self.fields.multiplicities.get(0, 0), self.fields.count
+
+    def _means_of(self, values: Tensor) -> Tensor:
+        return mix_channels(values, scalar_channels(self.fields), -1)
+
+    def _scales_of(self, values: Tensor) -> Tensor:
+        return mix_channels(values, field_of_channel(self.fields), -1)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "fields": self.fields.as_json()}
+
+
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
+class SteerableBatchNormalization(SharedByFields, SharedBatchNormalization):
     """Batch normalisation of fields, which commutes with rotations by any angle.
 
     Only frequency 0 has a mean to subtract and an offset to add, since the other frequencies
@@ -64,8 +84,6 @@ class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
         Ioffe & Szegedy 2015, algorithm 1; Weiler & Cesa 2019, section 2.6.
     """
 
-    fields: Fields
-
     def __init__(
         self,
         fields: FieldsLike,
@@ -77,10 +95,6 @@ class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
         super().__init__(axis, synchronized=synchronized, **kwargs)
         self.fields = Fields.of(fields)
 
-    def _sizes(self, input_shape: Shape) -> tuple[int, int]:
-        check_channels(self, self.fields, input_shape, self.axis)
-        return self.fields.multiplicities.get(0, 0), self.fields.count
-
     def _pooled_moments(self, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
         scalars, fields = scalar_channels(self.fields), field_of_channel(self.fields)
         mean = mix_channels(means, scalars.T, -1)
@@ -88,12 +102,3 @@ class SteerableBatchNormalization(KeepsFields, SharedBatchNormalization):
         kept_means = means - self._means_of(mean)
         share = fields / fields.sum(axis=1, keepdims=True)
         return mean, mix_channels(variances + ops.square(kept_means), share.T, -1)
-
-    def _means_of(self, values: Tensor) -> Tensor:
-        return mix_channels(values, scalar_channels(self.fields), -1)
-
-    def _scales_of(self, values: Tensor) -> Tensor:
-        return mix_channels(values, field_of_channel(self.fields), -1)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "fields": self.fields.as_json()}

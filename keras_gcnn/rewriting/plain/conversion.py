@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from keras_gcnn.rewriting.engine import rewrite
+from keras_gcnn.layers import Symmetrized
+from keras_gcnn.rewriting.engine import as_functional, rewrite
 from keras_gcnn.rewriting.folding import (
     Affine,
     affine,
@@ -15,6 +16,7 @@ from keras_gcnn.rewriting.folding import (
 )
 from keras_gcnn.rewriting.plain.convolution_rules import plain_convolution_rules
 from keras_gcnn.rewriting.plain.group_rules import plain_group_rules
+from keras_gcnn.rewriting.plain.normalization_rules import plain_normalization_rules
 from keras_gcnn.rewriting.plain.steerable_rules import plain_steerable_rules
 from keras_gcnn.rewriting.plain.stock_check import check_stock
 from keras_gcnn.rewriting.plain.stock_translator import StockTranslator, misreads_bias
@@ -72,7 +74,12 @@ class PlainBook(RuleBook):
     translator = StockTranslator
 
     def __init__(self, fold: bool = True, kept: tuple[type[keras.Layer], ...] = ()):
-        super().__init__(plain_convolution_rules, plain_group_rules, plain_steerable_rules)
+        super().__init__(
+            plain_convolution_rules,
+            plain_group_rules,
+            plain_normalization_rules,
+            plain_steerable_rules,
+        )
         self._folds = fold
         self._kept = kept
 
@@ -137,7 +144,11 @@ class PlainBook(RuleBook):
             )
 
     def as_graph(self, model: keras.Layer) -> keras.Layer:
-        """Returns the graph from images to the outputs at inference for an autoencoder."""
+        """Returns the graph at inference of an autoencoder, and that of a symmetrized model."""
+        if isinstance(model, Symmetrized):
+            if isinstance(model.model, keras.Model):
+                as_functional(model.model)  # else the message would be about the layer around it
+            return model.graph()
         if not isinstance(model, VariationalAutoencoder):
             return model
         if model.turning is not None:

@@ -1,4 +1,4 @@
-"""How layers on a group become stock layers: channels are pooled, permuted, or normalised."""
+"""How layers on a group become stock layers: channels are pooled and permuted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_gcnn import layers
 from keras_gcnn.distributions.direction import NONE
-from keras_gcnn.layers.common.stock_in_graphs import BatchNormalization, Rescaling
+from keras_gcnn.layers.common.stock_in_graphs import Rescaling
 from keras_gcnn.rewriting.plain.stock_translator import StockTranslator
 from keras_gcnn.rewriting.rule_book import RuleBook
 from keras_gcnn.types import Tensor
@@ -27,23 +27,14 @@ def rescaling(translator: StockTranslator, inputs: Tensor) -> Tensor:
     return translator.add(keras.layers.Rescaling, inputs, layer.scale, layer.offset)
 
 
-@plain_group_rules.rule(
-    layers.GBatchNormalization, BatchNormalization, layers.SteerableBatchNormalization
-)
-def normalization(translator: StockTranslator, inputs: Tensor) -> Tensor:
-    """Adds the stock layer with each statistic repeated for the channels that share it."""
-    layer = translator.layer
-    weights = layer.expanded_statistics()
-    names = ("gamma", "beta", "moving_mean", "moving_variance")
+@plain_group_rules.rule(layers.GPReLU)
+def prelu(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds the stock layer with the slopes of the fields repeated, shared by the positions."""
+    rank, axis = len(inputs.shape), translator.layer.channel_axis
+    positions = [at for at in range(1, rank) if at != axis % rank]
+    slopes = np.expand_dims(translator.layer.expanded_slopes(), [at - 1 for at in positions])
     return translator.add(
-        keras.layers.BatchNormalization,
-        inputs,
-        layer.axis,
-        layer.momentum,
-        layer.epsilon,
-        center="beta" in weights,
-        scale="gamma" in weights,
-        weights=[weights[name] for name in names if name in weights],
+        keras.layers.PReLU, inputs, shared_axes=positions or None, weights=[slopes]
     )
 
 

@@ -130,7 +130,7 @@ class StockTranslator(Translator):
         width = matrix.shape[1]
         if len(inputs.shape) == 4:
             weights[0] = matrix[None, None]
-            options["data_format"] = self.layer.data_format
+            options["data_format"] = self.data_format
             return self.add(keras.layers.Conv2D, inputs, width, 1, weights=weights, **options)
         if not self.channels_first or len(inputs.shape) == 2:
             return self.add(keras.layers.Dense, inputs, width, weights=weights, **options)
@@ -142,7 +142,12 @@ class StockTranslator(Translator):
     @property
     def channels_first(self) -> bool:
         """Whether the channels of the translated layer come first."""
-        return self.layer.data_format == "channels_first"
+        return self.layer.channel_axis == 1
+
+    @property
+    def data_format(self) -> str:
+        """The data format of the translated layer, which may have an `axis` instead."""
+        return "channels_first" if self.channels_first else "channels_last"
 
     def channels_to_end(self, tensor: Tensor, part: str) -> Tensor:
         """Returns the tensor with the channels as its last axis."""

@@ -1,0 +1,96 @@
+"""What the outputs of a model are, and how they come back from a rotated image."""
+
+from __future__ import annotations
+
+import keras
+
+from keras_gcnn.backend.sizes import check_square
+from keras_gcnn.groups import Group
+from keras_gcnn.groups.vectors import vector_matrices
+from keras_gcnn.layers.group.orbit import move_plane, turn_vectors
+from keras_gcnn.types import Tensor
+
+KINDS = ("invariant", "maps", "vectors")
+
+
+def row_axis(rank: int, channel_axis: int) -> int:
+    """Returns the axis of the rows of maps, with a channel axis or without."""
+    return 2 if rank == 4 and channel_axis == 1 else 1
+
+
+def move_back(
+    output: Tensor,
+    g: int,
+    kind: str,
+    group: Group,
+    components: tuple[str, str],
+    channel_axis: int,
+) -> Tensor:
+    """Undoes on an output what element g did to the image.
+
+    Args:
+        output: the output for the images that g moved.
+        g: index of the element.
+        kind: one of `KINDS`.
+        group: the group.
+        components: directions in which the components of vectors count.
+        channel_axis: of maps, -1 or 1.
+    """
+    inverse, rank = int(group.inverse[g]), len(output.shape)
+    if kind == "maps" or (kind == "vectors" and rank == 4):
+        output = move_plane(output, group, inverse, row_axis(rank, channel_axis))
+    if kind == "vectors" and inverse:
+        matrix = vector_matrices(group, components)[inverse]
+        output = turn_vectors(output, matrix, channel_axis if rank == 4 else -1)
+    return output
+
+
+def kind_of(
+    output: Tensor, kind: str | None, group: Group, channel_axis: int, rounds: bool, name: str
+) -> str:
+    """Returns what an output is.
+
+    Args:
+        output: the output, also a symbolic one.
+        kind: one of `KINDS`, or None to go by the number of axes.
+        group: the group.
+        channel_axis: of maps, -1 or 1.
+        rounds: whether the results will be combined to numbers that no integer holds.
+        name: of the model, for messages.
+
+    Raises:
+        ValueError: if the shape or the type of the output does not fit the kind.
+    """
+    rank, shape = len(output.shape), tuple(output.shape)
+    about = f"An output of {name!r} has the shape {shape}"
+    if kind is None and rank not in (2, 4):
+        raise ValueError(
+            f"{about}, which does not show how it rotates with the image. Say so by outputs: one "
+            f"of {', '.join(map(repr, KINDS))} for each output of the model."
+        )
+    kind = kind or ("maps" if rank == 4 else "invariant")
+    if kind == "maps" and rank not in (3, 4):
+        raise ValueError(
+            f'{about}, which is no map (batch, rows, columns, channels). Use "invariant", or '
+            '"vectors" for directions.'
+        )
+    if kind == "vectors":
+        channels = shape[channel_axis if rank == 4 else -1] if rank in (2, 3, 4) else None
+        if not isinstance(channels, int) or channels % 2:
+            raise ValueError(
+                f"{about}, which holds no vectors: the last axis, or the channels of a map, have "
+                "to be pairs of components."
+            )
+    if rounds and "float" not in keras.backend.standardize_dtype(output.dtype):
+        raise ValueError(
+            f"{about} and holds no fractions, so their mean would be rounded. Use reduce="
+            '"max", or let the model return the scores that it takes them from.'
+        )
+    if group.swaps_axes and (kind == "maps" or (kind == "vectors" and rank == 4)):
+        check_square(
+            output,
+            row_axis(rank, channel_axis),
+            f"{about}, and {group.name} has quarter turns, which need square maps. Use square "
+            "images, or a group without quarter turns, e.g. 'pmm'.",
+        )
+    return kind

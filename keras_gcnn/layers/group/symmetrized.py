@@ -1,0 +1,254 @@
+"""A model of any layers, made equivariant by running it on the orbit of every image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_gcnn import groups
+from keras_gcnn.arguments import check_choice
+from keras_gcnn.backend.ops import maximum, mean, widened
+from keras_gcnn.backend.sizes import check_square
+from keras_gcnn.groups.vectors import COMPONENTS, check_components
+from keras_gcnn.layers.common.base import MapLayer
+from keras_gcnn.layers.group.orbit import fold_orbit, repeat_for_orbit, unfold_orbit
+from keras_gcnn.layers.group.orbit_outputs import KINDS, kind_of, move_back, row_axis
+from keras_gcnn.model_graph import find_data_format
+from keras_gcnn.types import GroupLike, Shape, Tensor
+
+
+def _logmeanexp(tensor: Tensor, axis: int) -> Tensor:
+    return ops.logsumexp(tensor, axis=axis) - math.log(tensor.shape[axis])
+
+
+_REDUCE = {"mean": mean, "max": maximum, "logmeanexp": _logmeanexp}
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class Symmetrized(MapLayer):
+    """Runs a model on all rotated and mirrored copies of its images, and combines the outputs.
+
+    The layer is equivariant under the group whatever the model computes, at every size and with the
+    weights that the model has: `F(x) = reduce_g g^-1 f(g x)`. `keras_gcnn.symmetrize` puts it into
+    a model of its own and describes the arguments; as a layer it can be a part of a model.
+
+    Args:
+        model: `keras.Model` or layer, which is shared and not copied.
+        group: str or `keras_gcnn.groups.Group`.
+        reduce: `"mean"`, `"max"`, `"logmeanexp"`, or a function `(tensor, axis) -> tensor`.
+        outputs: `"invariant"`, `"maps"` or `"vectors"`, one for each output in their structure, or
+            None for maps where an output has four axes and invariant where it has two.
+        components: directions in which the components of vectors count.
+        data_format: `"channels_last"`, `"channels_first"`, or None for that of the model.
+        **kwargs: arguments of `keras.Layer`, such as `name`.
+
+    Input shape:
+        What the model takes. Tensors with four axes are images, square for a group with quarter
+        turns; tensors with two axes are features, which stay.
+
+    Output shape:
+        That of the model's outputs.
+
+    Raises:
+        TypeError: if `model` is no layer.
+        ValueError: for images that are not square under quarter turns, other axes, unknown choices,
+            or an output that the choice does not fit.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_gcnn.layers import Symmetrized
+    >>> convolution = keras.layers.Conv2D(4, 3, strides=2, padding="same")
+    >>> tuple(Symmetrized(convolution, "p4m")(np.zeros((1, 9, 9, 1))).shape)
+    (1, 5, 5, 4)
+
+    References:
+        Yarotsky 2018, "Universal approximations of invariant maps by neural networks", section 2;
+        Puny et al. 2022, "Frame Averaging for Invariant and Equivariant Network Design".
+    """
+
+    exact_by_construction = True  # the audit tries it with the weights that it has
+
+    def __init__(
+        self,
+        model: keras.Layer,
+        group: GroupLike = "p4",
+        *,
+        reduce: str | Callable = "mean",
+        outputs: Any = None,
+        components: tuple[str, str] = COMPONENTS,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(model, keras.Layer):
+            raise TypeError(
+                f"model is of type {type(model).__name__}. Give a Keras model or layer; "
+                "keras.saving.load_model reads one from a file."
+            )
+        # No autocast: the model converts its inputs itself, as without this layer.
+        kwargs = {"autocast": False, **kwargs}
+        super().__init__(data_format=data_format or find_data_format(model), **kwargs)
+        self.model = model
+        self.group = groups.get(group)
+        self.reduce = reduce if callable(reduce) else check_choice("reduce", reduce, (*_REDUCE,))
+        self.outputs = outputs
+        self.components = check_components(components)
+        for kind in self._kinds:
+            if kind is not None:
+                check_choice("outputs", kind, KINDS)
+        if self.makes_vectors and isinstance(reduce, str) and reduce != "mean":
+            raise ValueError(
+                f'reduce={reduce!r} treats every component of a vector by itself. Use "mean" for '
+                'outputs="vectors".'
+            )
+
+    @property
+    def symmetry(self) -> groups.Group:
+        """The group by which the image is transformed."""
+        return self.group
+
+    @property
+    def map_in(self) -> groups.Group:
+        """Z2: channels are ordinary."""
+        return groups.get("z2")
+
+    @property
+    def map_out(self) -> groups.Group:
+        """Z2: channels are ordinary."""
+        return groups.get("z2")
+
+    @property
+    def makes_vectors(self) -> bool:
+        """Whether some output holds vectors."""
+        return "vectors" in self._kinds
+
+    @property
+    def _kinds(self) -> list[str | None]:
+        return keras.tree.flatten(self.outputs)
+
+    def build(self, input_shape: Any) -> None:
+        # Here and not in the call alone, whose errors Keras puts into long ones.
+        inputs = self._symbolic(input_shape)
+        for tensor in keras.tree.flatten(inputs):
+            self._check_input(tensor)
+        if not self.model.built:
+            self.model(inputs)
+        if outputs := getattr(self.model, "outputs", None):
+            # A sequential model, with a single output, has no `output`.
+            self._with_kinds(getattr(self.model, "output", outputs[0]))
+        self._built_for = input_shape
+        self.built = True
+
+    def _symbolic(self, shapes: Any) -> Any:
+        """Returns symbolic tensors of the given shapes in their structure."""
+        known = getattr(self.model, "inputs", None) or ()
+        dtypes = [tensor.dtype for tensor in known] or [self.compute_dtype]
+        tensors = keras.tree.map_shape_structure(keras.KerasTensor, shapes)
+        flat = keras.tree.flatten(tensors)
+        if len(dtypes) < len(flat):
+            dtypes = dtypes[:1] * len(flat)
+        typed = [
+            keras.KerasTensor(*pair) for pair in zip([x.shape for x in flat], dtypes, strict=True)
+        ]
+        return keras.tree.pack_sequence_as(tensors, typed)
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        del training  # Keras passes it on, to models that take it
+        return self._combine(self.model(self._fold(inputs)))
+
+    def graph(self) -> keras.Model:
+        """Returns the built layer as a functional model of the model and operations of Keras."""
+        inputs = keras.tree.map_structure(
+            lambda tensor: keras.Input(batch_shape=(None, *tensor.shape[1:]), dtype=tensor.dtype),
+            self._symbolic(self._built_for),
+        )
+        return keras.Model(inputs, self._combine(self.model(self._fold(inputs))), name=self.name)
+
+    def _fold(self, inputs: Tensor) -> Tensor:
+        return keras.tree.map_structure(self._fold_one, inputs)
+
+    def _fold_one(self, tensor: Tensor) -> Tensor:
+        self._check_input(tensor)
+        if len(tensor.shape) == 2:
+            return repeat_for_orbit(tensor, self.group)
+        return fold_orbit(tensor, self.group, row_axis(4, self.channel_axis))
+
+    def _check_input(self, tensor: Tensor) -> None:
+        """Raises a `ValueError` unless it is a batch of images that can rotate, or of features."""
+        about = f"{type(self).__name__} {self.name!r}"
+        if len(tensor.shape) not in (2, 4):
+            raise ValueError(
+                f"{about} takes images with four axes and features with two; it received the shape "
+                f"{tuple(tensor.shape)}. Give images without channels an axis of one channel."
+            )
+        if len(tensor.shape) == 4 and self.group.swaps_axes:
+            check_square(
+                tensor,
+                row_axis(4, self.channel_axis),
+                f"{about} on {self.group.name} rotates images by quarter turns, so they have to be "
+                "square. Crop or pad them to squares, or use a group without quarter turns, e.g. "
+                "'pmm'.",
+            )
+
+    def _combine(self, outputs: Tensor) -> Tensor:
+        combined = [self._combine_one(*pair) for pair in self._with_kinds(outputs)]
+        return keras.tree.pack_sequence_as(outputs, combined)
+
+    def _with_kinds(self, outputs: Any) -> list[tuple[Tensor, str]]:
+        """Returns pairs of an output and what it is, in the order of the outputs."""
+        kinds = dict(keras.tree.flatten_with_path(self.outputs))
+        found = keras.tree.flatten_with_path(outputs)
+        if () in kinds:
+            kinds = {path: kinds[()] for path, _ in found}
+        if kinds.keys() != {path for path, _ in found}:
+            raise ValueError(
+                f"outputs={self.outputs!r} has another structure than the {len(found)} outputs of "
+                f"{self.model.name!r}. Give one choice for all of them, or a list or dict like "
+                "theirs."
+            )
+        rounds = self.reduce in ("mean", "logmeanexp")
+        arguments = (self.group, self.channel_axis, rounds, self.model.name)
+        return [(output, kind_of(output, kinds[path], *arguments)) for path, output in found]
+
+    def _combine_one(self, output: Tensor, kind: str) -> Tensor:
+        parts = unfold_orbit(output, self.group)
+        parts = [
+            move_back(part, g, kind, self.group, self.components, self.channel_axis)
+            for g, part in enumerate(parts)
+        ]
+        reduce = _REDUCE[self.reduce] if isinstance(self.reduce, str) else self.reduce
+        # In half precision the order of the sum would show, and with it the pose of the image.
+        stacked = widened(ops.stack(parts, axis=0))
+        return ops.cast(reduce(stacked, axis=0), output.dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        spec = self.compute_output_spec(self._symbolic(input_shape))
+        return keras.tree.map_structure(lambda tensor: tensor.shape, spec)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        # Of `Layer` it would ask for the shape alone, and the model may change the type.
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+    def get_config(self) -> dict:
+        reduce = self.reduce
+        return {
+            **super().get_config(),
+            "model": keras.saving.serialize_keras_object(self.model),
+            "group": self.group.name,
+            "reduce": keras.saving.serialize_keras_object(reduce),
+            "outputs": self.outputs,
+            "components": list(self.components),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Symmetrized:
+        read = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("model", "reduce")
+            if isinstance(config.get(name), dict)
+        }
+        return super().from_config({**config, **read})
