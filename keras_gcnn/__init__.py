@@ -1,8 +1,8 @@
 """Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
 
 Importing the package registers its layers and models, so that `keras.saving.load_model` finds them.
-`symmetrize`, which makes any model equivariant, and the other parts (`data`, `analysis`, `export`,
-`interop`, `training`, `tuning`) are imported on first use.
+The functions from model to model, `symmetrize` and `restrict`, and the other parts (`data`,
+`analysis`, `export`, `interop`, `training`, `tuning`) are imported on first use.
 """
 
 import importlib
@@ -23,7 +23,8 @@ __all__ = [
     "tuning",
     "zoo",
 ]
-_FUNCTIONS = {"symmetrize": "rewriting.symmetrize"}  # model to model, each with its file
+# From model to model, each with its file.
+_FUNCTIONS = {"restrict": "rewriting.restricting", "symmetrize": "rewriting.symmetrize"}
 _EXTRAS = {"training": "train", "tuning": "tune"}  # parts that need more than Keras and NumPy
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.backend_free
 ROOT = Path(__file__).parents[1]
 # Names that two parts may offer, each with the reason.
 SHARED: dict[str, str] = {}
-FUNCTIONS = ["symmetrize"]  # of the package itself
+FUNCTIONS = ["restrict", "symmetrize"]  # of the package itself
 
 
 def public_objects(part):

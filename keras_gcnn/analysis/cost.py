@@ -96,7 +96,7 @@ class Cost:
 def cost(model: keras.Model, *, input_shape: Shape | Sequence[Shape] | None = None) -> Cost:
     """Counts parameters, multiply-adds and bytes of maps of every layer of a model.
 
-    A multiply-add is a product that is added to a sum, half of what is also called two FLOPs.
+    A multiply-add is a product that is added to a sum, which others count as two operations.
     Counted are those of one image in one forward pass at inference, by these formulas, where
     positions are rows times columns:
 

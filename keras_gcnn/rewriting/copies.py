@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 
 def copy_weights(layer: keras.Layer, twin: keras.Layer) -> None:
@@ -17,7 +18,8 @@ def copy_weights(layer: keras.Layer, twin: keras.Layer) -> None:
     twin_weights = {weight.name: weight for weight in twin.weights}
     if len(twin_weights) == len(names) and twin_weights.keys() == set(names):
         for weight in layer.weights:
-            twin_weights[weight.name].assign(weight)
+            # An array of its own: on JAX training frees the arrays of the weights that it replaces.
+            twin_weights[weight.name].assign(np.array(keras.ops.convert_to_numpy(weight)))
     else:
         twin.set_weights(layer.get_weights())
     if hasattr(twin, "finalize_state"):  # for layers that are adapted to data
