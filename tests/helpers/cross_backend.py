@@ -67,6 +67,8 @@ def build(data_format):
     long = keras.ops.tanh(directions[:, 0] / 100) + 1
     turned = layers.TurnByVector(**here)([images, layers.UnitDirection()(long)])
     sides += [keras.layers.Flatten()(turned), keras.layers.Flatten()(directions / 10)]
+    dense = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(2)]
+    sides.append(layers.Symmetrized(keras.Sequential(dense), "p4m", **here)(images))
     plane = keras.layers.Flatten()(layers.GPooling("mean", "p4", **here)(maps))
     pooled = layers.GGlobalPooling("max", "p4", **here)(maps)
     mu, kappa = layers.VonMisesFisherHead(3)(pooled)
