@@ -1,11 +1,8 @@
 """Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
 
 Importing the package registers its layers and models, so that `keras.saving.load_model` finds them.
-_FUNCTIONS = {  # from model to model, each with its file
-    "convert": "rewriting.equivariant.conversion",
-    "restrict": "rewriting.restricting",
-    "symmetrize": "rewriting.symmetrize",
-}
+`convert`, `symmetrize` and `restrict`, which make networks of other models, and the other parts
+(`data`, `analysis`, `export`, `interop`, `training`, `tuning`) are imported on first use.
 """
 
 import importlib

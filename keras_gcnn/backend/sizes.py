@@ -16,10 +16,13 @@ class SizeChecked(Protocol):
     """A layer whose window fits some sizes of its input and not others."""
 
     name: str
-    padding: str
     data_format: str
     equivariance: str
     strides: tuple[int, int]
+
+    @property
+    def extents(self) -> tuple[int, int]:
+        """Rows and columns of the window, dilation included."""
 
     @property
     def smallest_sizes(self) -> tuple[int, int]:

@@ -4,6 +4,7 @@
 as `keras_gcnn.layers.Fields`.
 """
 
+from keras_gcnn.groups.borders import border_widths
 from keras_gcnn.groups.exactness import exact_window, nearest_exact_sizes, window_problem
 from keras_gcnn.groups.group import Group
 from keras_gcnn.groups.kernel_layout import expansion_index
@@ -11,6 +12,7 @@ from keras_gcnn.groups.planar import get, names, register, subgroups
 
 __all__ = [
     "Group",
+    "border_widths",
     "exact_window",
     "expansion_index",
     "get",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_gcnn.groups.borders import border_widths, places_read, smallest_size
 from keras_gcnn.groups.group import Group
 
 _AXES = ("rows", "columns")
@@ -30,8 +31,9 @@ def window_problem(
     The window visits the same places before and after the grid is rotated if and only if, along
     every axis that some group element reverses, the padding is symmetric and the last visit ends at
     the border: `(size + padding - window) mod stride == 0`. If some element exchanges rows and
-    columns, both need the same stride and dilation. Windows that visit a single place or read
-    only zeros can be exact otherwise; they are compared place by place.
+    columns, both need the same stride and dilation. What fills the padding, zeros or places of the
+    map, makes no difference. Windows that visit a single place, read only zeros, or read a place
+    twice can be exact otherwise; they are compared place by place.
 
     Args:
         group: `Group`.
@@ -39,7 +41,8 @@ def window_problem(
             unknown size is not reported.
         window: rows and columns of the kernel or pool, without dilation.
         strides: along rows and columns.
-        padding: `"valid"` or `"same"`, as Keras understands them.
+        padding: `"valid"` or `"same"`, as Keras understands them, or `"circular"` or `"reflect"`,
+            which pad as much as `"same"` does (see `border_widths`).
         dilation: along rows and columns.
         pooling: bool, whether all places of a window count equally, so that its rows and columns
             can differ if both visit the same places.
@@ -69,7 +72,8 @@ def nearest_exact_sizes(
         sizes: rows and columns of the input; None where unknown.
         window: rows and columns of the kernel or pool, without dilation.
         strides: along rows and columns.
-        padding: `"valid"` or `"same"`, as Keras understands them.
+        padding: `"valid"` or `"same"`, as Keras understands them, or `"circular"` or `"reflect"`,
+            which pad as much as `"same"` does (see `border_widths`).
         dilation: along rows and columns.
         pooling: bool, whether all places of a window count equally.
 
@@ -120,7 +124,7 @@ class _Axis:
     @property
     def smallest(self) -> int:
         """The smallest size on which the window fits."""
-        return self.extent if self.padding == "valid" else 1
+        return smallest_size(self.extent, self.padding)
 
     def problem(self, size: int | None) -> str | None:
         """Returns why the visits change when the axis is reversed, or None if they do not."""
@@ -133,16 +137,15 @@ class _Axis:
         if size is None and self.stride > 1:
             return None
         left_over = 0
-        # Padding "same" follows the rule of TensorFlow, which Keras uses on every backend.
-        if self.padding == "same":
+        if self.padding != "valid":
             total = self.extent - 1
             if size is not None and self.stride > 1:
                 total = self._total(size)
             if total > 0 and total % 2:
                 return (
-                    f'padding="same" pads {total // 2} before and {total - total // 2} after the '
-                    f"{self.name} (window {self.extent}, stride {self.stride}, "
-                    f"{size or 'any number of'} {self.name})"
+                    f'padding="{self.padding}" pads {total // 2} before and '
+                    f"{total - total // 2} after the {self.name} (window {self.extent}, stride "
+                    f"{self.stride}, {size or 'any number of'} {self.name})"
                 )
             left_over = max(-total, 0)
         elif size is not None:
@@ -159,17 +162,18 @@ class _Axis:
         return (size - 1) // self.stride * self.stride + self.extent - size
 
     def visits(self, size: int) -> np.ndarray:
-        """Returns the place that each part of the window reads at each visit, -1 for padding.
+        """Returns the place that each part of the window reads at each visit, -1 for a zero.
 
         The shape is (visits, window). A pooling does not distinguish the parts of its window: for
         a pooling the result is whether a visit reads a place, of shape (visits, size).
         """
         before, number = 0, max(0, (size - self.extent) // self.stride + 1)
-        if self.padding == "same":
-            before, number = max(self._total(size), 0) // 2, -(-size // self.stride)
+        if self.padding != "valid":
+            before, _ = border_widths(size, self.extent, self.stride)
+            number = -(-size // self.stride)
         first = np.arange(number)[:, None] * self.stride - before
         places = first + np.arange(self.window) * self.dilation
-        places = np.where((places >= 0) & (places < size), places, -1)
+        places = places_read(places, size, self.padding)
         if not self.pooling:
             return places
         reads = np.zeros((number, size + 1), bool)

@@ -179,7 +179,9 @@ class Rewriting:
     def _inner_model(self, model: keras.Model, name: str) -> Callable:
         """Returns what replaces a model inside the model."""
         if self._flatten:
-            run: Callable = Rewriting(model, self._book, True, f"{name}_", self._taken).run
+            # PyTorch refuses points in the names of layers with weights, but not of models.
+            prefix = f"{name.replace('.', '_')}_"
+            run: Callable = Rewriting(model, self._book, True, prefix, self._taken).run
         else:
             run = Rewriting(model, self._book, False).build()
 

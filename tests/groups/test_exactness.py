@@ -10,6 +10,7 @@ from keras_gcnn import groups
 from tests.helpers.reference import ELEMENTS, correlate, move
 
 pytestmark = pytest.mark.backend_free
+PADDINGS = ["valid", "same", "circular", "reflect"]
 SIZES, WINDOWS = range(5, 13), range(1, 6)
 
 
@@ -30,12 +31,14 @@ def commutes(group, sizes, window, strides, padding, dilation, seed=0):
     return True
 
 
-@pytest.mark.parametrize("dilation", [1, 2])
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize(("group", "axis"), [("pm", 0), ("p2", 0), ("p2", 1)])
-def test_none_if_and_only_if_exact_along_an_axis(group, axis, stride, padding, dilation):
+AXES = [("pm", 0), ("p2", 0), ("p2", 1)]
+SLIDES = list(itertools.product([1, 2, 3], PADDINGS, [1, 2]))
+
+
+@pytest.mark.parametrize(("stride", "padding", "dilation"), SLIDES)
+def test_none_if_and_only_if_exact_along_an_axis(stride, padding, dilation):
     wrong, answers = [], set()
+    group, axis = AXES[SLIDES.index((stride, padding, dilation)) % len(AXES)]
     for size, window in itertools.product(SIZES, WINDOWS):
         if padding == "valid" and (window - 1) * dilation >= size:
             continue  # the window does not fit
@@ -97,9 +100,15 @@ def random_cases(number):
         window[1] = rng.choice(window)
         steps = [rng.integers(1, 5, 2), np.ones(2, int)]
         strides, dilation = steps if rng.random() < 0.5 else steps[::-1]
-        padding = rng.choice(["valid", "same"])
-        fits = ((window - 1) * dilation < min(sizes)).all()
-        if padding == "same" or fits:  # which it does after a quarter turn too
+        padding = rng.choice(PADDINGS)
+        reach = (window - 1) * dilation
+        fits = {
+            "valid": reach < min(sizes),
+            "same": np.array(True),
+            "circular": (reach + 1) // 2 <= min(sizes),
+            "reflect": (reach + 1) // 2 < min(sizes),
+        }
+        if fits[padding].all():  # which it does after a quarter turn too
             number -= 1
             pairs = (tuple(one.tolist()) for one in (sizes, window, strides, dilation))
             sizes, window, strides, dilation = pairs
@@ -149,7 +158,7 @@ def test_what_depends_on_an_unknown_size_is_no_problem_yet(padding):
     assert (problem is None) == (padding == "valid")
 
 
-@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize(("window", "stride"), [(7, 2), (3, 4), (2, 3)])
 def test_the_nearest_sizes_are_exact_and_none_is_nearer(window, stride, padding):
     case = ((window,) * 2, (stride,) * 2, padding, (1, 1))
@@ -187,6 +196,7 @@ def test_no_smaller_size_than_the_window_is_named():
     [
         (((28, 28), (3, 3), (2, 2), "same"), "pads 0 before and 1 after the rows .*28 rows"),
         (((7, 28), (3, 3), (2, 2), "same"), "pads 0 before and 1 after the columns .*28 columns"),
+        (((28, 28), (4, 4), (1, 1), "circular"), 'circular" pads 1 before and 2 after the rows'),
         (((28, 28), (4, 4), (1, 1), "same"), "pads 1 before and 2 after the rows"),
         (((28, 28), (3, 3), (2, 2), "valid"), "leaves 1 of 28 rows unvisited"),
         (((28, 28), (3, 3), (1, 2), "valid"), r"strides=\(1, 2\) treats rows and columns"),
@@ -198,6 +208,16 @@ def test_problem_is_named_with_its_numbers(case, says):
     problem = groups.window_problem(groups.get("p4"), *case)
     assert problem is not None
     assert re.search(says, problem), problem
+
+
+@pytest.mark.parametrize("padding", ["circular", "reflect"])
+def test_what_fills_the_border_makes_no_difference_to_the_rule(padding):
+    """Except on small images, where windows may read a place twice."""
+    p4m = groups.get("p4m")
+    for size, window, stride in itertools.product(range(10, 20), range(1, 8), range(1, 5)):
+        case = (p4m, (size, size), (window, window), (stride, stride))
+        zeros, filled = (groups.window_problem(*case, rule) for rule in ("same", padding))
+        assert (zeros is None) == (filled is None), case
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 4])

@@ -58,6 +58,7 @@ _CONVOLUTION = {
     "equivariance": "strict",
 }
 _CONVOLUTIONS = (_CONVOLUTION, {"strides": (2, 3), "use_bias": False})
+_FROM_MAP = ({"padding": "circular", "strides": 2}, {"padding": "reflect", "dilation_rate": 2})
 # What replaces the settings of the kernel where it is a product of two.
 _PRODUCT = {
     **{key: value for key, value in _CONVOLUTION.items() if not key.startswith("kernel_")},
@@ -117,17 +118,17 @@ CASES = [
     Case(
         layers.GConv2D,
         {"filters": 2, "kernel_size": 3, "group": "p4m"},
-        (*_CONVOLUTIONS, {"groups": 2, "group": "p4"}),
+        (*_CONVOLUTIONS, *_FROM_MAP, {"groups": 2, "group": "p4"}),
     ),
     Case(
         layers.GSeparableConv2D,
         {"filters": 2, "kernel_size": 3, "group": "p4m"},
-        (_PRODUCT, _CONVOLUTIONS[1]),
+        (_PRODUCT, _CONVOLUTIONS[1], *_FROM_MAP),
     ),
     Case(
         layers.GDepthwiseConv2D,
         {"kernel_size": 3, "group": "p4m"},
-        (_DEPTHWISE, {"strides": 2, "use_bias": False}),
+        (_DEPTHWISE, {"strides": 2, "use_bias": False}, *_FROM_MAP),
     ),
     Case(
         layers.GConv2DTranspose,
@@ -161,7 +162,7 @@ CASES = [
     Case(layers.Restriction, {"group": "p4m", "subgroup": "p4"}),
     Case(layers.GMaxPooling2D, {}, (_POOLING,)),
     Case(layers.GAveragePooling2D, {}, (_POOLING,)),
-    Case(layers.SteerableConv2D, _BETWEEN_FIELDS, (_STEERABLE, _CONVOLUTIONS[1])),
+    Case(layers.SteerableConv2D, _BETWEEN_FIELDS, (_STEERABLE, _CONVOLUTIONS[1], *_FROM_MAP)),
     Case(
         layers.SteerableConv2DTranspose,
         _BETWEEN_FIELDS,

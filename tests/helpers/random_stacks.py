@@ -23,6 +23,7 @@ SUBGROUPS = {
     "p2": (),
 }
 SQUARE_ONLY = ("p4", "p4m", "so2")
+PADDINGS = ("valid", "same", "circular", "reflect")
 ACTIVATIONS = ("relu", "tanh", "elu")
 FIELDS = ({0: 2, 1: 1}, {0: 1, 1: 1, 2: 1})
 # JAX would compile the random numbers of every shape of a weight.
@@ -124,7 +125,7 @@ class _Drawing:
         one = int(self.choose(options))
         return (one, int(self.choose(options))) if self.rng.random() < 0.2 else one
 
-    def window(self, square, kernel=True):
+    def window(self, square, kernel=True, paddings=PADDINGS):
         """Arguments of a convolution; not both strides and dilation."""
         strides, dilation = (self.pair([1, 1, 1, 2, 3]) if self.rng.random() < 0.5 else 1), 1
         if strides == 1 and self.rng.random() < 0.3:
@@ -132,7 +133,7 @@ class _Drawing:
         return {
             "strides": strides,
             "dilation_rate": dilation,
-            "padding": self.choose(["valid", "same"]),
+            "padding": self.choose(paddings),
             **(_KERNEL if kernel else _PARTS),
         }
 
@@ -198,9 +199,8 @@ class _GroupStack(_Drawing):
         self.add(layers.GDepthwiseConv2D, self.kernel(), self.group, **more, **window, **common)
 
     def enlarge(self, common):
-        self.add(
-            layers.GConv2DTranspose, 2, self.kernel(), self.group, **self.window(False), **common
-        )
+        window = self.window(False, paddings=PADDINGS[:2])
+        self.add(layers.GConv2DTranspose, 2, self.kernel(), self.group, **window, **common)
 
     def normalize(self, common):
         axis = 1 if common["data_format"] == "channels_first" else -1
@@ -261,18 +261,19 @@ class _FieldStack(_Drawing):
             self.add(layers.GGlobalPooling, "mean", "z2", **common)
             self.output = "vectors"
 
-    def change(self, layer_class, common):
+    def change(self, layer_class, common, paddings=PADDINGS):
         fields = self.choose(FIELDS)
         size = int(self.choose([3, 4, 5]))
         both = Fields(self.fields), Fields(fields)
-        self.add(layer_class, *both, size, band_limit=0.5, **self.window(True), **common)
+        window = self.window(True, paddings=paddings)
+        self.add(layer_class, *both, size, band_limit=0.5, **window, **common)
         self.fields = fields
 
     def convolve(self, common):
         self.change(layers.SteerableConv2D, common)
 
     def enlarge(self, common):
-        self.change(layers.SteerableConv2DTranspose, common)
+        self.change(layers.SteerableConv2DTranspose, common, PADDINGS[:2])
 
     def blur(self, common):
         strides = int(self.choose([1, 2, 3]))

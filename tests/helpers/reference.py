@@ -36,6 +36,10 @@ ELEMENTS = {
 REVERSED_AXES = {"z2": (), "pm": (0,), "p2": (0, 1), "pmm": (0, 1), "p4": (0, 1), "p4m": (0, 1)}
 
 
+# How NumPy calls what paddings other than zeros add.
+FILLING = {"circular": "wrap", "reflect": "reflect"}
+
+
 def order(group):
     return len(ELEMENTS[group])
 
@@ -69,7 +73,7 @@ def move_maps(maps, group, g):
 
 
 def paddings(size, window, stride, padding):
-    """Zeros before and after, by TensorFlow's rule, which Keras uses on every backend."""
+    """What is added before and after, by TensorFlow's rule, which Keras uses on every backend."""
     if padding == "valid":
         return 0, 0
     total = max((-(-size // stride) - 1) * stride + window - size, 0)
@@ -86,7 +90,7 @@ def correlate(images, kernel, strides=(1, 1), padding="valid", dilation=(1, 1)):
     """Cross-correlation of `(batch, rows, columns, c_in)` with `(u, v, c_in, c_out)`."""
     extents = [(k - 1) * d + 1 for k, d in zip(kernel.shape[:2], dilation, strict=True)]
     pads = [paddings(*a, padding) for a in zip(images.shape[1:3], extents, strides, strict=True)]
-    images = np.pad(images, [(0, 0), *pads, (0, 0)])
+    images = np.pad(images, [(0, 0), *pads, (0, 0)], FILLING.get(padding, "constant"))
     rows, columns = (
         (n - e) // s + 1 for n, e, s in zip(images.shape[1:3], extents, strides, strict=True)
     )

@@ -27,9 +27,12 @@ WINDOWS = [
     ("p4m", 3, {"strides": 2}),
     ("p4m", 1, {"strides": 3}),
     ("p4m", 5, {"strides": 2, "padding": "same"}),
+    ("p4", 4, {"padding": "circular"}),
+    ("p4m", 3, {"padding": "reflect", "strides": (1, 2)}),
     ("z2", (2, 3), {"padding": "same"}),
     ("p2", (3, 2), {"strides": 2}),
-    ("pm", (2, 3), {"padding": "same"}),
+    ("p2", (4, 1), {"padding": "circular", "strides": (3, 2)}),
+    ("pm", (2, 3), {"padding": "reflect", "dilation_rate": (3, 2)}),
     ("pmm", (1, 4), {"strides": (2, 1), "padding": "same"}),
 ]
 

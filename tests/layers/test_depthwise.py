@@ -15,7 +15,8 @@ WINDOWS = [
     ("p4", 4, {"strides": 2, "padding": "same"}),
     ("p4m", 3, {"strides": 2}),
     ("p4m", 3, {"dilation_rate": 2, "padding": "same"}),
-    ("pm", (2, 3), {}),
+    ("pm", (2, 3), {"padding": "circular"}),
+    ("p4m", 3, {"strides": 2, "padding": "reflect"}),
     ("p2", (3, 2), {"dilation_rate": (1, 2)}),
     ("z2", (3, 2), {"padding": "same"}),
 ]

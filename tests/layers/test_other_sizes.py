@@ -10,6 +10,7 @@ from keras_gcnn.layers import EquivarianceWarning, GMaxPooling2D, LiftingConv2D,
 
 SIZE_DEPENDENT = [
     lambda **more: LiftingConv2D(2, 3, "p4", strides=2, **more),
+    lambda **more: LiftingConv2D(2, 3, "p4", strides=2, padding="reflect", **more),
     lambda **more: GMaxPooling2D(3, 2, **more),
     lambda **more: SteerableConv2D({0: 1}, {0: 1}, 3, strides=2, **more),
 ]

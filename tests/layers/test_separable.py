@@ -19,7 +19,8 @@ WINDOWS = [
     ("p4m", 3, {"strides": 2}),
     ("p4m", 1, {"strides": 2}),
     ("p4m", 3, {"dilation_rate": 2, "padding": "same"}),
-    ("pm", (2, 3), {"strides": (1, 2)}),
+    ("pm", (2, 3), {"strides": (1, 2), "padding": "reflect"}),
+    ("p4", 3, {"strides": 2, "padding": "circular"}),
     ("p2", (3, 2), {"dilation_rate": (1, 2)}),
     ("z2", (3, 2), {"padding": "same"}),
 ]

@@ -13,13 +13,18 @@ TOO_SMALL = {
     "dilated": (lambda **more: layers.GConv2D(2, 3, "p4", dilation_rate=2, **more), (5, 4)),
     "separable": (lambda **more: layers.GSeparableConv2D(2, 4, "p4", **more), (5, 3)),
     "depthwise": (lambda **more: layers.GDepthwiseConv2D(4, "p4", **more), (3, 5)),
+    "circular": (lambda **more: layers.GConv2D(2, 5, padding="circular", **more), (6, 1)),
+    "reflect": (
+        lambda **more: layers.GSeparableConv2D(2, 3, padding="reflect", dilation_rate=2, **more),
+        (2, 6),
+    ),
     "steerable": (lambda **more: layers.SteerableConv2D({0: 8}, {0: 1}, 3, **more), (2, 5)),
     "max": (lambda **more: layers.GMaxPooling2D(**more), (1, 1)),
     "average": (lambda **more: layers.GAveragePooling2D(strides=3, **more), (2, 4)),
     "pool_size": (lambda **more: layers.GMaxPooling2D(4, 2, **more), (3, 4)),
 }
 every_layer = pytest.mark.parametrize(("make", "sizes"), TOO_SMALL.values(), ids=TOO_SMALL)
-SAYS = r"needs at least \d rows and \d columns; the input has shape"
+SAYS = r"needs at least \d rows and \d columns(, from which .*)?; the input has shape"
 
 
 def images(sizes, data_format="channels_last"):
@@ -61,6 +66,8 @@ def test_a_map_of_nothing_is_no_input(size):
 def test_the_smallest_that_fits_is_accepted():
     assert layers.LiftingConv2D(2, 3)(images((3, 3))).shape == (2, 1, 1, 8)
     assert layers.GConv2D(2, 3, dilation_rate=2)(images((5, 5))).shape == (2, 1, 1, 8)
+    assert layers.GConv2D(2, 5, padding="circular")(images((2, 3))).shape == (2, 2, 3, 8)
+    assert layers.GConv2D(2, 5, padding="reflect")(images((3, 4))).shape == (2, 3, 4, 8)
     for size in (2, 3):
         assert layers.GMaxPooling2D()(images((size, size))).shape == (2, 1, 1, 8)
 

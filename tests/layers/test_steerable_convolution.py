@@ -35,7 +35,8 @@ WINDOWS = [
     (1, {"strides": 3}),
     (2, {"padding": "same"}),
     (3, {"strides": 2, "padding": "same"}),
-    (4, {"strides": (1, 2)}),
+    (4, {"strides": (1, 2), "padding": "circular"}),
+    (2, {"padding": "reflect", "dilation_rate": 3}),
     (3, {"dilation_rate": 2}),
     (3, {"padding": "same", "band_limit": "escnn"}),
 ]

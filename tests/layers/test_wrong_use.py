@@ -159,6 +159,20 @@ def test_output_padding(arguments, says):
         layers.GConv2DTranspose(**{"filters": 2, "kernel_size": 3, **arguments})
 
 
+@pytest.mark.parametrize("padding", ["circular", "Reflect"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **more: layers.GConv2DTranspose(2, 3, **more),
+        lambda **more: layers.SteerableConv2DTranspose({0: 1}, {0: 1}, 3, **more),
+    ],
+)
+def test_a_transposed_convolution_cuts_off_and_pads_nothing(make, padding):
+    says = rf"padding='{padding}' is not available.*\"valid\", \"same\".*UpSampling2D"
+    with pytest.raises(ValueError, match=says):
+        make(padding=padding)
+
+
 @pytest.mark.parametrize("rate", [-0.1, 1, True, "a half", None, float("nan")])
 def test_dropout_rates(rate):
     with pytest.raises(ValueError, match=rf"rate={rate!r} has to be a number from 0 "):

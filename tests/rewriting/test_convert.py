@@ -14,8 +14,9 @@ from tests.zoo.networks import images
 from tests.zoo.test_equivariance import policy
 
 EXACT = 1e-10
-# Keras's GlobalAveragePooling2D computes float64 in float32 on JAX and PyTorch.
-EXACT_MEANS = 1e-6
+# Keras computes GlobalAveragePooling2D in float32 on JAX and PyTorch, and bilinear UpSampling2D on
+# TensorFlow, whatever the dtype.
+EXACT_IN_FLOAT32 = 1e-6
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_a_classifier_is_invariant(group, options, size):
         network = randomized(keras_gcnn.convert(plain, group, **options))
     report = network.conversion
     assert not report.problems
-    assert max(report.errors().values()) < EXACT_MEANS
+    assert max(report.errors().values()) < EXACT_IN_FLOAT32
     names = {layer.name for layer in network.layers}
     assert {"stem", "grouped", "logits"} <= names
     assert [tuple(each.shape) for each in network.outputs] == [(None, 5)]
@@ -43,7 +44,7 @@ def test_maps_rotate_with_the_image(group):
     with policy("float64"):
         network = randomized(keras_gcnn.convert(segmenter(), group))
     assert not network.conversion.problems
-    assert max(network.conversion.errors().values()) < EXACT
+    assert max(network.conversion.errors().values()) < EXACT_IN_FLOAT32
     assert [each.shape[-1] for each in network.outputs] == [3, 1]
 
 

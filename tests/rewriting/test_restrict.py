@@ -50,7 +50,7 @@ def test_a_network_of_the_zoo_computes_the_same(builder, group, subgroup, stage,
 
 
 def network_of_ones_own(first):
-    """The other layers: transposed, depthwise, pooling of orientations, a model, two outputs."""
+    """The other layers: transposed, depthwise, normalisations, a model, several outputs."""
     form = {"data_format": "channels_first" if first else "channels_last"}
     axis = 1 if first else -1
     inner = keras.Sequential(
@@ -59,12 +59,14 @@ def network_of_ones_own(first):
             layers.GDepthwiseConv2D(3, "p4m", depth_multiplier=2, padding="same", **form),
             layers.GConv2D(1, 1, "p4m", activation="relu", name="inside", **form),
             layers.GDropout(0.3, "p4m", **form),
+            layers.GPReLU("p4m", **form),
         ],
         name="inner",
     )
     image = keras.Input((2, 5, 5) if first else (5, 5, 2), name="image")
     x = layers.LiftingConv2D(3, 3, "p4m", padding="same", **form)(image)
-    y = inner(x)
+    x = layers.GGroupNormalization(-1, "p4m", axis, scale=False)(x)
+    y = layers.GLayerNormalization("p4m", axis)(inner(layers.GRMSNormalization("p4m", axis)(x)))
     both = keras.layers.Concatenate(axis)([x, y])
     mask = layers.GGlobalPooling("mean", "p4m", keepdims=True, **form)(y)
     x = keras.layers.Multiply()([layers.GAveragePooling2D(1, **form)(both), mask])

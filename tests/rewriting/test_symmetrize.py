@@ -326,13 +326,15 @@ def test_the_cost_is_that_of_all_orientations():
 
 
 def test_models_with_operations_of_equal_names(rng):
+    """And with a point in the name of a model, as MobileNetV2 has it."""
     image = keras.Input((4, 4, 1))
     inner = keras.Model(image, keras.ops.flip(image, 1))
+    inner = keras.Model(image, keras.layers.Dense(1)(inner.output), name="inner_1.0")
     other = keras.Model.from_config({**inner.get_config(), "name": "other"})
     both = keras.Model(image, keras.layers.Add()([inner(image), other(image)]))
     images = rng.normal(size=(2, 4, 4, 1)).astype("float32")
     flat = export.to_plain(both, flatten=True)
-    np.testing.assert_allclose(numpy(flat(images)), 2 * np.flip(images, 1), atol=1e-6)
+    assert relative_error(numpy(flat(images)), numpy(both(images))) < 1e-6
 
 
 SMALL = {"size": 4, "channels": 1}

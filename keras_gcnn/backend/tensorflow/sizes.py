@@ -48,7 +48,7 @@ def check(layer: Any, maps: tf.Tensor, report: Callable[..., None]) -> None:
                 layer.equivariance,
             )
         return
-    smallest = layer.smallest_sizes if layer.padding == "valid" else (1, 1)
+    smallest = layer.smallest_sizes
     if not broken.any() and max(smallest) == 1:
         return
     first = 1 if layer.data_format == "channels_last" else 2
@@ -92,8 +92,7 @@ def _broken_remainders(layer: Any) -> np.ndarray:
     if layer.equivariance == "ignore":
         return broken
     multiples = [
-        4 * smallest * stride
-        for smallest, stride in zip(layer.smallest_sizes, layer.strides, strict=True)
+        4 * extent * stride for extent, stride in zip(layer.extents, layer.strides, strict=True)
     ]
     for remainder in np.ndindex(*layer.strides):
         sizes = [multiple + more for multiple, more in zip(multiples, remainder, strict=True)]

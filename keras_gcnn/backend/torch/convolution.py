@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from keras_gcnn.backend.torch.modes import is_transformed
+from keras_gcnn.groups import border_widths
 from keras_gcnn.types import Size2D
 
 _IN_PLACE = {
@@ -117,9 +118,7 @@ def _same(
     for length, size, stride, dilation in zip(
         inputs.shape[2:], sizes, strides, dilation_rate, strict=True
     ):
-        reach = (size - 1) * dilation + 1
-        total = max((-(-length // stride) - 1) * stride + reach - length, 0)
-        pairs.append((total // 2, total - total // 2))
+        pairs.append(border_widths(length, (size - 1) * dilation + 1, stride))
     (top, bottom), (left, right) = pairs
     if top == bottom and left == right:
         return inputs, (top, left)

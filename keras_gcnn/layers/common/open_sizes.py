@@ -63,7 +63,7 @@ def _joined_mean(maps: Tensor, stride: int, axis: int, pool: Callable[[Tensor], 
     backwards = ops.flip(maps, axis)
     for place in range(stride - 1):
         # A window from the back has `remainder` positions that the one from the front lacks.
-        part = _cut(backwards, axis, place, -(stride - 1 - place) or None, stride)
+        part = cut(backwards, axis, place, -(stride - 1 - place) or None, stride)
         part = ops.flip(part, axis)
         total = total + ops.where(remainder > place, part, ops.zeros_like(part))
     return total / ops.cast(stride + remainder, _dtype(maps))
@@ -96,7 +96,7 @@ def _correlate(
     padding[axis] = reach
     padded, total = ops.pad(maps, padding), None
     for start, weight in enumerate(weights):
-        part = _cut(padded, axis, start, -(len(weights) - 1 - start) or None, stride)
+        part = cut(padded, axis, start, -(len(weights) - 1 - start) or None, stride)
         part = part * ops.cast(weight, _dtype(maps))
         total = part if total is None else total + part
     return total
@@ -140,11 +140,14 @@ def _ones(maps: Tensor, axis: int) -> Tensor:
 
 def _length(maps: Tensor, axis: int, start: int = 0, step: int = 1) -> Tensor:
     """Returns the length of an axis, from `start` on in steps, as a tensor."""
-    part = _cut(_ones(maps, axis), axis, start, None, step)
+    part = cut(_ones(maps, axis), axis, start, None, step)
     return ops.sum(part, axis=axis, keepdims=True)
 
 
-def _cut(maps: Tensor, axis: int, start: int, stop: int | None, step: int) -> Tensor:
+def cut(
+    maps: Tensor, axis: int, start: int | Tensor, stop: int | Tensor | None, step: int = 1
+) -> Tensor:
+    """Returns the places of an axis from `start` to before `stop`, in steps."""
     index = [slice(None)] * 4
     index[axis] = slice(start, stop, step)
     return maps[tuple(index)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keras_gcnn.backend.sizes import check_sizes
+from keras_gcnn.groups.borders import FROM_MAP, smallest_size
 from keras_gcnn.layers.common.base import MapLayer
 from keras_gcnn.layers.common.map_type import Problem
 from keras_gcnn.layers.common.reporting import report_broken
@@ -23,9 +24,15 @@ class SizeDependent(MapLayer):
     _checked_sizes: tuple[int | None, int | None] | None = None
 
     @property
+    def extents(self) -> tuple[int, int]:
+        """Rows and columns of the window, dilation included."""
+        raise NotImplementedError
+
+    @property
     def smallest_sizes(self) -> tuple[int, int]:
         """The smallest rows and columns on which the window fits."""
-        raise NotImplementedError
+        rows, columns = (smallest_size(extent, self.padding) for extent in self.extents)
+        return rows, columns
 
     def equivariance_problem(self, input_shape: Shape) -> Problem | None:
         """Returns why the layer is not equivariant on this shape, and a fix; None if it is."""
@@ -36,22 +43,26 @@ class SizeDependent(MapLayer):
         return map_sizes(input_shape, -1 if self.data_format == "channels_last" else 1)
 
     def check_fits(self, input_shape: Shape) -> None:
-        """Raises a `ValueError` if the input is smaller than the window.
+        """Raises a `ValueError` if the input is smaller than the window, or than its padding.
 
         Otherwise one backend returns an empty map, another a wrong shape, and a third ends the
         process.
         """
-        if self.padding == "same":
-            return
         for size, smallest in zip(self.sizes(input_shape), self.smallest_sizes, strict=True):
             if size is not None and size < smallest:
                 rows, columns = self.smallest_sizes
                 raise ValueError(
                     f"{type(self).__name__} {self.name!r} needs at least {rows} rows and {columns} "
-                    f"columns; the input has shape {tuple(input_shape)} ({self.data_format}). Use "
-                    "larger images, fewer layers that shrink them before this one, or a smaller "
-                    "window here."
+                    f"columns{self._why()}; the input has shape {tuple(input_shape)} "
+                    f"({self.data_format}). Use larger images, fewer layers that shrink them "
+                    "before this one, or a smaller window here."
                 )
+
+    def _why(self) -> str:
+        """Returns what needs a map of a certain size, unless it is the window itself."""
+        if self.padding not in FROM_MAP:
+            return ""
+        return f', from which padding="{self.padding}" takes what it adds at the borders'
 
     def check_sizes(self, input_shape: Shape) -> None:
         """Raises if the window does not fit; warns or raises if the layer is not equivariant.

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_gcnn.arguments import as_count
 from keras_gcnn.backend.ops import convolve_transposed
+from keras_gcnn.groups.borders import FROM_MAP
 from keras_gcnn.layers.common.window import WindowConvolution
 from keras_gcnn.types import Shape, Size2D, Tensor
 
@@ -17,6 +18,13 @@ class TransposedWindow(WindowConvolution):
     """Mixin that makes a convolution a transposed one; it precedes it among the bases."""
 
     def __init__(self, *args: Any, output_padding: Size2D | None = None, **kwargs: Any) -> None:
+        if str(padding := kwargs.get("padding")).lower() in FROM_MAP:
+            raise ValueError(
+                f"padding={padding!r} is not available: a transposed convolution pads nothing, and "
+                '`padding` says what it cuts off. Choose one of "valid", "same"; or enlarge the '
+                f"map by keras.layers.UpSampling2D, with a convolution with padding={padding!r} "
+                "after it."
+            )
         super().__init__(*args, **kwargs)
         self.output_padding = self._check_output_padding(output_padding)
 

@@ -12,7 +12,9 @@ from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice, check_pair
 from keras_gcnn.backend.initial_weights import drawn_once
 from keras_gcnn.backend.ops import convolve
+from keras_gcnn.groups.borders import FROM_MAP, PADDINGS
 from keras_gcnn.layers.common.base import as_numbers, fresh, known_channels
+from keras_gcnn.layers.common.border import pad_from_map
 from keras_gcnn.layers.common.size_dependent import SizeDependent
 from keras_gcnn.types import Constraint, Initializer, Regularizer, Shape, Size2D, Tensor
 
@@ -54,7 +56,7 @@ class WindowConvolution(SizeDependent):
         self.kernel_size = check_pair("kernel_size", kernel_size)
         self.strides = check_pair("strides", strides)
         self.padding = check_choice(
-            "padding", padding.lower() if isinstance(padding, str) else padding, ("valid", "same")
+            "padding", padding.lower() if isinstance(padding, str) else padding, PADDINGS
         )
         self.dilation_rate = check_pair("dilation_rate", dilation_rate)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
@@ -106,7 +108,7 @@ class WindowConvolution(SizeDependent):
         raise NotImplementedError
 
     @property
-    def smallest_sizes(self) -> tuple[int, int]:
+    def extents(self) -> tuple[int, int]:
         """Rows and columns of the window, dilation included."""
         (rows, columns), (row_gap, column_gap) = self.kernel_size, self.dilation_rate
         return (rows - 1) * row_gap + 1, (columns - 1) * column_gap + 1
@@ -127,7 +129,7 @@ class WindowConvolution(SizeDependent):
         fixes = []
         if max(self.strides) > 1:
             fixes.append(f"use strides=1 followed by {self._exact_pooling}")
-        if self.padding == "same" and any(size % 2 == 0 for size in self.kernel_size):
+        if self.padding != "valid" and any(size % 2 == 0 for size in self.kernel_size):
             fixes.append('use an odd kernel_size, or padding="valid"')
         fix = " and ".join(fixes) or "use the same value for rows and columns"
         if nearest := groups.nearest_exact_sizes(*case):
@@ -149,15 +151,28 @@ class WindowConvolution(SizeDependent):
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={self.channel_axis: channels})
         self.built = True
 
+    def pad(self, maps: Tensor) -> Tensor:
+        """Adds to the borders what `padding` takes from the map itself.
+
+        Args:
+            maps: tensor with the rows and columns of an input, symbolic or not.
+        """
+        if self.padding not in FROM_MAP:
+            return maps
+        return pad_from_map(maps, self.padding, self.extents, self.strides, self.channel_axis)
+
+    @property
+    def padding_left(self) -> str:
+        """The padding that is left to a stock convolution after `pad`."""
+        return "valid" if self.padding in FROM_MAP else self.padding
+
+    @property
+    def _window(self) -> tuple[tuple[int, int], str, str, tuple[int, int]]:
+        """Strides, padding, data format and dilation of the convolution after `pad`."""
+        return self.strides, self.padding_left, self.data_format, self.dilation_rate
+
     def _convolve(self, inputs: Tensor) -> Tensor:
-        return convolve(
-            inputs,
-            self._expanded_kernel(),
-            self.strides,
-            self.padding,
-            self.data_format,
-            self.dilation_rate,
-        )
+        return convolve(self.pad(inputs), self._expanded_kernel(), *self._window)
 
     def call(self, inputs: Tensor) -> Tensor:
         self.check_call(inputs)
@@ -173,7 +188,7 @@ class WindowConvolution(SizeDependent):
             keras.KerasTensor(input_shape),
             keras.KerasTensor((*self.kernel_size, *self._channels(input_shape))),
             strides=self.strides,
-            padding=self.padding,
+            padding="valid" if self.padding == "valid" else "same",  # of all others
             data_format=self.data_format,
             dilation_rate=self.dilation_rate,
         ).shape

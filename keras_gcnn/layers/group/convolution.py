@@ -119,7 +119,9 @@ _ARGUMENTS = """
         group: str or `keras_gcnn.groups.Group`: `"z2"` (an ordinary convolution), `"p4"`, `"p4m"`,
             or another of `keras_gcnn.groups.names()`.
         strides: int or pair of ints.
-        padding: `"valid"` or `"same"`.
+        padding: `"valid"`, or `"same"`, `"circular"` or `"reflect"`, which give `ceil(n / strides)`
+            rows for n: with zeros around the map, with its other end, or with its mirror image,
+            as wide as `keras_gcnn.groups.border_widths` says.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         dilation_rate: int or pair of ints.
         groups: int, as in Keras: the fields of the input are split into so many groups, and each

@@ -38,7 +38,9 @@ class GDepthwiseConv2D(GroupWindow):
         depth_multiplier: int, number of filters of each field. Above 1 the output channels are
             permuted, which takes another pass over the output.
         strides: int, or a pair of equal ints.
-        padding: `"valid"` or `"same"`.
+        padding: `"valid"`, or `"same"`, `"circular"` or `"reflect"`, which give `ceil(n / strides)`
+            rows for n: with zeros around the map, with its other end, or with its mirror image,
+            as wide as `keras_gcnn.groups.border_widths` says.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         dilation_rate: int or pair of ints.
         activation: name of an activation, a callable, or None.
@@ -140,14 +142,7 @@ class GDepthwiseConv2D(GroupWindow):
         return expand_filters(ops.convert_to_tensor(self.kernel), self._index, self.group)
 
     def _convolve(self, inputs: Tensor) -> Tensor:
-        outputs = convolve_depthwise(
-            inputs,
-            self._expanded_kernel(),
-            self.strides,
-            self.padding,
-            self.data_format,
-            self.dilation_rate,
-        )
+        outputs = convolve_depthwise(self.pad(inputs), self._expanded_kernel(), *self._window)
         if self.depth_multiplier == 1 or self.group.order == 1:
             return outputs
         return self._orientations_last(outputs)

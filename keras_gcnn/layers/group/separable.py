@@ -166,14 +166,7 @@ class GSeparableConv2D(GroupConvolution):
         # Only the second step pads: without a bias, the first one maps zeros to zeros.
         pointwise, depthwise = self._expanded_parts()
         mixed = convolve(inputs, pointwise, (1, 1), "valid", self.data_format, (1, 1))
-        return convolve_depthwise(
-            mixed,
-            depthwise,
-            self.strides,
-            self.padding,
-            self.data_format,
-            self.dilation_rate,
-        )
+        return convolve_depthwise(self.pad(mixed), depthwise, *self._window)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "variant": self.variant}

@@ -51,7 +51,7 @@ class ExactPooling2D(SizeDependent):
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     @property
-    def smallest_sizes(self) -> tuple[int, int]:
+    def extents(self) -> tuple[int, int]:
         """Rows and columns of the window; of the smallest one if the size of the input decides."""
         return self.pool_size or self.strides
 

@@ -43,7 +43,9 @@ class SteerableConv2D(WindowConvolution):
             from those of the input; its channels are zero until an activation mixes frequencies.
         kernel_size: int, rows and columns, even or odd.
         strides: int or pair of ints.
-        padding: `"valid"` or `"same"`.
+        padding: `"valid"`, or `"same"`, `"circular"` or `"reflect"`, which give `ceil(n / strides)`
+            rows for n: with zeros around the map, with its other end, or with its mirror image,
+            as wide as `keras_gcnn.groups.border_widths` says.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         dilation_rate: int, rows and columns.
         use_bias: bool. The bias is one number per channel of frequency 0; others cannot have one.

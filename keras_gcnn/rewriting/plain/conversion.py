@@ -14,6 +14,7 @@ from keras_gcnn.rewriting.folding import (
     is_normalization,
     kernel_channels,
 )
+from keras_gcnn.rewriting.plain.convolution_rules import plain_convolution_rules
 from keras_gcnn.rewriting.plain.group_rules import plain_group_rules
 from keras_gcnn.rewriting.plain.normalization_rules import plain_normalization_rules
 from keras_gcnn.rewriting.plain.steerable_rules import plain_steerable_rules
@@ -73,7 +74,12 @@ class PlainBook(RuleBook):
     translator = StockTranslator
 
     def __init__(self, fold: bool = True, kept: tuple[type[keras.Layer], ...] = ()):
-        super().__init__(plain_group_rules, plain_steerable_rules, plain_normalization_rules)
+        super().__init__(
+            plain_convolution_rules,
+            plain_group_rules,
+            plain_normalization_rules,
+            plain_steerable_rules,
+        )
         self._folds = fold
         self._kept = kept
 

@@ -1,15 +1,12 @@
-"""How layers on a group become stock layers: kernels are expanded, channels are pooled."""
+"""How layers on a group become stock layers: channels are pooled and permuted."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import keras
 import numpy as np
 
 from keras_gcnn import layers
 from keras_gcnn.distributions.direction import NONE
-from keras_gcnn.layers.common.stock_convolution import Conv2D, Conv2DTranspose, InferenceConv2D
 from keras_gcnn.layers.common.stock_in_graphs import Rescaling
 from keras_gcnn.rewriting.plain.stock_translator import StockTranslator
 from keras_gcnn.rewriting.rule_book import RuleBook
@@ -23,122 +20,11 @@ _POOLING = {
 }
 
 
-@plain_group_rules.rule(
-    layers.LiftingConv2D,
-    layers.GConv2D,
-    layers.GConv2DTranspose,
-    layers.SteerableConv2D,
-    layers.SteerableConv2DTranspose,
-    Conv2D,
-    Conv2DTranspose,
-    InferenceConv2D,
-    takes_change=True,
-)
-def convolution(translator: StockTranslator, inputs: Tensor) -> Tensor:
-    """Adds the stock convolution with the expanded kernel."""
-    layer = translator.layer
-    kernel = layer.expanded_kernel()
-    layer_class, axis, options = keras.layers.Conv2D, -1, _window(layer)
-    if hasattr(layer, "output_padding"):
-        layer_class, axis = keras.layers.Conv2DTranspose, -2
-        options["output_padding"] = layer.output_padding
-    return translator.add_linear(
-        layer_class,
-        inputs,
-        kernel.shape[axis],
-        layer.kernel_size,
-        **options,
-        kernel=kernel,
-        bias=layer.expanded_bias(),
-        channels=(axis,),
-    )
-
-
 @plain_group_rules.rule(Rescaling)
 def rescaling(translator: StockTranslator, inputs: Tensor) -> Tensor:
     """Adds the stock layer."""
     layer = translator.layer
     return translator.add(keras.layers.Rescaling, inputs, layer.scale, layer.offset)
-
-
-@plain_group_rules.rule(layers.GSeparableConv2D, takes_change=True)
-def separable(translator: StockTranslator, inputs: Tensor) -> Tensor:
-    """Adds a pointwise and a depthwise convolution for the variant gc, else a full convolution."""
-    layer = translator.layer
-    if not layer.has_two_steps:
-        return convolution(translator, inputs)
-    pointwise, depthwise = layer.expanded_parts()
-    mixed = translator.add(
-        keras.layers.Conv2D,
-        inputs,
-        pointwise.shape[3],
-        1,
-        use_bias=False,
-        data_format=layer.data_format,
-        part="pointwise",
-        weights=[pointwise],
-    )
-    return translator.add_linear(
-        keras.layers.DepthwiseConv2D,
-        mixed,
-        layer.kernel_size,
-        **_window(layer),
-        kernel=depthwise,
-        bias=layer.expanded_bias(),
-        channels=(-2, -1),
-    )
-
-
-@plain_group_rules.rule(layers.GDepthwiseConv2D, takes_change=True)
-def depthwise(translator: StockTranslator, inputs: Tensor) -> Tensor:
-    """Adds a depthwise convolution; with several filters for a field also a permutation."""
-    layer, options = translator.layer, _window(translator.layer)
-    options["depth_multiplier"] = multiplier = layer.depth_multiplier
-    kernel, bias = layer.expanded_kernel(), layer.expanded_bias()
-    if multiplier == 1 or layer.group.order == 1:
-        return translator.add_linear(
-            keras.layers.DepthwiseConv2D,
-            inputs,
-            layer.kernel_size,
-            **options,
-            kernel=kernel,
-            bias=bias,
-            channels=(-2, -1),
-        )
-    activation = options.pop("activation")
-    maps = translator.add(
-        keras.layers.DepthwiseConv2D,
-        inputs,
-        layer.kernel_size,
-        **options,
-        use_bias=False,
-        part="orientations",
-        weights=[kernel],
-    )
-    channels = kernel.shape[2] * multiplier
-    order = np.arange(channels).reshape(-1, layer.group.order, multiplier).swapaxes(1, 2)
-    return translator.add_linear(
-        keras.layers.Conv2D,
-        maps,
-        channels,
-        1,
-        data_format=layer.data_format,
-        activation=activation,
-        kernel=np.eye(channels)[:, order.reshape(-1)][None, None],
-        bias=bias,
-    )
-
-
-def _window(layer: keras.Layer) -> dict[str, Any]:
-    window = {
-        "strides": layer.strides,
-        "padding": layer.padding,
-        "data_format": layer.data_format,
-        "dilation_rate": layer.dilation_rate,
-        "activation": getattr(layer, "activation", None),
-    }
-    groups = getattr(layer, "groups", 1)
-    return window if groups == 1 else {**window, "groups": groups}
 
 
 @plain_group_rules.rule(layers.GLayerScale)

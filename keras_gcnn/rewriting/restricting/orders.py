@@ -17,11 +17,19 @@ from keras_gcnn.types import Shape
 
 # Layers on a group that the rules of this folder restrict.
 CONVOLUTIONS = (layers.LiftingConv2D, layers.GConv2D, layers.GConv2DTranspose)
+# Those whose weights are one number per field.
+PER_FIELD = (
+    layers.GBatchNormalization,
+    layers.GGroupNormalization,
+    layers.GLayerNormalization,
+    layers.GPReLU,
+    layers.GRMSNormalization,
+)
 RESTRICTED = (
     *CONVOLUTIONS,
+    *PER_FIELD,
     layers.GDepthwiseConv2D,
     layers.GSeparableConv2D,
-    layers.GBatchNormalization,
     layers.GDropout,
     layers.GPooling,
     layers.GGlobalPooling,
@@ -168,7 +176,9 @@ def _after_group_layer(op: Any, read: _Traced, shape: Shape, subgroup: Group) ->
     if isinstance(op, layers.GPooling):
         _check_fields(op, order)
         return None
-    if isinstance(op, layers.GBatchNormalization | layers.GDropout):
+    if isinstance(op, layers.GGroupNormalization):
+        _check_fields(op, order)
+    if isinstance(op, (*PER_FIELD, layers.GDropout)):
         return order
     if isinstance(op, layers.Restriction):
         return _after_restriction(op, index_of(order, shape[op.channel_axis]), subgroup)
@@ -188,7 +198,7 @@ def _check_fields(op: Any, order: Order) -> None:
     fields = np.array(order).reshape(-1, op.group.order) // op.group.order
     if (fields != np.arange(len(fields))[:, None]).any():
         raise ValueError(
-            f"{type(op).__name__} {op.name!r} pools fields whose channels are in another order "
+            f"{type(op).__name__} {op.name!r} reads fields whose channels are in another order "
             "after a Restriction in the network. Restrict the network to the group of its last "
             "stage, or from a stage on that follows that Restriction."
         )

@@ -13,6 +13,7 @@ from keras_gcnn import layers
 from keras_gcnn.groups import Group
 from keras_gcnn.rewriting.restricting.orders import (
     CONVOLUTIONS,
+    PER_FIELD,
     RESTRICTED,
     Call,
     Orders,
@@ -87,6 +88,8 @@ class RestrictingBook(RuleBook):
         config.update(name=name, group=group.name)
         if "filters" in config:
             config["filters"] *= layer.group.order // group.order
+        if config.get("groups") == -1:  # one channel group per field of the given layer
+            config["groups"] = layer.input_spec.axes[layer.axis] // layer.group.order
         if getattr(layer, "variant", "gc") == "g":
             # On more fields the product of two kernels is no longer one of such a product.
             layer_class = layers.GConv2D
@@ -179,9 +182,10 @@ def _depthwise(layer: Any, twin: Any, call: Call) -> None:
     _assign_bias(layer, twin, call)
 
 
-def _normalization(layer: Any, twin: Any, call: Call) -> None:
-    for name, values in layer.expanded_statistics().items():
-        getattr(twin, name).assign(_per_field(values, twin, call.reads))
+def _weights_of_fields(layer: Any, twin: Any, call: Call) -> None:
+    for weight, new in zip(layer.weights, twin.weights, strict=True):
+        values = np.repeat(keras.ops.convert_to_numpy(weight), layer.group.order)
+        new.assign(_per_field(values, twin, call.reads))
 
 
 # By the class of the new layer.
@@ -189,5 +193,5 @@ _TRANSFERS: dict[type, Callable[[Any, Any, Call], None]] = {
     **dict.fromkeys(CONVOLUTIONS, _convolution),
     layers.GSeparableConv2D: _separable,
     layers.GDepthwiseConv2D: _depthwise,
-    layers.GBatchNormalization: _normalization,
+    **dict.fromkeys(PER_FIELD, _weights_of_fields),
 }
