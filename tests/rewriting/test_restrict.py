@@ -60,6 +60,7 @@ def network_of_ones_own(first):
             layers.GConv2D(1, 1, "p4m", activation="relu", name="inside", **form),
             layers.GDropout(0.3, "p4m", **form),
             layers.GPReLU("p4m", **form),
+            layers.GLayerScale(0.5, "p4m", **form),
         ],
         name="inner",
     )
@@ -70,6 +71,7 @@ def network_of_ones_own(first):
     both = keras.layers.Concatenate(axis)([x, y])
     mask = layers.GGlobalPooling("mean", "p4m", keepdims=True, **form)(y)
     x = keras.layers.Multiply()([layers.GAveragePooling2D(1, **form)(both), mask])
+    x = layers.GConv2D(4, 3, "p4m", groups=2, padding="same", **form)(x)
     x = layers.GConv2DTranspose(2, 4, "p4m", strides=2, padding="same", **form)(x)
     x = layers.GBatchNormalization("p4m", axis)(keras.ops.relu(x))
     outputs = [layers.GPooling(mode, "p4m", **form)(x) for mode in ("max", "mean")]

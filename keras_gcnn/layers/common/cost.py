@@ -39,7 +39,7 @@ from keras_gcnn.layers.common.size_dependent import map_sizes
 from keras_gcnn.layers.common.transposed_window import TransposedWindow
 from keras_gcnn.layers.group.convolution import FullConvolution
 from keras_gcnn.layers.group.depthwise import GDepthwiseConv2D
-from keras_gcnn.layers.group.per_field import PerField
+from keras_gcnn.layers.group.per_field import GLayerScale, GPReLU
 from keras_gcnn.layers.group.separable import GSeparableConv2D
 from keras_gcnn.layers.latent.von_mises_fisher import VonMisesFisherHead
 from keras_gcnn.layers.steerable.activations import FourierActivation, NormActivation
@@ -242,7 +242,8 @@ _FORMULAS: dict[type, _Formula] = {
     SteerableAveragePooling2D: _blur,
     SharedBatchNormalization: _zero,
     ImageNormalization: _zero,
-    PerField: _zero,
+    GLayerScale: _zero,
+    GPReLU: _zero,
     NormActivation: _zero,
 }
 # Operations and layers that multiply maps with each other, which are not counted.

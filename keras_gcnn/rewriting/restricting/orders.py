@@ -22,6 +22,7 @@ PER_FIELD = (
     layers.GBatchNormalization,
     layers.GGroupNormalization,
     layers.GLayerNormalization,
+    layers.GLayerScale,
     layers.GPReLU,
     layers.GRMSNormalization,
 )

@@ -141,11 +141,35 @@ def _base(expanded: np.ndarray, twin: Any, call: Call) -> np.ndarray:
         twin: the new layer.
         call: the orders of its input and output channels.
     """
-    rows, columns, channels_in, channels_out = expanded.shape
-    kernel = expanded[:, :, index_of(call.reads, channels_in)]
-    kernel = kernel[..., index_of(call.makes, channels_out)]
+    blocks = getattr(twin, "groups", 1)
+    kernel = _spread(expanded, blocks)
+    rows, columns, channels_in, channels_out = kernel.shape
+    kernel = kernel[:, :, index_of(call.reads, channels_in)]
+    kernel = _gather(kernel[..., index_of(call.makes, channels_out)], blocks)
     kernel = kernel.reshape(rows, columns, -1, twin.input_order, channels_out)
     return kernel[..., _identity(twin.group) :: twin.group.order].transpose(3, 0, 1, 2, 4)
+
+
+def _spread(kernel: np.ndarray, blocks: int) -> np.ndarray:
+    """Returns the kernel of all channels, with zeros between those of different blocks."""
+    parts = np.split(kernel, blocks, axis=-1)
+    channels = kernel.shape[2]
+    widths = [(channels * at, channels * (blocks - 1 - at)) for at in range(blocks)]
+    padded = [
+        np.pad(part, ((0, 0), (0, 0), width, (0, 0)))
+        for part, width in zip(parts, widths, strict=True)
+    ]
+    return np.concatenate(padded, axis=-1)
+
+
+def _gather(kernel: np.ndarray, blocks: int) -> np.ndarray:
+    """Undoes `_spread`; orders of channels never leave a field, and so never leave a block."""
+    size = kernel.shape[2] // blocks
+    parts = [
+        part[:, :, at * size : (at + 1) * size]
+        for at, part in enumerate(np.split(kernel, blocks, axis=-1))
+    ]
+    return np.concatenate(parts, axis=-1)
 
 
 def _per_field(values: np.ndarray, twin: Any, order: Any) -> np.ndarray:
