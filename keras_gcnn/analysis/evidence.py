@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 from keras import ops
+
+from keras_gcnn.backend.stateless import without_trace
 
 if TYPE_CHECKING:
     from keras_gcnn.zoo import VariationalAutoencoder
@@ -75,8 +78,10 @@ def evidence(
     if not len(images) or samples < 1:
         raise ValueError(f"{len(images)} images and {samples} samples; expected at least one each.")
     generator = keras.random.SeedGenerator(seed)
+    # Each is one program on JAX.
+    parts = without_trace(model.encoder), without_trace(model.decoder)
     batches = [
-        _log_ratios(model, images[start : start + batch_size], samples, generator)
+        _log_ratios(model, parts, images[start : start + batch_size], samples, generator)
         for start in range(0, len(images), batch_size)
     ]
     ratios = np.concatenate(batches, axis=1).astype("float64")  # (samples, images)
@@ -87,12 +92,14 @@ def evidence(
 
 def _log_ratios(
     model: VariationalAutoencoder,
+    parts: tuple[Callable, Callable],
     images: np.ndarray,
     samples: int,
     generator: keras.random.SeedGenerator,
 ) -> np.ndarray:
     """Returns `log w` of every sample, of shape `(samples, images)`."""
-    encoded = model.encoder(images, training=False)
+    encode, decode = parts
+    encoded = encode(images)
     mean, spread = (encoded[name] for name in model.posterior.outputs)
     direction = encoded.get("orientation")
     ratios = []
@@ -101,7 +108,9 @@ def _log_ratios(
         count = min(count_at_once, samples - start)
         z = model.posterior.sample(mean, spread, generator, (count,))
         directions = None if direction is None else ops.tile(direction, (count, 1))
-        logits = model.draw(ops.reshape(z, (-1, z.shape[-1])), directions)
+        logits = decode(ops.reshape(z, (-1, z.shape[-1])))
+        if directions is not None and model.turning is not None:
+            logits = model.turning([logits, directions])
         logits = ops.reshape(logits, (count, *images.shape))
         ratio = model.posterior.log_ratio(z, mean, spread)
         ratios.append(ratio - model.cross_entropy(images, logits))

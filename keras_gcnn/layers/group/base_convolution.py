@@ -11,7 +11,7 @@ from keras import ops
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_count
 from keras_gcnn.backend.constants import constant
-from keras_gcnn.backend.ops import repeated
+from keras_gcnn.backend.ops import compiled, repeated
 from keras_gcnn.layers.common.base import GroupLayer, known_channels
 from keras_gcnn.layers.common.window import WindowConvolution
 from keras_gcnn.types import Activation, GroupLike, Shape, Size2D, Tensor
@@ -25,7 +25,8 @@ def table_index(
     return index.reshape(-1).copy()  # torch takes no view of a read-only array
 
 
-def expand(kernel: Tensor, index: np.ndarray, group: groups.Group) -> Tensor:
+@compiled
+def expand(kernel: Tensor, index: np.ndarray, *, group: groups.Group) -> Tensor:
     """Expands a base kernel to an ordinary convolution kernel; differentiable.
 
     Args:
@@ -59,7 +60,7 @@ def expand_filters(filters: Tensor, index: np.ndarray, group: groups.Group) -> T
         those of field c, moved by g.
     """
     rows, columns, fields, multiplier = filters.shape
-    kernel = expand(filters[None], index, group)
+    kernel = expand(filters[None], index, group=group)
     if multiplier > 1:
         kernel = ops.reshape(kernel, (rows, columns, fields, multiplier, group.order))
         kernel = ops.transpose(kernel, (0, 1, 2, 4, 3))
@@ -160,7 +161,7 @@ class GroupConvolution(GroupWindow):
         raise NotImplementedError
 
     def _expanded_kernel(self) -> Tensor:
-        return expand(self._base_kernel(), self._index, self.group)
+        return expand(self._base_kernel(), self._index, group=self.group)
 
     def base_kernel(self) -> np.ndarray:
         """Returns the trained filters, of shape `(c_out, c_in, |G_in|, rows, columns)`."""

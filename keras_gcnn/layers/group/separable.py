@@ -134,7 +134,9 @@ class GSeparableConv2D(GroupConvolution):
 
     def _expanded_parts(self) -> tuple[Tensor, Tensor]:
         """Returns the expanded kernels of the pointwise and the depthwise step."""
-        pointwise = expand(self.pointwise_kernel, self._pointwise_index, self.group)
+        pointwise = expand(
+            ops.convert_to_tensor(self.pointwise_kernel), self._pointwise_index, group=self.group
+        )
         filters = ops.reshape(self.depthwise_kernel, (*self.kernel_size, self.filters, 1))
         return pointwise, expand_filters(filters, self._depthwise_index, self.group)
 
