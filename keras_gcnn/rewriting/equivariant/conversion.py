@@ -82,7 +82,7 @@ def convert(
     ... ])
     >>> network = keras_gcnn.convert(plain, "p4m")
     >>> plain.count_params(), network.count_params()
-    (5418, 708)
+    (5418, 686)
 
     References:
         Cohen & Welling 2016, "Group Equivariant Convolutional Networks", for the layers.
