@@ -254,12 +254,35 @@ def test_a_model_is_exported(call, tmp_path):
     assert "classes has 1 names" in call("export", path, "--classes", "a", *backend)[2]
 
 
+def test_a_plain_model_is_converted(call, tmp_path):
+    image = keras.Input((9, 9, 1))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3)(image))
+    plain = keras.Model(image, keras.layers.Dense(2)(x), name="small")
+    plain.save(tmp_path / "plain.keras")
+    code, out, err = call("convert", "plain.keras", "--group", "p4")
+    assert code == 0, err
+    assert "LiftingConv2D" in out
+    assert "Largest relative error over the 4 elements" in out
+    network = keras.saving.load_model(tmp_path / "plain-p4.keras")
+    assert network.count_params() < plain.count_params()
+    code, out, err = call(
+        "convert", "plain.keras", "--group", "p4", "--symmetrize", "-o", "kept.keras"
+    )
+    assert code == 0, err
+    kept = keras.saving.load_model(tmp_path / "kept.keras")
+    assert kept.count_params() == plain.count_params()
+    code, _, err = call("convert", "plain.keras", "--group", "p5")
+    assert code == 2
+    assert "p5" in err
+
+
 def test_every_format_can_be_exported():
-    assert list(typing.get_args(cli.ExportFormat)) == list(FORMATS)
+    assert list(typing.get_args(cli.models.ExportFormat)) == list(FORMATS)
 
 
 def test_every_command_has_its_help(call):
-    for command in ((), ("train",), ("tune",), ("evaluate",), ("export",), ("recipes",)):
+    commands = ("train", "tune", "evaluate", "export", "convert", "recipes")
+    for command in ((), *((name,) for name in commands)):
         code, out, _ = call(*command, "--help")
         assert code == 0
         assert "Usage" in out

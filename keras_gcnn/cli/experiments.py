@@ -1,47 +1,22 @@
-"""The `keras-gcnn` command.
-
-Keras is imported only inside the commands: its backend is fixed at import, so `--backend` has to be
-read first, and `--help` should not wait for it.
-"""
+"""The commands that train, search and measure networks."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
-from rich.text import Text
 
-from keras_gcnn import __version__
-from keras_gcnn.export.format_names import FILE_FORMATS
-from keras_gcnn.training.backend import Backend, choose_backend
+from keras_gcnn.cli.app import BackendOption, app, console
+from keras_gcnn.training.backend import choose_backend
 from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
 from keras_gcnn.tuning.recipe import load_search, search_names
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_show_locals=False,
-    help="Train and evaluate group-equivariant networks from recipes.",
-)
-# Recipes and paths may hold brackets and colons, which rich would take for markup.
-console = Console(markup=False, emoji=False)
-if TYPE_CHECKING:
-    ExportFormat = str
-else:
-    ExportFormat = Literal[tuple(FILE_FORMATS)]
-
-BackendOption = Annotated[
-    Backend | None,
-    typer.Option(help="Keras backend; default KERAS_BACKEND, else Keras's configuration."),
-]
 DataDirOption = Annotated[
     Path | None,
     typer.Option(help="Folder of prepared TensorFlow Datasets; default TFDS_DATA_DIR."),
@@ -56,22 +31,6 @@ def _resumable() -> Iterator[None]:
     except KeyboardInterrupt:
         Console(stderr=True).print("Interrupted. Run the same command again to go on.")
         raise typer.Exit(130) from None
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        console.print(__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
-    ] = False,
-) -> None:
-    pass
 
 
 @app.command()
@@ -220,40 +179,6 @@ def evaluate(
 
 
 @app.command()
-def export(
-    model: Annotated[Path, typer.Argument(help="A saved model, MODEL.keras.")],
-    format: Annotated[
-        ExportFormat,
-        typer.Option(help="What to write; only keras needs this library to be read."),
-    ] = "onnx",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where to write it; default beside the model, or MODEL/1 for a SavedModel."
-        ),
-    ] = None,
-    classes: Annotated[
-        str | None, typer.Option(help="Names of the classes, separated by commas.")
-    ] = None,
-    scale: Annotated[
-        float | None,
-        typer.Option(help="Multiply inputs by this first, e.g. 0.00392157 for 8-bit pixels."),
-    ] = None,
-    backend: BackendOption = None,
-) -> None:
-    """Write a saved model for serving, and check that the file computes what the model does."""
-    choose_backend(backend)
-    from keras_gcnn import export as exporting
-
-    loaded = exporting.load(model)
-    if output is None:
-        output = Path(f"{model.with_suffix('')}{FILE_FORMATS[format].ending}")
-    names = None if classes is None else [name.strip() for name in classes.split(",")]
-    path = exporting.save(loaded, output, format, classes=names, scale=scale)
-    console.print(f"{path} computes what {model} does.")
-
-
-@app.command()
 def recipes() -> None:
     """List the recipes and searches that come with the library."""
     trainings = [(name, load_recipe(name)) for name in recipe_names()]
@@ -281,21 +206,3 @@ def _print_names(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
-
-
-def main() -> None:
-    """Entry point: user errors become one line and exit status 2."""
-    try:
-        app()
-    except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        if os.environ.get("KERAS_GCNN_TRACEBACK"):
-            raise
-        message = Text.assemble(("Error:", "red"), f" {error}")  # the error may hold brackets
-        Console(stderr=True).print(message, soft_wrap=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-if __name__ == "__main__":
-    main()

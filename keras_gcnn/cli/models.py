@@ -1,0 +1,114 @@
+"""The commands that make other models and files of a saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from keras_gcnn.cli.app import BackendOption, app, console
+from keras_gcnn.export.format_names import FILE_FORMATS
+from keras_gcnn.training.backend import choose_backend
+
+if TYPE_CHECKING:
+    ExportFormat = str
+else:
+    ExportFormat = Literal[tuple(FILE_FORMATS)]
+Keep = Literal["channels", "parameters", "fields"]
+Downsampling = Literal["stride", "exact"]
+Head = Literal["invariant", "orientations"]
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A saved model, MODEL.keras.")],
+    format: Annotated[
+        ExportFormat,
+        typer.Option(help="What to write; only keras needs this library to be read."),
+    ] = "onnx",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where to write it; default beside the model, or MODEL/1 for a SavedModel."
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Names of the classes, separated by commas.")
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(help="Multiply inputs by this first, e.g. 0.00392157 for 8-bit pixels."),
+    ] = None,
+    backend: BackendOption = None,
+) -> None:
+    """Write a saved model for serving, and check that the file computes what the model does."""
+    choose_backend(backend)
+    from keras_gcnn import export as exporting
+
+    loaded = exporting.load(model)
+    if output is None:
+        output = Path(f"{model.with_suffix('')}{FILE_FORMATS[format].ending}")
+    names = None if classes is None else [name.strip() for name in classes.split(",")]
+    path = exporting.save(loaded, output, format, classes=names, scale=scale)
+    console.print(f"{path} computes what {model} does.")
+
+
+@app.command()
+def convert(
+    model: Annotated[Path, typer.Argument(help="A saved model, MODEL.keras.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write it; default MODEL-GROUP.keras."),
+    ] = None,
+    group: Annotated[str, typer.Option(help="The group, such as p4 or p4m.")] = "p4m",
+    keep: Annotated[
+        Keep, typer.Option(help="What stays equal: channels and cost, parameters, or fields.")
+    ] = "channels",
+    downsampling: Annotated[
+        Downsampling, typer.Option(help="Keep strides, or make them exact at every size.")
+    ] = "stride",
+    head: Annotated[
+        Head, typer.Option(help="Pool outputs over orientations, or keep the orientations.")
+    ] = "invariant",
+    size: Annotated[
+        int | None, typer.Option(help="Rows and columns of the images; default the model's.")
+    ] = None,
+    symmetrize: Annotated[
+        bool,
+        typer.Option(
+            "--symmetrize",
+            help="Keep the weights, and run the model on the images in all orientations instead.",
+        ),
+    ] = False,
+    backend: BackendOption = None,
+) -> None:
+    """Make a saved model equivariant, untrained, and print what became of each layer."""
+    choose_backend(backend)
+    import keras_gcnn
+    from keras_gcnn.export import load, save
+
+    plain = load(model)
+    if symmetrize:
+        network = keras_gcnn.symmetrize(plain, group)
+        report = f"{network.name} keeps its weights, and takes the time of all orientations."
+    else:
+        shape = None if size is None else _with_size(plain, size)
+        network = keras_gcnn.convert(
+            plain, group, keep=keep, downsampling=downsampling, head=head, input_shape=shape
+        )
+        report = str(network.conversion)
+    path = output or model.with_name(f"{model.stem}-{group}.keras")
+    save(network, path, "keras")
+    console.print(report, soft_wrap=True)
+    console.print(f"Written to {path}.")
+
+
+def _with_size(model: Any, size: int) -> tuple[int | None, ...]:
+    """Returns the shape of one image of a model with this number of rows and columns."""
+    from keras_gcnn.model_graph import find_data_format
+
+    shape = list(model.inputs[0].shape[1:])
+    first = 1 if find_data_format(model) == "channels_first" else 0
+    shape[first : first + 2] = [size, size]
+    return tuple(shape)
