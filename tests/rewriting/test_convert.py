@@ -7,6 +7,7 @@ from keras import layers
 
 import keras_gcnn
 from keras_gcnn import export
+from tests.helpers import random_plain
 from tests.helpers.contract import predict
 from tests.helpers.layers import relative_error
 from tests.helpers.plain_models import classifier, randomized, segmenter
@@ -150,3 +151,10 @@ def test_an_unknown_layer_is_kept_if_it_treats_all_numbers_alike():
     assert max(network.conversion.errors().values()) < 1e-6
     with pytest.raises(ValueError, match="does not treat all channels and positions alike"):
         keras_gcnn.convert(model_with(OwnLayer()), "p4", on_unknown="keep")
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_random_models_are_exact_or_refused_or_reported(part):
+    """More of them by `python -m tests.helpers.random_plain 2000`."""
+    found = [random_plain.check(seed) for seed in range(part, 36, 3)]
+    assert found.count("exact") > 6
