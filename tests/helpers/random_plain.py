@@ -118,7 +118,8 @@ def check(seed):
         network = keras_gcnn.convert(plain, group, **options)
     except ValueError as error:
         named = any(repr(operation.name) in str(error) for operation in plain.operations)
-        assert named and "cannot be converted" in str(error), f"seed {seed}: {error}"
+        if not named or "cannot be converted" not in str(error):
+            raise AssertionError(f"seed {seed}: {error}") from error
         return "refused"
     report = randomized(network, seed).conversion
     if report.problems:
