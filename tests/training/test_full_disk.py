@@ -12,7 +12,7 @@ from keras_gcnn import data, export, zoo
 from keras_gcnn.full_disk import FullDiskError
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.loop import fitting, weights_file
-from keras_gcnn.training.runs.network_run import build
+from keras_gcnn.training.runs.networks import build_network
 
 pytestmark = pytest.mark.backend_free
 # A limit on the sizes of files fails as a full disk does, and needs no rights to set. It is done in
@@ -58,7 +58,7 @@ def test_the_state_of_the_last_epoch_is_kept(load, tmp_path, monkeypatch):
     dataset = data.load(**recipe.data.model_dump(), seed=3)
 
     def train(folder):
-        network = build(recipe.models[0], dataset, 3)
+        network = build_network(recipe.models[0], dataset, 3)
         return fitting.fit(network, dataset, recipe.training, folder, seed=3)
 
     def fill(model, path):
@@ -87,7 +87,7 @@ def test_weights_of_version_0_1_are_gone_on_with(load, tmp_path, monkeypatch):
     histories = []
     for old in (False, True):
         folder = tmp_path / str(old)
-        network = build(recipe.models[0], dataset, 3)
+        network = build_network(recipe.models[0], dataset, 3)
         fitting.fit(network, dataset, short, folder, seed=3)
         if old:
             path = folder / "checkpoint" / "epoch0001.weights.npz"
@@ -95,7 +95,7 @@ def test_weights_of_version_0_1_are_gone_on_with(load, tmp_path, monkeypatch):
             path.unlink()
             state = folder / "checkpoint" / "state.json"
             state.write_text(state.read_text().replace(path.name, path.with_suffix(".h5").name))
-        network = build(recipe.models[0], dataset, 3)
+        network = build_network(recipe.models[0], dataset, 3)
         histories.append(fitting.fit(network, dataset, recipe.training, folder, seed=3))
         assert [one.suffix for one in (folder / "checkpoint").glob("epoch0002*")] == [".npz"]
     assert histories[0][1]["loss"] == pytest.approx(histories[1][1]["loss"], rel=1e-5)

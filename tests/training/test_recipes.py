@@ -8,7 +8,7 @@ import pytest
 from keras_gcnn import data
 from keras_gcnn.training import load_recipe, train
 from keras_gcnn.training.recipes.schema import recipe_names
-from keras_gcnn.training.runs.network_run import build
+from keras_gcnn.training.runs.networks import build_network
 from keras_gcnn.training.tasks.registry import make_task
 
 pytestmark = pytest.mark.backend_free
@@ -44,7 +44,7 @@ def counted():
 
 def count(table, recipe):
     task = make_task(recipe.latent, recipe.evaluation)
-    network = build(table, made_up(recipe.data.name), seed=0, task=task)
+    network = build_network(table, made_up(recipe.data.name), seed=0, task=task)
     return sum(int(np.prod(one.shape)) for one in network.trainable_variables)
 
 

@@ -17,7 +17,7 @@ import pytest
 from keras_gcnn import data, layers, training
 from keras_gcnn.training.loop import fitting
 from keras_gcnn.training.recipes.tables import ModelTable, TrainingTable
-from keras_gcnn.training.runs.network_run import build
+from keras_gcnn.training.runs.networks import build_network
 
 _TRAIN = """
 import sys, time, keras
@@ -135,7 +135,7 @@ def test_whose_weights_are_kept(keep, tmp_path):
     table = ModelTable(name="a", builder="lenet", arguments=arguments)
 
     def train():
-        model = build(table, dataset, 3)
+        model = build_network(table, dataset, 3)
         history = fitting.fit(model, dataset, settings, tmp_path, seed=3)
         losses = [row["val_loss"] for row in history]
         split = dataset.validation

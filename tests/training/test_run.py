@@ -9,7 +9,7 @@ from rich.console import Console
 
 from keras_gcnn import data, training
 from keras_gcnn.training.loop.fitting import fit
-from keras_gcnn.training.runs.network_run import build
+from keras_gcnn.training.runs.networks import build_network
 from keras_gcnn.training.tasks.evaluation import evaluate_file
 
 
@@ -84,7 +84,11 @@ def test_a_recipe_that_does_not_fit_the_library_is_explained(
 
 def prepare(recipe, **settings):
     dataset = data.load(**recipe.data.model_dump(), seed=3)
-    return build(recipe.models[1], dataset, 3), dataset, recipe.training.model_copy(update=settings)
+    return (
+        build_network(recipe.models[1], dataset, 3),
+        dataset,
+        recipe.training.model_copy(update=settings),
+    )
 
 
 def test_early_stopping_leaves_the_best_weights(recipe, tmp_path):
@@ -112,11 +116,11 @@ def test_networks_take_the_data_as_they_are(recipe):
     former = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_first")
     try:
-        network = build(table, dataset, 3)
+        network = build_network(table, dataset, 3)
         assert network.get_layer("conv1").data_format == "channels_last"
         # A recipe may still choose.
         other = {**table.arguments, "data_format": "channels_first", "input_shape": [1, 28, 28]}
-        network = build(table.model_copy(update={"arguments": other}), dataset, 3)
+        network = build_network(table.model_copy(update={"arguments": other}), dataset, 3)
         assert network.get_layer("conv1").data_format == "channels_first"
     finally:
         keras.config.set_image_data_format(former)

@@ -45,6 +45,8 @@ Seeds = Annotated[
     AfterValidator(_check_differ),
 ]
 Arguments = Annotated[dict[str, Any], AfterValidator(_check_finite)]
+APPLICATIONS = "keras.applications."
+"""Beginning of the names of Keras's own builders."""
 
 
 def _check_no_rate(value: dict[str, Any]) -> dict[str, Any]:
@@ -155,17 +157,46 @@ class BuilderTable(Table):
         return update_table(table)
 
 
+class ConvertTable(Table):
+    """`convert` of `[[models]]`: arguments of `keras_gcnn.convert`."""
+
+    group: str = "p4m"
+    keep: Literal["channels", "parameters", "fields"] = "channels"
+    downsampling: Literal["stride", "exact"] = "stride"
+    head: Literal["invariant", "orientations"] = "invariant"
+
+    @field_validator("group")
+    @classmethod
+    def _check_group(cls, name: str) -> str:
+        check_group(name)
+        return name
+
+
 class ModelTable(BuilderTable):
-    """`[[models]]`: one network, made by a builder of `keras_gcnn.zoo` with these arguments."""
+    """`[[models]]`: one network, made by a builder with these arguments.
+
+    The builder is one of `keras_gcnn.zoo`, or a classifier of Keras such as
+    `keras.applications.MobileNetV2`, which `convert` makes equivariant.
+    """
 
     name: str = Field(pattern=NAME)
     builder: str
     arguments: Arguments = {}
+    convert: ConvertTable | None = None
     epochs: Annotated[int, Field(gt=0, le=MOST_EPOCHS)] | None = None  # fewer than training.epochs
     seeds: Seeds | None = Field(None, strict=False)  # instead of the seeds of the recipe
     optimizer: str | None = None  # this and the following override [training]
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     optimizer_arguments: OptimizerArguments = {}
+
+    @model_validator(mode="after")
+    def _check_convert(self) -> ModelTable:
+        if self.convert is not None and not self.builder.startswith(APPLICATIONS):
+            raise ValueError(
+                f"convert is for builders of {APPLICATIONS.rstrip('.')}; the networks of the zoo "
+                "take arguments = { group = ... }"
+            )
+        return self
 
     @field_validator("arguments")
     @classmethod

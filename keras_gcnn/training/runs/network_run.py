@@ -11,45 +11,16 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from keras_gcnn import data, zoo
+from keras_gcnn import data
 from keras_gcnn.training import atomic_files, environment
 from keras_gcnn.training.loop import devices
 from keras_gcnn.training.loop.fitting import fit
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import ModelTable
 from keras_gcnn.training.runs import result_file
-from keras_gcnn.training.tasks.classification import Classification
+from keras_gcnn.training.runs.networks import build_network
 from keras_gcnn.training.tasks.measurement import count_parameters
-from keras_gcnn.training.tasks.registry import check_builder
 from keras_gcnn.training.tasks.task import Task
-
-
-def build(
-    table: ModelTable, dataset: data.Dataset, seed: int, task: Task | None = None
-) -> keras.Model:
-    """Builds the network of a `[[models]]` table.
-
-    Args:
-        table: of the network.
-        dataset: the data, from which input shape and classes follow.
-        seed: int, for the initial weights.
-        task: what the network is trained for; None for classification.
-
-    Raises:
-        ValueError: if there is no such builder, or it does not take the arguments.
-    """
-    task = task or Classification()
-    check_builder(task, table.builder)
-    keras.utils.set_random_seed(seed)
-    arguments = {
-        **task.arguments(dataset),
-        "data_format": "channels_last",  # that of the data, whatever Keras's configuration is
-        **table.arguments,
-    }
-    try:
-        return getattr(zoo, table.builder)(**arguments)
-    except TypeError as error:
-        raise ValueError(f"models.arguments of {table.name}: {error}") from None
 
 
 class NetworkRun:
@@ -140,7 +111,7 @@ class NetworkRun:
         """Trains from the start or from where it was interrupted, measures, returns the result."""
         keras.backend.clear_session()  # so that layer names do not depend on earlier networks
         with devices.distributed(self.device_count):  # after clearing, which would undo it
-            model = build(self.table, dataset, self.seed, self.task)
+            model = build_network(self.table, dataset, self.seed, self.task)
             history = fit(
                 model,
                 dataset,
@@ -171,7 +142,7 @@ class NetworkRun:
         state: dict[str, np.ndarray] = {}
         model.optimizer.save_own_variables(state)
         keras.backend.clear_session()
-        model = build(self.table, dataset, self.seed, self.task)
+        model = build_network(self.table, dataset, self.seed, self.task)
         model.set_weights(weights)
         self.task.compile(model, keras.optimizers.deserialize(optimizer))
         model.optimizer.build(model.trainable_variables)

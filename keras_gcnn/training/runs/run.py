@@ -16,7 +16,8 @@ from keras_gcnn.training.loop.fitting import check
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.selection import choose
 from keras_gcnn.training.reports import report
-from keras_gcnn.training.runs.network_run import NetworkRun, build
+from keras_gcnn.training.runs.network_run import NetworkRun
+from keras_gcnn.training.runs.networks import build_network
 from keras_gcnn.training.runs.run_folder import RunFolder
 from keras_gcnn.training.tasks.registry import make_task
 from keras_gcnn.training.tasks.task import Task
@@ -134,7 +135,7 @@ class _Run:
         with distributed(self.devices):
             for table in self.recipe.models:
                 check(self.loaded.of(seed), self.recipe.training_of(table))
-                build(table, self.loaded.of(seed), seed, self.task)
+                build_network(table, self.loaded.of(seed), seed, self.task)
 
     def train(self, chosen: list[_Key]) -> list[dict[str, Any]]:
         """Trains what is chosen and not yet finished, and writes the tables."""

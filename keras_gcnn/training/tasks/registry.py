@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_gcnn.training.recipes.tables import EvaluationTable, LatentTable
+from keras_gcnn.training.recipes.tables import APPLICATIONS, EvaluationTable, LatentTable
 from keras_gcnn.training.tasks.autoencoding import Autoencoding
 from keras_gcnn.training.tasks.classification import Classification
 from keras_gcnn.training.tasks.task import Task
@@ -31,7 +31,8 @@ def check_builder(task: Task, builder: str, key: str = "models.builder") -> None
     Raises:
         ValueError: if there is no such builder, or it makes networks for another task.
     """
-    if builder in task.builders:
+    keras_s_own = builder.startswith(APPLICATIONS) and isinstance(task, Classification)
+    if builder in task.builders or keras_s_own:
         return
     hint = ""
     if any(builder in known.builders for known in TASKS):

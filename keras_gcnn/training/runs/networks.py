@@ -1,0 +1,71 @@
+"""Builds the networks of a recipe: those of the zoo, and Keras's own, made equivariant."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import keras
+
+from keras_gcnn import data, zoo
+from keras_gcnn.rewriting.equivariant import convert
+from keras_gcnn.training.recipes.tables import APPLICATIONS, ModelTable
+from keras_gcnn.training.tasks.classification import Classification
+from keras_gcnn.training.tasks.registry import check_builder
+from keras_gcnn.training.tasks.task import Task
+
+
+def build_network(
+    table: ModelTable, dataset: data.Dataset, seed: int, task: Task | None = None
+) -> keras.Model:
+    """Builds the network of a `[[models]]` table.
+
+    Args:
+        table: of the network.
+        dataset: the data, from which input shape and classes follow.
+        seed: int, for the initial weights.
+        task: what the network is trained for; None for classification.
+
+    Raises:
+        ValueError: if there is no such builder, or it does not take the arguments.
+    """
+    task = task or Classification()
+    check_builder(task, table.builder)
+    keras.utils.set_random_seed(seed)
+    if table.builder.startswith(APPLICATIONS):
+        return _application(table, dataset)
+    arguments = {
+        **task.arguments(dataset),
+        "data_format": "channels_last",  # that of the data, whatever Keras's configuration is
+        **table.arguments,
+    }
+    try:
+        return getattr(zoo, table.builder)(**arguments)
+    except TypeError as error:
+        raise ValueError(f"models.arguments of {table.name}: {error}") from None
+
+
+def _application(table: ModelTable, dataset: data.Dataset) -> keras.Model:
+    """Builds a classifier of Keras, without weights, and converts it if the recipe asks for it."""
+    name = table.builder.removeprefix(APPLICATIONS)
+    builder = getattr(keras.applications, name, None)
+    if not inspect.isfunction(builder):
+        known = [
+            each for each, value in vars(keras.applications).items() if inspect.isfunction(value)
+        ]
+        raise ValueError(
+            f"models.builder = {table.builder!r}: Keras has no such network. Choose one of "
+            f"{', '.join(sorted(known))}."
+        )
+    arguments: dict[str, Any] = {
+        "weights": None,
+        "input_shape": dataset.image_shape,
+        "classes": len(dataset.classes),
+        "classifier_activation": None,
+        **table.arguments,
+    }
+    try:
+        network = builder(**arguments)
+    except TypeError as error:
+        raise ValueError(f"models.arguments of {table.name}: {error}") from None
+    return network if table.convert is None else convert(network, **table.convert.model_dump())

@@ -1,0 +1,45 @@
+"""Recipes of Keras's own networks, made equivariant."""
+
+from types import SimpleNamespace
+
+import pytest
+from pydantic import ValidationError
+
+from keras_gcnn.analysis import assert_equivariant
+from keras_gcnn.training.recipes.tables import ModelTable
+from keras_gcnn.training.runs.networks import build_network
+
+DATASET = SimpleNamespace(image_shape=(33, 33, 1), classes=("one", "two", "three"))
+MOBILE = {
+    "name": "mobile",
+    "builder": "keras.applications.MobileNet",
+    "arguments": {"alpha": 0.25},
+}
+
+
+def test_a_converted_network_is_built():
+    plain = build_network(ModelTable(**MOBILE), DATASET, 0)
+    table = ModelTable(**MOBILE, convert={"group": "p4", "keep": "channels"})
+    network = build_network(table, DATASET, 0)
+    assert network.output_shape == (None, 3)
+    assert network.count_params() < plain.count_params() / 2
+    assert_equivariant(network, "p4")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"convert": {"group": "p5"}}, "Unknown group 'p5'"),
+        ({"convert": {"keep": "width"}}, "'channels', 'parameters' or 'fields'"),
+        ({"builder": "lenet", "convert": {}}, "convert is for builders of keras.applications"),
+    ],
+)
+def test_wrong_tables_are_refused(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        ModelTable(**{**MOBILE, **changes})
+
+
+def test_an_unknown_network_is_refused():
+    table = ModelTable(name="mobile", builder="keras.applications.MobileNetV9")
+    with pytest.raises(ValueError, match=r"no such network\. Choose one of .*MobileNetV2"):
+        build_network(table, DATASET, 0)
