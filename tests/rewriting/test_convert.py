@@ -92,16 +92,11 @@ def test_its_plain_form_computes_the_same(tmp_path):
 
 def test_flatten_becomes_a_kernel_as_large_as_the_map():
     with policy("float64"):
-        plain = keras.Sequential(
-            [
-                keras.Input((6, 6, 3)),
-                layers.Conv2D(8, 3, activation="relu"),
-                layers.Flatten(),
-                layers.Dropout(0.5),
-                layers.Dense(16, activation="relu"),
-                layers.Dense(4),
-            ]
-        )
+        image = keras.Input((6, 6, 3))
+        maps = layers.Conv2D(8, 3, activation="relu")(image)
+        x = layers.Dropout(0.5)(layers.Flatten()(maps))
+        x = layers.Dense(4)(layers.Dense(16, activation="relu")(x))
+        plain = keras.Model(image, [x, layers.Conv2D(8, 3)(maps)])
         network = randomized(keras_gcnn.convert(plain, "p4m", keep="fields"))
     assert max(network.conversion.errors().values()) < EXACT
 

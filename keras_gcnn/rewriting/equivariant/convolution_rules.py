@@ -1,4 +1,4 @@
-"""How stock convolutions and dense layers become convolutions on a group."""
+"""How stock convolutions become convolutions on a group."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from keras_gcnn.rewriting.equivariant.roles import Role
 from keras_gcnn.rewriting.equivariant.translator import GroupTranslator
 from keras_gcnn.types import Tensor
 
-_BIAS = (
+BIAS = (
     "use_bias",
     "bias_initializer",
     "bias_regularizer",
     "bias_constraint",
     "activity_regularizer",
 )
-_KERNEL = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
+KERNEL = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
 _DEPTHWISE = ("depthwise_initializer", "depthwise_regularizer", "depthwise_constraint")
 _POINTWISE = ("pointwise_initializer", "pointwise_regularizer", "pointwise_constraint")
 
@@ -30,16 +30,16 @@ def convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     channels = translator.channels_of(inputs.shape)
     config = layer.get_config()
     if 1 < layer.groups == layer.filters == channels_in(translator, layer):
-        weights = dict(zip(_DEPTHWISE, (config[name] for name in _KERNEL), strict=True))
+        weights = dict(zip(_DEPTHWISE, (config[name] for name in KERNEL), strict=True))
         return _depthwise(translator, inputs, 1, weights)
     if translator.role(inputs) is Role.INVARIANT:
-        return _gate(translator, inputs, config)
+        return gate(translator, inputs, config)
     if layer.groups > 1:
         return _grouped(translator, inputs, config, channels)
     if is_readout(translator, inputs):
         return _readout(translator, inputs, config)
     fields = translator.fields(layer.filters)
-    return _windowed(translator, inputs, fields, config, _pick(config, _KERNEL))
+    return _windowed(translator, inputs, fields, config, pick(config, KERNEL))
 
 
 def channels_in(translator: GroupTranslator, layer: keras.layers.Conv2D) -> int:
@@ -75,14 +75,14 @@ def _readout(translator: GroupTranslator, inputs: Tensor, config: dict) -> Tenso
         inputs,
         layer.filters,
         {**config, "activation": None},
-        _pick(config, _KERNEL),
+        pick(config, KERNEL),
         part="fields",
     )
     maps = translator.pool_orientations(maps, "mean")
     return translator.add(keras.layers.Activation, maps, layer.activation)
 
 
-def _gate(translator: GroupTranslator, inputs: Tensor, config: dict) -> Tensor:
+def gate(translator: GroupTranslator, inputs: Tensor, config: dict) -> Tensor:
     """Adds a layer on numbers without orientations whose outputs are merged with a map."""
     name = "filters" if "filters" in config else "units"
     changes: dict[str, Any] = {name: translator.fields(config[name])}
@@ -99,7 +99,7 @@ def _grouped(translator: GroupTranslator, inputs: Tensor, config: dict, channels
     groups = math.gcd(config["groups"], fields, channels // translator.group.order)
     if groups != config["groups"]:
         translator.note(f"{config['groups']} groups became {groups}")
-    more = {**_pick(config, _KERNEL), "groups": groups}
+    more = {**pick(config, KERNEL), "groups": groups}
     return _windowed(translator, inputs, fields, config, more)
 
 
@@ -123,7 +123,7 @@ def _windowed(
         "padding": "same" if exact else config["padding"],
         "dilation_rate": square(translator, config["dilation_rate"], "dilation_rate"),
         "data_format": translator.book.data_format,
-        **_pick(config, _BIAS),
+        **pick(config, BIAS),
         **weights,
         "equivariance": "ignore",  # the report says it
     }
@@ -170,7 +170,7 @@ def square(translator: GroupTranslator, pair: Any, what: str) -> tuple[int, int]
 def depthwise_convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds one filter for each field."""
     layer = translator.layer
-    weights = _pick(layer.get_config(), _DEPTHWISE)
+    weights = pick(layer.get_config(), _DEPTHWISE)
     return _depthwise(translator, inputs, layer.depth_multiplier, weights)
 
 
@@ -191,12 +191,12 @@ def separable_convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor
     """Adds one filter for each field and a pointwise convolution; on an image, a full one."""
     layer, config = translator.layer, translator.layer.get_config()
     fields = translator.fields(layer.filters)
-    pointwise = dict(zip(_KERNEL, (config[name] for name in _POINTWISE), strict=True))
+    pointwise = dict(zip(KERNEL, (config[name] for name in _POINTWISE), strict=True))
     if translator.role(inputs) is not Role.ON_GROUP:
         translator.note("became a full convolution, since it reads an image")
         return _windowed(translator, inputs, fields, config, pointwise)
     spatial = {**config, "activation": None, "use_bias": False}
-    more = {**_pick(config, _DEPTHWISE), "depth_multiplier": layer.depth_multiplier}
+    more = {**pick(config, _DEPTHWISE), "depth_multiplier": layer.depth_multiplier}
     maps = _windowed(translator, inputs, 0, spatial, more, part="depthwise", depthwise=True)
     return translator.add(
         layers.GConv2D,
@@ -206,7 +206,7 @@ def separable_convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor
         translator.group,
         data_format=translator.book.data_format,
         activation=keras.activations.get(config["activation"]),
-        **_pick(config, _BIAS),
+        **pick(config, BIAS),
         **pointwise,
     )
 
@@ -230,8 +230,8 @@ def transposed_convolution(translator: GroupTranslator, inputs: Tensor) -> Tenso
         activation=None if readout else layer.activation,
         equivariance="ignore",
         part="fields" if readout else "",
-        **_pick(config, _BIAS),
-        **_pick(config, _KERNEL),
+        **pick(config, BIAS),
+        **pick(config, KERNEL),
     )
     if not readout:
         return maps
@@ -240,92 +240,14 @@ def transposed_convolution(translator: GroupTranslator, inputs: Tensor) -> Tenso
     return translator.add(keras.layers.Activation, maps, layer.activation)
 
 
-def dense(translator: GroupTranslator, inputs: Tensor) -> Tensor:
-    """Adds a pointwise convolution; after Flatten, one whose kernel covers the whole map."""
-    layer, config = translator.layer, translator.layer.get_config()
-    if translator.role(inputs) is Role.INVARIANT:
-        return _gate(translator, inputs, config)
-    data_format = translator.book.data_format
-    weights = {**_pick(config, _BIAS), **_pick(config, _KERNEL), "equivariance": "ignore"}
-    if id(inputs) in translator.book.flattened:
-        return _dense_behind_flatten(translator, inputs, weights)
-    if len(inputs.shape) == 4 and data_format == "channels_first":
-        raise translator.fail("acts on the columns of a map", "Use a Conv2D with a kernel of 1.")
-    if len(inputs.shape) not in (2, 4):
-        raise translator.fail("acts on a sequence", "Keep maps in rows, columns and channels.")
-    if is_readout(translator, inputs) and translator.has_positions(inputs):
-        if translator.role(inputs) is Role.ON_GROUP:
-            inputs = translator.pool_orientations(inputs)
-        return translator.restyle(inputs)
-    maps = inputs
-    if len(inputs.shape) == 2:
-        channels = inputs.shape[-1]
-        shape = (1, 1, channels) if data_format == "channels_last" else (channels, 1, 1)
-        maps = translator.add(keras.layers.Reshape, inputs, shape, part="map")
-    fields = translator.fields(layer.units)
-    on_group = translator.role(inputs) is Role.ON_GROUP
-    outputs = translator.add(
-        layers.GConv2D if on_group else layers.LiftingConv2D,
-        maps,
-        fields,
-        1,
-        translator.group,
-        data_format=data_format,
-        activation=layer.activation,
-        part="convolution" if len(inputs.shape) == 2 else "",
-        **weights,
-    )
-    translator.mark(outputs, Role.ON_GROUP)
-    if len(inputs.shape) == 2:
-        channels = fields * translator.group.order
-        outputs = translator.add(keras.layers.Reshape, outputs, (channels,))
-    return outputs
-
-
-def _dense_behind_flatten(translator: GroupTranslator, inputs: Tensor, weights: dict) -> Tensor:
-    layer, book = translator.layer, translator.book
-    axes = (1, 2) if book.data_format == "channels_last" else (2, 3)
-    sizes = tuple(inputs.shape[axis] for axis in axes)
-    if None in sizes:
-        raise translator.fail(
-            "reads a map of unknown size after Flatten", "Pass input_shape to convert."
-        )
-    translator.note(f"Flatten and Dense became a convolution with a kernel of {sizes}")
-    readout = is_readout(translator, inputs)
-    fields = layer.units if readout else translator.fields(layer.units)
-    on_group = translator.role(inputs) is Role.ON_GROUP
-    maps = translator.add(
-        layers.GConv2D if on_group else layers.LiftingConv2D,
-        inputs,
-        fields,
-        sizes,
-        translator.group,
-        data_format=book.data_format,
-        activation=None if readout else layer.activation,
-        part="convolution",
-        **weights,
-    )
-    translator.mark(maps, Role.ON_GROUP)
-    if book.head == "invariant":
-        maps = translator.pool_orientations(maps)
-    else:
-        translator.mark(maps, Role.INVARIANT)
-        fields *= translator.group.order
-    part = "vector" if readout else ""
-    outputs = translator.add(keras.layers.Reshape, maps, (fields,), part=part)
-    if readout:
-        outputs = translator.add(keras.layers.Activation, outputs, layer.activation)
-    return outputs
-
-
-def _pick(config: dict, names: tuple[str, ...]) -> dict[str, Any]:
+def pick(config: dict, names: tuple[str, ...]) -> dict[str, Any]:
+    """Returns those entries of a configuration that it has."""
     return {name: config[name] for name in names if name in config}
 
 
 CONVOLUTIONS = {
     "Conv2D": convolution,
     "Conv2DTranspose": transposed_convolution,
-    "Dense": dense,
     "DepthwiseConv2D": depthwise_convolution,
     "SeparableConv2D": separable_convolution,
 }

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_gcnn.layers.common.stock_layers import HARMLESS, KEEPING, MERGING
 from keras_gcnn.rewriting.equivariant.convolution_rules import CONVOLUTIONS
+from keras_gcnn.rewriting.equivariant.dense_rules import dense
 from keras_gcnn.rewriting.equivariant.map_rules import MAPS, image_only, keep
 from keras_gcnn.rewriting.equivariant.roles import Role
 from keras_gcnn.rewriting.equivariant.translator import GroupTranslator
@@ -149,8 +150,10 @@ def flatten(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     if not translator.has_positions(inputs):
         return translator.keep(inputs)
     translator.note("is part of the Dense layer after it")
-    translator.book.flattened[id(inputs)] = inputs
-    return inputs
+    # A tensor of its own, since others may read the map as it is.
+    maps = translator.add(keras.layers.Identity, inputs)
+    translator.book.flattened[id(maps)] = maps
+    return maps
 
 
 def _without_ones(shape: Shape) -> list[int | None]:
@@ -190,6 +193,7 @@ RULES = {
     **dict.fromkeys(_ON_IMAGES, image_only),
     "Resizing": keep,
     "StochasticDepth": keep,  # of Keras's ConvNeXt: it drops the maps of whole images
+    "Dense": dense,
     **CONVOLUTIONS,
     **MAPS,
     **SHAPES,
