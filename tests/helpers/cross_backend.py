@@ -44,7 +44,7 @@ def build(data_format):
     maps = layers.GBatchNormalization("p4m", axis=axis)(maps)
     maps = layers.GLayerNormalization("p4m", axis)(maps)
     maps = layers.GPReLU("p4m", **here)(layers.GGroupNormalization(2, "p4m", axis)(maps))
-    maps = layers.GRMSNormalization("p4m", axis)(maps)
+    maps = layers.GLayerScale(0.9, "p4m", **here)(layers.GRMSNormalization("p4m", axis)(maps))
     maps = layers.GMaxPooling2D(**here)(maps)
     # Side by side: one after the other their random weights would make numbers too large.
     dropped = layers.GDropout(0.5, "p4m", **here)(maps)

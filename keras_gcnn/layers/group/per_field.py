@@ -33,11 +33,11 @@ class PerField(GroupLayer):
     def _of_channels(self, weight: keras.Variable) -> Tensor:
         return repeated(ops.convert_to_tensor(weight), self.group.order)
 
-    def _expanded(self, weight_name: str) -> np.ndarray:
+    def _expanded(self, weight_name: str, in_words: str) -> np.ndarray:
         if not self.built:
             raise ValueError(
-                f"{type(self).__name__} {self.name!r} has no {weight_name} yet. Call it on an "
-                "input first, or build(input_shape)."
+                f"{type(self).__name__} {self.name!r} has no {in_words} yet. Call it on an input "
+                "first, or build(input_shape)."
             )
         return ops.convert_to_numpy(self._of_channels(getattr(self, weight_name)))
 
@@ -101,7 +101,7 @@ class GLayerScale(PerField):
         Raises:
             ValueError: if the layer is not built.
         """
-        return self._expanded("gamma")
+        return self._expanded("gamma", "factors")
 
     def get_config(self) -> dict:
         return {**super().get_config(), "init_values": self.init_values}
@@ -180,7 +180,7 @@ class GPReLU(PerField):
         Raises:
             ValueError: if the layer is not built.
         """
-        return self._expanded("alpha")
+        return self._expanded("alpha", "slopes")
 
     def get_config(self) -> dict:
         return {
