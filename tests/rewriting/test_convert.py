@@ -148,6 +148,7 @@ def test_an_unknown_layer_is_kept_if_it_treats_all_numbers_alike():
         keras_gcnn.convert(model_with(OwnLayer()), "p4", on_unknown="keep")
 
 
+@pytest.mark.backend_free  # what is converted does not depend on it, and JAX compiles every model
 @pytest.mark.parametrize("part", range(3))
 def test_random_models_are_exact_or_refused_or_reported(part):
     """More of them by `python -m tests.helpers.random_plain 2000`."""

@@ -202,7 +202,7 @@ def test_a_damaged_state_is_named(load, tmp_path):
     dataset = data.load(**recipe.data.model_dump(), seed=3)
 
     def train():
-        network = run.build(recipe.models[0], dataset, 3)
+        network = run.build_network(recipe.models[0], dataset, 3)
         return fit(network, dataset, recipe.training, tmp_path, seed=3)
 
     history = train()
