@@ -56,7 +56,9 @@ def convert(
             every size. A convolution then costs as much as one without strides.
         head: `"invariant"` (default): outputs have no orientations. `"orientations"`: the features
             of a classifier keep their orientations, as in the plain network, and outputs with
-            positions are maps on the group, for a head of your own.
+            positions are maps on the group, for a head of your own. With `"invariant"` a layer
+            with a kernel that makes the channels of such an output has a field for each of them,
+            whose orientations are averaged: this layer costs `|G|` times as much.
         input_shape: shape of one image for the new network; default that of the model.
         on_unknown: what to do with a layer that has no counterpart: `"raise"` (default), or
             `"keep"` it if a trial shows that it treats every channel and position alike.

@@ -62,40 +62,35 @@ def _check_axis(translator: GroupTranslator, inputs: Tensor) -> None:
 
 def batch_normalization(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds the layer with statistics for each field."""
-    _check_axis(translator, inputs)
-    if translator.role(inputs) is not Role.ON_GROUP:
-        return translator.keep(inputs)
-    config = translator.layer.get_config()
     more = ("momentum", "epsilon", "synchronized")
-    weights = (*_WEIGHTS, "moving_mean_initializer", "moving_variance_initializer")
-    options = {name: config[name] for name in (*more, *weights)}
-    axis = _axis(translator, inputs)
-    return translator.add(
-        layers.GBatchNormalization, inputs, translator.group, axis=axis, **options
-    )
+    names = (*more, *_WEIGHTS, "moving_mean_initializer", "moving_variance_initializer")
+    return _normalized(translator, inputs, layers.GBatchNormalization, names)
 
 
 def layer_normalization(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds the layer with a scale and an offset for each field."""
-    _check_axis(translator, inputs)
-    if translator.role(inputs) is not Role.ON_GROUP:
-        return translator.keep(inputs)
-    config = translator.layer.get_config()
-    options = {name: config[name] for name in ("epsilon", *_WEIGHTS)}
-    axis = _axis(translator, inputs)
-    return translator.add(
-        layers.GLayerNormalization, inputs, translator.group, axis=axis, **options
-    )
+    return _normalized(translator, inputs, layers.GLayerNormalization, ("epsilon", *_WEIGHTS))
 
 
 def rms_normalization(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds the layer with a scale for each field."""
+    return _normalized(translator, inputs, layers.GRMSNormalization, ("epsilon",))
+
+
+def _normalized(
+    translator: GroupTranslator,
+    inputs: Tensor,
+    layer_class: type[keras.layers.Layer],
+    names: tuple[str, ...],
+) -> Tensor:
+    """Adds a normalisation with these entries of the given layer's configuration."""
     _check_axis(translator, inputs)
     if translator.role(inputs) is not Role.ON_GROUP:
         return translator.keep(inputs)
+    config = translator.layer.get_config()
+    options = {name: config[name] for name in names}
     axis = _axis(translator, inputs)
-    epsilon = translator.layer.epsilon
-    return translator.add(layers.GRMSNormalization, inputs, translator.group, axis, epsilon=epsilon)
+    return translator.add(layer_class, inputs, translator.group, axis=axis, **options)
 
 
 def group_normalization(translator: GroupTranslator, inputs: Tensor) -> Tensor:
