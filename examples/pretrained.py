@@ -46,7 +46,8 @@ NAMES = {
 def efficientnet_lite0(size: int = SIZE) -> keras.Model:
     """Returns EfficientNet-Lite0 with random weights: pixels from 0 to 255 in, logits out."""
     image = keras.Input((size, size, 3), name="image")
-    x = keras.layers.Rescaling(1 / 128, -127 / 128, name="normalized")(image)  # as it was trained
+    # The wheel does not state the scale of its pixels; this one is usual for these networks.
+    x = keras.layers.Rescaling(1 / 128, -127 / 128, name="normalized")(image)
     x = _convolution(x, "stem", 32, 3, strides=2)
     number = 0
     for blocks, kernel, stride, expansion, channels in STAGES:
