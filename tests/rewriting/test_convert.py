@@ -69,6 +69,7 @@ def test_the_report_tells_what_changed_and_what_it_costs():
     assert lines["grouped"].multiply_adds == (13 * 13 * 9 * 20 * 16, 13 * 13 * 9 * 40 * 16)
     changes = "\n".join(change for line in report.lines for change in line.changes)
     assert "kernel_size (1, 3) became (3, 3)" in changes
+    assert all(line.after for line in report.lines)  # operations are kept, not left out
     assert "| stem | Conv2D | LiftingConv2D |" in report.as_table()
 
 
@@ -130,6 +131,7 @@ class OwnActivation(keras.layers.Layer):
     ("layer", "message"),
     [
         (lambda: layers.Reshape((4, 16, 8), name="odd"), "'odd' cannot be converted: it changes"),
+        (lambda: layers.Permute((2, 1, 3), name="odd"), "'odd' .*mixes rows, columns"),
         (lambda: layers.Conv2D(8, 3, strides=(1, 2), name="odd"), "'odd' .*strides=\\(1, 2\\)"),
         (lambda: layers.BatchNormalization(axis=1, name="odd"), "'odd' .*axis=1"),
         (lambda: OwnLayer(name="odd"), "OwnLayer 'odd' .*no counterpart.*symmetrize"),

@@ -139,7 +139,7 @@ class ChannelGroupNormalization(ImageNormalization):
         """Returns the number of channel groups of such an input.
 
         Raises:
-            ValueError: if the fields cannot be divided into so many.
+            ValueError: if the number of fields is no multiple of `groups`.
         """
         fields = self._field_count(input_shape)
         count = fields if self.groups == -1 else self.groups

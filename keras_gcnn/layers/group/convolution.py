@@ -124,8 +124,8 @@ _ARGUMENTS = """
             as wide as `keras_gcnn.groups.border_widths` says.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         dilation_rate: int or pair of ints.
-        groups: int, as in Keras: the fields of the input are split into so many groups, and each
-            makes `filters / groups` fields.
+        groups: int, as in Keras: the number of groups into which the fields of the input are
+            split. Each makes `filters / groups` fields.
         activation: name of an activation, a callable, or None.
         use_bias: bool. The bias is one number per field, shared by its orientations.
         kernel_initializer, bias_initializer: initializers. Fans count all input orientations.

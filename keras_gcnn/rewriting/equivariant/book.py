@@ -155,11 +155,11 @@ def unknown(translator: GroupTranslator, *args: Any, **kwargs: Any) -> Any:
     if translator.book.on_unknown == "keep" and is_pointwise(operation, args, kwargs):
         translator.note("was kept, since it treats all channels and positions alike")
         return translator.keep(*args, **kwargs)
-    found = ""
+    reason = "has no counterpart on a group"
     if translator.book.on_unknown == "keep":
-        found = ", and does not treat all channels and positions alike"
+        reason += ", and does not treat all channels and positions alike"
     raise translator.fail(
-        f"has no counterpart on a group{found}",
+        reason,
         'Put known layers in its place, convert the model up to it, pass on_unknown="keep" if it '
         "treats every number by itself, or use keras_gcnn.symmetrize, which takes any model.",
     )

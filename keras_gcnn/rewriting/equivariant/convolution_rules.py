@@ -29,7 +29,7 @@ def convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     layer = translator.layer
     channels = translator.channels_of(inputs.shape)
     config = layer.get_config()
-    if 1 < layer.groups == layer.filters == channels_in(translator, layer):
+    if 1 < layer.groups == layer.filters == translator.channels_of(translator.plain_shapes()[0]):
         weights = dict(zip(_DEPTHWISE, (config[name] for name in KERNEL), strict=True))
         return _depthwise(translator, inputs, 1, weights)
     if translator.role(inputs) is Role.INVARIANT:
@@ -40,11 +40,6 @@ def convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor:
         return _readout(translator, inputs, config)
     fields = translator.fields(layer.filters)
     return _windowed(translator, inputs, fields, config, pick(config, KERNEL))
-
-
-def channels_in(translator: GroupTranslator, layer: keras.layers.Conv2D) -> int:
-    """Returns the channels that a convolution of the plain model reads."""
-    return layer._inbound_nodes[0].input_tensors[0].shape[translator.channel_axis]
 
 
 def is_readout(translator: GroupTranslator, inputs: Tensor) -> bool:

@@ -89,7 +89,7 @@ def _normalized(
         return translator.keep(inputs)
     config = translator.layer.get_config()
     options = {name: config[name] for name in names}
-    axis = _axis(translator, inputs)
+    axis = translator.axis_of(inputs.shape)
     return translator.add(layer_class, inputs, translator.group, axis=axis, **options)
 
 
@@ -100,9 +100,9 @@ def group_normalization(translator: GroupTranslator, inputs: Tensor) -> Tensor:
         return translator.keep(inputs)
     config = translator.layer.get_config()
     options = {name: config[name] for name in ("epsilon", *_WEIGHTS)}
-    axis = _axis(translator, inputs)
+    axis = translator.axis_of(inputs.shape)
     fields = translator.channels_of(inputs.shape) // translator.group.order
-    plain = translator.layer._inbound_nodes[0].input_tensors[0].shape[translator.layer.axis]
+    plain = translator.plain_shapes()[0][translator.layer.axis]
     wanted = config["groups"]
     if wanted in (-1, plain):  # instance normalisation
         groups = fields
@@ -115,10 +115,6 @@ def group_normalization(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     )
 
 
-def _axis(translator: GroupTranslator, inputs: Tensor) -> int:
-    return translator.channel_axis if len(inputs.shape) == 4 else -1
-
-
 def parametric_relu(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds a slope for each field, the same at all positions."""
     config = translator.layer.get_config()
@@ -127,7 +123,7 @@ def parametric_relu(translator: GroupTranslator, inputs: Tensor) -> Tensor:
         for name in ("initializer", "regularizer", "constraint")
     }
     positions = {axis for axis in range(1, len(inputs.shape))}
-    positions.discard(_axis(translator, inputs) % len(inputs.shape))
+    positions.discard(translator.axis_of(inputs.shape) % len(inputs.shape))
     shared = {axis % len(inputs.shape) for axis in translator.layer.shared_axes or ()}
     if positions - shared:
         translator.note("its slopes became equal at all positions")

@@ -24,12 +24,12 @@ class Call:
     """One call of a new layer.
 
     Args:
-        layer: the layer.
+        layer: the layer, or an operation that was kept.
         input_shape: shape of what it read, batch included.
         output_shape: shape of what it returned.
     """
 
-    layer: keras.Layer
+    layer: keras.Operation
     input_shape: Any
     output_shape: Any
 
@@ -56,13 +56,13 @@ class Record:
         if change not in self.notes:
             self.notes.append(change)
 
-    def add(self, layer: keras.Layer, input_shape: Any, outputs: Tensor) -> None:
+    def add(self, layer: keras.Operation, input_shape: Any, outputs: Tensor) -> None:
         """Adds a call of a new layer."""
         output_shape = keras.tree.map_structure(lambda each: each.shape, outputs)
         self.calls.append(Call(layer, input_shape, output_shape))
 
     @property
-    def new_layers(self) -> list[keras.Layer]:
+    def new_layers(self) -> list[keras.Operation]:
         """The layers in its place, each once."""
         return list({id(call.layer): call.layer for call in self.calls}.values())
 

@@ -53,20 +53,16 @@ def _alike(translator: GroupTranslator, tensors: list[Tensor]) -> list[Tensor]:
                 tensor = _tile(translator, tensor, most // translator.group.order)
         elif len(tensor.shape) in (2, 4):
             tensor = translator.mark(
-                ops.repeat(tensor, most, axis=_axis(translator, tensor)), Role.ON_GROUP
+                ops.repeat(tensor, most, axis=translator.axis_of(tensor.shape)), Role.ON_GROUP
             )
         lifted.append(tensor)
     return lifted
 
 
-def _axis(translator: GroupTranslator, tensor: Tensor) -> int:
-    return translator.channel_axis if len(tensor.shape) == 4 else -1
-
-
 def _tile(translator: GroupTranslator, tensor: Tensor, times: int) -> Tensor:
     """Repeats the only field of a map, such as a mask, for several fields."""
     repeats = [1] * len(tensor.shape)
-    repeats[_axis(translator, tensor)] = times
+    repeats[translator.axis_of(tensor.shape)] = times
     return translator.mark(ops.tile(tensor, repeats), Role.ON_GROUP)
 
 
@@ -75,7 +71,7 @@ def concatenate(translator: GroupTranslator, *args: Any, **kwargs: Any) -> Tenso
     tensors = [each for each in keras.tree.flatten(args) if isinstance(each, keras.KerasTensor)]
     rank = len(tensors[0].shape)
     axis = translator.layer.axis % rank
-    if axis != _axis(translator, tensors[0]) % rank:
+    if axis != translator.axis_of(tensors[0].shape) % rank:
         raise translator.fail(
             f"joins maps along axis {axis}, which is not that of the channels",
             "Join them along the channels.",
@@ -108,10 +104,9 @@ def reduction(translator: GroupTranslator, inputs: Tensor) -> Tensor:
         raise translator.fail(
             f"reduces along axis={op.axis}", f"Reduce a map along both axes {tuple(positions)}."
         )
-    outputs = op(inputs)
+    outputs = translator.keep(inputs)
     if translator.role(inputs) is not Role.ON_GROUP:
         return translator.mark(outputs, Role.INVARIANT)
-    translator.mark(outputs, Role.ON_GROUP)
     book = translator.book
     if id(op) in book.flow.returning:
         return outputs
@@ -130,14 +125,15 @@ def _with_orientations(translator: GroupTranslator, vector: Tensor) -> Tensor:
 
 def reshape(translator: GroupTranslator, inputs: Tensor, **_: Any) -> Tensor:
     """Keeps a change of shape that only adds or removes axes of length one."""
-    plain = translator.layer._inbound_nodes[0]
-    before = plain.input_tensors[0].shape[1:]
-    after = keras.tree.flatten(plain.output_tensors)[0].shape[1:]
-    if _without_ones(before) != _without_ones(after):
+    before, after = (shape[1:] for shape in translator.plain_shapes())
+    moved = isinstance(translator.layer, keras.layers.Permute) and len(_without_ones(before)) > 1
+    if moved or _without_ones(before) != _without_ones(after):
         raise translator.fail(
-            f"changes the shape {before} to {after}, which mixes positions and channels",
+            f"changes the shape {before} to {after}, which mixes rows, columns and channels",
             "Keep maps in rows, columns and channels.",
         )
+    if before == after:
+        return translator.add(keras.layers.Identity, inputs)
     if None in before or len(_without_ones(before)) != 1:
         return translator.keep(inputs)
     channels = inputs.shape[1:][before.index(_without_ones(before)[0])]

@@ -59,6 +59,10 @@ class GroupTranslator(Translator):
             self.note(f"{channels} channels became {fields} fields")
         return fields
 
+    def plain_shapes(self) -> tuple[Shape, Shape]:
+        """Returns the shapes of input and output of the layer in the plain model."""
+        return self.book.flow.shapes[id(self.layer)][0]
+
     def fail(self, reason: str, fix: str) -> ValueError:
         """Returns the error for a layer that cannot be converted."""
         name = f"{type(self.layer).__name__} {self.layer.name!r}"
@@ -82,7 +86,7 @@ class GroupTranslator(Translator):
                 new.set_weights(self.layer.get_weights())
                 new.finalize_state()
         else:
-            outputs = self.layer(*args, **kwargs)
+            outputs = self._call(self.layer, *args, **kwargs)
         self._inherit((args, kwargs), outputs)
         return outputs
 
@@ -117,7 +121,7 @@ class GroupTranslator(Translator):
             return super()._place(layer, inputs, weights)
         return self._call(layer, inputs)
 
-    def _call(self, layer: keras.Layer, *args: Any, **kwargs: Any) -> Tensor:
+    def _call(self, layer: keras.Operation, *args: Any, **kwargs: Any) -> Tensor:
         try:
             outputs = layer(*args, **kwargs)
         except ValueError as error:
@@ -126,7 +130,7 @@ class GroupTranslator(Translator):
                 f"became {type(layer).__name__}, which refuses its inputs ({message})",
                 "Change the sizes or widths there, or convert the model in parts.",
             ) from error
-        shape = keras.tree.map_structure(lambda each: each.shape, args[0])
+        shape = keras.tree.map_structure(lambda each: getattr(each, "shape", ()), args[0])
         self.book.record(self.layer).add(layer, shape, outputs)
         return outputs
 
@@ -148,12 +152,16 @@ class GroupTranslator(Translator):
         """Repeats the channels of an image or vector for all orientations."""
         if self.role(tensor) is Role.ON_GROUP:
             return tensor
-        axis = self.channel_axis if len(tensor.shape) == 4 else -1
-        return self.mark(ops.repeat(tensor, self.group.order, axis=axis), Role.ON_GROUP)
+        repeated = ops.repeat(tensor, self.group.order, axis=self.axis_of(tensor.shape))
+        return self.mark(repeated, Role.ON_GROUP)
+
+    def axis_of(self, shape: Shape) -> int:
+        """Returns the axis of the channels of a map or vector."""
+        return self.channel_axis if len(shape) == 4 else -1
 
     def channels_of(self, shape: Shape) -> int:
         """Returns the channels of a map or vector."""
-        channels = shape[self.channel_axis if len(shape) == 4 else -1]
+        channels = shape[self.axis_of(shape)]
         if channels is None:
             raise self.fail("reads unknown channels", "State the channels of the input.")
         return channels
