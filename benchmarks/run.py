@@ -26,6 +26,7 @@ import typer
 from benchmarks.common import command, report
 from benchmarks.common.environments import VARIANT_NOTE, VARIANTS, Environment, Failed
 from benchmarks.suite import (
+    converted,
     export,
     layers,
     pipeline,
@@ -47,6 +48,7 @@ BENCHMARKS: dict[str, ModuleType] = {
         vmf,
         pointwise,
         export,
+        converted,
         zoo,
         settings,
         pipeline,

@@ -18,7 +18,7 @@ from benchmarks.common.environments import Environment
 SHAPE = (28, 28, 1)
 IMAGES = 4096
 SMALLEST = {"batch_size": 2, "steps": 2}
-BATCHES = {"as they are": False, "turned": True}
+BATCHES = {"as they are": "none", "turned": "any"}
 TARGETS = {"as they are": 0.05, "turned": 0.5}
 
 
@@ -29,13 +29,14 @@ def measure(batch_size: int, steps: int) -> harness.Timed:
     from keras_gcnn import zoo
     from keras_gcnn.data import Split
     from keras_gcnn.training.batches import ShuffledBatches
+    from keras_gcnn.training.recipes.tables import AugmentTable
 
     model = harness.compile_classifier(zoo.cohen_cnn("p4", parameters=25_000))
     data = harness.batch(batch_size, SHAPE)
     split = Split(*harness.batch(IMAGES, SHAPE))
     actions = {"step": partial(model.train_on_batch, *data)}
     for name, rotate in BATCHES.items():
-        batches = ShuffledBatches(split, batch_size, seed=0, rotate=rotate)
+        batches = ShuffledBatches(split, batch_size, seed=0, augment=AugmentTable(rotate=rotate))
         numbers = cycle(np.arange(len(batches)).tolist())
         actions[name] = lambda batches=batches, numbers=numbers: batches[next(numbers)]
     return harness.alternate(actions, steps)

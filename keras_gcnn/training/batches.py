@@ -5,7 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from keras_gcnn.data import Split, rotate
+from keras_gcnn.data import Split
+from keras_gcnn.training import augmentation
+from keras_gcnn.training.recipes.tables import AugmentTable
 
 
 def binarize(images: np.ndarray, seed: int | list[int]) -> np.ndarray:
@@ -21,7 +23,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         split: images and labels.
         batch_size: int; the last batch of an epoch may be smaller.
         seed: int.
-        rotate: bool, whether every image is rotated by a random angle, anew in every epoch.
+        augment: how every image is changed at random, anew in every epoch; None for not at all.
         binarize: bool, whether every image is made black and white, anew in every epoch.
         straighten: bool, whether every image is rotated by a random angle, anew in every epoch,
             and comes with the upright image.
@@ -34,7 +36,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         split: Split,
         batch_size: int,
         seed: int,
-        rotate: bool = False,
+        augment: AugmentTable | None = None,
         *,
         binarize: bool = False,
         straighten: bool = False,
@@ -44,18 +46,20 @@ class ShuffledBatches(keras.utils.PyDataset):
         self.split = split
         self.batch_size = batch_size
         self.seed = seed
-        self.rotate = rotate
+        # The images to straighten are rotated, and nothing else.
+        self.augment = AugmentTable(rotate="any") if straighten else augment or AugmentTable()
+        augmentation.check_fits(self.augment, split.images.shape[1:])
         self.binarize = binarize
         self.straighten = straighten
         self.labels = labels
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
-        """Draws the order and the angles of an epoch, which is counted from 0."""
+        """Draws the order and the poses of an epoch, which is counted from 0."""
         generator = np.random.default_rng([self.seed, epoch])
         self._epoch = epoch
         self._order = generator.permutation(len(self.split))
-        self._angles = generator.uniform(0, 360, len(self.split))
+        self._poses = augmentation.draw_poses(generator, len(self.split), self.augment)
 
     def __len__(self) -> int:
         return -(-len(self.split) // self.batch_size)
@@ -63,9 +67,7 @@ class ShuffledBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
         upright = self.split.images[chosen]
-        images = upright
-        if self.rotate or self.straighten:
-            images = rotate(images, self._angles[chosen])
+        images = augmentation.augment(upright, self._poses, chosen, self.augment)
         if self.binarize:
             # Seeded by index too, since Keras may ask for batches in any order.
             images = binarize(images, [self.seed, self._epoch, index])

@@ -9,6 +9,7 @@ from keras_gcnn.data import Split
 from keras_gcnn.training import train
 from keras_gcnn.training.batches import ShuffledBatches, binarize
 from keras_gcnn.training.recipes.schema import Recipe
+from keras_gcnn.training.recipes.tables import AugmentTable
 from keras_gcnn.training.reports.beta_grid import grid_markdown
 
 SMALL = {
@@ -87,7 +88,8 @@ def test_batches_of_turned_images_with_the_upright_ones(rng):
     turned, upright = batches[1]
     plain, _ = ShuffledBatches(split, 4, 0)[1]
     np.testing.assert_array_equal(upright, plain)
-    np.testing.assert_array_equal(turned, ShuffledBatches(split, 4, 0, rotate=True)[1][0])
+    rotated, _ = ShuffledBatches(split, 4, 0, AugmentTable(rotate="any"))[1]
+    np.testing.assert_array_equal(turned, rotated)
     assert np.abs(turned - upright).max() > 0.1
     batches.start_epoch(1)
     assert np.abs(batches[1][0] - turned).max() > 0.1
@@ -108,7 +110,7 @@ def test_the_upright_image_is_what_is_to_be_drawn(tmp_path):
         ({"training": {"monitor": "val_accuracy"}}, "have no accuracy to monitor"),
         ({"latent": None, "training": {"binarize": True}}, "binarize is for autoencoders"),
         ({"latent": None, "training": {"straighten": True}}, "straighten is for autoencoders"),
-        ({"training": {"straighten": True, "rotate": True}}, "leave rotate and binarize out"),
+        ({"training": {"straighten": True, "rotate": True}}, "leave augment and binarize out"),
     ],
 )
 def test_tables_that_do_not_fit(changes, message):

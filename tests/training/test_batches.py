@@ -1,10 +1,11 @@
-"""Batches depend on the seed and the epoch alone, their images' angles too."""
+"""Batches depend on the seed and the epoch alone, their images' poses too."""
 
 import numpy as np
 import pytest
 
 from keras_gcnn.data import Split, rotate
 from keras_gcnn.training.batches import ShuffledBatches
+from keras_gcnn.training.recipes.tables import AugmentTable
 
 pytestmark = pytest.mark.backend_free
 
@@ -20,24 +21,87 @@ def epoch(batches, number):
     return np.concatenate(images), np.concatenate(labels)
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_every_epoch_has_an_order_of_its_own(split, turned):
-    batches = ShuffledBatches(split, 4, 0, turned)
+EVERYTHING = AugmentTable(rotate="any", flip="both", shift=2)
+
+
+@pytest.mark.parametrize("augment", [None, EVERYTHING])
+def test_every_epoch_has_an_order_of_its_own(split, augment):
+    batches = ShuffledBatches(split, 4, 0, augment)
     first, second = epoch(batches, 0), epoch(batches, 1)
     assert sorted(first[1]) == sorted(second[1]) == list(range(10))
     assert list(first[1]) != list(second[1])
-    again = epoch(ShuffledBatches(split, 4, 0, turned), 1)
+    again = epoch(ShuffledBatches(split, 4, 0, augment), 1)
     np.testing.assert_array_equal(again[0], second[0])
     np.testing.assert_array_equal(again[1], second[1])
-    assert list(epoch(ShuffledBatches(split, 4, 1, turned), 0)[1]) != list(first[1])
+    assert list(epoch(ShuffledBatches(split, 4, 1, augment), 0)[1]) != list(first[1])
 
 
-def test_images_are_turned_only_if_asked(split):
+def test_images_are_changed_only_if_asked(split):
     images, labels = epoch(ShuffledBatches(split, 4, 0), 0)
     np.testing.assert_array_equal(images, split.images[labels])
-    batches = ShuffledBatches(split, 4, 0, rotate=True)
+    batches = ShuffledBatches(split, 4, 0, AugmentTable(rotate="any"))
     turned, labels = epoch(batches, 0)
     assert np.abs(turned - split.images[labels]).max(axis=(1, 2, 3)).min() > 0.01
-    np.testing.assert_array_equal(turned, rotate(split.images[labels], batches._angles[labels]))
+    angles = batches._poses.angles[labels]
+    np.testing.assert_array_equal(turned, rotate(split.images[labels], angles))
     later, order = epoch(batches, 1)
     assert not np.allclose(later[np.argsort(order)], turned[np.argsort(labels)])
+
+
+def moved(image, down, right):
+    """The image moved, with zeros where nothing of it is, pixel by pixel."""
+    result = np.zeros_like(image)
+    for row, column in np.ndindex(image.shape[:2]):
+        if 0 <= row + down < len(image) and 0 <= column + right < image.shape[1]:
+            result[row + down, column + right] = image[row, column]
+    return result
+
+
+@pytest.mark.parametrize(
+    ("augment", "turns", "flips", "shifts"),
+    [
+        (AugmentTable(rotate="quarter"), range(4), [(1, 1)], [0]),
+        (AugmentTable(flip="horizontal"), [0], [(1, 1), (1, -1)], [0]),
+        (AugmentTable(flip="both"), [0], [(1, 1), (1, -1), (-1, 1), (-1, -1)], [0]),
+        (AugmentTable(shift=1), [0], [(1, 1)], [-1, 0, 1]),
+    ],
+)
+def test_every_pose_that_was_asked_for_occurs_and_no_other(rng, augment, turns, flips, shifts):
+    images = rng.random((200, 3, 3, 2))
+    changed, labels = epoch(ShuffledBatches(Split(images, np.arange(200)), 64, 0, augment), 0)
+    found = set()
+    for image, original in zip(changed, images[labels], strict=True):
+        poses = [
+            (k, up, left, down, right)
+            for k in turns
+            for up, left in flips
+            for down in shifts
+            for right in shifts
+            if np.array_equal(moved(np.rot90(original[::up, ::left], k), down, right), image)
+        ]
+        assert len(poses) == 1
+        found.update(poses)
+    assert len(found) == len(turns) * len(flips) * len(shifts) ** 2
+
+
+def test_poses_that_do_not_fit_the_images_are_refused(rng):
+    split = Split(rng.random((2, 6, 8, 1)), np.arange(2))
+    for augment, message in (
+        (AugmentTable(rotate="quarter"), "images are 6 x 8"),
+        (AugmentTable(shift=6), "Use less than 6"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ShuffledBatches(split, 2, 0, augment)
+
+
+def test_a_network_has_an_augmentation_of_its_own(load):
+    own = ('name = "plain"', 'name = "plain"\naugment = { flip = "both" }')
+    recipe = load(own, ("epochs = 4", "epochs = 4\nrotate = true"))  # as version 0.1 wrote it
+    assert [str(recipe.training_of(model).augment) for model in recipe.models] == [
+        "mirrored both ways",
+        "rotated by any angle",
+    ]
+    with pytest.raises(ValueError, match=r"augment\.flip"):
+        load(('name = "plain"', 'name = "plain"\naugment = { flip = "up" }'))
+    with pytest.raises(ValueError, match="instead of rotate = true"):
+        load(("epochs = 4", "epochs = 4\nrotate = true\naugment = { shift = 1 }"))

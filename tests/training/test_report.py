@@ -29,8 +29,8 @@ RESULTS = [result("a", 0, 1.0, 7, 60.0), result("a", 1, 3.0, 5, 120.0), result("
 
 def test_a_row_has_seeds_epochs_minutes_and_the_spread_over_seeds():
     assert [list(row.values()) for row in table_rows(RESULTS)] == [
-        ["a", "12,345", "2", "7", "2.00 ± 1.41", "1.50"],
-        ["b", "12,345", "1", "9", "4.00", "0.10"],
+        ["a", "12,345", "2", "7", "2.00 ± 1.41", "1.00", "1.50"],
+        ["b", "12,345", "1", "9", "4.00", "1.00", "0.10"],
     ]
 
 

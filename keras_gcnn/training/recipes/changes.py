@@ -15,7 +15,7 @@ from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import NAME
 
 # Settings of [training] that a network may override.
-_OVERRIDABLE = ("epochs", "optimizer", "learning_rate", "optimizer_arguments")
+_OVERRIDABLE = ("epochs", "optimizer", "learning_rate", "optimizer_arguments", "augment")
 _FREE = ("title", "evaluation", "latent")
 _COMPARED_BY_NETWORK = ("seeds", "models", "training")
 
@@ -84,8 +84,8 @@ def _as_trained(content: dict[str, Any]) -> list[dict[str, Any]]:
     recipe = Recipe.model_validate(content)
     networks = []
     for table, model in zip(content["models"], recipe.models, strict=True):
-        training = recipe.training_of(model)
-        networks.append({**table, **{key: getattr(training, key) for key in _OVERRIDABLE}})
+        training = recipe.training_of(model).model_dump(mode="json")
+        networks.append({**table, **{key: training[key] for key in _OVERRIDABLE}})
     return networks
 
 

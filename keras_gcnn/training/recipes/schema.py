@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from keras_gcnn.training.backend import Backend
 from keras_gcnn.training.recipes import loading
 from keras_gcnn.training.recipes.tables import (
+    AugmentTable,
     DataTable,
     EvaluationTable,
     LatentTable,
@@ -41,6 +42,7 @@ class Recipe(Table):
             "optimizer": model.optimizer or shared.optimizer,
             "learning_rate": model.learning_rate or shared.learning_rate,
             "optimizer_arguments": {**shared.optimizer_arguments, **model.optimizer_arguments},
+            "augment": model.augment or shared.augment,
         }
         return shared.model_copy(update=overrides)
 
@@ -75,11 +77,14 @@ class Recipe(Table):
                 raise ValueError("[evaluation] is for classifiers and [latent] for autoencoders")
             if self.training.monitor != "val_loss":
                 raise ValueError("autoencoders, by [latent], have no accuracy to monitor")
-            if self.training.straighten and (self.training.rotate or self.training.binarize):
-                raise ValueError(
-                    "training.straighten rotates the images itself and needs grey images: leave "
-                    "rotate and binarize out"
-                )
+            for model in self.models:
+                training = self.training_of(model)
+                changed = training.augment != AugmentTable() or training.binarize
+                if training.straighten and changed:
+                    raise ValueError(
+                        "training.straighten rotates the images itself and needs grey images: "
+                        "leave augment and binarize out"
+                    )
             return self
         for key in ("binarize", "straighten"):
             if getattr(self.training, key):

@@ -103,6 +103,26 @@ class DataTable(Table):
         )
 
 
+class AugmentTable(Table):
+    """`augment`: how training images are changed at random, anew in every epoch.
+
+    Rotation and shift put zeros where nothing of the image is.
+    """
+
+    rotate: Literal["none", "quarter", "any"] = "none"  # by quarter turns, or by any angle
+    # Mirror left and right in half of the images, or left and right and also top and bottom.
+    flip: Literal["none", "horizontal", "both"] = "none"
+    shift: int = Field(0, ge=0)  # at most so many pixels in each direction
+
+    def __str__(self) -> str:
+        """Returns what is changed, in words, or "unchanged"."""
+        turns = {"quarter": "rotated by quarter turns", "any": "rotated by any angle"}
+        flips = {"horizontal": "mirrored left and right", "both": "mirrored both ways"}
+        parts = [turns.get(self.rotate), flips.get(self.flip)]
+        parts += [f"shifted by up to {self.shift} pixels"] if self.shift else []
+        return ", ".join(filter(None, parts)) or "unchanged"
+
+
 class TrainingTable(Table):
     """`[training]`: how every network is trained."""
 
@@ -117,13 +137,24 @@ class TrainingTable(Table):
     # The weights that are kept: of the best epoch by the monitor, or of the last epoch, which are
     # better after a cosine schedule if there are too few validation images to choose by.
     keep: Literal["best", "last"] = "best"
-    rotate: bool = False  # rotate every training image by a random angle, anew in every epoch
+    augment: AugmentTable = AugmentTable()
     # Make every pixel black or white, with its value as the probability of white: anew in every
     # epoch in training images, once in other images. For autoencoders.
     binarize: bool = False
     # The input is the training image rotated anew in every epoch, and the target the upright image.
     # For autoencoders, whose latent vectors then learn to ignore the angle.
     straighten: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _update_rotate(cls, table: Any) -> Any:
+        """Reads `rotate = true` of version 0.1, which is now `augment = { rotate = "any" }`."""
+        if not isinstance(table, dict) or not isinstance(table.get("rotate"), bool):
+            return table
+        if table["rotate"] and "augment" in table:
+            raise ValueError('write augment = { rotate = "any" } instead of rotate = true')
+        table = dict(table)
+        return {**table, "augment": {"rotate": "any"}} if table.pop("rotate") else table
 
 
 class EvaluationTable(Table):
@@ -188,6 +219,7 @@ class ModelTable(BuilderTable):
     optimizer: str | None = None  # this and the following override [training]
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     optimizer_arguments: OptimizerArguments = {}
+    augment: AugmentTable | None = None
 
     @model_validator(mode="after")
     def _check_convert(self) -> ModelTable:

@@ -63,15 +63,18 @@ def table_rows(results: Results) -> list[dict[str, str]]:
     """Returns one row per network, with means over its seeds: a dict from column to text.
 
     Results of `keras-gcnn train` also have columns on training: the number of seeds, the epochs of
-    the longest training, and the mean minutes.
+    the longest training, the seconds of an epoch, and the mean minutes.
     """
     columns = [
         name for name in COLUMNS if all(name in result.get("errors", ()) for result in results)
     ]
     trained = all("seconds" in result for result in results)
+    counted = all("multiply_adds" in result for result in results)  # not by version 0.1
     rows = []
     for name, runs in by_network(results).items():
         row = {"network": name, "parameters": f"{runs[0]['parameters']:,}"}
+        if counted:
+            row["multiply-adds"] = f"{runs[0]['multiply_adds']:,}"
         if trained:
             row["seeds"] = str(len(runs))
             row["epochs"] = str(max(run["epochs"] for run in runs))
@@ -83,6 +86,7 @@ def table_rows(results: Results) -> list[dict[str, str]]:
             values = [run["measures"][name] for run in runs]
             row[name] = _spread(values, _DIGITS.get(name, 2))
         if trained:
+            row["s/epoch"] = f"{statistics.mean(run['seconds_per_epoch'] for run in runs):.2f}"
             row["minutes"] = f"{statistics.mean(run['seconds'] for run in runs) / 60:.2f}"
         rows.append(row)
     return rows
@@ -161,6 +165,7 @@ def write_tables(
             "parameters": runs[table.name][0]["parameters"],
             "seeds": [run["seed"] for run in runs[table.name]],
             "most_epochs": recipe.training_of(table).epochs,
+            "augmentation": str(recipe.training_of(table).augment),
         }
         for table in recipe.models
         if table.name in runs
@@ -204,13 +209,15 @@ def _explain(networks: list[dict[str, Any]], summary: Summary, several: bool) ->
     text = (
         f"At most this many epochs: {epochs}. Images: {images['training']:,} for training, "
         f"{images['validation']:,} for validation, {images['test']:,} for testing. Seeds: {seeds}. "
-        "Epochs are those of the longest training; minutes of training are wall time, the mean "
-        "over the seeds, and other work on the machine makes them longer."
+        "Epochs are those of the longest training; seconds of an epoch (the median epoch) and "
+        "minutes of training are wall time, the mean over the seeds, and other work on the machine "
+        "makes them longer. Multiply-adds are those of one image in a forward pass."
     )
     if summary.training.keep == "last":
         text += " The weights of the last epoch were measured."
-    if summary.training.rotate:
-        text += " Every training image was rotated by a random angle, anew in every epoch."
+    augmented = _by_value({entry["network"]: entry["augmentation"] for entry in networks})
+    if augmented != "unchanged":
+        text += f" Training images, changed at random in every epoch: {augmented}."
     if summary.training.straighten:
         text += (
             " Every training image was rotated by a random angle, anew in every epoch, and the "

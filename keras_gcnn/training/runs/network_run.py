@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from keras_gcnn import data
+from keras_gcnn import analysis, data
 from keras_gcnn.training import atomic_files, environment
 from keras_gcnn.training.loop import devices
 from keras_gcnn.training.loop.fitting import fit
@@ -129,6 +129,7 @@ class NetworkRun:
             "network": self.table.name,
             "seed": self.seed,
             "parameters": count_parameters(model),
+            "multiply_adds": analysis.cost(model).multiply_adds,
             **result_file.times([row["seconds"] for row in history]),
             "environment": environment.describe(self.device_count),
         }

@@ -62,7 +62,7 @@ class Autoencoding(Task):
             split,
             settings.batch_size,
             seed,
-            settings.rotate,
+            settings.augment,
             binarize=settings.binarize,
             straighten=settings.straighten,
             labels=False,

@@ -48,7 +48,7 @@ class Classification(Task):
         compile_classifier(model, optimizer)
 
     def batches(self, split: Split, settings: TrainingTable, seed: int) -> ShuffledBatches:
-        return ShuffledBatches(split, settings.batch_size, seed, settings.rotate)
+        return ShuffledBatches(split, settings.batch_size, seed, settings.augment)
 
     def validation(self, split: Split, settings: TrainingTable, seed: int) -> tuple:
         return split.images, split.labels

@@ -1,0 +1,94 @@
+"""Random rotations, mirror images and shifts of training images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_gcnn.data import rotate
+from keras_gcnn.training.recipes.tables import AugmentTable
+
+
+@dataclass(frozen=True)
+class Poses:
+    """How each image of a data set is changed in one epoch.
+
+    Args:
+        angles: degrees, counter-clockwise.
+        mirrored: booleans of shape `(n, 2)`: top and bottom, left and right.
+        shifts: integers of shape `(n, 2)`: rows down and columns to the right.
+    """
+
+    angles: np.ndarray
+    mirrored: np.ndarray
+    shifts: np.ndarray
+
+
+def check_fits(settings: AugmentTable, image_shape: tuple[int, ...]) -> None:
+    """Checks that images of this shape can be changed as the settings ask.
+
+    Raises:
+        ValueError: for quarter turns of images that are not square, or shifts beyond the image.
+    """
+    rows, columns = image_shape[:2]
+    if settings.rotate == "quarter" and rows != columns:
+        raise ValueError(
+            f'augment has rotate = "quarter", but the images are {rows} x {columns}, which a '
+            'quarter turn changes. Use square images, flip = "both", or rotate = "any".'
+        )
+    if settings.shift >= min(rows, columns):
+        raise ValueError(
+            f"augment has shift = {settings.shift}, which leaves nothing of images of {rows} x "
+            f"{columns}. Use less than {min(rows, columns)}."
+        )
+
+
+def draw_poses(generator: np.random.Generator, n: int, settings: AugmentTable) -> Poses:
+    """Draws the poses of `n` images; whatever the settings, the angles are drawn first."""
+    angles = generator.uniform(0, 360, n)
+    if settings.rotate == "quarter":
+        angles = 90 * (angles // 90)
+    mirrored = generator.random((n, 2)) < 0.5
+    mirrored &= {"none": (False, False), "horizontal": (False, True), "both": (True, True)}[
+        settings.flip
+    ]
+    shifts = generator.integers(-settings.shift, settings.shift, (n, 2), endpoint=True)
+    return Poses(angles, mirrored, shifts)
+
+
+def augment(
+    images: np.ndarray, poses: Poses, chosen: np.ndarray, settings: AugmentTable
+) -> np.ndarray:
+    """Returns changed images: mirrored, then rotated, then shifted.
+
+    Args:
+        images: array of shape `(n, rows, columns, channels)`.
+        poses: of all images of the data set.
+        chosen: indices of these images in the data set.
+        settings: what is changed.
+    """
+    if settings.flip != "none":
+        for axis in (1, 2):
+            mirrored = poses.mirrored[chosen, axis - 1].reshape(-1, 1, 1, 1)
+            images = np.where(mirrored, np.flip(images, axis), images)
+    if settings.rotate == "quarter":
+        turns = (poses.angles[chosen] // 90).astype(int)
+        images = np.stack([np.rot90(each, k) for each, k in zip(images, turns, strict=True)])
+    elif settings.rotate == "any":
+        images = rotate(images, poses.angles[chosen])
+    if settings.shift:
+        images = _shifted(images, poses.shifts[chosen], settings.shift)
+    return images
+
+
+def _shifted(images: np.ndarray, shifts: np.ndarray, most: int) -> np.ndarray:
+    rows, columns = images.shape[1:3]
+    padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)))
+    starts = most - shifts
+    return np.stack(
+        [
+            each[top : top + rows, left : left + columns]
+            for each, (top, left) in zip(padded, starts, strict=True)
+        ]
+    )
