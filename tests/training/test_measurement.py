@@ -118,7 +118,7 @@ def test_finished_networks_are_measured_again_and_not_trained_again(load, tmp_pa
     training.train(load(few), folder)
     assert names(folder) == ALL | {"recipe.json"}
     assert (
-        "| network | parameters | multiply-adds | seeds | epochs | test, error % | s/epoch | minutes |"
+        "| network | parameters | multiply-adds | seeds | epochs | test, error % | s/epoch |"
         in (folder / "results.md").read_text()
     )
     models = sorted(folder.glob("*/model.keras"))
