@@ -36,7 +36,7 @@ ALLOWED = {
     "analysis": NETWORKS | {"data"},
     "export": NETWORKS | {"rewriting"},
     "training": NETWORKS | {"data", "analysis", "rewriting", "export"},
-    "tuning": NETWORKS | {"data", "analysis", "training"},
+    "tuning": NETWORKS | {"data", "analysis", "rewriting", "training"},
     "cli": {"export", "model_graph", "training", "tuning"},
     "__main__": {"cli"},
 }

@@ -71,6 +71,13 @@ def convert(
     head: Annotated[
         Head, typer.Option(help="Pool outputs over orientations, or keep the orientations.")
     ] = "invariant",
+    parameters: Annotated[
+        int | None, typer.Option(help="A budget of parameters, in place of --keep.")
+    ] = None,
+    multiply_adds: Annotated[
+        int | None,
+        typer.Option(help="A budget of multiply-adds of one image, in place of --keep."),
+    ] = None,
     size: Annotated[
         int | None, typer.Option(help="Rows and columns of the images; default the model's.")
     ] = None,
@@ -95,7 +102,14 @@ def convert(
     else:
         shape = None if size is None else _with_size(plain, size)
         network = keras_gcnn.convert(
-            plain, group, keep=keep, downsampling=downsampling, head=head, input_shape=shape
+            plain,
+            group,
+            keep=keep,
+            downsampling=downsampling,
+            head=head,
+            input_shape=shape,
+            parameters=parameters,
+            multiply_adds=multiply_adds,
         )
         report = str(network.conversion)
     path = output or model.with_name(f"{model.stem}-{group}.keras")

@@ -1,4 +1,4 @@
-"""Searches over the zoo with KerasTuner, at a fixed budget."""
+"""Searches with KerasTuner, at a fixed budget: over the zoo, or over your own model."""
 
 from importlib import import_module
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from keras_gcnn.tuning.recipe import SearchRecipe, load_search, search_names
 
 _LATER = {  # names that need Keras, with the files that they are in
-    "hypermodel": "zoo_hypermodel",
+    "hypermodel": "hypermodels",
     "search": "run",
     "search_with_workers": "run",
     "space_of": "space",

@@ -22,6 +22,7 @@ from keras_gcnn.training.tasks.registry import check_builder, make_task
 from keras_gcnn.training.tasks.task import Task
 from keras_gcnn.tuning.durable_oracles import make_oracle, release
 from keras_gcnn.tuning.folder import ERROR_BY_COST, SearchFolder
+from keras_gcnn.tuning.hypermodels import hypermodel
 from keras_gcnn.tuning.leaderboard import Leaderboard
 from keras_gcnn.tuning.recipe import SearchRecipe, SearchTable
 from keras_gcnn.tuning.tuner import SearchTuner
@@ -33,7 +34,7 @@ from keras_gcnn.tuning.workers import (
     role,
     run_workers,
 )
-from keras_gcnn.tuning.zoo_hypermodel import ZooHyperModel, hypermodel
+from keras_gcnn.tuning.zoo_hypermodel import ZooHyperModel
 
 
 def search(

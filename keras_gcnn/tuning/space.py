@@ -79,15 +79,57 @@ def space_of(
     Raises:
         ValueError: for an unknown builder, group or name, or values that are not possible.
     """
+    return _narrowed(_default_space(builder, groups), given, builder)
+
+
+def converted_space(
+    model: str,
+    groups: Sequence[str] | None,
+    given: Mapping[str, Any] | None,
+    *,
+    keep: bool,
+) -> tuple[Hyperparameter, ...]:
+    """Returns the hyperparameters of the conversions of a plain model.
+
+    Args:
+        model: name of the model, for messages.
+        groups: to choose from; None for z2, p4 and p4m.
+        given: as in `space_of`.
+        keep: whether what the conversion keeps is searched, as it is without a budget.
+
+    Raises:
+        ValueError: as in `space_of`.
+    """
+    names = _check_groups(("z2", "p4", "p4m") if groups is None else groups, model)
+    space = [_group(names)]
+    if keep:
+        space.append(
+            Hyperparameter(
+                "keep",
+                "what the conversion keeps: channels and cost, or parameters",
+                "channels",
+                values=("channels", "parameters"),
+                parent="group",
+                parent_values=_nontrivial(names),
+                more=("fields",),
+            )
+        )
+    return _narrowed([*space, *_OPTIMIZER], given, model)
+
+
+def _narrowed(
+    entries: Sequence[Hyperparameter], given: Mapping[str, Any] | None, owner: str
+) -> tuple[Hyperparameter, ...]:
+    """Returns hyperparameters with what a user gives to search instead."""
     if not isinstance(given, Mapping | None):
         raise ValueError(f"space={given!r} has to be a dict by names of hyperparameters.")
-    space = {entry.name: entry for entry in _default_space(builder, groups)}
+    space = {entry.name: entry for entry in entries}
     for name, value in (given or {}).items():
         if name not in space:
             close = difflib.get_close_matches(str(name), space, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(
-                f"space: {builder} has no hyperparameter {name!r}.{hint} It has {', '.join(space)}."
+                f"space: {owner} has no hyperparameter {name!r}.{hint} It has {', '.join(space)}."
             )
         space[name] = space[name].narrowed(value)
     return _simplify(tuple(space.values()))
@@ -148,6 +190,11 @@ def _group(names: tuple[str, ...]) -> Hyperparameter:
     return Hyperparameter("group", "the group of the convolutions", names[0], values=names)
 
 
+def _nontrivial(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the names of groups that have more than one element."""
+    return tuple(name for name in names if known_groups.get(name).order > 1)
+
+
 @cache
 def _stages(builder: str) -> tuple[str, ...]:
     """Returns the names of a builder's stages, after each of which equivariance can stop."""
@@ -159,7 +206,7 @@ def _discrete(builder: str, names: tuple[str, ...]) -> list[Hyperparameter]:
     # With all positions kept LeNet's dense layer is so large that few budgets can be met.
     more = ("flatten",) if builder == "lenet" else ()
     heads = tuple(head for head in HEADS if head not in more)
-    nontrivial = tuple(name for name in names if known_groups.get(name).order > 1)
+    nontrivial = _nontrivial(names)
     space = [
         _group(names),
         Hyperparameter(

@@ -13,7 +13,7 @@ from keras_gcnn.arguments import all_counts, as_count
 # Beyond any memory and any patience, yet the search for widths is short.
 _LARGEST = {"parameters": 10**10, "multiply_adds": 10**15}
 _FREEDOM = 2  # how many widths may leave the ratio, and by how much each
-_LOWEST_SHARE = 0.98  # of the budget, that has to be used
+LOWEST_SHARE = 0.98  # of the budget, that has to be used
 _ENOUGH = 0.99  # of the budget, above which the proportions decide
 
 
@@ -103,6 +103,17 @@ def find_budget(parameters: int | None, multiply_adds: int | None) -> tuple[str,
     )
 
 
+def check_budget(argument: str, budget: int) -> int:
+    """Returns a budget of `"parameters"` or `"multiply_adds"`, or raises a `ValueError`."""
+    most = as_count(budget)
+    if most is None or most > _LARGEST[argument]:
+        raise ValueError(
+            f"{argument}={budget!r} has to be a positive integer up to {_LARGEST[argument]:,}, "
+            "e.g. 50_000."
+        )
+    return most
+
+
 def _check_proportions(widths: Sequence[float], length: int) -> list[float]:
     """Returns proportions of widths that sum to one, or raises a `ValueError`."""
     try:
@@ -150,12 +161,7 @@ def fit_widths(
             1,000,000,000,000,000 multiply-adds, or if no such network uses at least 98 % of the
             budget; the message names the nearest counts that can be reached.
     """
-    most = as_count(budget)
-    if most is None or most > _LARGEST[argument]:
-        raise ValueError(
-            f"{argument}={budget!r} has to be a positive integer up to {_LARGEST[argument]:,}, "
-            "e.g. 50_000."
-        )
+    most = check_budget(argument, budget)
 
     def scaled(factor: float) -> tuple[int, ...]:
         return tuple(max(1, round(part * factor)) for part in ratio)
@@ -194,7 +200,7 @@ def fit_widths(
         return used, -distance[widths]
 
     best = max(within, key=merit, default=None)
-    if best is None or reachable[best] < _LOWEST_SHARE * most:
+    if best is None or reachable[best] < LOWEST_SHARE * most:
         above = min(total for total in reachable.values() if total > most)
         if best is None:
             raise ValueError(

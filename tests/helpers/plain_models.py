@@ -61,10 +61,10 @@ def classifier(size=13):
 def segmenter(size=8):
     """A small U-Net whose output has the channels of the image, added to it."""
     image = keras.Input((size, size, 3))
-    first = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    first = layers.Conv2D(8, 3, padding="same", activation="relu", name="first")(image)
     x = layers.MaxPooling2D()(first)
-    x = layers.Conv2D(16, 3, padding="same", activation="relu")(x)
-    up = layers.Conv2DTranspose(8, 2, strides=2)(x)
+    x = layers.Conv2D(16, 3, padding="same", activation="relu", name="second")(x)
+    up = layers.Conv2DTranspose(8, 2, strides=2, name="up")(x)
     other = layers.UpSampling2D(interpolation="bilinear")(x)
     x = layers.Concatenate()([first, up, other, image])
     x = layers.Conv2D(3, 3, padding="same", activation="tanh", name="residual")(x)

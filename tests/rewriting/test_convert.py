@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import keras_gcnn
-from keras_gcnn import export
+from keras_gcnn import analysis, export
 from tests.helpers import random_plain
 from tests.helpers.contract import predict
 from tests.helpers.layers import relative_error
@@ -71,6 +71,39 @@ def test_the_report_tells_what_changed_and_what_it_costs():
     assert "kernel_size (1, 3) became (3, 3)" in changes
     assert all(line.after for line in report.lines)  # operations are kept, not left out
     assert "| stem | Conv2D | LiftingConv2D |" in report.as_table()
+
+
+@pytest.mark.parametrize(
+    ("group", "argument", "budget"),
+    [
+        ("p4m", "parameters", 20_000),
+        ("p4", "multiply_adds", 2_000_000),
+        ("z2", "multiply_adds", 2_000_000),
+    ],
+)
+def test_a_budget_is_used_and_the_widths_stay_in_proportion(group, argument, budget):
+    plain = segmenter()
+    network = keras_gcnn.convert(plain, group, **{argument: budget})
+    spent = getattr(analysis.cost(network), argument)
+    assert 0.98 * budget <= spent <= budget
+    assert max(network.conversion.errors().values()) < 1e-5
+    shares = [
+        network.get_layer(name).filters / plain.get_layer(name).filters
+        for name in ("first", "second", "up")
+    ]
+    assert max(shares) < 2 * min(shares)
+
+
+def test_budgets_that_cannot_be_met_are_refused():
+    plain = segmenter()
+    for options, message in (
+        ({"parameters": 10}, r"parameters=10 is too few: the smallest count .* is \d+"),
+        ({"parameters": 1500}, r"cannot be met to 2 %. The nearest counts .* are 1,\d+ and 1,\d+"),
+        ({"parameters": 0}, "positive integer"),
+        ({"parameters": 1, "multiply_adds": 1}, "two budgets"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            keras_gcnn.convert(plain, "p4m", **options)
 
 
 def test_on_the_plane_it_is_the_same_model():

@@ -95,3 +95,68 @@ def test_every_hyperparameter_arrives_in_the_network():
 def test_a_budget_that_cannot_be_met_is_told():
     with pytest.raises(ValueError, match="parameters=50 is too few"):
         hypermodel("lenet", 50).build(keras_tuner.HyperParameters())
+
+
+def plain(width=8):
+    return keras.Sequential(
+        [
+            keras.Input((9, 9, 1)),
+            keras.layers.Conv2D(width, 3, activation="relu"),
+            keras.layers.Conv2D(2 * width, 3, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+def test_a_plain_model_is_searched_over_groups_and_what_is_kept():
+    over = hypermodel(plain, groups=("z2", "p4"), head="invariant")
+    assert [entry.name for entry in over.space][:2] == ["group", "keep"]
+    found = {}
+    for group, keep in (("z2", None), ("p4", "channels"), ("p4", "parameters")):
+        hp = keras_tuner.HyperParameters()
+        hp.Fixed("group", group)
+        if keep:
+            hp.Fixed("keep", keep)
+        model = over.build(hp)
+        assert isinstance(model.optimizer, keras.optimizers.AdamW)
+        assert model.loss.get_config()["from_logits"]
+        found[group, keep] = cost(model)
+    plain_cost = found["z2", None].multiply_adds  # its head reads |G| times as many channels
+    assert 0.99 * plain_cost < found["p4", "channels"].multiply_adds < plain_cost
+    assert found["p4", "channels"].parameters < found["z2", None].parameters / 3
+    assert found["p4", "parameters"].parameters > found["z2", None].parameters / 2
+
+
+def test_conversions_at_equal_multiply_adds_with_the_loss_of_the_plain_model():
+    def compiled(hp):
+        model = plain(hp.Choice("width", [8, 16]))
+        model.compile("sgd", "categorical_crossentropy", metrics=["mae"])
+        return model
+
+    over = hypermodel(compiled, groups=["p4"], multiply_adds=400_000)
+    assert "keep" not in [entry.name for entry in over.space]
+    hp = keras_tuner.HyperParameters()
+    model = over.build(hp)
+    assert 392_000 <= cost(model).multiply_adds <= 400_000
+    assert hp.values["width"] == 8
+    images, labels = np.ones((2, 9, 9, 1)), np.eye(3)[:2]
+    assert set(model.train_on_batch(images, labels, return_dict=True)) == {"loss", "mae"}
+    assert isinstance(model.optimizer, keras.optimizers.AdamW)
+
+
+@pytest.mark.parametrize(
+    ("builder", "options", "error", "message"),
+    [
+        (3, {}, TypeError, "name of a builder"),
+        (lambda: 3, {}, TypeError, "returned int"),
+        (plain, {"group": "p4"}, ValueError, "group is a hyperparameter"),
+        (plain, {"keep": "fields", "parameters": 900}, ValueError, "keep cannot be set"),
+        (plain, {"size": 3}, ValueError, "no argument 'size'"),
+        (plain, {"space": {"keep": "all"}}, ValueError, "may be 'channels', 'parameters'"),
+        (plain, {"groups": ["p5"]}, ValueError, "p5"),
+    ],
+)
+def test_mistakes_with_a_plain_model_are_told(builder, options, error, message):
+    with pytest.raises(error, match=message):
+        hypermodel(builder, **options).build(keras_tuner.HyperParameters())

@@ -2,8 +2,8 @@ import keras_tuner
 import pytest
 
 from keras_gcnn import zoo
+from keras_gcnn.tuning.hypermodels import hypermodel
 from keras_gcnn.tuning.space import space_of
-from keras_gcnn.tuning.zoo_hypermodel import hypermodel
 
 pytestmark = pytest.mark.backend_free
 

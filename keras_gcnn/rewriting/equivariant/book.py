@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from keras_gcnn.rewriting.equivariant.pointwise import is_pointwise
 from keras_gcnn.rewriting.equivariant.report import Record
 from keras_gcnn.rewriting.equivariant.roles import Role
 from keras_gcnn.rewriting.equivariant.translator import GroupTranslator
+from keras_gcnn.rewriting.equivariant.widths import Widths
 from keras_gcnn.rewriting.rule_book import CallRule, RuleBook
 from keras_gcnn.types import Tensor
 
@@ -26,12 +26,6 @@ BEHIND_FLATTEN = frozenset(["Activation", "Dense", "Dropout", "ELU", "LeakyReLU"
 
 _DROPPED = ("mask", "training")  # arguments of calls
 
-_FIELDS_PER_CHANNEL = {
-    "channels": lambda order: 1 / order,
-    "parameters": lambda order: 1 / math.sqrt(order),
-    "fields": lambda order: 1.0,
-}
-
 
 class GroupBook(RuleBook):
     """The rules of one conversion, and what it has found out so far.
@@ -39,7 +33,7 @@ class GroupBook(RuleBook):
     Args:
         rules: from the names of Keras's classes to rules.
         group: the group of the new network.
-        keep: `"channels"`, `"parameters"` or `"fields"`.
+        widths: how many fields there are in place of plain channels.
         downsampling: `"stride"` or `"exact"`.
         head: `"invariant"` or `"orientations"`.
         on_unknown: `"raise"` or `"keep"`.
@@ -51,7 +45,7 @@ class GroupBook(RuleBook):
         self,
         rules: dict[str, GroupRule],
         group: Group,
-        keep: str,
+        widths: Widths,
         downsampling: str,
         head: str,
         on_unknown: str,
@@ -61,6 +55,7 @@ class GroupBook(RuleBook):
         super().__init__()
         self.rules = rules
         self.group = group
+        self.widths = widths
         self.downsampling = downsampling
         self.head = head
         self.on_unknown = on_unknown
@@ -70,16 +65,7 @@ class GroupBook(RuleBook):
         self.made: dict[tuple[int, str], keras.Layer] = {}
         self.records: dict[int, Record] = {}
         self.flattened: dict[int, Tensor] = {}  # maps behind Flatten, which is put off
-        self._share = _FIELDS_PER_CHANNEL[keep](group.order)
         self._roles: dict[int, tuple[Tensor, Role]] = {}  # with the tensor, so that ids stay
-
-    def fields(self, channels: int) -> tuple[int, bool]:
-        """Returns the number of fields in place of plain channels, and whether it is exact."""
-        wanted = channels * self._share
-        fields = max(1, round(wanted))
-        # The root of the order is seldom an integer, so there a field more or less is expected.
-        expected = 1e-9 if self._share in (1, 1 / self.group.order) else 0.5
-        return fields, abs(fields - wanted) <= expected
 
     def role(self, tensor: Tensor) -> Role:
         """Returns how a tensor of the new network transforms; inputs of rank 4 are images."""
@@ -120,7 +106,7 @@ class GroupBook(RuleBook):
             if isinstance(each, keras.KerasTensor)
         ]
         role = max((self.role(each) for each in tensors), default=Role.INVARIANT)
-        if self.group.order == 1:
+        if self.group.order == 1 and self.widths.scale is None:
             return translator.keep(*args, **kwargs)
         if any(id(each) in self.flattened for each in tensors):
             return self._behind_flatten(translator, *args, **kwargs)

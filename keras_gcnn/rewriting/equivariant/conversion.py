@@ -8,6 +8,7 @@ import keras
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice
+from keras_gcnn.groups import Group
 from keras_gcnn.layers import GPooling
 from keras_gcnn.model_graph import find_data_format
 from keras_gcnn.rewriting.engine import Rewriting, as_functional
@@ -16,7 +17,9 @@ from keras_gcnn.rewriting.equivariant.flow import follow
 from keras_gcnn.rewriting.equivariant.report import Conversion, line_of
 from keras_gcnn.rewriting.equivariant.roles import Role, has_positions
 from keras_gcnn.rewriting.equivariant.shape_rules import RULES
+from keras_gcnn.rewriting.equivariant.widths import Widths, fit_network
 from keras_gcnn.types import GroupLike, Shape, Tensor
+from keras_gcnn.zoo.budget import find_budget
 
 
 def convert(
@@ -28,6 +31,8 @@ def convert(
     head: str = "invariant",
     input_shape: Shape | None = None,
     on_unknown: str = "raise",
+    parameters: int | None = None,
+    multiply_adds: int | None = None,
 ) -> keras.Model:
     """Makes any Keras model equivariant: the same network of layers on a group, untrained.
 
@@ -62,6 +67,12 @@ def convert(
         input_shape: shape of one image for the new network; default that of the model.
         on_unknown: what to do with a layer that has no counterpart: `"raise"` (default), or
             `"keep"` it if a trial shows that it treats every channel and position alike.
+        parameters: int, a budget of trainable parameters, in place of `keep`: the widths stay in
+            proportion, and the network uses at least 98 % of the budget and never more. The model
+            is converted some ten times to find it. With `"z2"` the plain network is made narrower
+            or wider, on layers of this library.
+        multiply_adds: int, the same for the multiply-adds of one image, see
+            `keras_gcnn.analysis.cost`.
 
     Returns:
         A functional `keras.Model` with the names of the given one's layers, and with the layers of
@@ -69,8 +80,8 @@ def convert(
 
     Raises:
         TypeError: if `model` is no `keras.Model`.
-        ValueError: for an unknown argument, or a layer that cannot be converted; the message has
-            its name, the reason and what to do.
+        ValueError: for an unknown argument, a budget that cannot be met, or a layer that cannot be
+            converted; the message has its name, the reason and what to do.
 
     Example:
 
@@ -94,11 +105,32 @@ def convert(
     check_choice("downsampling", downsampling, ("stride", "exact"))
     check_choice("head", head, ("invariant", "orientations"))
     check_choice("on_unknown", on_unknown, ("raise", "keep"))
+    budget = find_budget(parameters, multiply_adds)
     plain = as_functional(model)
+    if input_shape is not None:
+        _check_shape(plain, input_shape)
+
+    def make(widths: Widths) -> keras.Model:
+        return _convert(plain, group, widths, downsampling, head, input_shape, on_unknown)
+
+    if budget is None:
+        return make(Widths(group.order, keep))
+    return fit_network(make, group.order, *budget)
+
+
+def _convert(
+    plain: keras.Model,
+    group: Group,
+    widths: Widths,
+    downsampling: str,
+    head: str,
+    input_shape: Shape | None,
+    on_unknown: str,
+) -> keras.Model:
     data_format = find_data_format(plain)
     axis = 1 if data_format == "channels_first" else -1
     book = GroupBook(
-        RULES, group, keep, downsampling, head, on_unknown, data_format, follow(plain, axis)
+        RULES, group, widths, downsampling, head, on_unknown, data_format, follow(plain, axis)
     )
     rewriting = Rewriting(plain, book, flatten=True)
     inputs = _new_inputs(plain, input_shape)
@@ -114,17 +146,21 @@ def convert(
     return network
 
 
+def _check_shape(plain: keras.Model, input_shape: Shape) -> None:
+    images = [tensor for tensor in plain.inputs if len(tensor.shape) == 4]
+    if images and len(input_shape) != 3:
+        raise ValueError(
+            f"input_shape={input_shape!r} has to be the shape of one image, such as "
+            f"{tuple(images[0].shape[1:])}."
+        )
+
+
 def _new_inputs(plain: keras.Model, input_shape: Shape | None) -> list[Tensor]:
     inputs = []
     for tensor in plain.inputs:
         shape = tuple(tensor.shape)
         if input_shape is not None and len(shape) == 4:
             shape = (shape[0], *input_shape)
-            if len(shape) != 4:
-                raise ValueError(
-                    f"input_shape={input_shape!r} has to be the shape of one image, such as "
-                    f"{tuple(tensor.shape[1:])}."
-                )
         inputs.append(keras.Input(batch_shape=shape, dtype=tensor.dtype, name=tensor.name))
     return inputs
 

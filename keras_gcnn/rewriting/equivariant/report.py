@@ -142,7 +142,7 @@ class Conversion:
         images = images.astype(keras.backend.standardize_dtype(model.inputs[0].dtype))
         worst: dict[str, float] = {}
         for output, role in zip(model.outputs, self._roles, strict=True):
-            part = model if len(model.outputs) == 1 else keras.Model(model.inputs, output)
+            part = model if len(model.outputs) == 1 else keras.Model(model.input, output)
             errors = equivariance_error(
                 part, self.group, inputs=images, output_type=_OUTPUT_TYPES[role]
             )

@@ -54,7 +54,7 @@ class GroupTranslator(Translator):
 
     def fields(self, channels: int) -> int:
         """Returns the number of fields in place of plain channels, and reports a rounding."""
-        fields, exact = self.book.fields(channels)
+        fields, exact = self.book.widths.fields(channels)
         if not exact:
             self.note(f"{channels} channels became {fields} fields")
         return fields

@@ -195,6 +195,8 @@ class ConvertTable(Table):
     keep: Literal["channels", "parameters", "fields"] = "channels"
     downsampling: Literal["stride", "exact"] = "stride"
     head: Literal["invariant", "orientations"] = "invariant"
+    parameters: Annotated[int, Field(gt=0)] | None = None  # a budget, in place of keep
+    multiply_adds: Annotated[int, Field(gt=0)] | None = None
 
     @field_validator("group")
     @classmethod
