@@ -16,13 +16,12 @@ FOLDER = Path(__file__).parents[2] / "tuning"
 GUIDE = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
-def block(language):
-    (found,) = re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
-    return found
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
 
 
 def test_its_recipe_is_one():
-    recipe = SearchRecipe.model_validate(tomllib.loads(block("toml")))
+    recipe = SearchRecipe.model_validate(tomllib.loads(*blocks("toml")))
     hypermodel(recipe.search.builder, 50_000, recipe.search.groups, space=recipe.search.space)
 
 
@@ -32,11 +31,13 @@ def test_its_table_has_every_hyperparameter():
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) == every
 
 
-def test_its_program_runs(monkeypatch, tmp_path):
+def test_its_programs_run(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(compile(block("python"), "guide", "exec"), names)
+    for program in blocks("python"):
+        exec(compile(program, "guide", "exec"), names)
     assert len(names["tuner"].oracle.trials) == 2
+    assert [entry.name for entry in names["model"].space][0] == "group"
 
 
 def test_the_searches_of_the_library_are_valid():
