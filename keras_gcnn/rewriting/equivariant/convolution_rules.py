@@ -112,6 +112,11 @@ def _windowed(
     strides = tuple(config["strides"])
     exact = max(strides) > 1 and translator.book.downsampling == "exact"
     kernel_size = square(translator, config["kernel_size"], "kernel_size")
+    if exact and any(side % 2 == 0 for side in kernel_size):
+        # Around a window without a centre, padding cannot be the same on both sides.
+        rows, columns = kernel_size
+        kernel_size = rows + 1 - rows % 2, columns + 1 - columns % 2
+        translator.note(f"kernel_size {tuple(config['kernel_size'])} became {kernel_size}")
     options = {
         "kernel_size": kernel_size,
         "strides": 1 if exact else square(translator, strides, "strides"),

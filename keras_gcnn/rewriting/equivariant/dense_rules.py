@@ -30,7 +30,7 @@ def dense(translator: GroupTranslator, inputs: Tensor) -> Tensor:
         raise translator.fail("acts on the columns of a map", "Use a Conv2D with a kernel of 1.")
     if len(inputs.shape) not in (2, 4):
         raise translator.fail("acts on a sequence", "Keep maps in rows, columns and channels.")
-    if is_readout(translator, inputs) and translator.has_positions(inputs):
+    if is_readout(translator, inputs):
         if translator.role(inputs) is Role.ON_GROUP:
             inputs = translator.pool_orientations(inputs)
         return translator.restyle(inputs)

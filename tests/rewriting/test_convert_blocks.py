@@ -1,0 +1,40 @@
+"""`convert` on the blocks that architectures of `keras.applications` are made of."""
+
+import keras
+import pytest
+from keras import layers
+
+import keras_gcnn
+from tests.helpers.plain_models import randomized
+from tests.zoo.test_equivariance import policy
+
+EXACT = 1e-10
+
+
+@pytest.mark.parametrize("size", [12, 13])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_even_windows_with_strides_become_exact(padding, size):
+    """Such as the patches of ConvNeXt."""
+    with policy("float64"):
+        image = keras.Input((size, size, 3))
+        maps = layers.Conv2D(8, 4, strides=4, padding=padding, activation="gelu")(image)
+        plain = keras.Model(image, layers.Conv2D(8, 2, strides=2, padding=padding)(maps))
+        options = {"downsampling": "exact", "head": "orientations"}
+        network = randomized(keras_gcnn.convert(plain, "p4m", **options))
+    assert not network.conversion.problems
+    assert max(network.conversion.errors().values()) < EXACT
+    lines = {line.name: line for line in network.conversion.lines}
+    notes = [line.changes[0] for line in lines.values() if line.after]
+    assert "kernel_size (4, 4) became (5, 5)" in notes
+    assert "kernel_size (2, 2) became (3, 3)" in notes
+
+
+def test_logits_behind_the_flattened_map_of_one_position_are_as_many_as_before():
+    """VGG16 on images of 32 rows has such a map."""
+    with policy("float64"):
+        image = keras.Input((5, 5, 3))
+        maps = layers.Conv2D(8, 5, activation="relu")(image)
+        features = layers.Dense(16, activation="relu")(layers.Flatten()(maps))
+        network = randomized(keras_gcnn.convert(keras.Model(image, layers.Dense(3)(features))))
+    assert network.output_shape == (None, 3)
+    assert max(network.conversion.errors().values()) < EXACT
