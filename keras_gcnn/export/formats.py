@@ -20,7 +20,7 @@ import numpy as np
 
 from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.backend.stateless import without_trace
-from keras_gcnn.export import onnx_normalizations, onnx_operations, onnx_transposed_pads
+from keras_gcnn.export import onnx_from_torch, onnx_operations, onnx_transposed_pads
 from keras_gcnn.export.failures import ConversionError
 from keras_gcnn.export.format_names import FILE_FORMATS
 from keras_gcnn.quiet import without_warnings
@@ -109,7 +109,7 @@ def _write_onnx(model: keras.Model, path: Path, samples: Samples, metadata: dict
     if backend == "tensorflow":
         onnx_operations.register()
     model(samples[0])  # Keras exports only models that have been called
-    known = onnx_normalizations.known() if backend == "torch" else nullcontext()
+    known = onnx_from_torch.known() if backend == "torch" else nullcontext()
     with (
         known,
         without_warnings(),

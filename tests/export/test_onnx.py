@@ -62,6 +62,16 @@ def test_normalizations(tmp_path, rng):
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has TensorFlow write the file")
+@pytest.mark.parametrize("size", [7, 8])
+def test_poolings_that_pad(tmp_path, size):
+    """As in Xception. At odd sizes both sides are padded alike."""
+    image = keras.Input((size, size, 2), name="image")
+    kinds = [keras.layers.MaxPooling2D, keras.layers.AveragePooling2D]
+    x = [pool(3, strides, "same")(image) for pool in kinds for strides in (1, 2)]
+    export.save(keras.Model(image, x), tmp_path / "net.onnx")
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has TensorFlow write the file")
 def test_transposed_convolutions_with_gaps_between_their_kernels(tmp_path):
     """A stride beyond the kernel, and an end that the kernel does not reach."""
     image = keras.Input((3, 4, 4), name="image")
