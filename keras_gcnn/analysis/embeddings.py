@@ -143,7 +143,8 @@ def knn_accuracy(
     chosen = _balanced_choice(known, labels, seed)
     classifier = _scikit_learn("neighbors").KNeighborsClassifier(neighbors, metric="cosine")
     classifier.fit(_vectors(embed, train.images[chosen]), known[chosen])
-    return 100 * float(np.mean(classifier.predict(_vectors(embed, test.images)) == expected))
+    predicted = classifier.predict(_vectors(embed, np.asarray(test.images)))
+    return 100 * float(np.mean(predicted == expected))
 
 
 def angle_probe(embed: Embedding, images: np.ndarray, seed: int = 0) -> float:
@@ -235,7 +236,7 @@ def clustering_accuracy(
     clusters = len(names) if clusters is None else clusters
     if not 1 <= clusters <= len(known):
         raise ValueError(f"clusters={clusters} of {len(known)} images. Choose 1 to {len(known)}.")
-    units = _scikit_learn("preprocessing").normalize(_vectors(embed, split.images))
+    units = _scikit_learn("preprocessing").normalize(_vectors(embed, np.asarray(split.images)))
     k_means = _scikit_learn("cluster").KMeans(clusters, n_init=10, random_state=seed)
     from scipy.optimize import linear_sum_assignment  # scikit-learn requires it
 

@@ -33,10 +33,22 @@ def _resumable() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+def _data_overrides(data: str | None) -> dict[str, str | None]:
+    """Returns what `--data` changes in a recipe: the name of a data set, or a folder."""
+    if data is None:
+        return {}
+    looks_like_path = data.startswith((".", "~")) or Path(data).is_absolute()
+    if looks_like_path or Path(data).is_dir():
+        return {"data__folder": str(Path(data).expanduser())}
+    return {"data__name": data}
+
+
 @app.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe (see `recipes`) or a TOML file.")],
-    data: Annotated[str | None, typer.Option(help="Data set instead of the recipe's.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data set, or folder of images, instead of the recipe's.")
+    ] = None,
     backend: BackendOption = None,
     epochs: Annotated[int | None, typer.Option(help="Most epochs per network.")] = None,
     subset: Annotated[int | None, typer.Option(help="Most training images.")] = None,
@@ -67,7 +79,7 @@ def train(
     """
     loaded = load_recipe(
         recipe,
-        data__name=data,
+        **_data_overrides(data),
         training__epochs=epochs,
         data__subset=subset,
         data__test_subset=test_subset,
@@ -75,11 +87,13 @@ def train(
     )
     chosen = choose_backend(loaded.backend)
     if run_dir is None:
-        parts = [Path(recipe).stem, data and data.replace("/", "-"), backend]
+        is_folder = loaded.data.folder is not None
+        name = loaded.data.title if is_folder else data and data.replace("/", "-")
+        parts = [Path(recipe).stem, data and name, backend]
         run_dir = Path("runs") / "-".join(part for part in parts if part)
     from keras_gcnn.training.runs.run import train as run
 
-    console.print(f"{loaded.title}; data {loaded.data.name}, backend {chosen}")
+    console.print(f"{loaded.title}; data {loaded.data.title}, backend {chosen}")
     with _resumable():
         run(
             loaded,
@@ -147,7 +161,7 @@ def tune(
                 loaded, run_dir, command, workers, fresh=fresh, data_dir=data_dir, console=console
             )
             raise typer.Exit(status)
-        console.print(f"{loaded.title}; data {loaded.data.name}, backend {chosen}")
+        console.print(f"{loaded.title}; data {loaded.data.title}, backend {chosen}")
         search(loaded, run_dir, fresh=fresh, data_dir=data_dir, console=console)
 
 
@@ -186,14 +200,14 @@ def recipes() -> None:
     _print_names(
         ("recipe", "what it trains", "data", "networks"),
         [
-            (name, recipe.title, recipe.data.name, ", ".join(table.name for table in recipe.models))
+            (name, recipe.title, recipe.data.title, ", ".join(each.name for each in recipe.models))
             for name, recipe in trainings
         ],
     )
     _print_names(
         ("search", "what it searches", "data", "builder"),
         [
-            (name, recipe.title, recipe.data.name, recipe.search.builder)
+            (name, recipe.title, recipe.data.title, recipe.search.builder)
             for name, recipe in searches
         ],
     )

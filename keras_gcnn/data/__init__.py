@@ -1,6 +1,7 @@
-"""Data sets by name, their splits and rotations, as NumPy arrays for any Keras backend."""
+"""Data sets by name or from a folder, their splits and rotations, for any Keras backend."""
 
 from keras_gcnn.data.dataset import Dataset, Split
+from keras_gcnn.data.folders.loading import load_folder
 from keras_gcnn.data.loading import load, names
 from keras_gcnn.data.rotation import random_angles, rotate
 from keras_gcnn.data.tfds import DataNotFoundError
@@ -10,6 +11,7 @@ __all__ = [
     "Dataset",
     "Split",
     "load",
+    "load_folder",
     "names",
     "random_angles",
     "rotate",

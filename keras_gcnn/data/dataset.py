@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_gcnn.data.folders.stored import StoredImages
 
-def _brief(array: np.ndarray) -> str:
+
+def _brief(array: np.ndarray | StoredImages) -> str:
     return f"<{array.dtype} {array.shape}>"
 
 
@@ -17,15 +19,24 @@ class Split:
     """Images and their labels.
 
     Args:
-        images: float32 array of shape `(n, rows, columns, channels)`, values in [0, 1].
-        labels: int64 array of shape `(n,)`, indices into `Dataset.classes`.
+        images: float32 array of shape `(n, rows, columns, channels)`, values in [0, 1]; of a folder
+            something that behaves as one and reads the images that are asked for.
+        labels: int64 array of shape `(n,)`, indices into `Dataset.classes`; of a folder with
+            several labels float32 of shape `(n, classes)`, with numbers of shape `(n, 1)`.
     """
 
-    images: np.ndarray
+    images: np.ndarray | StoredImages
     labels: np.ndarray
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def first(self, count: int) -> Split:
+        """Returns at most this many images from the beginning."""
+        if isinstance(self.images, StoredImages):
+            images = self.images.select(np.arange(min(count, len(self))))
+            return Split(images, self.labels[:count])
+        return Split(self.images[:count], self.labels[:count])
 
     def __repr__(self) -> str:
         return f"Split(images={_brief(self.images)}, labels={_brief(self.labels)})"

@@ -1,6 +1,8 @@
-"""Batches in an order that depends only on the seed and the epoch."""
+"""Batches: in an order that depends only on the seed and the epoch, or in the order of the data."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -9,11 +11,46 @@ from keras_gcnn.data import Split
 from keras_gcnn.training import augmentation
 from keras_gcnn.training.recipes.tables import AugmentTable
 
+Pose = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Changes images: `(images, their indices in the split) -> images`."""
+
 
 def binarize(images: np.ndarray, seed: int | list[int]) -> np.ndarray:
     """Returns black and white images: the value of a pixel is its probability of being white."""
     thresholds = np.random.default_rng(seed).random(images.shape, dtype="float32")
     return (thresholds < images).astype(images.dtype)
+
+
+class OrderedBatches(keras.utils.PyDataset):
+    """Images in their order, in batches, so that only those of a batch are in the memory.
+
+    Args:
+        split: images and labels.
+        pose: function of the images of a batch and their indices that returns them in another pose;
+            None for as they are.
+        labels: bool, whether batches have labels; otherwise a batch is a tuple of images.
+        batch_size: int; the last batch may be smaller.
+    """
+
+    def __init__(
+        self, split: Split, pose: Pose | None = None, *, labels: bool = False, batch_size: int = 256
+    ):
+        super().__init__()
+        self.split = split
+        self.pose = pose
+        self.labels = labels
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.split) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        first = index * self.batch_size
+        chosen = np.arange(first, min(first + self.batch_size, len(self.split)))
+        images = self.split.images[chosen]
+        if self.pose is not None:
+            images = self.pose(images, chosen)
+        return (images, self.split.labels[chosen]) if self.labels else (images,)
 
 
 class ShuffledBatches(keras.utils.PyDataset):
@@ -29,6 +66,8 @@ class ShuffledBatches(keras.utils.PyDataset):
             and comes with the upright image.
         labels: bool, whether batches have labels; otherwise a batch is a tuple of images, with
             `straighten` of rotated and upright images.
+        class_weights: array of shape `(classes,)` of the weight of an image by its label, which
+            batches then have too; None for no weights.
     """
 
     def __init__(
@@ -41,6 +80,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         binarize: bool = False,
         straighten: bool = False,
         labels: bool = True,
+        class_weights: np.ndarray | None = None,
     ):
         super().__init__()
         self.split = split
@@ -52,6 +92,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         self.binarize = binarize
         self.straighten = straighten
         self.labels = labels
+        self.class_weights = class_weights
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -72,5 +113,8 @@ class ShuffledBatches(keras.utils.PyDataset):
             # Seeded by index too, since Keras may ask for batches in any order.
             images = binarize(images, [self.seed, self._epoch, index])
         if self.labels:
-            return images, self.split.labels[chosen]
+            labels = self.split.labels[chosen]
+            if self.class_weights is None:
+                return images, labels
+            return images, labels, self.class_weights[labels]
         return (images, upright) if self.straighten else (images,)

@@ -7,14 +7,20 @@ import numpy as np
 
 from keras_gcnn import groups
 from keras_gcnn.data import Split, random_angles, rotate
+from keras_gcnn.training.batches import OrderedBatches, Pose
 
 # Names of the errors; the first is on upright test images.
 COLUMNS = ("test", "quarter turns", "mirrored", "any angle")
 
 
-def classify(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Returns the index of the class that a classifier predicts for each image."""
-    return np.argmax(model.predict(images, batch_size=256, verbose=0), axis=-1)
+def predict(model: keras.Model, split: Split, pose: Pose | None = None) -> np.ndarray:
+    """Returns what a model predicts for the images of a split, in another pose if there is one."""
+    return model.predict(OrderedBatches(split, pose), verbose=0)
+
+
+def classify(model: keras.Model, split: Split, pose: Pose | None = None) -> np.ndarray:
+    """Returns the index of the class that a classifier predicts for each image of a split."""
+    return np.argmax(predict(model, split, pose), axis=-1)
 
 
 def error_rate(predicted: np.ndarray, labels: np.ndarray) -> float:
@@ -22,9 +28,21 @@ def error_rate(predicted: np.ndarray, labels: np.ndarray) -> float:
     return 100 * float(np.mean(predicted != labels))
 
 
+def rotation(angle: float) -> Pose:
+    """Returns the pose of images that are rotated by this angle in degrees."""
+    return lambda images, _: rotate(images, angle)
+
+
+def random_rotation(n: int, seed: int) -> Pose:
+    """Returns the pose of `n` images, each rotated by a random angle (bilinear, zeros outside)."""
+    degrees = random_angles(n, seed)
+    return lambda images, chosen: rotate(images, degrees[chosen])
+
+
 def rotate_randomly(split: Split, seed: int) -> Split:
-    """Returns the images, each rotated by a random angle (bilinear, zeros outside)."""
-    return Split(rotate(split.images, random_angles(len(split), seed)), split.labels)
+    """Returns the images, each rotated by a random angle; all of them are in the memory then."""
+    pose = random_rotation(len(split), seed)
+    return Split(pose(np.asarray(split.images), np.arange(len(split))), split.labels)
 
 
 def rotated_errors(model: keras.Model, split: Split, seed: int = 0) -> dict[str, float]:
@@ -38,22 +56,23 @@ def rotated_errors(model: keras.Model, split: Split, seed: int = 0) -> dict[str,
     Returns:
         dict with errors in percent: `"quarter turns"`, the mean over rotations by 90, 180 and 270
         degrees; `"mirrored"`, the mean over the four quarter turns of the mirror image;
-        `"any angle"`, with every image rotated by `rotate_randomly`.
+        `"any angle"`, with every image rotated by `random_rotation`.
     """
     group = groups.get("p4m")
 
-    def error_of(images: np.ndarray) -> float:
-        return error_rate(classify(model, np.ascontiguousarray(images)), split.labels)
+    def error_of(pose: Pose) -> float:
+        return error_rate(classify(model, split, pose), split.labels)
+
+    def acted_on_by(element: int) -> Pose:
+        return lambda images, _: np.ascontiguousarray(group.act_on_plane(images, element, (1, 2)))
 
     def mean_error(elements: range) -> float:
-        return float(
-            np.mean([error_of(group.act_on_plane(split.images, g, (1, 2))) for g in elements])
-        )
+        return float(np.mean([error_of(acted_on_by(element)) for element in elements]))
 
     values = (
         mean_error(range(1, 4)),
         mean_error(range(4, 8)),
-        error_of(rotate_randomly(split, seed).images),
+        error_of(random_rotation(len(split), seed)),
     )
     return dict(zip(COLUMNS[1:], values, strict=True))
 
@@ -76,6 +95,6 @@ def accuracy_by_angle(model: keras.Model, split: Split, step: float = 15) -> dic
     """
     accuracies = {}
     for angle in angles(step)[:-1]:
-        images = rotate(split.images, angle)
-        accuracies[angle] = 100 - error_rate(classify(model, images), split.labels)
+        predicted = classify(model, split, rotation(angle))
+        accuracies[angle] = 100 - error_rate(predicted, split.labels)
     return {**accuracies, 360.0: accuracies[0.0]}

@@ -17,6 +17,7 @@ from keras_gcnn.analysis.plots.results import plot_trials
 from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.training import atomic_files, environment
 from keras_gcnn.training.backend import check_backend
+from keras_gcnn.training.datasets import load_dataset
 from keras_gcnn.training.loop.fitting import check
 from keras_gcnn.training.tasks.registry import check_builder, make_task
 from keras_gcnn.training.tasks.task import Task
@@ -164,7 +165,7 @@ def _prepare(recipe: SearchRecipe, data_dir: str | Path | None) -> _Prepared:
     """Loads the data and makes the hypermodel; raises a `ValueError` if something is wrong."""
     task = make_task(recipe.latent)
     check_builder(task, recipe.search.builder, "search.builder")
-    dataset = data.load(**recipe.data.model_dump(), seed=recipe.seed, data_dir=data_dir)
+    dataset = load_dataset(recipe.data, recipe.seed, data_dir)
     check(dataset, recipe.training)
     arguments = {**task.arguments(dataset), "data_format": "channels_last"}
     names = arguments.keys() - recipe.search.arguments.keys()

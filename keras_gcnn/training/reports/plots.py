@@ -41,7 +41,7 @@ def write_plots(
     count = f"{seed_counts[0]}"
     if len(seed_counts) > 1:
         count = f"{seed_counts[0]} to {seed_counts[-1]}"
-    note = f"{recipe.data.name}, {count} {'seed' if seed_counts == [1] else 'seeds'} a network"
+    note = f"{recipe.data.title}, {count} {'seed' if seed_counts == [1] else 'seeds'} a network"
     written = ["errors.png"]
     atomic_files.write(
         folder / "errors.png",

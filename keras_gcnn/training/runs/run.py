@@ -11,6 +11,7 @@ from rich.console import Console
 from keras_gcnn import data
 from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.training.backend import check_backend
+from keras_gcnn.training.datasets import load_dataset
 from keras_gcnn.training.loop.devices import distributed, prepare
 from keras_gcnn.training.loop.fitting import check
 from keras_gcnn.training.recipes.schema import Recipe
@@ -83,7 +84,7 @@ def train(
         )
     run_folder = RunFolder(Path(folder), recipe, backend, fresh)
     run_folder.check()  # first, since it takes no time
-    run = _Run(recipe, run_folder, _Data(recipe, data_dir), console, devices)
+    run = _Run(recipe, run_folder, _Data(recipe, data_dir, console), console, devices)
     # Nothing is written or removed before everything that can be wrong with a recipe was tried.
     run.try_building(chosen[0][1])
     with run_folder.claim():
@@ -93,18 +94,17 @@ def train(
 class _Data:
     """The data of one seed at a time, since they may fill much of the memory."""
 
-    def __init__(self, recipe: Recipe, data_dir: str | Path | None):
+    def __init__(self, recipe: Recipe, data_dir: str | Path | None, console: Console):
         self.recipe = recipe
         self.data_dir = data_dir
+        self.console = console
         self._seed: int | None = None
         self._dataset: data.Dataset | None = None
 
     def of(self, seed: int) -> data.Dataset:
         if self._dataset is None or seed != self._seed:
             self._dataset = None  # frees the memory before the next data set is loaded
-            self._dataset = data.load(
-                **self.recipe.data.model_dump(), seed=seed, data_dir=self.data_dir
-            )
+            self._dataset = load_dataset(self.recipe.data, seed, self.data_dir, self.console)
             self._seed = seed
         return self._dataset
 

@@ -15,7 +15,7 @@ from keras_gcnn.analysis.plots.embeddings import plot_latent_vectors, plot_recon
 from keras_gcnn.analysis.plots.results import plot_errors
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.training import atomic_files
-from keras_gcnn.training.batches import ShuffledBatches, binarize
+from keras_gcnn.training.batches import OrderedBatches, ShuffledBatches, binarize
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import LatentTable, TrainingTable
 from keras_gcnn.training.reports.beta_grid import grid_markdown
@@ -76,7 +76,7 @@ class Autoencoding(Task):
         """Returns upright images, binarized if the training images are."""
         if not settings.binarize:
             return split
-        return Split(binarize(split.images, seed + _TEST), split.labels)
+        return Split(binarize(np.asarray(split.images), seed + _TEST), split.labels)
 
     def load(self, path: Path, dataset: Dataset) -> keras.Model:
         model = export.load(path, compile=True)
@@ -100,11 +100,11 @@ class Autoencoding(Task):
         validation = self._pixels(dataset.validation, settings, seed)
         test = self._pixels(dataset.test, settings, seed)
         count = self.latent.images
-        upright = Split(test.images[:count], test.labels[:count])
+        upright = Split(np.asarray(test.first(count).images), test.labels[:count])
         rotated = rotate_randomly(upright, seed)
         measures = {}
         for name, split in (("validation", validation), ("test", test)):
-            values = model.evaluate(split.images, verbose=0, batch_size=256, return_dict=True)
+            values = model.evaluate(OrderedBatches(split), verbose=0, return_dict=True)
             measures[f"{name} loss"] = float(values["loss"])
         measures["reconstruction"] = float(values["reconstruction"])  # of the test images
         measures["KL"] = float(values["kl"])
@@ -132,11 +132,12 @@ class Autoencoding(Task):
         def embed(images: np.ndarray) -> np.ndarray:
             return model.embed(images, batch_size=256)
 
-        leakage = analysis.rotation_leakage(embed, upright.images)
+        images = np.asarray(upright.images)
+        leakage = analysis.rotation_leakage(embed, images)
         measures = {
             "leakage": leakage.ratio,
             "farthest turn, rad": leakage.largest,
-            "angle R2": analysis.angle_probe(embed, upright.images, seed),
+            "angle R2": analysis.angle_probe(embed, images, seed),
         }
         label_counts = [count for count in self.latent.labels if count <= len(train)]
         for count in label_counts:
@@ -173,7 +174,7 @@ class Autoencoding(Task):
                 path,
                 {name: seeds[0]["parameters"] for name, seeds in runs.items()},
                 recipe.title,
-                f"{recipe.data.name}, {summary.images['validation']:,} validation images",
+                f"{recipe.data.title}, {summary.images['validation']:,} validation images",
                 axis="validation loss (nats)",
             ),
         )

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_gcnn import zoo
 from keras_gcnn.data import Dataset, Split
-from keras_gcnn.training.batches import ShuffledBatches
+from keras_gcnn.training.batches import OrderedBatches, ShuffledBatches
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import EvaluationTable, TrainingTable
 from keras_gcnn.training.reports import plots
@@ -23,6 +24,18 @@ def compile_classifier(model: keras.Model, optimizer: keras.optimizers.Optimizer
     """Compiles a network with cross-entropy from logits and the metric accuracy."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+
+
+def balanced_weights(labels: np.ndarray) -> np.ndarray:
+    """Returns weights of classes, with which all classes weigh the same and the mean image 1.
+
+    Example:
+
+    >>> balanced_weights(np.array([0, 0, 0, 1])).round(3).tolist()
+    [0.667, 2.0]
+    """
+    counts = np.bincount(labels)
+    return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype("float32")
 
 
 class Classification(Task):
@@ -48,10 +61,15 @@ class Classification(Task):
         compile_classifier(model, optimizer)
 
     def batches(self, split: Split, settings: TrainingTable, seed: int) -> ShuffledBatches:
-        return ShuffledBatches(split, settings.batch_size, seed, settings.augment)
+        weights = balanced_weights(split.labels) if settings.class_weights != "none" else None
+        return ShuffledBatches(
+            split, settings.batch_size, seed, settings.augment, class_weights=weights
+        )
 
-    def validation(self, split: Split, settings: TrainingTable, seed: int) -> tuple:
-        return split.images, split.labels
+    def validation(self, split: Split, settings: TrainingTable, seed: int) -> Any:
+        if isinstance(split.images, np.ndarray):
+            return split.images, split.labels
+        return OrderedBatches(split, labels=True, batch_size=settings.batch_size)
 
     def load(self, path: Path, dataset: Dataset) -> keras.Model:
         return load_classifier(path, dataset)

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.data.options import SPLITS
+from keras_gcnn.training.batches import Pose
 from keras_gcnn.training.recipes.tables import EvaluationTable
 from keras_gcnn.training.rotated_evaluation import (
     COLUMNS,
@@ -16,7 +17,8 @@ from keras_gcnn.training.rotated_evaluation import (
     angles,
     classify,
     error_rate,
-    rotate_randomly,
+    predict,
+    random_rotation,
     rotated_errors,
 )
 
@@ -61,13 +63,13 @@ def measure(
         measured, of the test images at any angle.
     """
     test = dataset.test
-    predicted = classify(model, test.images)
+    predicted = classify(model, test)
     result: dict[str, Any] = {"errors": {COLUMNS[0]: error_rate(predicted, test.labels)}}
     if evaluation.turned:
         result["errors"] |= rotated_errors(model, test, seed)
     if evaluation.angles:
         count = evaluation.picture_images
-        first = Split(test.images[:count], test.labels[:count])
+        first = test.first(count)
         curve = accuracy_by_angle(model, first, evaluation.angle_step)
         result["angle_images"] = len(first)
         # Keys are text, as in the JSON file from which a later call reads the result.
@@ -77,13 +79,14 @@ def measure(
     if evaluation.losses:
         result["losses"] = {split: _loss(model, getattr(dataset, split)) for split in SPLITS}
         if evaluation.turned:
-            result["losses"][COLUMNS[-1]] = _loss(model, rotate_randomly(test, seed))
+            pose = random_rotation(len(test), seed)
+            result["losses"][COLUMNS[-1]] = _loss(model, test, pose)
     return result
 
 
-def _loss(model: keras.Model, split: Split) -> float:
+def _loss(model: keras.Model, split: Split, pose: Pose | None = None) -> float:
     """Returns the mean cross-entropy from logits."""
-    logits = model.predict(split.images, batch_size=256, verbose=0)
+    logits = predict(model, split, pose)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return float(loss(split.labels, logits))
 

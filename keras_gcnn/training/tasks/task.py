@@ -45,7 +45,7 @@ class Task(ABC):
         """Returns the batches to train on."""
 
     @abstractmethod
-    def validation(self, split: Split, settings: TrainingTable, seed: int) -> tuple:
+    def validation(self, split: Split, settings: TrainingTable, seed: int) -> Any:
         """Returns what `keras.Model.fit` takes as `validation_data`."""
 
     @abstractmethod

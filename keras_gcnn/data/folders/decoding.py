@@ -1,0 +1,217 @@
+"""Decodes image files to arrays, or says what is wrong with them."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+"""Endings of the names of image files, in lower case."""
+
+MOST_PIXELS = 2**26
+"""Of one image: 8,192 x 8,192. Decoding a larger one could take gigabytes."""
+
+_ORIENTATION = 0x0112  # the tag of EXIF
+_OF_16_BITS = ("I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names for grey images of 16 bits
+_COLOURS = ("P", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV")
+_KINDS = {
+    **dict.fromkeys(("1", "L", "LA", "La"), (1, 8)),
+    **dict.fromkeys(_COLOURS, (3, 8)),
+    **dict.fromkeys(_OF_16_BITS, (1, 16)),
+}  # channels and bits, by Pillow's name of the kind
+
+
+class BadImageError(ValueError):
+    """An image file that cannot be used; the message is the reason, without the name."""
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image by its name; hidden files are not."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def decode(path: Path) -> np.ndarray:
+    """Reads an image.
+
+    Palettes become colours, transparent pixels black, and the orientation that a camera noted is
+    applied.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Array of shape `(rows, columns, channels)` with 1 or 3 channels: uint8, uint16 for images
+        of 16 bits, or float32 in [0, 1].
+
+    Raises:
+        BadImageError: with the reason, if it is no image, damaged, too large, or of a kind that is
+            not known.
+        ImportError: if Pillow is not installed.
+    """
+    pillow = _pillow()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about odd metadata, which nobody reads here
+            with pillow.Image.open(path) as image:
+                check_size(image.size)
+                array = _to_array(image, pillow)
+    except BadImageError:
+        raise
+    except pillow.UnidentifiedImageError:
+        array = _decode_tiff(path)
+    except pillow.Image.DecompressionBombError:
+        raise BadImageError("has too many pixels") from None
+    except MemoryError:
+        raise BadImageError("does not fit into the memory") from None
+    except FileNotFoundError:
+        raise BadImageError("does not exist") from None
+    except PermissionError:
+        raise BadImageError("may not be read") from None
+    except (OSError, SyntaxError, ValueError, KeyError, IndexError, EOFError, TypeError) as error:
+        # Pillow's decoders raise all of these for damaged files.
+        raise BadImageError(f"is damaged ({error})") from None
+    if 0 in array.shape:
+        raise BadImageError("has no pixels")
+    return array
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of an image before it is decoded.
+
+    Args:
+        rows, columns: of the image as `decode` returns it.
+        channels: 1 or 3.
+        bits: of a number: 8 or 16, or 32 for floating-point numbers.
+    """
+
+    rows: int
+    columns: int
+    channels: int
+    bits: int
+
+
+def read_header(path: Path) -> Header:
+    """Reads size and kind of an image, from its header alone where that is possible.
+
+    Raises:
+        BadImageError: as `decode`.
+    """
+    pillow = _pillow()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pillow.Image.open(path) as image:
+                columns, rows = image.size
+                turned = image.getexif().get(_ORIENTATION, 1) >= 5  # by a quarter turn
+                mode = image.mode
+    except Exception:
+        mode = ""  # decoding it says what is wrong
+    if mode in _KINDS:
+        check_size((columns, rows))
+        return Header(*((columns, rows) if turned else (rows, columns)), *_KINDS[mode])
+    array = decode(path)
+    rows, columns, channels = array.shape
+    return Header(rows, columns, channels, 8 * array.dtype.itemsize)
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raises a `BadImageError` for an image of too many pixels, given columns and rows."""
+    columns, rows = size
+    if columns * rows > MOST_PIXELS:
+        raise BadImageError(
+            f"has {rows:,} x {columns:,} pixels, more than {MOST_PIXELS:,}; cut it into tiles"
+        )
+
+
+def _to_array(image, pillow: ModuleType) -> np.ndarray:  # noqa: ANN001 - of Pillow
+    image = pillow.ImageOps.exif_transpose(image)
+    mode = image.mode
+    if mode in _OF_16_BITS:
+        return np.asarray(image).astype("uint16")[..., None]
+    if mode == "I":  # PNG of 16 bits, by older versions of Pillow
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise BadImageError("has integers of 32 bits; write it with 8 or 16 bits")
+        return values.astype("uint16")[..., None]
+    if mode == "F":
+        return check_floats(np.asarray(image)[..., None])
+    if mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    elif mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
+        image = image.convert("RGB")
+    elif mode == "1":
+        image = image.convert("L")
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        image = _on_black(image, pillow)
+    array = np.asarray(image)
+    if array.dtype != np.uint8:
+        raise BadImageError(f"has pixels of a kind that is not known (mode {mode})")
+    return array[..., None] if array.ndim == 2 else array
+
+
+def _on_black(image, pillow: ModuleType):  # noqa: ANN001 - of Pillow
+    """Returns the image on a black ground; grey if it is grey."""
+    grey = image.mode in ("LA", "La")
+    image = image.convert("RGBA")
+    ground = pillow.Image.new("RGBA", image.size, (0, 0, 0, 255))
+    return pillow.Image.alpha_composite(ground, image).convert("L" if grey else "RGB")
+
+
+def check_floats(values: np.ndarray) -> np.ndarray:
+    """Returns an image of floating-point numbers as float32, or raises a `BadImageError`."""
+    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+        raise BadImageError("has floating-point numbers outside [0, 1]; scale them first")
+    return values.astype("float32")
+
+
+def _decode_tiff(path: Path) -> np.ndarray:
+    """Reads a TIFF that Pillow does not know, such as colours of 16 bits."""
+    try:
+        import tifffile
+    except ImportError:
+        tifffile = None
+    try:
+        with path.open("rb") as file:
+            is_tiff = file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    except OSError as error:
+        raise BadImageError(f"may not be read ({error.strerror})") from None
+    if not is_tiff:
+        raise BadImageError("is no image")
+    if tifffile is None:
+        raise BadImageError("is a TIFF that needs the package tifffile: pip install tifffile")
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages[0]
+            check_size((page.imagewidth, page.imagelength))
+            array = page.asarray()
+    except BadImageError:
+        raise
+    except Exception as error:
+        raise BadImageError(f"is damaged, or a TIFF of an unknown kind ({error})") from None
+    array = array[..., None] if array.ndim == 2 else array
+    if array.ndim != 3 or array.shape[-1] not in (1, 3, 4):
+        raise BadImageError(f"has the shape {array.shape}; expected a grey or a colour image")
+    if array.dtype.kind == "f":
+        array = check_floats(array)
+    elif array.dtype not in (np.uint8, np.uint16):
+        raise BadImageError(f"has pixels of type {array.dtype}; write it with 8 or 16 bits")
+    if array.shape[-1] == 4:  # on black: colour times opacity
+        opaque = array[..., 3:] / (1 if array.dtype.kind == "f" else np.iinfo(array.dtype).max)
+        blended = array[..., :3] * opaque
+        array = (blended if array.dtype.kind == "f" else np.round(blended)).astype(array.dtype)
+    return array
+
+
+def _pillow() -> ModuleType:
+    try:
+        import PIL
+        import PIL.Image
+        import PIL.ImageOps
+    except ImportError as error:
+        raise ImportError("Reading image files needs Pillow: pip install pillow.") from error
+    return PIL

@@ -1,0 +1,109 @@
+"""Brings images of any size and colour to one shape."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_gcnn.data.folders.decoding import Header
+
+FITS = ("crop", "pad", "stretch", "center")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How images are brought to one shape.
+
+    Args:
+        rows, columns: of the result.
+        channels: 1 for grey images, 3 for colour.
+        fit: `"crop"` scales an image until it covers the shape and cuts off the rest on both sides,
+            `"pad"` scales it until it fits in and fills the rest with zeros, `"stretch"` scales
+            both axes, `"center"` does not scale: it cuts off or fills on all sides.
+        interpolation: `"nearest"`, `"bilinear"`, `"bicubic"` or `"lanczos"`; where images become
+            smaller all but the first average.
+    """
+
+    rows: int
+    columns: int
+    channels: int
+    fit: str = "crop"
+    interpolation: str = "bilinear"
+
+
+def most_frequent_size(headers: Sequence[Header]) -> tuple[int, int]:
+    """Returns the most frequent rows and columns; of several the largest."""
+    counts = Counter((header.rows, header.columns) for header in headers)
+    return max(counts, key=lambda size: (counts[size], size))
+
+
+def fit_image(image: np.ndarray, shape: Shape) -> np.ndarray:
+    """Returns an image of the shape, of the same type.
+
+    Args:
+        image: array of shape `(rows, columns, 1 or 3)`.
+        shape: of the result.
+    """
+    image = _colored(image, shape.channels)
+    rows, columns = image.shape[:2]
+    wanted = (shape.rows, shape.columns)
+    if (rows, columns) == wanted:
+        return image
+    if shape.fit == "stretch":
+        return _scaled(image, wanted, shape.interpolation)
+    if shape.fit != "center":
+        choose = max if shape.fit == "crop" else min
+        factor = choose(shape.rows / rows, shape.columns / columns)
+        size = (max(1, round(rows * factor)), max(1, round(columns * factor)))
+        image = _scaled(image, size, shape.interpolation)
+    return _centered(image, wanted)
+
+
+def _colored(image: np.ndarray, channels: int) -> np.ndarray:
+    if image.shape[-1] == channels:
+        return image
+    if channels == 3:
+        return np.repeat(image, 3, axis=-1)
+    grey = image @ _LUMA
+    return (grey if image.dtype.kind == "f" else np.round(grey)).astype(image.dtype)[..., None]
+
+
+def _scaled(image: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
+    """Returns an image of this many rows and columns."""
+    if image.shape[:2] == size:
+        return image
+    from PIL import Image
+
+    method = getattr(Image.Resampling, interpolation.upper())
+    if image.dtype == np.uint8:
+        flat = image[..., 0] if image.shape[-1] == 1 else image
+        scaled = np.asarray(Image.fromarray(flat).resize(size[::-1], method))
+        return scaled.reshape(*size, image.shape[-1])
+    channels = [  # Pillow scales such numbers one channel at a time
+        np.asarray(Image.fromarray(channel.astype("float32")).resize(size[::-1], method))
+        for channel in np.moveaxis(image, -1, 0)
+    ]
+    scaled = np.stack(channels, axis=-1)
+    if image.dtype.kind == "f":
+        return np.clip(scaled, 0, 1)
+    return np.clip(np.round(scaled), 0, np.iinfo(image.dtype).max).astype(image.dtype)
+
+
+def _centered(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Cuts off or fills with zeros on both sides of each axis."""
+    for axis, wanted in enumerate(size):
+        given = image.shape[axis]
+        if given > wanted:
+            start = (given - wanted) // 2
+            image = np.take(image, range(start, start + wanted), axis)
+        elif given < wanted:
+            before = (wanted - given) // 2
+            width = [(0, 0)] * image.ndim
+            width[axis] = (before, wanted - given - before)
+            image = np.pad(image, width)
+    return image

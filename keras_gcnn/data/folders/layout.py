@@ -1,0 +1,212 @@
+"""Finds the images of a folder and what is known of them: class, split and mask."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keras_gcnn.data.folders.decoding import is_image
+from keras_gcnn.data.folders.table import Table, read_table
+
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""Names of folders, and of values in a table, with the splits that they stand for."""
+
+TARGETS = ("class", "labels", "number", "mask")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image.
+
+    Args:
+        path: of its file.
+        target: name of its class, or the text in its table; for masks the path of the mask.
+        split: `"train"`, `"validation"` or `"test"`, or "" if the folder does not say it.
+        group: images of one group, such as a patient, are never divided among splits; or "".
+    """
+
+    path: Path
+    target: str
+    split: str = ""
+    group: str = ""
+
+
+@dataclass
+class Layout:
+    """The images of a folder.
+
+    Args:
+        folder: where they are.
+        kind: what the layout is, for descriptions: `"a folder for each class"` and so on.
+        samples: the images, ordered by path.
+        ignored: other files.
+    """
+
+    folder: Path
+    kind: str
+    samples: list[Sample]
+    ignored: list[Path] = field(default_factory=list)
+
+
+def find_samples(folder: str | Path, target: str = "class", table: Table | None = None) -> Layout:
+    """Finds the images of a folder.
+
+    The folder has one of these layouts: a folder for each class; the folders `train`, `test` and
+    perhaps `validation` with a folder for each class in them; a CSV file of files and labels; for
+    masks the folders `images` and `masks` with files of equal names, also in `train` and so on.
+
+    Args:
+        folder: path.
+        target: `"class"`, `"labels"`, `"number"` or `"mask"`.
+        table: the CSV file and its columns; None for the only CSV file in the folder, if any.
+
+    Raises:
+        ValueError: if the folder has none of these layouts, or a class is empty.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise ValueError(f"{folder} {what}; expected a folder of images.")
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be read: {error.strerror}.") from None
+    folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    tables = [entry for entry in entries if entry.suffix.lower() in (".csv", ".tsv")]
+    if target == "mask":
+        return _masks(folder, folders)
+    if table is None and len(tables) == 1 and (target != "class" or not folders):
+        table = Table(tables[0])
+    if table is not None:
+        rows = read_table(folder, table)
+        samples = [
+            Sample(row.path, row.target, _split_of(row.split, table), row.group) for row in rows
+        ]
+        return Layout(folder, f"the table {table.path.name}", _ordered(samples))
+    if target != "class":
+        raise ValueError(
+            f'{folder}: target="{target}" needs a CSV file with a column of files and one of '
+            f"labels; there are {len(tables)} in the folder. Name one by table=."
+        )
+    return _classes(folder, folders)
+
+
+def _split_of(value: str, table: Table) -> str:
+    split = SPLIT_FOLDERS.get(value.strip().lower(), value and None)
+    if split is None:
+        raise ValueError(
+            f"{table.path}: the split {value!r} is not known. Write train, validation or test."
+        )
+    return split
+
+
+def _ordered(samples: list[Sample]) -> list[Sample]:
+    return sorted(samples, key=lambda sample: str(sample.path))
+
+
+def _classes(folder: Path, folders: list[Path]) -> Layout:
+    splits = _split_folders(folders)
+    samples: list[Sample] = []
+    ignored: list[Path] = []
+    for split, parents in splits.items() if splits else [("", [folder])]:
+        for parent in parents:
+            inside = folders if parent == folder else _subfolders(parent)
+            if not inside:
+                raise ValueError(
+                    f"{parent} has no folders in it; expected one for each class, named after it, "
+                    "or a CSV file of files and labels beside the images."
+                )
+            for each in inside:
+                found, others = _images(each)
+                ignored += others
+                if not found:
+                    raise ValueError(
+                        f"The class {each.name!r} is empty: {each} holds no image. Put images into "
+                        "it, or remove the folder."
+                    )
+                samples += [Sample(path, each.name, split) for path in found]
+    kind = "a folder for each class"
+    return Layout(folder, f"{kind}, in splits" if splits else kind, _ordered(samples), ignored)
+
+
+def _masks(folder: Path, folders: list[Path]) -> Layout:
+    splits = _split_folders(folders)
+    samples: list[Sample] = []
+    for split, parents in splits.items() if splits else [("", [folder])]:
+        for parent in parents:
+            samples += _pairs(parent, split)
+    kind = "images and masks"
+    return Layout(folder, f"{kind}, in splits" if splits else kind, _ordered(samples))
+
+
+def _pairs(parent: Path, split: str) -> Iterator[Sample]:
+    images, masks = parent / "images", parent / "masks"
+    if not (images.is_dir() and masks.is_dir()):
+        raise ValueError(
+            f"{parent} has to hold the folders images and masks, with a mask of the same name for "
+            "each image."
+        )
+    found = {path.relative_to(images).with_suffix(""): path for path in _images(images)[0]}
+    drawn = {path.relative_to(masks).with_suffix(""): path for path in _images(masks)[0]}
+    lacking = {"mask": found.keys() - drawn.keys(), "image": drawn.keys() - found.keys()}
+    for what, missing in lacking.items():
+        if missing:
+            names = ", ".join(sorted(map(str, missing))[:5])
+            raise ValueError(
+                f"{parent}: there is no {what} for {len(missing)} file(s): {names}. Names have to "
+                "be equal up to the ending."
+            )
+    return (Sample(path, str(drawn[name]), split) for name, path in found.items())
+
+
+def _split_folders(folders: list[Path]) -> dict[str, list[Path]]:
+    """Returns the folders of each split if there are any; all folders have to be of splits then."""
+    splits: defaultdict[str, list[Path]] = defaultdict(list)
+    for folder in folders:
+        if folder.name.lower() in SPLIT_FOLDERS:
+            splits[SPLIT_FOLDERS[folder.name.lower()]].append(folder)
+    if not splits or "train" not in splits:
+        return {}
+    others = [folder.name for folder in folders if folder.name.lower() not in SPLIT_FOLDERS]
+    if others:
+        raise ValueError(
+            f"{folders[0].parent} holds the folder of training images and others beside it: "
+            f"{', '.join(others[:5])}. Put the classes into train, and take other folders out."
+        )
+    return dict(splits)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(
+        entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+    )
+
+
+def _images(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Returns the images in a folder and below it, and the other files."""
+    images: list[Path] = []
+    others: list[Path] = []
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                path = Path(parent, name)
+                (images if is_image(path) else others).append(path)
+    return images, others

@@ -1,0 +1,307 @@
+"""`load_folder`: a folder of images as a data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_gcnn.arguments import check_choice, is_integer, is_number, is_share
+from keras_gcnn.data.dataset import Dataset, Split
+from keras_gcnn.data.folders import cache as caching
+from keras_gcnn.data.folders.decoding import Header
+from keras_gcnn.data.folders.description import check_damaged, describe
+from keras_gcnn.data.folders.division import divide
+from keras_gcnn.data.folders.fitting import FITS, INTERPOLATIONS, Shape, most_frequent_size
+from keras_gcnn.data.folders.layout import TARGETS, Layout, find_samples
+from keras_gcnn.data.folders.table import Table
+from keras_gcnn.data.folders.targets import Targets, make_targets
+from keras_gcnn.data.options import check_options
+
+COLORS = ("auto", "grey", "rgb")
+MOST_ROWS = 8192
+_TEST_SEED = 0  # results of different seeds are compared on the same test images
+_SHOWN = 5  # of many names
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of images and how it is read; the arguments of `load_folder`."""
+
+    path: Path
+    target: str = "class"
+    size: int | tuple[int, int] | None = None
+    fit: str = "crop"
+    color: str = "auto"
+    interpolation: str = "bilinear"
+    table: str | Path | None = None
+    file_column: str | None = None
+    label_column: str | None = None
+    group_column: str | None = None
+    split_column: str | None = None
+    damaged: str = "stop"
+
+    def check(self) -> None:
+        """Checks the arguments before anything is read.
+
+        Raises:
+            ValueError: if one is not possible.
+        """
+        check_choice("target", self.target, TARGETS)
+        check_choice("fit", self.fit, FITS)
+        check_choice("color", self.color, COLORS)
+        check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+        check_choice("damaged", self.damaged, ("stop", "skip"))
+        if self.size is not None:
+            sizes = self.size if isinstance(self.size, tuple | list) else (self.size, self.size)
+            valid = len(sizes) == 2 and all(map(is_integer, sizes))
+            if not valid or not all(1 <= each <= MOST_ROWS for each in sizes):
+                raise ValueError(
+                    f"size={self.size!r} has to be a number of pixels from 1 to {MOST_ROWS}, or a "
+                    "pair of them (rows, columns)."
+                )
+        columns = (self.file_column, self.label_column, self.group_column, self.split_column)
+        if self.table is None and any(columns):
+            raise ValueError("Columns are those of a table: name the CSV file, table=...")
+
+    def find(self) -> Layout:
+        """Finds the images."""
+        table = self.table and Table(
+            Path(self.table),
+            self.file_column,
+            self.label_column,
+            self.group_column,
+            self.split_column,
+        )
+        layout = find_samples(self.path, self.target, table or None)
+        if not layout.samples:
+            raise ValueError(f"{self.path} holds no images.")
+        return layout
+
+    def shape_for(self, headers: list[Header]) -> Shape:
+        """Returns the shape to which images of these sizes and colours are brought."""
+        if self.size is None:
+            rows, columns = most_frequent_size(headers)
+        elif isinstance(self.size, tuple | list):
+            rows, columns = self.size
+        else:
+            rows = columns = self.size
+        grey = all(header.channels == 1 for header in headers)
+        channels = {"auto": 1 if grey else 3, "grey": 1, "rgb": 3}[self.color]
+        return Shape(rows, columns, channels, self.fit, self.interpolation)
+
+
+def load_folder(
+    path: str | Path,
+    *,
+    target: str = "class",
+    size: int | tuple[int, int] | None = None,
+    fit: str = "crop",
+    color: str = "auto",
+    interpolation: str = "bilinear",
+    table: str | Path | None = None,
+    file_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+    split_column: str | None = None,
+    validation: float | int = 0.1,
+    test: float | int = 0.2,
+    subset: int | None = None,
+    test_subset: int | None = None,
+    seed: int = 0,
+    damaged: str = "stop",
+    cache: str | Path | None = None,
+    workers: int | None = None,
+    progress: caching.Progress = caching.silent,
+) -> Dataset:
+    """Loads a folder of images; they are decoded once, and read from a file as they are needed.
+
+    The folder has one of these layouts: a folder for each class, named after it; the folders
+    `train`, `test` and perhaps `validation`, each with a folder for each class; or a CSV file of
+    files and labels. PNG, JPEG, TIFF, BMP, GIF and WebP are read, of 8 or 16 bits, grey, in colour,
+    with palettes and with transparency, which becomes black.
+
+    Args:
+        path: of the folder.
+        target: what is learned: `"class"`, one of several; `"labels"`, any number of several,
+            separated by `;` in the table; `"number"`, from the table.
+        size: int or (rows, columns) of the images; None for the most frequent size.
+        fit: how images of other sizes are brought to it: `"crop"` scales them until they cover it
+            and cuts off the rest, `"pad"` scales them until they fit in and adds zeros,
+            `"stretch"` scales rows and columns, `"center"` cuts off or adds without scaling.
+        color: `"grey"`, `"rgb"`, or `"auto"` for grey if all images are.
+        interpolation: `"bilinear"`, `"nearest"`, `"bicubic"` or `"lanczos"`.
+        table: CSV file, from the folder; None for the only one in a folder without class folders.
+        file_column: name of the column of files; None for a usual one, such as `file`.
+        label_column: name of the column of labels; None for a usual one, such as `label`.
+        group_column: images of one group, such as a patient, stay in one split.
+        split_column: with `train`, `validation` or `test`.
+        validation: share (float) or number (int) of the training images that are set aside, unless
+            the folder has validation images; chosen by the seed, every class in proportion.
+        test: the same of all images for testing, unless the folder has test images; the same ones
+            for every seed.
+        subset: int, at most this many training images; None for all.
+        test_subset: int, at most this many test images.
+        seed: int, not negative.
+        damaged: `"stop"` if more than 1 % of the images are damaged, or `"skip"` them always. The
+            description of the data set lists them.
+        cache: folder for decoded images; None for the environment variable KERAS_GCNN_CACHE or the
+            user's cache folder. It may be deleted at any time.
+        workers: number of threads that decode; None for one per processor.
+        progress: function `(items, label, total) -> items` that shows progress.
+
+    Returns:
+        `Dataset`, whose images behave as float32 arrays in [0, 1].
+
+    Raises:
+        ValueError: if the folder has none of these layouts, too few images, or too many damaged
+            ones; the message says what to do.
+        ImportError: if Pillow is not installed.
+
+    Example:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from keras_gcnn import data
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("cat", "dog"):
+    ...         (Path(folder) / "animals" / name).mkdir(parents=True)
+    ...         for number in range(10):
+    ...             Image.new("RGB", (32, 32)).save(f"{folder}/animals/{name}/{number}.png")
+    ...     pets = data.load_folder(f"{folder}/animals", cache=f"{folder}/cache")
+    ...     pets.classes, pets.train.images.shape, len(pets.test)
+    (('cat', 'dog'), (14, 32, 32, 3), 4)
+    """
+    options = Folder(
+        Path(path),
+        target,
+        size,
+        fit,
+        color,
+        interpolation,
+        table,
+        file_column,
+        label_column,
+        group_column,
+        split_column,
+        damaged,
+    )
+    options.check()
+    _check_test(test)
+    check_options(validation, subset, test_subset, (), seed)
+    layout = options.find()
+    paths = [sample.path for sample in layout.samples]
+    inspected = caching.inspect(paths, workers, progress)
+    check_damaged(options.path, options.damaged, inspected.reasons, paths)
+    good = [index for index, header in enumerate(inspected.headers) if header is not None]
+    headers = [header for header in inspected.headers if header is not None]
+    shape = options.shape_for(headers)
+    images, reasons = caching.store(
+        [paths[index] for index in good],
+        shape,
+        _stored_type(headers),
+        caching.cache_folder(cache),
+        workers,
+        progress,
+    )
+    all_reasons = inspected.reasons | {good[index]: reason for index, reason in reasons.items()}
+    check_damaged(options.path, options.damaged, all_reasons, paths)
+    kept = [number for number, index in enumerate(good) if index not in all_reasons]
+    layout.samples = [layout.samples[good[number]] for number in kept]
+    targets = make_targets(layout, target)
+    parts = _divide(layout, targets, validation, test, seed)
+    _limit(parts, "train", subset, seed, "subset")
+    _limit(parts, "test", test_subset, _TEST_SEED, "test_subset")
+    images = images.select(np.array(kept))
+    text = describe(
+        layout,
+        shape,
+        headers,
+        parts,
+        seed,
+        chosen="the most frequent size" if size is None else "as asked for",
+        damaged=len(all_reasons),
+    )
+    return Dataset(
+        name=Path(path).resolve().name,
+        **{
+            split: Split(images.select(index), targets.values[index])
+            for split, index in parts.items()
+        },
+        classes=targets.classes,
+        description=text,
+    )
+
+
+def _check_test(test: float | int) -> None:
+    if not (is_share(test) if isinstance(test, float) else is_integer(test) and test >= 0):
+        raise ValueError(
+            f"test={test!r}: expected a fraction (float) in [0, 1) or a number of images (int)."
+        )
+
+
+def _stored_type(headers: list[Header]) -> str:
+    """Returns the smallest type that holds all images."""
+    return {8: "uint8", 16: "uint16"}.get(max(header.bits for header in headers), "float32")
+
+
+def _divide(
+    layout: Layout, targets: Targets, validation: float | int, test: float | int, seed: int
+) -> dict[str, np.ndarray]:
+    """Returns the indices of each split; what the folder does not say is drawn."""
+    splits = np.array([sample.split or "train" for sample in layout.samples], dtype=object)
+    groups = [sample.group for sample in layout.samples]
+    for name, wanted, drawn_seed, stream in (
+        ("test", test, _TEST_SEED, "published_split"),
+        ("validation", validation, seed, "validation"),
+    ):
+        if name in splits:
+            continue
+        left = np.flatnonzero(splits == "train")
+        count = _count(name, wanted, len(left))
+        chosen = divide(
+            count, targets.strata[left], [groups[index] for index in left], drawn_seed, stream
+        )
+        if count and not chosen.any():
+            raise ValueError(
+                f"{layout.folder}: no group is small enough for {count} {name} images. Name the "
+                f"splits in a column, or pass {name}=0."
+            )
+        splits[left[chosen]] = name
+    parts = {name: np.flatnonzero(splits == name) for name in ("train", "validation", "test")}
+    _check_parts(layout, targets, parts)
+    return parts
+
+
+def _count(name: str, wanted: float | int, available: int) -> int:
+    count = int(wanted) if is_integer(wanted) else round(wanted * available)
+    if is_number(wanted) and wanted > 0:
+        count = max(1, count)
+    if count >= available:
+        raise ValueError(
+            f"{name}={wanted!r} asks for {count:,} of {available:,} images and leaves none to "
+            "train on. Use a smaller number, or more images."
+        )
+    return count
+
+
+def _check_parts(layout: Layout, targets: Targets, parts: dict[str, np.ndarray]) -> None:
+    if targets.values.ndim == 1:
+        found = set(targets.values[parts["train"]].tolist())
+        missing = [name for index, name in enumerate(targets.classes) if index not in found]
+        if missing:
+            raise ValueError(
+                f"{layout.folder}: no training image is left of {', '.join(missing[:_SHOWN])}. Add "
+                "images, or set aside fewer for validation and testing."
+            )
+
+
+def _limit(
+    parts: dict[str, np.ndarray], split: str, count: int | None, seed: int, stream: str
+) -> None:
+    index = parts[split]
+    if count is not None and count < len(index):
+        chosen = divide(count, np.zeros(len(index), "int64"), [""] * len(index), seed, stream)
+        parts[split] = index[chosen]

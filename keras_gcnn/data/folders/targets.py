@@ -1,0 +1,106 @@
+"""Turns what a folder or a table says of images into arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_gcnn.data.folders.layout import Layout
+
+_SEPARATORS = ";|"
+_MOST_CLASSES = 10_000
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is learned of every image.
+
+    Args:
+        values: int64 indices of shape `(n,)` for classes; float32 of shape `(n, classes)` for
+            labels, 1 for those that an image has; float32 of shape `(n, 1)` for numbers.
+        classes: names; of numbers none.
+        strata: int64 of shape `(n,)`, by which splits are balanced.
+    """
+
+    values: np.ndarray
+    classes: tuple[str, ...]
+    strata: np.ndarray
+
+
+def make_targets(layout: Layout, target: str) -> Targets:
+    """Returns the targets of all samples of a layout.
+
+    Args:
+        layout: from `find_samples`.
+        target: `"class"`, `"labels"` or `"number"`.
+
+    Raises:
+        ValueError: if there are fewer than two classes, or texts that are no numbers.
+    """
+    texts = [sample.target for sample in layout.samples]
+    if target == "number":
+        return _numbers(layout, texts)
+    if target == "labels":
+        return _labels(layout, texts)
+    names = _sorted({text.strip() for text in texts})
+    _check_classes(layout, names)
+    values = np.array([names.index(text.strip()) for text in texts], dtype="int64")
+    return Targets(values, tuple(names), values)
+
+
+def _sorted(names: set[str]) -> list[str]:
+    """Returns names in order; numbers by value, so that 10 comes after 9."""
+    numeric = all(name.isdecimal() for name in names)
+    return sorted(names, key=int) if numeric else sorted(names)
+
+
+def _check_classes(layout: Layout, names: Sequence[str]) -> None:
+    if len(names) < 2:
+        raise ValueError(
+            f"{layout.folder} has a single class, {', '.join(map(repr, names))}; there is nothing "
+            "to tell apart. Add a folder (or a label) for each further class."
+        )
+    if len(names) > _MOST_CLASSES or (len(names) > 20 and len(names) == len(layout.samples)):
+        raise ValueError(
+            f"{layout.folder} has {len(names):,} classes for {len(layout.samples):,} images. If "
+            'the labels are numbers to predict, use target = "number".'
+        )
+
+
+def _labels(layout: Layout, texts: Sequence[str]) -> Targets:
+    """Several labels of an image are separated by ; or |, and "-" is none."""
+    sets = []
+    for text in texts:
+        for separator in _SEPARATORS[1:]:
+            text = text.replace(separator, _SEPARATORS[0])
+        sets.append({part.strip() for part in text.split(_SEPARATORS[0])} - {"", "-"})
+    names = _sorted(set().union(*sets))
+    _check_classes(layout, names)
+    values = np.zeros((len(texts), len(names)), "float32")
+    for row, labels in zip(values, sets, strict=True):
+        row[[names.index(label) for label in labels]] = 1
+    combinations = [tuple(sorted(labels)) for labels in sets]
+    known = {each: number for number, each in enumerate(sorted(set(combinations)))}
+    strata = np.array([known[each] for each in combinations], dtype="int64")
+    return Targets(values, tuple(names), strata)
+
+
+def _numbers(layout: Layout, texts: Sequence[str]) -> Targets:
+    values = np.empty((len(texts), 1), "float32")
+    for index, text in enumerate(texts):
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(
+                f"{layout.samples[index].path.name} has the label {text!r}, which is no finite "
+                'number. Correct it, or use target = "class".'
+            )
+        values[index] = number
+    # Splits are balanced by fifths of the numbers.
+    fifths = np.quantile(values[:, 0], [0.2, 0.4, 0.6, 0.8])
+    return Targets(values, (), np.digitize(values[:, 0], fifths).astype("int64"))
