@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -131,13 +132,14 @@ def store(
             temporary.replace(numbers)
             temporary.write_text(json.dumps(reasons), encoding="utf-8")
             temporary.replace(facts)  # last: with it the images are complete
-    except PermissionError as error:
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise ValueError(
             f"{folder} cannot be written: {error.strerror}. Set cache=, or the environment "
             f"variable {FOLDER_VARIABLE}, to a folder for decoded images."
         ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return StoredImages(numbers, all_shape, stored), reasons
 
 

@@ -93,7 +93,7 @@ class StoredImages:
                 )
         if self._stored.kind == "f":
             return raw
-        return np.multiply(raw, np.float32(1 / np.iinfo(self._stored).max), dtype="float32")
+        return np.divide(raw, np.iinfo(self._stored).max, dtype="float32")
 
     def _file(self) -> Any:
         if not hasattr(self._local, "file"):

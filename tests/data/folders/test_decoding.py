@@ -1,0 +1,115 @@
+"""Image files of every kind become the same arrays, and bad ones have a reason."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_gcnn.data.folders import decoding
+from keras_gcnn.data.folders.decoding import BadImageError, decode, read_header
+
+pytestmark = pytest.mark.backend_free
+
+
+def header(path):
+    found = read_header(path)
+    return found.rows, found.columns, found.channels, found.bits
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype"),
+    [
+        ("a.png", (5, 7, 3), "uint8"),
+        ("a.tif", (5, 7, 3), "uint8"),
+        ("a.bmp", (5, 7, 3), "uint8"),
+        ("grey.png", (5, 7), "uint8"),
+        ("grey16.png", (5, 7), "uint16"),
+        ("grey16.tiff", (5, 7), "uint16"),
+    ],
+)
+def test_pixels_are_those_of_the_file(write, tmp_path, name, shape, dtype):
+    pixels = write(name, shape, dtype)
+    found = decode(tmp_path / name)
+    np.testing.assert_array_equal(found, pixels.reshape(5, 7, -1))
+    assert found.dtype == dtype
+    assert header(tmp_path / name) == (*found.shape, 8 * found.itemsize)
+
+
+def test_palettes_become_colours_and_transparent_pixels_black(tmp_path):
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([255, 0, 0, 0, 0, 255])
+    palette.putdata([0, 1])
+    palette.save(tmp_path / "palette.png")
+    assert decode(tmp_path / "palette.png").tolist() == [[[255, 0, 0], [0, 0, 255]]]
+    palette.save(tmp_path / "clear.png", transparency=1)
+    assert decode(tmp_path / "clear.png").tolist() == [[[255, 0, 0], [0, 0, 0]]]
+    Image.fromarray(np.array([[[200, 100, 50, 51]]], "uint8")).save(tmp_path / "alpha.png")
+    assert decode(tmp_path / "alpha.png").tolist() == [[[40, 20, 10]]]  # a fifth of it
+    Image.fromarray(np.array([[[200, 51]]], "uint8"), "LA").save(tmp_path / "grey.png")
+    assert decode(tmp_path / "grey.png").tolist() == [[[40]]]
+    Image.new("1", (2, 1), 1).save(tmp_path / "bits.png")
+    assert decode(tmp_path / "bits.png").tolist() == [[[255], [255]]]
+
+
+def test_the_orientation_that_a_camera_noted_is_applied(tmp_path):
+    pixels = np.arange(12, dtype="uint8").reshape(2, 6)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held a quarter turn counter-clockwise
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(decode(tmp_path / "turned.png")[..., 0], np.rot90(pixels, -1))
+    assert header(tmp_path / "turned.png")[:2] == (6, 2)
+
+
+def test_colours_of_16_bits(tmp_path, rng):
+    tifffile = pytest.importorskip("tifffile")
+    pixels = rng.integers(0, 65536, (4, 5, 3), "uint16")
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb")
+    np.testing.assert_array_equal(decode(tmp_path / "a.tif"), pixels)
+    assert header(tmp_path / "a.tif") == (4, 5, 3, 16)
+    floats = rng.uniform(size=(4, 5)).astype("float32")
+    tifffile.imwrite(tmp_path / "f.tif", floats)
+    np.testing.assert_array_equal(decode(tmp_path / "f.tif")[..., 0], floats)
+    tifffile.imwrite(tmp_path / "g.tif", floats * 300)
+    with pytest.raises(BadImageError, match=r"outside \[0, 1\]"):
+        decode(tmp_path / "g.tif")
+
+
+def truncated(path, write):
+    write(path.name, (64, 64, 3))
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def huge(path, write):
+    write(path.name)
+    content = bytearray(path.read_bytes())
+    content[16:24] = (40_000).to_bytes(4, "big") * 2  # width and height in the header of a PNG
+    import zlib
+
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path, write: path.write_text("hello"), "is no image"),
+        (lambda path, write: path.write_bytes(b""), "is no image"),
+        (lambda path, write: path.write_bytes(b"II*\0" + bytes(30)), "damaged|tifffile|no image"),
+        (truncated, "is damaged"),
+        (huge, "40,000 x 40,000 pixels, more than|too many pixels"),
+        (lambda path, write: None, "does not exist"),
+    ],
+)
+def test_files_that_are_no_images_have_a_reason(tmp_path, write, make, reason):
+    path = tmp_path / "bad.png"
+    make(path, write)
+    for read in (decode, read_header):
+        if make is truncated and read is read_header:
+            continue  # its header is whole
+        with pytest.raises(BadImageError, match=reason):
+            read(path)
+
+
+def test_a_size_that_fits_is_not_refused():
+    decoding.check_size((8192, 8192))
+    with pytest.raises(BadImageError, match="cut it into tiles"):
+        decoding.check_size((8193, 8192))
