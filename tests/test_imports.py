@@ -37,7 +37,7 @@ ALLOWED = {
     "export": NETWORKS | {"rewriting"},
     "training": NETWORKS | {"data", "analysis", "rewriting", "export"},
     "tuning": NETWORKS | {"data", "analysis", "rewriting", "training"},
-    "cli": {"export", "model_graph", "training", "tuning"},
+    "cli": {"data", "export", "model_graph", "training", "tuning"},
     "__main__": {"cli"},
 }
 FILES = sorted(LIBRARY.rglob("*.py"))

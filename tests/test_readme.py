@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import pytest
+from PIL import Image
 
 import keras_gcnn
 
@@ -58,12 +59,25 @@ def autoencoders(names, files):
     assert not files
 
 
+def make_images(folder):
+    for name in ("cat", "dog"):
+        (folder / "my_images" / name).mkdir(parents=True)
+        for number in range(12):
+            Image.new("L", (9, 9)).save(folder / "my_images" / name / f"{number}.png")
+
+
+def folders(names, files):
+    assert names["pets"].train.images[:8].shape == (8, 64, 64, 1)
+
+
 def serving(names, files):
     assert isinstance(names["plain"], keras.Model)
     assert files == {"p4.onnx"}
 
 
-RUN = {check.__name__: check for check in (layers, steerable, networks, autoencoders, serving)}
+CHECKS = (layers, steerable, networks, autoencoders, folders, serving)
+RUN = {check.__name__: check for check in CHECKS}
+PREPARE = {"folders": make_images}
 
 
 @pytest.mark.backend_free
@@ -87,6 +101,8 @@ def test_the_readme_runs(monkeypatch, tmp_path):
 @pytest.mark.backend_free
 @pytest.mark.parametrize("name", RUN)
 def test_the_pages_run(name, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_GCNN_CACHE", str(tmp_path / "cache"))
+    PREPARE.get(name, lambda folder: None)(tmp_path)
     check_page(ROOT / "docs" / f"{name}.md", RUN[name], tmp_path, monkeypatch)
 
 

@@ -12,7 +12,7 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
-from keras_gcnn.cli import experiments, models  # noqa: F401 (they add their commands)
+from keras_gcnn.cli import experiments, folders, models  # noqa: F401 (they add their commands)
 from keras_gcnn.cli.app import app
 
 

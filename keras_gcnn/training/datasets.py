@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from keras_gcnn import data
+from keras_gcnn.training.progress import Bar
 from keras_gcnn.training.recipes.tables import FOLDER_KEYS, DataTable
-
-_FEW = 500  # images that are read before anybody would look at a bar
 
 
 def load_dataset(
@@ -35,19 +32,4 @@ def load_dataset(
     for key in ("name", "rotate"):
         del options[key]
     folder = options.pop("folder")
-    return data.load_folder(folder, **options, seed=seed, progress=_Bar(console))
-
-
-class _Bar:
-    """Shows the progress of reading images."""
-
-    def __init__(self, console: Console | None):
-        self._console = console
-
-    def __call__(self, items: Iterable, label: str, total: int) -> Iterable:
-        if self._console is None or total < _FEW:
-            yield from items
-            return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=self._console) as progress:
-            yield from progress.track(items, total=total, description=label)
+    return data.load_folder(folder, **options, seed=seed, progress=Bar(console))

@@ -17,7 +17,8 @@ ALL = {"results.json", "results.md", "errors.png"}
 class Reader:
     """Reads the class, of four, from the first pixel, and takes the last for the first."""
 
-    def predict(self, images, **_):
+    def predict(self, batches, **_):
+        images = np.concatenate([batches[index][0] for index in range(len(batches))])
         found = np.rint(4 * images[:, 0, 0, 0]).astype(int)
         return np.eye(4)[np.where(found == 3, 0, found)]
 

@@ -134,7 +134,7 @@ def test_what_is_neither_name_nor_path_is_rejected(recipe):
 def test_a_name_may_be_too_long_for_a_file():
     with pytest.raises(ValueError, match="There is no recipe") as caught:
         load_recipe("x" * 5000)
-    assert len(str(caught.value)) < 500
+    assert "x" * 500 not in str(caught.value)  # only its beginning is shown
 
 
 def test_a_name_that_is_nearly_right_is_guessed():

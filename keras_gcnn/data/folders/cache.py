@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -33,6 +34,23 @@ def silent(items: Iterable, label: str, total: int) -> Iterable:
     return items
 
 
+def in_threads(work: Callable, items: Sequence, workers: int | None = None) -> Iterator:
+    """Yields `work(item)` in the order of the items, with few results in the memory.
+
+    Args:
+        work: function of an item.
+        items: to work on.
+        workers: number of threads; None for one per processor.
+    """
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        remaining = iter(items)
+        waiting = deque(pool.submit(work, item) for item in islice(remaining, _AT_ONCE))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(work, item) for item in islice(remaining, 1))
+            yield result
+
+
 @dataclass(frozen=True)
 class Inspected:
     """What is known of the image files before they are decoded.
@@ -52,12 +70,11 @@ def inspect(
     """Reads the headers of image files."""
     headers: list[Header | None] = []
     reasons: dict[int, str] = {}
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        results = _in_order(pool, _header_or_reason, paths)
-        for index, result in enumerate(progress(results, "looking at images", len(paths))):
-            headers.append(result if isinstance(result, Header) else None)
-            if isinstance(result, str):
-                reasons[index] = result
+    results = in_threads(_header_or_reason, paths, workers)
+    for index, result in enumerate(progress(results, "looking at images", len(paths))):
+        headers.append(result if isinstance(result, Header) else None)
+        if isinstance(result, str):
+            reasons[index] = result
     return Inspected(headers, reasons)
 
 
@@ -119,11 +136,8 @@ def store(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with explain_full_disk(numbers):
-            with (
-                temporary.open("wb") as file,
-                ThreadPoolExecutor(workers or os.cpu_count()) as pool,
-            ):
-                work = _in_order(pool, lambda path: _fitted(path, shape, stored), paths)
+            work = in_threads(lambda path: _fitted(path, shape, stored), paths, workers)
+            with temporary.open("wb") as file:
                 for index, result in enumerate(progress(work, "decoding images", len(paths))):
                     if isinstance(result, str):
                         reasons[index] = result
@@ -178,13 +192,3 @@ def as_type(image: np.ndarray, stored: str) -> np.ndarray:
     before, after = (np.dtype(each) for each in (image.dtype, stored))
     scaled = image * (white[after.kind](after) / white[before.kind](before))
     return (scaled if after.kind == "f" else np.round(scaled)).astype(after)
-
-
-def _in_order(pool: ThreadPoolExecutor, work: Callable, items: Sequence) -> Iterator:
-    """Yields results in the order of the items, with few of them in the memory."""
-    remaining = iter(items)
-    waiting = [pool.submit(work, item) for item in islice(remaining, _AT_ONCE)]
-    while waiting:
-        result = waiting.pop(0).result()
-        waiting += [pool.submit(work, item) for item in islice(remaining, 1)]
-        yield result

@@ -1,0 +1,62 @@
+"""The commands on folders of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from keras_gcnn.cli.app import app, console
+
+Target = Literal["class", "labels", "number", "mask"]
+TargetOption = Annotated[
+    Target, typer.Option(help="What is learned: one class, several labels, a number, a mask.")
+]
+TableOption = Annotated[
+    str | None, typer.Option(help="CSV file of files and labels, from the folder.")
+]
+
+
+@app.command("data")
+def describe_data(
+    folder: Annotated[Path, typer.Argument(help="Folder of images.")],
+    target: TargetOption = "class",
+    table: TableOption = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a picture of some images of each class here, PNG.")
+    ] = None,
+) -> None:
+    """Describe a folder of images: classes, sizes, doubles and damaged files."""
+    survey = _survey(folder, target, table)
+    console.print(str(survey), soft_wrap=True)
+    if sheet is not None:
+        from keras_gcnn.data.folders.contact_sheet import write_contact_sheet
+        from keras_gcnn.training import atomic_files
+
+        atomic_files.write(sheet, lambda path: write_contact_sheet(survey, path))
+        console.print(f"Written to {sheet}.")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the recipe; NAME.toml is written.")],
+    data: Annotated[Path, typer.Option(help="Folder of images.")],
+    recipe: Annotated[str, typer.Option(help="Recipe of the library to begin with.")] = "folder",
+    target: TargetOption = "class",
+    table: TableOption = None,
+) -> None:
+    """Write a recipe for a folder of images, with its own size and classes, to be changed."""
+    from keras_gcnn.training.recipes.new import write_recipe
+
+    path = Path(name if name.endswith(".toml") else f"{name}.toml")
+    chosen = write_recipe(path, _survey(data, target, table), recipe)
+    console.print(f"{chosen}\nWritten to {path}. Train it: keras-gcnn train {path}", soft_wrap=True)
+
+
+def _survey(folder: Path, target: str, table: str | None) -> Any:
+    from keras_gcnn.data.folders.loading import Folder
+    from keras_gcnn.data.folders.survey import survey
+    from keras_gcnn.training.progress import Bar
+
+    return survey(Folder(folder, target=target, table=table), Bar(console))

@@ -1,0 +1,165 @@
+"""Describes a folder of images before anything is trained."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_gcnn.data.folders import cache as caching
+from keras_gcnn.data.folders.decoding import BadImageError, Header, decode
+from keras_gcnn.data.folders.description import list_damaged
+from keras_gcnn.data.folders.fitting import most_frequent_size
+from keras_gcnn.data.folders.layout import Layout, Sample
+from keras_gcnn.data.folders.loading import Folder
+
+_SHOWN = 6  # of many classes, sizes or doubles
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Result of `survey`; printed, it is a description.
+
+    Args:
+        layout: the images that were found.
+        headers: size and kind of every image, or None for damaged ones.
+        damaged: reasons, by the index of the image.
+        doubles: groups of files with the same content.
+    """
+
+    layout: Layout
+    headers: Sequence[Header | None]
+    damaged: dict[int, str]
+    doubles: tuple[tuple[Path, ...], ...]
+
+    @property
+    def good(self) -> list[Sample]:
+        """The images that can be used."""
+        return [
+            sample for index, sample in enumerate(self.layout.samples) if index not in self.damaged
+        ]
+
+    @property
+    def sizes(self) -> Counter[tuple[int, int]]:
+        """How many images there are of each number of rows and columns."""
+        return Counter((each.rows, each.columns) for each in self.headers if each is not None)
+
+    @property
+    def counts(self) -> Counter[tuple[str, str]]:
+        """How many images there are of each split and class."""
+        return Counter((sample.split, sample.target) for sample in self.good)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """The most frequent size, with one channel if all images are grey."""
+        headers = [each for each in self.headers if each is not None]
+        rows, columns = most_frequent_size(headers)
+        return rows, columns, max(header.channels for header in headers)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.layout.folder}: {len(self.layout.samples):,} images, {self.layout.kind}",
+            *self._class_lines(),
+            *self._kind_lines(),
+        ]
+        if self.layout.ignored:
+            lines.append(f"other files: {len(self.layout.ignored):,}, which are left out")
+        if self.damaged:
+            paths = [sample.path for sample in self.layout.samples]
+            lines += [f"damaged: {len(self.damaged):,}", *list_damaged(self.damaged, paths)]
+        if self.doubles:
+            lines += self._double_lines()
+        return "\n".join(lines)
+
+    def _class_lines(self) -> list[str]:
+        counts = self.counts
+        lines = []
+        for split in sorted({split for split, _ in counts}):
+            inside = {name: count for (of, name), count in counts.items() if of == split}
+            if len(inside) > max(20, len(self.good) // 4):
+                text = f"{len(inside):,} different labels"
+            else:
+                text = ", ".join(f"{name} {count:,}" for name, count in sorted(inside.items()))
+                ratio = max(inside.values()) / min(inside.values())
+                if ratio >= 3:
+                    text += (
+                        f" (the largest class is {ratio:.0f} times the smallest: consider "
+                        'class_weights = "balanced")'
+                    )
+            lines.append(f"{split or 'classes'}: {text}")
+        return lines
+
+    def _kind_lines(self) -> list[str]:
+        sizes = self.sizes.most_common()
+        shown = ", ".join(f"{rows} x {cols}: {count:,}" for (rows, cols), count in sizes[:_SHOWN])
+        more = f", and {len(sizes) - _SHOWN} other sizes" if len(sizes) > _SHOWN else ""
+        kinds = Counter(
+            f"{'grey' if each.channels == 1 else 'colour'}, {each.bits} bits"
+            for each in self.headers
+            if each is not None
+        )
+        text = "; ".join(f"{kind}: {count:,}" for kind, count in kinds.most_common())
+        return [f"sizes (rows x columns): {shown}{more}", f"kinds: {text}"]
+
+    def _double_lines(self) -> list[str]:
+        targets = {sample.path: sample.target for sample in self.layout.samples}
+        lines = [f"doubles: {len(self.doubles):,} images are there more than once"]
+        contradictory = [
+            group for group in self.doubles if len({targets[path] for path in group}) > 1
+        ]
+        if contradictory:
+            lines[0] += f", {len(contradictory):,} of them in several classes"
+        first = sorted(self.doubles, key=lambda group: group not in contradictory)[:_SHOWN]
+        lines += [f"  {' = '.join(map(str, group))}" for group in first]
+        if len(self.doubles) > _SHOWN:
+            lines.append(f"  and {len(self.doubles) - _SHOWN:,} more")
+        return lines
+
+
+def survey(options: Folder, progress: caching.Progress = caching.silent) -> Survey:
+    """Looks at all images of a folder, and decodes each to find damaged ones.
+
+    Args:
+        options: the folder and how it is read.
+        progress: shows progress.
+
+    Raises:
+        ValueError: if the folder has no layout that is known, or no image can be used.
+    """
+    options.check()
+    layout = options.find()
+    paths = [sample.path for sample in layout.samples]
+    inspected = caching.inspect(paths, progress=progress)
+    damaged = dict(inspected.reasons)
+    whole = [index for index in range(len(paths)) if index not in damaged]
+    reasons = caching.in_threads(_reason, [paths[index] for index in whole])
+    for index, reason in zip(whole, progress(reasons, "decoding images", len(whole)), strict=True):
+        if reason is not None:
+            damaged[index] = reason
+    if len(damaged) == len(paths):
+        listed = "\n".join(list_damaged(damaged, paths))
+        raise ValueError(f"No image in {layout.folder} can be used:\n{listed}")
+    headers = [None if index in damaged else each for index, each in enumerate(inspected.headers)]
+    return Survey(layout, headers, damaged, _find_doubles(paths))
+
+
+def _reason(path: Path) -> str | None:
+    try:
+        decode(path)
+    except BadImageError as error:
+        return str(error)
+    return None
+
+
+def _find_doubles(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
+    """Returns groups of files of equal content; only files of equal size are read."""
+    by_size: defaultdict[int, list[Path]] = defaultdict(list)
+    for path in paths:
+        by_size[path.stat().st_size].append(path)
+    groups: defaultdict[bytes, list[Path]] = defaultdict(list)
+    for same in by_size.values():
+        for path in same if len(same) > 1 else ():
+            groups[hashlib.sha256(path.read_bytes()).digest()].append(path)
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)

@@ -1,0 +1,72 @@
+"""What is told of a folder before anything is trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_gcnn.data.folders.contact_sheet import write_contact_sheet
+from keras_gcnn.data.folders.loading import Folder
+from keras_gcnn.data.folders.survey import survey
+from keras_gcnn.training import load_recipe
+from keras_gcnn.training.recipes.new import write_recipe
+
+pytestmark = pytest.mark.backend_free
+
+
+def test_everything_that_matters_is_told(pets, write):
+    (pets / "dog" / "again.png").write_bytes((pets / "cat" / "0.png").read_bytes())
+    (pets / "cat" / "notes.txt").write_text("no image")
+    (pets / "cat" / "bad.png").write_text("no image")
+    for number in range(3):
+        write(f"pets/rare/{number}.png", (4, 6), "uint16")
+    found = survey(Folder(pets))
+    assert found.image_shape == (8, 8, 3)
+    assert [str(path.name) for path in found.doubles[0]] == ["0.png", "again.png"]
+    text = str(found)
+    for part in (
+        f"{pets}: 25 images, a folder for each class",
+        "classes: cat 10, dog 11, rare 3 (the largest class is 4 times the smallest",
+        "sizes (rows x columns): 8 x 8: 21, 4 x 6: 3",
+        "kinds: colour, 8 bits: 21; grey, 16 bits: 3",
+        "other files: 1, which are left out",
+        f"damaged: 1\n  {pets / 'cat' / 'bad.png'}: is no image",
+        "doubles: 1 images are there more than once, 1 of them in several classes",
+    ):
+        assert part in text
+
+
+def test_a_contact_sheet_has_a_row_for_each_class(pets, tmp_path):
+    write_contact_sheet(survey(Folder(pets)), tmp_path / "sheet.png", per_class=5)
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert sheet.shape == (2 * 118 + 4, 5 * 100 + 4, 3)
+    first = np.asarray(Image.open(pets / "cat" / "0.png").resize((96, 96), Image.BILINEAR))
+    np.testing.assert_array_equal(sheet[22:118, 4:100], first)
+
+
+def test_a_recipe_is_written_for_a_folder(write, tmp_path):
+    for name in ('odd "name"', "b"):
+        for number in range(2):
+            write(f"my images/{name}/{number}.png", (120, 150, 3))
+    path = tmp_path / "mine.toml"
+    told = write_recipe(path, survey(Folder(tmp_path / "my images")))
+    assert "96 x 96" in told
+    assert "120 x 150; they are made square" in told
+    recipe = load_recipe(path)
+    assert recipe.data.size == (96, 96)
+    assert Path(recipe.data.folder) == tmp_path / "my images"
+    assert [model.name for model in recipe.models] == ["P4M", "plain", "plain-augmented"]
+    assert 'odd "name"' in path.read_text(encoding="utf-8").partition("\n")[0]
+    with pytest.raises(ValueError, match=r"mine.toml exists. Choose another name"):
+        write_recipe(path, survey(Folder(tmp_path / "my images")))
+    with pytest.raises(ValueError, match="'digits' is not for a folder"):
+        write_recipe(tmp_path / "other.toml", survey(Folder(tmp_path / "my images")), "digits")
+
+
+def test_a_folder_without_a_good_image_is_refused(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "f" / name).mkdir(parents=True)
+        (tmp_path / "f" / name / "1.png").write_text("no image")
+    with pytest.raises(ValueError, match=r"No image in .* can be used:\n.*a/1.png: is no image"):
+        survey(Folder(tmp_path / "f"))

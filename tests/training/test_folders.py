@@ -1,0 +1,84 @@
+"""Recipes train on folders of images, go on after an interruption, and count rare classes."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_gcnn import training
+from keras_gcnn.data import Split
+from keras_gcnn.training.recipes.schema import Recipe
+from keras_gcnn.training.recipes.tables import DataTable, TrainingTable
+from keras_gcnn.training.tasks.classification import Classification, balanced_weights
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch):
+    """A folder with stripes along either axis."""
+    monkeypatch.setenv("KERAS_GCNN_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for name in ("rows", "columns"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = rng.integers(0, 60, (13, 13), "uint8")
+            pixels[(slice(None), slice(None, None, 2))[:: 1 if name == "rows" else -1]] += 180
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{number}.png")
+    return tmp_path / "images"
+
+
+def recipe(images, **changes):
+    content = {
+        "title": "stripes",
+        "data": {"folder": str(images), "validation": 8, "test": 8},
+        "training": {"epochs": 2, "batch_size": 12, "class_weights": "balanced"},
+        "evaluation": {"angle_step": 90, "confusion": True, "losses": True},
+        "models": [
+            {"name": "P4", "builder": "lenet", "arguments": {"group": "p4", "widths": [2, 2]}}
+        ],
+    }
+    return Recipe.model_validate({**content, **changes})
+
+
+def test_a_folder_is_trained_on_and_the_run_goes_on(images, tmp_path):
+    (result,) = training.train(recipe(images), tmp_path / "run")
+    assert np.sum(result["confusion"]) == 8
+    assert result["errors"]["test"] == pytest.approx(result["errors"]["quarter turns"])
+    text = (tmp_path / "run" / "results.md").read_text()
+    assert "Used here: 24 train, 8 validation, 8 test images" in text
+    again = training.train(recipe(images, title="the same"), tmp_path / "run")
+    assert again == [result]
+    other = recipe(images.parent / "images2")
+    images.rename(images.parent / "images2")
+    with pytest.raises(ValueError, match=r"data\.folder was"):
+        training.train(other, tmp_path / "run")
+
+
+@pytest.mark.backend_free
+def test_rare_classes_weigh_more(rng):
+    labels = np.array([0, 0, 0, 1])
+    split = Split(rng.random((4, 3, 3, 1)), labels)
+    weights = balanced_weights(labels)
+    assert weights[labels].mean() == pytest.approx(1)
+    assert 3 * weights[0] == pytest.approx(weights[1])
+    settings = TrainingTable(class_weights="balanced", batch_size=4)
+    _, found, weighted = Classification().batches(split, settings, 0)[0]
+    np.testing.assert_array_equal(weighted, weights[found])
+    assert len(Classification().batches(split, TrainingTable(batch_size=4), 0)[0]) == 2
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"size": 32}, "size: only for a folder"),
+        ({"folder": "x", "rotate": ["test"]}, "rotate is for data sets with a name"),
+        ({"folder": "x", "size": 0}, "number of pixels"),
+        ({"folder": "x", "size": [3, 4, 5]}, "number of pixels"),
+        ({"folder": "x", "size": True}, "number of pixels"),
+        ({"folder": "x", "test": 1.0}, "share of the images"),
+        ({"folder": "x", "fit": "squeeze"}, "'crop', 'pad', 'stretch' or 'center'"),
+    ],
+)
+def test_keys_of_folders_are_checked(table, message):
+    with pytest.raises(ValueError, match=message):
+        DataTable.model_validate(table)
+    assert DataTable(folder="a/b", size=8, test=0).size == (8, 8)
