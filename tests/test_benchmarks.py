@@ -94,6 +94,35 @@ def test_a_library_that_is_not_there_is_skipped(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "docs").exists()
 
 
+def test_of_all_conversions_of_a_network_the_page_has_the_worst():
+    from benchmarks.studies.convert_applications import summary
+
+    names = {"network": "VGG16", "backend": "jax", "loss falls": "yes", "left out": ""}
+    same = {**names, "loaded elsewhere": "0e+00", "ONNX": "1e-06", "to_plain": "2e-07"}
+    rows = [
+        {**same, "keep": "channels", "size": 32, "error": "9e-07", "images differ": "1e-01"},
+        {**same, "keep": "channels", "size": 96, "error": "1e-06", "images differ": "2e-02"},
+        {**same, "keep": "fields", "size": 32, "error": "", "left out": "more than most"},
+    ]
+    rows = [{**row, "convert, s": number} for number, row in enumerate(rows)]
+    rows[1] |= {"ONNX": "cannot be written", "loss falls": "no: 1 to 2"}
+    assert summary(rows) == [
+        {
+            "network": "VGG16",
+            "backend": "jax",
+            "measured": "channels 32 and 96",
+            "left out": "fields 32: more than most",
+            "images differ": "2e-02",
+            "error": "1e-06",
+            "loaded elsewhere": "0e+00",
+            "ONNX": "cannot be written",
+            "to_plain": "2e-07",
+            "loss falls": "no: 1 to 2",
+            "convert, s": 1,
+        }
+    ]
+
+
 def test_of_the_networks_that_err_no_more_the_smallest_is_taken(tmp_path, monkeypatch):
     from benchmarks.suite import small_equivariant
 

@@ -1,91 +1,122 @@
 """Converts the architectures of `keras.applications` to group layers and measures what comes out.
 
-For every architecture and each `keep`, at a size that its strides fit and, with exact downsampling,
-at 96: the error under all elements with random weights and statistics, whether five training steps
-lower the loss, and the time to convert beside the time to build.
+For one architecture of each family and each `keep`, at a size that its strides fit and, with exact
+downsampling, at 96: with random weights and statistics, the error under all elements and what is
+lost on the way to a file for another backend, to ONNX and to stock layers; whether five training
+steps lower the loss; and the time to convert beside the time to build.
 
     python -m benchmarks.studies.convert_applications
-    python -m benchmarks.studies.convert_applications --backend torch --network ResNet50
+    python -m benchmarks.studies.convert_applications --backend torch --network ResNet50 --again
+
+Set `MALLOC_MMAP_MAX_=0` on Linux to save time: else every large tensor gets new pages.
 """
 
 from __future__ import annotations
 
-import time
-from typing import Annotated, Any
+import itertools
+import re
+import sys
+import tempfile
+from typing import Annotated
 
 import typer
 
 from benchmarks.common import command, report
 from benchmarks.common.environments import BACKENDS, Environment, Failed
+from benchmarks.studies.applications import (
+    DIFFERENCES,
+    EXACT_SIZE,
+    MOST,
+    NETWORKS,
+    STEPS,
+    load,
+    measure,
+)
 
-# Each with a size that all its windows fit, or None if there is none.
-NETWORKS: dict[str, int | None] = {
-    "ConvNeXtTiny": 96,
-    "DenseNet121": 93,
-    "EfficientNetB0": 97,
-    "EfficientNetV2B0": 97,
-    "InceptionResNetV2": None,
-    "InceptionV3": None,
-    "MobileNet": 97,
-    "MobileNetV2": 97,
-    "MobileNetV3Small": 97,
-    "NASNetMobile": None,
-    "ResNet50": 97,
-    "ResNet50V2": 97,
-    "VGG16": 96,
-    "Xception": None,
-}
 KEEPS = ["channels", "parameters", "fields"]
+LOADED_BY = {"tensorflow": "torch", "jax": "torch", "torch": "tensorflow"}
 NAMES = list(NETWORKS)
-CLASSES = 10
+PAGE, TITLE = "conversions", "Keras's applications, converted"
+NOTES = (
+    "Written by `python -m benchmarks.studies.convert_applications`: one architecture of each "
+    "family of `keras.applications`, made equivariant on p4m by `convert` with each `keep`, at a "
+    f'size that its windows fit and, with `downsampling="exact"`, at {EXACT_SIZE}. Scales, '
+    "offsets and statistics are random. A row has the worst of all cases that it names; "
+    "[conversions.json](conversions.json) has every case, with parameters and multiply-adds. Cases "
+    f"of more than {MOST / 1e9:.0f} thousand million multiply-adds are left out.",
+    "All differences are relative to the largest output. `images differ` is that of two images, "
+    "beside which the others have to be small; `error` is the largest under all elements of the "
+    "group; `loaded elsewhere` compares with the same network, saved and loaded under another "
+    "backend ("
+    + ", ".join(f"{after} for {before}" for before, after in LOADED_BY.items())
+    + "); `ONNX` with ONNX Runtime on the exported file, and `to_plain` with the network of stock "
+    f"layers. `loss falls` tells whether {STEPS} steps of Adam lower the loss of a batch.",
+)
 Networks = Annotated[list[str], command.choice_option("--network", "network", NAMES)]
 Keeps = Annotated[list[str], command.choice_option("--keep", "way to convert", KEEPS)]
 
 
-def measure(name: str, size: int, keep: str, downsampling: str, group: str) -> dict[str, Any]:
-    """Converts one architecture and returns a row."""
-    import keras
-    import numpy as np
+def rows_of(name: str, backend: str, keep: str, group: str) -> list[report.Row]:
+    """The rows of one architecture: measured under the backend, and loaded under another."""
+    labels = {"network": name, "backend": backend, "keep": keep}
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Environment(backend).run(measure, name, keep, group, folder)
+        loaded = Environment(LOADED_BY[backend]).run(load, folder)
+    for row in rows:
+        row["loaded elsewhere"] = loaded.get(row["downsampling"], "")
+    return [labels | row for row in rows]
 
-    import keras_gcnn
 
-    keras.utils.set_random_seed(0)
-    began = time.perf_counter()
-    plain = getattr(keras.applications, name)(
-        weights=None, input_shape=(size, size, 3), classes=CLASSES, classifier_activation=None
-    )
-    built = time.perf_counter() - began
-    began = time.perf_counter()
-    network = keras_gcnn.convert(plain, group, keep=keep, downsampling=downsampling)
-    converted = time.perf_counter() - began
-    rng = np.random.default_rng(0)
-    first = [keras.ops.convert_to_numpy(weight) for weight in network.weights]
-    for weight in network.weights:
-        if weight.name == "moving_variance":
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-        elif weight.name in ("bias", "beta", "moving_mean"):
-            weight.assign(rng.normal(size=weight.shape, scale=0.1))
-    lines = network.conversion.lines
-    row = {
-        "parameters": plain.count_params(),
-        "converted": network.count_params(),
-        "multiply-adds": sum(line.multiply_adds[0] or 0 for line in lines),
-        "of the converted": sum(line.multiply_adds[1] or 0 for line in lines),
-        "not exact": len(network.conversion.problems),
-        "error": f"{max(network.conversion.errors().values()):.0e}",
-    }
-    network.set_weights(first)
-    network.compile(
-        keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
-    images, labels = rng.uniform(size=(8, size, size, 3)), np.arange(8) % CLASSES
-    losses = [float(network.train_on_batch(images, labels)) for _ in range(6)]
+def attempted(name: str, backend: str, keep: str, group: str) -> list[report.Row]:
+    """The rows of one architecture, or one row with the reason why there are none."""
+    try:
+        return rows_of(name, backend, keep, group)
+    except Failed as failure:
+        print(failure, file=sys.stderr)
+        labels = {"network": name, "backend": backend, "keep": keep}
+        return [{**labels, "size": "", "left out": failure.reason}]
+
+
+def summary(rows: list[report.Row]) -> list[report.Row]:
+    """A row for each network and backend, with the worst values over ways and sizes."""
+    places = dict.fromkeys((row["network"], row["backend"]) for row in rows)
+    return [
+        _worst(name, backend, [row for row in rows if _place(row) == (name, backend)])
+        for name, backend in sorted(places, key=lambda at: (NAMES.index(at[0]), at[1]))
+    ]
+
+
+def _place(row: report.Row) -> tuple[str, str]:
+    return row["network"], row["backend"]
+
+
+def _worst(name: str, backend: str, rows: list[report.Row]) -> report.Row:
+    done = [row for row in rows if not row["left out"]]
+    left = [row for row in rows if row["left out"]]
     return {
-        **row,
-        "loss falls": "yes" if losses[-1] < losses[0] else f"no: {losses[0]:.2f}-{losses[-1]:.2f}",
-        "build, s": round(built, 1),
-        "convert, s": round(converted, 1),
+        "network": name,
+        "backend": backend,
+        "measured": _cases(done),
+        "left out": _cases(left)
+        + "".join(f": {reason}" for reason in {r["left out"] for r in left}),
+        "images differ": min((row["images differ"] for row in done), key=float, default=""),
+        **{what: _largest([row[what] for row in done]) for what in DIFFERENCES},
+        "loss falls": next((r["loss falls"] for r in done if r["loss falls"] != "yes"), "yes"),
+        "convert, s": max((row["convert, s"] for row in done), default=""),
     }
+
+
+def _cases(rows: list[report.Row]) -> str:
+    by_keep: dict[str, list[str]] = {}
+    for row in rows:
+        by_keep.setdefault(row["keep"], []).append(str(row["size"]))
+    return ", ".join(f"{keep} {' and '.join(sizes)}" for keep, sizes in by_keep.items())
+
+
+def _largest(values: list[str]) -> str:
+    """The largest number, or the first text that is none."""
+    texts = [value for value in values if not re.fullmatch(r"[0-9.e+-]+", value)]
+    return texts[0] if texts else max(values, key=float, default="")
 
 
 def main(
@@ -93,27 +124,28 @@ def main(
     network: Networks = NAMES,
     keep: Keeps = KEEPS,
     group: Annotated[str, typer.Option(help="The group.")] = "p4m",
-    output: command.Output = None,
+    folder: command.FolderOrDocs = None,
+    again: Annotated[
+        bool,
+        typer.Option(help="Replace these rows in the folder's, of the same machine and day."),
+    ] = False,
 ) -> None:
-    """Prints a row for every architecture, backend and way to convert it."""
+    """Prints two rows for every architecture, backend and way to convert it; writes a page."""
     backend = command.chosen("backend", backend, BACKENDS)
-    header = report.describe(backend)
+    header = report.describe(BACKENDS)
     print(header)
-    table = report.Table()
-    for name in network:
-        for way in keep:
-            for downsampling, size in (("stride", NETWORKS[name]), ("exact", 96)):
-                if size is None:
-                    continue
-                for each in backend:
-                    row = {"network": name, "backend": each, "keep": way, "size": size}
-                    row["downsampling"] = downsampling
-                    try:
-                        found = Environment(each).run(measure, name, size, way, downsampling, group)
-                    except Failed as failure:
-                        found = {"error": failure.reason}
-                    table.add({**row, **found})
-                    table.write_json(output, header)
+    whole = [set(backend), network, keep, group] == [set(BACKENDS), NAMES, KEEPS, "p4m"]
+    folder = command.destination(folder, again or whole)
+    table = report.Table(report.read_rows(folder / f"{PAGE}.json", header) if again else [])
+    for each, way, name in itertools.product(backend, keep, network):
+        table.kept = [row for row in table.kept if (*_place(row), row["keep"]) != (name, each, way)]
+        for row in attempted(name, each, way, group):
+            table.add(row)
+        if folder:
+            rows = [*table.kept, *table.rows]
+            table.write_json(folder / f"{PAGE}.json", header)
+            page = report.Table(summary(rows))
+            page.write_markdown(folder / f"{PAGE}.md", TITLE, [f"{header}.", *NOTES])
 
 
 if __name__ == "__main__":
