@@ -1,11 +1,14 @@
 """`convert` on the blocks that architectures of `keras.applications` are made of."""
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
 import keras_gcnn
+from tests.helpers.contract import predict
 from tests.helpers.plain_models import randomized
+from tests.zoo.networks import images
 from tests.zoo.test_equivariance import policy
 
 EXACT = 1e-10
@@ -38,3 +41,14 @@ def test_logits_behind_the_flattened_map_of_one_position_are_as_many_as_before()
         network = randomized(keras_gcnn.convert(keras.Model(image, layers.Dense(3)(features))))
     assert network.output_shape == (None, 3)
     assert max(network.conversion.errors().values()) < EXACT
+
+
+def test_what_stands_for_flatten_and_for_reshapes_is_saved(tmp_path):
+    image = keras.Input((6, 6, 3))
+    maps = layers.Reshape((6, 6, 8))(layers.Conv2D(8, 3, padding="same")(image))
+    logits = layers.Dense(3)(layers.Flatten()(maps))
+    network = keras_gcnn.convert(keras.Model(image, logits))
+    network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras")
+    x = images((6, 6, 3), n=2)
+    np.testing.assert_array_equal(predict(loaded, x), predict(network, x))

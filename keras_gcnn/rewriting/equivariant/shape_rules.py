@@ -133,7 +133,7 @@ def reshape(translator: GroupTranslator, inputs: Tensor, **_: Any) -> Tensor:
             "Keep maps in rows, columns and channels.",
         )
     if before == after:
-        return translator.add(keras.layers.Identity, inputs)
+        return _identity(translator, inputs)
     if None in before or len(_without_ones(before)) != 1:
         return translator.keep(inputs)
     channels = inputs.shape[1:][before.index(_without_ones(before)[0])]
@@ -147,9 +147,15 @@ def flatten(translator: GroupTranslator, inputs: Tensor) -> Tensor:
         return translator.keep(inputs)
     translator.note("is part of the Dense layer after it")
     # A tensor of its own, since others may read the map as it is.
-    maps = translator.add(keras.layers.Identity, inputs)
+    maps = _identity(translator, inputs)
     translator.book.flattened[id(maps)] = maps
     return maps
+
+
+def _identity(translator: GroupTranslator, inputs: Tensor) -> Tensor:
+    # Keras saves an Identity only if its type is given by name.
+    policy = translator.layer.dtype_policy.name
+    return translator.add(keras.layers.Identity, inputs, dtype=policy)
 
 
 def _without_ones(shape: Shape) -> list[int | None]:
