@@ -52,3 +52,17 @@ def test_what_stands_for_flatten_and_for_reshapes_is_saved(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "network.keras")
     x = images((6, 6, 3), n=2)
     np.testing.assert_array_equal(predict(loaded, x), predict(network, x))
+
+
+@pytest.mark.parametrize("keep", ["channels", "parameters"])
+def test_parts_of_a_map_that_is_added_to_another_are_rounded_together(keep):
+    """A cell of NASNet: 44 + 44 channels are not twice the fields of 44."""
+    with policy("float64"):
+        image = keras.Input((6, 6, 3))
+        maps = layers.Conv2D(88, 3, padding="same")(image)
+        parts = [layers.SeparableConv2D(44, 1)(maps), layers.Conv2D(44, 1)(maps)]
+        joined = layers.BatchNormalization()(layers.Concatenate()(parts))
+        maps = layers.Add()([layers.DepthwiseConv2D(3, padding="same")(joined), maps])
+        logits = layers.Dense(3)(layers.GlobalAveragePooling2D()(maps))
+        network = randomized(keras_gcnn.convert(keras.Model(image, logits), keep=keep))
+    assert max(network.conversion.errors().values()) < 1e-6  # Keras pools in float32

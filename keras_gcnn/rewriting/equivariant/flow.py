@@ -30,6 +30,8 @@ class Flow:
             unchanged.
         readers: the operations that read the outputs of each operation.
         shapes: of the inputs and outputs of each call of an operation.
+        offsets: of operations whose outputs are parts of a concatenation that is merged with other
+            maps: the channels in front of the part.
     """
 
     returning: set[int] = field(default_factory=set)
@@ -40,6 +42,7 @@ class Flow:
     shapes: defaultdict[int, list[tuple[Any, Any]]] = field(
         default_factory=lambda: defaultdict(list)
     )
+    offsets: dict[int, int] = field(default_factory=dict)
 
 
 def follow(model: keras.Model, channel_axis: int) -> Flow:
@@ -67,6 +70,7 @@ def _follow(
         returning[id(tensor)] |= back
         reading_out[id(tensor)] |= out
     calls = _in_order(model)
+    flow.offsets |= _offsets(calls, channel_axis)
     images = _images(model, calls)
     for call in reversed(calls):
         op, outputs = call.operation, keras.tree.flatten(call.output_tensors)
@@ -96,6 +100,33 @@ def _follow(
             reading_out[id(tensor)] |= out and name not in MAKERS and others == [id(tensor)]
             flow.readers[id(tensor._keras_history.operation)].append(op)
     return [(returning[id(tensor)], reading_out[id(tensor)]) for tensor in model.inputs]
+
+
+def _offsets(calls: list[Any], channel_axis: int) -> dict[int, int]:
+    """Returns `Flow.offsets` of a model, without those of the models inside it."""
+    merged: set[int] = set()  # tensors that need as many channels as others have
+    parts: dict[int, int] = {}
+    found = {}
+    for call in reversed(calls):
+        op, inputs = call.operation, call.input_tensors
+        name, outputs = type(op).__name__, keras.tree.flatten(call.output_tensors)
+        is_merged = any(id(tensor) in merged for tensor in outputs)
+        offset = None if is_merged else parts.get(id(outputs[0]))
+        if name in MERGING and len(inputs) > 1:
+            merged |= {id(tensor) for tensor in inputs}
+        elif name == "Concatenate" and is_merged:
+            before = 0
+            for tensor in inputs:
+                parts[id(tensor)] = before
+                before += tensor.shape[channel_axis] or 0
+        elif name in MAKERS and name != "DepthwiseConv2D":
+            if offset:
+                found[id(op)] = offset
+        elif is_merged:
+            merged |= {id(tensor) for tensor in inputs}
+        elif offset is not None:
+            parts |= {id(tensor): offset for tensor in inputs}
+    return found
 
 
 def _images(model: keras.Model, calls: list[Any]) -> set[int]:

@@ -53,8 +53,15 @@ class GroupTranslator(Translator):
         return has_positions(tensor.shape, self.channel_axis)
 
     def fields(self, channels: int) -> int:
-        """Returns the number of fields in place of plain channels, and reports a rounding."""
-        fields, exact = self.book.widths.fields(channels)
+        """Returns the number of fields in place of plain channels, and reports a rounding.
+
+        Parts of a concatenation are rounded so that together they have the fields of the whole.
+        """
+        offset = self.book.flow.offsets.get(id(self.layer), 0)
+        fields, exact = self.book.widths.fields(offset + channels)
+        if offset:
+            before, even = self.book.widths.fields(offset)
+            fields, exact = max(1, fields - before), exact and even
         if not exact:
             self.note(f"{channels} channels became {fields} fields")
         return fields
