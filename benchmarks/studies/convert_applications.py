@@ -101,16 +101,28 @@ def _worst(name: str, backend: str, rows: list[report.Row]) -> report.Row:
         + "".join(f": {reason}" for reason in {r["left out"] for r in left}),
         "images differ": min((row["images differ"] for row in done), key=float, default=""),
         **{what: _largest([row[what] for row in done]) for what in DIFFERENCES},
-        "loss falls": next((r["loss falls"] for r in done if r["loss falls"] != "yes"), "yes"),
+        "loss falls": max((row["loss falls"] for row in done), key="yes".__ne__, default=""),
         "convert, s": max((row["convert, s"] for row in done), default=""),
     }
+
+
+def missing(rows: list[report.Row]) -> str:
+    """A sentence on what has not been measured yet, or nothing."""
+    seen = {(*_place(row), row["keep"]) for row in rows}
+    parts = []
+    for backend, keep in itertools.product(BACKENDS, KEEPS):
+        names = [name for name in NAMES if (name, backend, keep) not in seen]
+        if names:
+            some = "all" if names == NAMES else ", ".join(names)
+            parts.append(f"{backend} with keep={keep}: {some}")
+    return f"Not measured yet: {'; '.join(parts)}." if parts else ""
 
 
 def _cases(rows: list[report.Row]) -> str:
     by_keep: dict[str, list[str]] = {}
     for row in rows:
         by_keep.setdefault(row["keep"], []).append(str(row["size"]))
-    return ", ".join(f"{keep} {' and '.join(sizes)}" for keep, sizes in by_keep.items())
+    return ", ".join(f"{keep} {' and '.join(sizes)}".strip() for keep, sizes in by_keep.items())
 
 
 def _largest(values: list[str]) -> str:
@@ -145,7 +157,9 @@ def main(
             rows = [*table.kept, *table.rows]
             table.write_json(folder / f"{PAGE}.json", header)
             page = report.Table(summary(rows))
-            page.write_markdown(folder / f"{PAGE}.md", TITLE, [f"{header}.", *NOTES])
+            page.write_markdown(
+                folder / f"{PAGE}.md", TITLE, [f"{header}.", *NOTES, *filter(None, [missing(rows)])]
+            )
 
 
 if __name__ == "__main__":
