@@ -34,7 +34,8 @@ def export(
         ),
     ] = None,
     classes: Annotated[
-        str | None, typer.Option(help="Names of the classes, separated by commas.")
+        str | None,
+        typer.Option(help="Names of the classes, separated by commas; default the model's."),
     ] = None,
     scale: Annotated[
         float | None,
@@ -45,13 +46,52 @@ def export(
     """Write a saved model for serving, and check that the file computes what the model does."""
     choose_backend(backend)
     from keras_gcnn import export as exporting
+    from keras_gcnn.export import metadata
+    from keras_gcnn.export.saving import save_and_compare
 
     loaded = exporting.load(model)
+    known = metadata.read(model)
     if output is None:
         output = Path(f"{model.with_suffix('')}{FILE_FORMATS[format].ending}")
-    names = None if classes is None else [name.strip() for name in classes.split(",")]
-    path = exporting.save(loaded, output, format, classes=names, scale=scale)
+    names = known.get("classes")
+    if classes is not None:
+        names = [name.strip() for name in classes.split(",")]
+    path, _ = save_and_compare(
+        loaded, output, format, classes=names, scale=scale, images=known.get("images")
+    )
     console.print(f"{path} computes what {model} does.")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A saved model, MODEL.keras or MODEL.onnx.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    csv: Annotated[Path | None, typer.Option(help="Write the table here, as CSV.")] = None,
+    proba: Annotated[
+        bool, typer.Option("--proba", help="Probabilities of all classes, not only the best.")
+    ] = False,
+    backend: BackendOption = None,
+) -> None:
+    """Name the class of images; sizes, colours and names of classes are those of the training."""
+    if model.suffix != ".onnx":
+        choose_backend(backend)
+    from keras_gcnn.training import atomic_files
+    from keras_gcnn.training.prediction import as_csv, find_images, load_classifier
+    from keras_gcnn.training.progress import Bar
+
+    paths = find_images(images)
+    classifier = load_classifier(model)
+    found = list(classifier.predict(paths, Bar(console)))
+    text = as_csv(found, classifier.classes, proba)
+    if csv is None:
+        console.print(text, end="", soft_wrap=True)
+    else:
+        atomic_files.write_text(csv, text)
+        console.print(f"{len(found)} predictions are in {csv}.")
+    unread = [each for each in found if each.reason]
+    if unread:
+        lines = "\n".join(f"{each.path}: {each.reason}" for each in unread)
+        raise ValueError(f"{len(unread)} of {len(found)} images could not be read:\n{lines}")
 
 
 @app.command()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_gcnn.data.folders.fitting import Shape
 from keras_gcnn.data.folders.stored import StoredImages
 
 
@@ -53,6 +54,7 @@ class Dataset:
         test: `Split` to report results on.
         classes: names of the classes; label `i` means `classes[i]`.
         description: str, where the images come from and what was done to them.
+        preparation: how images of other sizes and colours are brought to those of the data set.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Dataset:
     test: Split
     classes: tuple[str, ...]
     description: str
+    preparation: Shape | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

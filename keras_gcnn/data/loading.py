@@ -133,7 +133,12 @@ def load(
     reduced = [split for split, whole in available.items() if len(made[split]) < whole]
     text = _describe(made, reduced, source.stratify, rotate, seed)
     return Dataset(
-        name=name, **made, classes=source.classes, description=f"{source.description} {text}"
+        name,
+        made["train"],
+        made["validation"],
+        made["test"],
+        source.classes,
+        f"{source.description} {text}",
     )
 
 

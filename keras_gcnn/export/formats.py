@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -23,9 +22,9 @@ from keras_gcnn.backend.stateless import without_trace
 from keras_gcnn.export import onnx_from_torch, onnx_operations, onnx_transposed_pads
 from keras_gcnn.export.failures import ConversionError
 from keras_gcnn.export.format_names import FILE_FORMATS
+from keras_gcnn.export.metadata import METADATA, add_to_keras
 from keras_gcnn.quiet import without_warnings
 
-METADATA = "keras_gcnn.json"
 FAILURE = "failure.txt"  # the second process writes the message of its error to it
 Samples = list[np.ndarray]
 Outputs = list[list[np.ndarray]]
@@ -58,8 +57,7 @@ def named(model: keras.Model, names: list[str]) -> keras.Model:
 
 def _write_keras(model: keras.Model, path: Path, samples: Samples, metadata: dict) -> Outputs:
     model.save(path)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(METADATA, json.dumps(metadata))
+    add_to_keras(path, metadata)
     return _run_keras(path, samples)
 
 

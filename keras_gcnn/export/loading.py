@@ -6,7 +6,11 @@ import os
 
 import keras
 
-from keras_gcnn import untrusted
+from keras_gcnn import (
+    layers,  # noqa: F401 - registers the classes that files name
+    untrusted,
+    zoo,  # noqa: F401
+)
 
 
 def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:

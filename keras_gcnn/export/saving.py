@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -95,13 +96,28 @@ def save_and_compare(
     classes: Sequence[str] | None = None,
     scale: float | None = None,
     tolerance: float | None = None,
+    images: Mapping[str, Any] | None = None,
 ) -> tuple[Path, float]:
-    """Writes a file as `save` does; also returns how much its outputs differ from the network's."""
+    """Writes a file as `save` does; also returns how much its outputs differ from the network's.
+
+    Args:
+        model: as in `save`, and so are all others but the last.
+        path: see `save`.
+        format: see `save`.
+        classes: see `save`.
+        scale: see `save`.
+        tolerance: see `save`.
+        images: how images are prepared, for the file's metadata.
+    """
     check_model(model)
     path, format = check_path(path, format)
     scale = check_scale(scale, format, model)
     tolerance = check_tolerance(tolerance, model)
-    metadata = {"network": model.name, "written by": f"keras_gcnn {__version__}"}
+    metadata: dict[str, Any] = {"network": model.name, "written by": f"keras_gcnn {__version__}"}
+    if scale is not None:
+        metadata["scale"] = scale
+    if images is not None:
+        metadata["images"] = dict(images)
     if classes is not None:
         metadata["classes"] = check_classes(classes, model)
     order: list[int] | None = None

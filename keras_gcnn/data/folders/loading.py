@@ -224,15 +224,11 @@ def load_folder(
         chosen="the most frequent size" if size is None else "as asked for",
         damaged=len(all_reasons),
     )
-    return Dataset(
-        name=Path(path).resolve().name,
-        **{
-            split: Split(images.select(index), targets.values[index])
-            for split, index in parts.items()
-        },
-        classes=targets.classes,
-        description=text,
+    train, held_out, tested = (
+        Split(images.select(index), targets.values[index]) for index in parts.values()
     )
+    name = Path(path).resolve().name
+    return Dataset(name, train, held_out, tested, targets.classes, text, shape)
 
 
 def _check_test(test: float | int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 from keras_gcnn import analysis, data
+from keras_gcnn.data.folders.fitting import Shape
+from keras_gcnn.export.metadata import add_to_keras
 from keras_gcnn.training import atomic_files, environment
 from keras_gcnn.training.loop import devices
 from keras_gcnn.training.loop.fitting import fit
@@ -124,7 +127,8 @@ class NetworkRun:
             )
         if self.device_count > 1:
             model = self._on_one_device(model, dataset)
-        atomic_files.write(self._model_file, model.save)
+        known = _metadata(dataset)
+        atomic_files.write(self._model_file, lambda path: _save(model, path, known))
         facts = {
             "network": self.table.name,
             "seed": self.seed,
@@ -184,3 +188,14 @@ class NetworkRun:
         result = {**facts, **measured}
         atomic_files.write_json(self._result_file, result)
         return result
+
+
+def _metadata(dataset: data.Dataset) -> dict[str, Any]:
+    """Returns what travels with a model: the names of classes, and how images are prepared."""
+    shape = dataset.preparation or Shape(*dataset.image_shape)
+    return {"classes": list(dataset.classes), "images": asdict(shape)}
+
+
+def _save(model: keras.Model, path: Path, metadata: dict[str, Any]) -> None:
+    model.save(path)
+    add_to_keras(path, metadata)

@@ -1,0 +1,117 @@
+"""Saved classifiers name the classes of image files, with what they know of their images."""
+
+import csv
+import io
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_gcnn import export
+from keras_gcnn.export import metadata
+from keras_gcnn.export.saving import save_and_compare
+from keras_gcnn.training.prediction import as_csv, find_images, load_classifier
+
+KNOWN = {
+    "classes": ["left", "right"],
+    "images": {
+        **{"rows": 4, "columns": 4, "channels": 1},
+        **{"fit": "stretch", "interpolation": "nearest"},
+    },
+}
+
+
+def model(activation=None):
+    """Says which half of an image is brighter; the logits are ten times the brightness."""
+    kernel = np.zeros((4, 4, 1, 2), "float32")
+    kernel[:, :2, :, 0] = kernel[:, 2:, :, 1] = 10 / 8
+    image = keras.Input((4, 4, 1))
+    maps = keras.layers.Conv2D(2, 4, use_bias=False)(image)
+    result = keras.Model(image, keras.layers.Activation(activation)(keras.layers.Flatten()(maps)))
+    result.layers[1].set_weights([kernel])
+    return result
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Images whose left or right half is brighter, of another size and colour than the model's."""
+    folder = tmp_path / "some pictures"
+    (folder / "deep").mkdir(parents=True)
+    for name, column in (("a.png", 0), ("deep/b.png", 1)):
+        pixels = np.zeros((8, 2, 3), "uint8")
+        pixels[:, column] = 255
+        Image.fromarray(pixels).resize((8, 12), Image.NEAREST).save(folder / name)
+    (folder / "bad.png").write_text("no image")
+    (folder / "notes.txt").write_text("left out")
+    return folder
+
+
+@pytest.fixture(params=["keras", "onnx", "scaled onnx"])
+def file(request, tmp_path):
+    kind = request.param.split()[-1]
+    scale = 1 / 255 if "scaled" in request.param else None
+    path = tmp_path / f"model.{kind}"
+    known = {"classes": KNOWN["classes"], "images": KNOWN["images"]}
+    save_and_compare(model(), path, scale=scale, **known)
+    return path
+
+
+def test_images_are_prepared_as_in_training(file, pictures):
+    classifier = load_classifier(file)
+    assert classifier.classes == ("left", "right")
+    found = list(classifier.predict(find_images([pictures])))
+    left, bad, right = found
+    assert [each.path.name for each in found] == ["a.png", "bad.png", "b.png"]
+    expected = 1 / (1 + np.exp(-10))
+    np.testing.assert_allclose(left.probabilities, [expected, 1 - expected], atol=1e-6)
+    np.testing.assert_allclose(right.probabilities, [1 - expected, expected], atol=1e-6)
+    assert (bad.probabilities, bad.reason) == (None, "is no image")
+    rows = list(csv.reader(io.StringIO(as_csv(found, classifier.classes, True))))
+    assert rows[0][1:] == [
+        *("class", "probability", "probability of left", "probability of right", "problem")
+    ]
+    assert [row[1] for row in rows[1:]] == ["left", "", "right"]
+    assert rows[2][-1] == "is no image"
+
+
+def test_probabilities_stay_and_unknown_classes_have_numbers(tmp_path, pictures):
+    save_and_compare(model("softmax"), tmp_path / "model.keras", images=KNOWN["images"])
+    classifier = load_classifier(tmp_path / "model.keras")
+    assert classifier.classes == ("0", "1")
+    (found,) = classifier.predict([pictures / "a.png"])
+    assert found.probabilities[0] == pytest.approx(1 / (1 + np.exp(-10)), abs=1e-6)
+
+
+def test_metadata_of_any_content_does_no_harm(tmp_path):
+    model().save(tmp_path / "model.keras")
+    assert metadata.read(tmp_path / "model.keras") == {}
+    metadata.add_to_keras(tmp_path / "model.keras", {"classes": 3, "images": "x", "scale": "y"})
+    assert metadata.read(tmp_path / "model.keras") == {}
+    assert load_classifier(tmp_path / "model.keras").classes == ("0", "1")
+
+
+def test_files_that_are_no_classifiers_are_refused(tmp_path, pictures):
+    image = keras.Input((None, None, 1))
+    export.save(
+        keras.Sequential([image, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]),
+        tmp_path / "open.keras",
+    )
+    export.save(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), tmp_path / "v.keras")
+    maps = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 3)])
+    export.save(maps, tmp_path / "maps.keras")
+    (tmp_path / "no.onnx").write_text("no model")
+    for name, message in (
+        ("open.keras", "takes images of any size, and does not say which"),
+        ("v.keras", r"input of shape .* expected \(batch, rows, columns"),
+        ("maps.keras", "expected a score for each of several classes"),
+        ("no.onnx", "cannot be loaded"),
+        ("none.keras", "does not exist"),
+        ("model.h5", r"expected a \.keras or an \.onnx file"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load_classifier(tmp_path / name)
+    with pytest.raises(ValueError, match=r"does not exist\. Name image files"):
+        find_images([pictures / "nothing.png"])
+    with pytest.raises(ValueError, match="no image in what was named"):
+        find_images([pictures.parent / "empty"] if (pictures.parent / "empty").mkdir() else [])
