@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BACKENDS ?= torch tensorflow jax
 BIN := .venv/bin
 
-.PHONY: demo test test-lowest lint dist serve benchmarks peers export-matrix clean
+.PHONY: demo test test-thorough test-lowest lint dist serve benchmarks peers export-matrix clean
 
 # Trains three small networks of equal size on upright digits and tests them on rotated ones.
 demo: .venv/demo
@@ -14,11 +14,16 @@ THREADS := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 define suite
 	@set -e; marks=; for backend in $(BACKENDS); do \
 	  echo "== $$backend"; $(THREADS) KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q \
-	    --numprocesses auto --dist worksteal -m "$$marks"; \
+	    --numprocesses auto --dist worksteal -m "$$marks" $(LEVEL); \
 	  marks="not backend_free"; \
 	done
 endef
 test: .venv/test
+	$(suite)
+
+# Also every pair of settings, more networks and seeds, long trainings; see tests/README.md.
+test-thorough: LEVEL := --thorough
+test-thorough: .venv/test
 	$(suite)
 
 # The same with the lowest versions that pyproject.toml allows.

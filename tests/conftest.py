@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from _pytest.doctest import DoctestItem
 
+from tests.helpers.levels import COMPILING, thorough_only
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_ENABLE_X64", "1")  # without it JAX computes float64 in float32
 
@@ -54,18 +56,28 @@ _BACKEND_FREE = [
 ]
 
 
+def pytest_addoption(parser):
+    parser.addoption("--thorough", action="store_true", help="also run tests marked `thorough`")
+
+
 @pytest.hookimpl(tryfirst=True)  # before items are selected by their marks
-def pytest_collection_modifyitems(items):
-    """Marks docstrings' examples that do not depend on the backend, and puts long tests first.
+def pytest_collection_modifyitems(config, items):
+    """Marks examples that do not depend on the backend, selects a level, puts long tests first.
 
     The long ones start further processes. Begun last, one of them would keep a single worker busy
     while the others wait.
     """
     for item in items:
-        if isinstance(item, DoctestItem) and any(
-            item.path.is_relative_to(path) for path in _BACKEND_FREE
-        ):
-            item.add_marker(pytest.mark.backend_free)
+        if isinstance(item, DoctestItem):
+            if any(item.path.is_relative_to(path) for path in _BACKEND_FREE):
+                item.add_marker(pytest.mark.backend_free)
+            item.add_marker(pytest.mark.thorough(*COMPILING))
+    if not config.getoption("--thorough"):
+        import keras
+
+        left_out = thorough_only(items, keras.backend.backend())
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: not hasattr(getattr(item, "module", None), "subprocess"))
 
 

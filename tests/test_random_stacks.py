@@ -11,6 +11,7 @@ from keras_gcnn.backend.stateless import without_trace
 from keras_gcnn.layers import EquivarianceWarning
 from tests.helpers.compiling import without_optimizing
 from tests.helpers.layers import from_format, randomize, relative_error, to_format
+from tests.helpers.levels import thoroughly
 from tests.helpers.random_stacks import draw
 
 SEEDS = 120
@@ -71,7 +72,7 @@ def outcome(seed):
     return ("warned" if warned else "silent"), ("exact" if exact else f"off by {error:.2g}")
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [0, *thoroughly(*range(1, PARTS))])
 def test_silent_means_exact(part):
     outcomes = {seed: outcome(seed) for seed in range(part, SEEDS, PARTS)}
     wrong = {

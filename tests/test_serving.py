@@ -253,6 +253,7 @@ def test_a_mistake_is_the_clients_and_the_server_stays(client, body, status, mes
     assert client.predict([IMAGE])[0] == 200
 
 
+@pytest.mark.thorough
 def test_the_load_run_prints_its_table(client):
     command = [sys.executable, EXAMPLE / "load.py", f"http://127.0.0.1:{client.port}"]
     done = subprocess.run([*command, "--seconds", "8"], capture_output=True, text=True, check=False)

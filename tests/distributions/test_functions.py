@@ -10,9 +10,10 @@ from scipy import integrate, stats
 
 from keras_gcnn.distributions import von_mises_fisher
 from tests.helpers.gradients import gradient
+from tests.helpers.levels import COMPILING, thoroughly
 from tests.helpers.von_mises_fisher import references
 
-DIMS = (2, 3, 4, 7, 10, 21, 22, 41, 50, 64, 128)
+DIMS = (2, 3, 10, 128, *thoroughly(4, 7, 21, 22, 41, 50, 64, on=COMPILING))
 KAPPAS = np.geomspace(1e-4, 1e5, 19).astype("float32")
 
 
@@ -41,7 +42,7 @@ def test_against_forty_digits(dim, dtype, of_mean, of_divergence, of_slope):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
-@pytest.mark.parametrize("dim", [2, 3, 10, 128, 1000])
+@pytest.mark.parametrize("dim", [2, 3, 10, 1000, *thoroughly(128, on=COMPILING)])
 def test_from_nothing_to_beyond_reason(dim, dtype):
     """Finite, in its bounds and growing, far outside the range in which it is exact."""
     if dtype == "float16":
@@ -59,7 +60,7 @@ def test_from_nothing_to_beyond_reason(dim, dtype):
         assert (np.diff(values) >= -2e-6 * values[1:]).all()
 
 
-@pytest.mark.parametrize("dim", [2, 3, 5, 10, 20])
+@pytest.mark.parametrize("dim", [2, 3, 10, *thoroughly(5, 20, on=COMPILING)])
 def test_density_against_scipy(dim, rng):
     kappas = [1e-3, 0.5, 3.0, 40.0, 300.0]
     direction = rng.normal(size=dim)

@@ -8,6 +8,7 @@ from scipy import integrate, stats
 
 from keras_gcnn.distributions import angle_sampling, von_mises_fisher
 from tests.helpers.gradients import gradient
+from tests.helpers.levels import COMPILING, thoroughly
 from tests.helpers.von_mises_fisher import references
 
 KAPPAS = np.geomspace(1e-3, 1e5, 4).astype("float32")
@@ -40,7 +41,7 @@ def moment_slope(function, kappa, dim):
     return cosine_moment(lambda w: (w - mean) * (function(w) - function(mean)), kappa, dim)
 
 
-@pytest.mark.parametrize("dim", [2, 3, 10, 33, 128])
+@pytest.mark.parametrize("dim", [2, 3, 128, *thoroughly(10, 33, on=COMPILING)])
 def test_mean_and_length(dim, rng):
     mu = rng.normal(size=(len(KAPPAS), dim))
     mu[0], mu[1] = np.eye(1, dim), -np.eye(1, dim)  # where a reflection would be singular
@@ -56,7 +57,10 @@ def test_mean_and_length(dim, rng):
     assert (error <= np.maximum(4 * np.sqrt(variance / DRAWS), 2e-7)).all()
 
 
-@pytest.mark.parametrize(("dim", "kappa"), [(2, 0.7), (3, 4.0), (10, 12.0), (40, 11.0), (5, 0.0)])
+@pytest.mark.parametrize(
+    ("dim", "kappa"),
+    [(2, 0.7), (10, 12.0), *thoroughly((3, 4.0), (40, 11.0), (5, 0.0), on=COMPILING)],
+)
 def test_whole_distribution(dim, kappa):
     """Of the cosine, by the test of Kolmogorov; of the direction around the axis, by its mean."""
     mu = np.eye(1, dim)[0]
@@ -85,7 +89,11 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize(
-    ("dim", "kappa"), [(2, 1.0), (2, 30.0), (3, 2.0), (10, 10.0), (10, 300.0), (50, 11.0)]
+    ("dim", "kappa"),
+    [
+        *((2, 1.0), (3, 2.0), (10, 10.0)),
+        *thoroughly((2, 30.0), (10, 300.0), (50, 11.0), on=COMPILING),
+    ],
 )
 def test_gradient_in_kappa(dim, kappa):
     """Monte-Carlo derivatives of means are those of the means."""

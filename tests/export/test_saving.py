@@ -26,7 +26,7 @@ every_format = pytest.mark.parametrize("format", PATHS)
 
 @pytest.fixture(scope="module")
 def network():
-    return build("cohen_cnn", "p4", convolution="gc")
+    return build("lenet", "p4", convolution="gc")
 
 
 @pytest.fixture(scope="module")

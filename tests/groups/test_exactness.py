@@ -79,6 +79,7 @@ PLANE_CASES = [
 ]
 
 
+@pytest.mark.every_combination
 @pytest.mark.parametrize("group", ELEMENTS)
 @pytest.mark.parametrize("case", PLANE_CASES, ids=str)
 def test_none_if_and_only_if_exact_on_the_plane(group, case):

@@ -19,6 +19,7 @@ from tests.helpers.layers import (
     run_together,
     to_format,
 )
+from tests.helpers.levels import COMPILING, thoroughly
 
 
 def make(layer_class, group, size, equivariance="warn", **window):
@@ -69,7 +70,8 @@ def matrix(rule, kernels, sizes, **choices):
     """Returns cases for `check_together`: all kernels with all windows, the rest covering.
 
     Whether a layer is exact depends on kernel, stride, size and padding at once; every pair of
-    these four as one with a value of the rest occurs, and every pair of values of the rest.
+    these four as one with a value of the rest occurs, and every pair of values of the rest. The
+    first eight hold every value of each: there are no longer lists than that of the windows.
 
     Args:
         rule: function of size, kernel, stride and padding along an axis; whether it is exact.
@@ -86,6 +88,12 @@ def matrix(rule, kernels, sizes, **choices):
         window = {"strides": stride, "padding": padding, **case}
         cases.append((layer_class, group, kernel, size, exact, window))
     return cases
+
+
+def in_parts(cases, size=8):
+    """Parameters, lists of so many cases: the first holds every value, thorough ones every pair."""
+    first, *rest = (cases[start : start + size] for start in range(0, len(cases), size))
+    return [first, *thoroughly(*rest, on=COMPILING)]
 
 
 def check(*args, **window):

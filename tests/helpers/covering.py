@@ -1,4 +1,4 @@
-"""Few cases in which every pair of values occurs, in place of the full product."""
+"""Few cases in which every value, or every pair of values, occurs, in place of the full product."""
 
 import itertools
 
@@ -8,13 +8,12 @@ import pytest
 def covering(**values):
     """Returns cases, dicts from names to values, that hold every pair of values of two names.
 
-    It is greedy and deterministic: each case takes the pairs that no case before it had. Seven
-    names of two to seven values need about 16 cases; their full product can have 448.
+    The first ones, as many as the longest list has values, hold every single value. It is greedy
+    and deterministic: each case takes the pairs that no case before it had. Seven names of two to
+    seven values need about 16 cases; their full product can have 448.
     """
     names = list(values)
     choices = {name: list(range(len(values[name]))) for name in names}
-    if len(names) == 1:
-        return [{names[0]: value} for value in values[names[0]]]
     missing = {
         ((first, i), (second, j))
         for first, second in itertools.combinations(names, 2)
@@ -23,14 +22,16 @@ def covering(**values):
     }
     uses = {(name, i): 0 for name in names for i in choices[name]}
     cases = []
-    while missing:
-        case = dict(min(missing))
+    while missing or not all(uses.values()):
+        every_value_occurs = all(uses.values())
+        case = dict(min(missing)) if every_value_occurs else {}
         # The names of most values first: they have the fewest chances.
         for name in sorted(names, key=lambda name: -len(choices[name])):
             if name not in case:
                 case[name] = min(
                     choices[name],
                     key=lambda i, name=name: (
+                        not every_value_occurs and uses[name, i] > 0,
                         -_count((name, i), case, missing, names),
                         uses[name, i],
                         i,
@@ -50,11 +51,17 @@ def _count(choice, case, missing, names):
 
 
 def parametrize_covering(**values):
-    """`pytest.mark.parametrize` over a covering set of named values."""
-    cases = covering(**values)
-    rows = [tuple(case.values()) for case in cases]
-    names = [", ".join(_name(value) for value in row) for row in rows]
-    return pytest.mark.parametrize(tuple(values), rows, ids=names)
+    """`pytest.mark.parametrize` over every value of every name, thoroughly over every pair."""
+    single = max(map(len, values.values()))
+    rows = [
+        pytest.param(
+            *case.values(),
+            id=", ".join(map(_name, case.values())),
+            marks=[pytest.mark.thorough] if number >= single else [],
+        )
+        for number, case in enumerate(covering(**values))
+    ]
+    return pytest.mark.parametrize(tuple(values), rows)
 
 
 def _name(value):

@@ -1,4 +1,4 @@
-"""A covering set holds every pair of values and is small."""
+"""A covering set holds every pair of values, every value at its beginning, and is small."""
 
 import itertools
 
@@ -21,3 +21,5 @@ def test_every_pair_occurs(sizes, at_most):
         pairs = itertools.product(*(values[name] for name in names))
         assert {tuple(case[name] for name in names) for case in cases} == set(pairs)
     assert len(cases) <= at_most
+    for name in values:
+        assert {case[name] for case in cases[: max(sizes)]} == set(values[name])

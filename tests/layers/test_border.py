@@ -13,6 +13,7 @@ from tests.helpers.convolutions import (
     Experiment,
     check_experiments,
     check_together,
+    in_parts,
     inputs_and_move,
     make,
 )
@@ -45,18 +46,25 @@ def slides(**values):
             yield {**case, **slide}, size, exact
 
 
-def test_exact_or_reported(rng):
-    cases = []
+def slides_on_groups():
     for case, size, exact in slides(
         layer_class=CLASSES, group=["p4", "p4m"], data_format=DATA_FORMATS
     ):
         layer_class, group, kernel = (case.pop(key) for key in ("layer_class", "group", "kernel"))
-        cases.append((layer_class, group, kernel, size, exact, case))
-    assert {exact for *_, exact, _ in cases} == {True, False}
+        yield layer_class, group, kernel, size, exact, case
+
+
+@pytest.mark.parametrize("cases", in_parts([*slides_on_groups()]))
+def test_exact_or_reported(cases, rng):
     check_together(cases, rng)
 
 
-def test_steerable_layers_are_exact_or_reported(rng):
+def test_the_cases_are_exact_and_broken():
+    assert {exact for *_, exact, _ in slides_on_groups()} == {True, False}
+
+
+@pytest.mark.parametrize("cases", in_parts([*slides(data_format=DATA_FORMATS)]))
+def test_steerable_layers_are_exact_or_reported(cases, rng):
     fields, experiments = {0: 1, 1: 1}, []
     settings = {
         "kernel_initializer": random_initializer(1),
@@ -68,10 +76,10 @@ def test_steerable_layers_are_exact_or_reported(rng):
     def move(array, g):
         return turn(array, fields, g)
 
-    for case, size, exact in slides(data_format=DATA_FORMATS):
-        kernel = case.pop("kernel")
+    for case, size, exact in cases:
+        case = dict(case)
         build = functools.partial(
-            layers.SteerableConv2D, fields, fields, kernel, **settings, **case
+            layers.SteerableConv2D, fields, fields, case.pop("kernel"), **settings, **case
         )
         inputs = rng.normal(size=(1, size, size, channels(fields)))
         experiments.append(Experiment(build, exact, inputs, QUARTERS, move, move))
@@ -110,6 +118,7 @@ def images(size):
     return np.random.default_rng(0).normal(size=(2, size, size, 2)).astype("float32")
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_the_audit_names_what_is_broken_alone():
     found = analysis.audit(network(size=10), "p4").problems
     assert [finding.kind for finding in found] == ["GConv2D", "SteerableConv2D"]
@@ -128,6 +137,7 @@ def test_rewritten_saved_and_exported(tmp_path):
         export.save(model, tmp_path / "net.onnx")  # compares ONNX Runtime's outputs
 
 
+@pytest.mark.thorough("jax")
 def test_networks_of_open_size():
     """Strides then pad by the size of each image, and a plain network cannot."""
     model = network(size=None)

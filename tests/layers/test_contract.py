@@ -18,9 +18,9 @@ from tests.helpers.contract import (
     trainable_model,
 )
 from tests.helpers.layers import DATA_FORMATS, relative_error
+from tests.helpers.levels import COMPILING, thoroughly
 
 EVERY_LAYER = pytest.mark.parametrize("case", CASES, ids=lambda case: case.layer_class.__name__)
-BOTH_FORMATS = pytest.mark.parametrize("data_format", DATA_FORMATS)
 
 
 def test_no_layer_is_left_out():
@@ -120,7 +120,9 @@ def test_xla(network):
         np.testing.assert_allclose(one, other, atol=1e-5, err_msg=layer.name)
 
 
-@BOTH_FORMATS
+@pytest.mark.parametrize(
+    "data_format", ["channels_last", *thoroughly("channels_first", on=COMPILING)]
+)
 def test_a_step_of_fit_moves_every_weight(data_format):
     """Compiled by XLA, unless TensorFlow has no convolution for channels first there."""
     backend = keras.backend.backend()

@@ -12,7 +12,7 @@ import pytest
 
 from keras_gcnn.layers import EquivarianceWarning, GConv2D, GMaxPooling2D, LiftingConv2D
 from tests.helpers import reference
-from tests.helpers.convolutions import check, check_together, error_of, make, matrix
+from tests.helpers.convolutions import check, check_together, error_of, in_parts, make, matrix
 from tests.helpers.layers import DATA_FORMATS, random_initializer, run
 
 LAYERS = {"layer_class": [LiftingConv2D, GConv2D], "data_format": DATA_FORMATS}
@@ -22,14 +22,9 @@ WITHOUT_QUARTER_TURNS = matrix(
 )
 
 
-@pytest.mark.parametrize("kernel", range(1, 8))
-def test_exact_or_reported(kernel, rng):
-    check_together([case for case in CASES if case[2] == kernel], rng)
-
-
-@pytest.mark.parametrize("group", ["p2", "pm", "pmm"])
-def test_exact_or_reported_without_quarter_turns(group, rng):
-    check_together([case for case in WITHOUT_QUARTER_TURNS if case[1] == group], rng)
+@pytest.mark.parametrize("cases", [*in_parts(CASES), *in_parts(WITHOUT_QUARTER_TURNS)])
+def test_exact_or_reported(cases, rng):
+    check_together(cases, rng)
 
 
 @pytest.mark.parametrize("group", ["p4", "p4m"])

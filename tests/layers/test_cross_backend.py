@@ -1,6 +1,7 @@
 """A model saved under one backend predicts the same under every other.
 
 Each run of the tests loads what the other backends saved; the runs together cover all pairs.
+Without `--thorough` it loads what one of them saved: every backend then is on either side once.
 """
 
 import importlib.util
@@ -17,43 +18,39 @@ import keras_gcnn
 from keras_gcnn.backend.stateless import without_trace
 from tests.helpers import cross_backend
 from tests.helpers.layers import DATA_FORMATS
+from tests.helpers.levels import thoroughly
 
 ROOT = Path(__file__).parents[2]
+BACKENDS = ["tensorflow", "jax", "torch"]
+FOLLOWING = BACKENDS.index(keras.backend.backend()) + 1
 OTHERS = [
     name
-    for name in ("tensorflow", "jax", "torch")
-    if name != keras.backend.backend() and importlib.util.find_spec(name)
+    for name in (BACKENDS[FOLLOWING % 3], BACKENDS[(FOLLOWING + 1) % 3])
+    if importlib.util.find_spec(name)
 ]
 
 
-@pytest.fixture(scope="session")
-def saved(tmp_path_factory):
-    """Folder by backend, each written by a process of its own, side by side."""
-    folders = {name: tmp_path_factory.mktemp(name) for name in OTHERS}
-    processes = {
-        name: subprocess.Popen(
-            [sys.executable, "-m", "tests.helpers.cross_backend", str(folder)],
-            cwd=ROOT,
-            env={**os.environ, "KERAS_BACKEND": name},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for name, folder in folders.items()
-    }
-    for name, process in processes.items():
-        errors = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, f"{name}: {errors[-2000:]}"
-    return folders
+@pytest.fixture(scope="module", params=[*OTHERS[:1], *thoroughly(*OTHERS[1:])])
+def saved(request, tmp_path_factory):
+    """The folder that a process on another backend wrote."""
+    folder = tmp_path_factory.mktemp(request.param)
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.helpers.cross_backend", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": request.param},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr[-2000:]
+    assert (folder / "backend.txt").read_text(encoding="utf-8") == request.param
+    return folder
 
 
 @pytest.mark.parametrize("data_format", DATA_FORMATS)
-@pytest.mark.parametrize("backend", OTHERS)
-def test_predictions_agree(backend, data_format, saved):
-    folder = saved[backend]
-    assert (folder / "backend.txt").read_text(encoding="utf-8") == backend
-    model = keras.saving.load_model(folder / f"{data_format}.keras")
-    stored = np.load(folder / f"{data_format}.npz")
+def test_predictions_agree(data_format, saved):
+    model = keras.saving.load_model(saved / f"{data_format}.keras")
+    stored = np.load(saved / f"{data_format}.npz")
     outputs = keras.ops.convert_to_numpy(without_trace(model)(stored["inputs"]))
     assert stored["outputs"].std() > 0.1  # predictions worth comparing
     np.testing.assert_allclose(outputs, stored["outputs"], rtol=1e-5, atol=1e-5)

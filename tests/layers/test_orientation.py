@@ -10,6 +10,7 @@ from keras_gcnn.layers import GConv2D, GOrientation, LiftingConv2D, TurnByVector
 from tests.helpers.compiling import without_optimizing
 from tests.helpers.gradients import gradient
 from tests.helpers.layers import DATA_FORMATS, randomize, to_format
+from tests.helpers.levels import COMPILING, thoroughly
 
 
 def numpy(tensor):
@@ -34,7 +35,7 @@ def test_orientation_by_hand(data_format, rng):
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("group", ["p4", "p4m", "p2"])
+@pytest.mark.parametrize("group", ["p4m", *thoroughly("p4", "p2", on=COMPILING)])
 def test_vectors_turn_with_the_image(group, rng):
     model = keras.Sequential(
         [
@@ -130,7 +131,9 @@ def test_gradients_flow_into_maps_and_vectors(rng):
     assert into_maps.sum() == pytest.approx(2 * 25)  # each result is a mean of the pixels
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", "mixed_float16", *thoroughly("float64", "mixed_bfloat16", on=COMPILING)]
+)
 def test_a_vector_of_next_to_no_length_does_no_harm(dtype, rng):
     """Zero keeps the map as it is; the others turn it, with gradients that stay bounded."""
     maps = rng.normal(size=(4, 6, 5, 1)).astype("float16")
@@ -147,7 +150,9 @@ def test_a_vector_of_next_to_no_length_does_no_harm(dtype, rng):
     assert np.abs(slopes[2]).max() < 1000 * 100
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "mixed_float16"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", *thoroughly("float64", "mixed_float16", on=COMPILING)]
+)
 def test_unit_directions_are_the_stock_layers(dtype, rng):
     vectors = rng.normal(size=(5, 3, 2)) * 10.0 ** rng.uniform(-4, 4, size=(5, 3, 1))
     vectors[0] = 0
@@ -182,7 +187,7 @@ def test_in_a_model(tmp_path, rng):
     np.testing.assert_allclose(loaded.predict(given, verbose=0), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+@pytest.mark.parametrize("half", ["float16", *thoroughly("bfloat16", on=COMPILING)])
 def test_half_precision(half, rng):
     maps, vector = rng.random((1, 28, 28, 1)), vectors_at(73.0)
     full = numpy(TurnByVector()([maps, vector]))

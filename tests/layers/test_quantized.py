@@ -6,8 +6,9 @@ import pytest
 
 from keras_gcnn import export, layers, zoo
 from tests.helpers.layers import randomize
+from tests.helpers.levels import COMPILING, thoroughly
 
-MODES = ["int8", "int4", "float8", "lora"]
+MODES = ["int8", "lora", *thoroughly("int4", "float8", on=COMPILING)]
 
 
 def changed(model, mode, rng):

@@ -8,7 +8,7 @@ from keras_gcnn.backend import ops as backend
 from keras_gcnn.layers import GConv2D, GSeparableConv2D
 from keras_gcnn.layers.group import separable
 from tests.helpers import reference
-from tests.helpers.convolutions import check_together, make, matrix, reference_window
+from tests.helpers.convolutions import check_together, in_parts, make, matrix, reference_window
 from tests.helpers.covering import parametrize_covering
 from tests.helpers.layers import DATA_FORMATS, relative_error, run
 
@@ -92,15 +92,15 @@ WITHOUT_QUARTER_TURNS = matrix(
 )
 
 
-@pytest.mark.parametrize("kernel", range(1, 8))
-def test_exact_or_reported(kernel, rng, monkeypatch):
+@pytest.mark.parametrize("cases", in_parts(CASES))
+def test_exact_or_reported(cases, rng, monkeypatch):
     monkeypatch.setattr(separable, "has_fast_depthwise", lambda: True)
-    check_together([case for case in CASES if case[2] == kernel], rng)
+    check_together(cases, rng)
 
 
-@pytest.mark.parametrize("kernel", [(3, 3), (2, 3)], ids=str)
-def test_exact_or_reported_without_quarter_turns(kernel, rng):
-    check_together([case for case in WITHOUT_QUARTER_TURNS if case[2] == kernel], rng)
+@pytest.mark.parametrize("cases", in_parts(WITHOUT_QUARTER_TURNS))
+def test_exact_or_reported_without_quarter_turns(cases, rng):
+    check_together(cases, rng)
 
 
 @pytest.mark.parametrize("group", reference.ELEMENTS)

@@ -8,7 +8,7 @@ import pytest
 
 from keras_gcnn.layers import EquivarianceWarning, GConv2D, GConv2DTranspose
 from tests.helpers import reference
-from tests.helpers.convolutions import check, check_together, make, matrix
+from tests.helpers.convolutions import check, check_together, in_parts, make, matrix
 from tests.helpers.layers import DATA_FORMATS, relative_error, run
 
 WINDOWS = [
@@ -101,14 +101,9 @@ WITHOUT_QUARTER_TURNS = matrix(
 )
 
 
-@pytest.mark.parametrize("kernel", range(1, 8))
-def test_exact_or_reported(kernel, rng):
-    check_together([case for case in CASES if case[2] == kernel], rng)
-
-
-@pytest.mark.parametrize("kernel", [(3, 3), (2, 3), (1, 2)], ids=str)
-def test_exact_or_reported_without_quarter_turns(kernel, rng):
-    check_together([case for case in WITHOUT_QUARTER_TURNS if case[2] == kernel], rng)
+@pytest.mark.parametrize("cases", [*in_parts(CASES), *in_parts(WITHOUT_QUARTER_TURNS)])
+def test_exact_or_reported(cases, rng):
+    check_together(cases, rng)
 
 
 @pytest.mark.parametrize(

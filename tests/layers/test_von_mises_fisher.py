@@ -8,6 +8,7 @@ from keras import ops
 from keras_gcnn.distributions import von_mises_fisher
 from keras_gcnn.layers import KLToUniform, VonMisesFisherHead, VonMisesFisherSampling
 from tests.helpers.gradients import gradient
+from tests.helpers.levels import COMPILING, thoroughly
 
 
 def numpy(tensor):
@@ -29,7 +30,7 @@ def autoencoder():
     return keras.Model(inputs, keras.layers.Dense(4)(z))
 
 
-@pytest.mark.parametrize("scale", [0.0, 1e-20, 1.0, 1e4])
+@pytest.mark.parametrize("scale", [0.0, 1.0, *thoroughly(1e-20, 1e4, on=COMPILING)])
 def test_the_head_gives_directions_and_concentrations(scale, rng):
     head = VonMisesFisherHead(3, least=0.5)
     features = scale * rng.normal(size=(50, 8)).astype("float32")
@@ -117,7 +118,9 @@ def test_configurations(layer):
     assert again.get_config() == config
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize(
+    "policy", ["mixed_float16", *thoroughly("mixed_bfloat16", "float64", on=COMPILING)]
+)
 def test_other_dtypes(policy, pair):
     keras.config.set_dtype_policy(policy)
     try:

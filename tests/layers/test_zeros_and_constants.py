@@ -9,6 +9,7 @@ from keras_gcnn import layers
 from tests.helpers.compiling import without_optimizing
 from tests.helpers.contract import CASES, CHANNELS, FIELDS, SIZE
 from tests.helpers.gradients import gradient
+from tests.helpers.levels import COMPILING, thoroughly
 
 MAPS = (2, SIZE, SIZE, CHANNELS)
 TRAINED = (keras.layers.BatchNormalization, layers.GDropout, layers.SteerableDropout)
@@ -42,8 +43,7 @@ def every_layer(policy):
     ("policy", "value"),
     [
         ("float32", 0.0),
-        ("mixed_float16", 1000.5),
-        ("mixed_bfloat16", 1e-6),
+        *thoroughly(("mixed_float16", 1000.5), ("mixed_bfloat16", 1e-6), on=COMPILING),
     ],
 )
 def test_every_layer(policy, value):

@@ -10,6 +10,7 @@ from keras_gcnn import analysis, export
 from tests.helpers import random_plain
 from tests.helpers.contract import predict
 from tests.helpers.layers import relative_error
+from tests.helpers.levels import COMPILING, thoroughly
 from tests.helpers.plain_models import classifier, randomized, segmenter
 from tests.zoo.networks import images
 from tests.zoo.test_equivariance import policy
@@ -24,8 +25,11 @@ EXACT_IN_FLOAT32 = 1e-6
     ("group", "options", "size"),
     [
         ("p4m", {}, 13),
-        ("p4", {"downsampling": "exact", "keep": "parameters"}, 12),
-        ("pmm", {"downsampling": "exact", "keep": "fields"}, 13),
+        *thoroughly(
+            ("p4", {"downsampling": "exact", "keep": "parameters"}, 12),
+            ("pmm", {"downsampling": "exact", "keep": "fields"}, 13),
+            on=COMPILING,
+        ),
     ],
 )
 def test_a_classifier_is_invariant(group, options, size):
@@ -40,7 +44,7 @@ def test_a_classifier_is_invariant(group, options, size):
     assert [tuple(each.shape) for each in network.outputs] == [(None, 5)]
 
 
-@pytest.mark.parametrize("group", ["p4m", "p4"])
+@pytest.mark.parametrize("group", ["p4m", *thoroughly("p4", on=COMPILING)])
 def test_maps_rotate_with_the_image(group):
     with policy("float64"):
         network = randomized(keras_gcnn.convert(segmenter(), group))
@@ -135,6 +139,7 @@ def test_flatten_becomes_a_kernel_as_large_as_the_map():
     assert max(network.conversion.errors().values()) < EXACT
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_a_head_may_keep_the_orientations():
     network = keras_gcnn.convert(classifier(), "p4", head="orientations")
     assert 'head="invariant"' in str(network.conversion.problems)
@@ -184,7 +189,7 @@ def test_an_unknown_layer_is_kept_if_it_treats_all_numbers_alike():
 
 
 @pytest.mark.backend_free  # what is converted does not depend on it, and JAX compiles every model
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", [0, *thoroughly(1, 2)])
 def test_random_models_are_exact_or_refused_or_reported(part):
     """More of them by `python -m tests.helpers.random_plain 2000`."""
     found = [random_plain.check(seed) for seed in range(part, 36, 3)]

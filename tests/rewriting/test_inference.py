@@ -9,6 +9,7 @@ from keras_gcnn.analysis import assert_equivariant
 from keras_gcnn.layers.common.stock_convolution import InferenceConv2D
 from tests.helpers.contract import predict, randomized
 from tests.helpers.layers import DATA_FORMATS, relative_error, skip_without_stock_layers
+from tests.helpers.levels import COMPILING, thoroughly
 from tests.rewriting.plain_checks import TOLERANCE, assert_same_outputs, model_of_ones_own
 from tests.zoo.networks import build, every_network, images
 
@@ -46,13 +47,17 @@ def test_a_steerable_network(data_format):
     assert layers.SteerableBatchNormalization not in kinds(fast)
 
 
-@pytest.mark.parametrize("form", [{"group": "so2"}, {"group": "z2", "posterior": "gaussian"}])
+@pytest.mark.parametrize(
+    "form",
+    [{"group": "so2"}, *thoroughly({"group": "z2", "posterior": "gaussian"}, on=COMPILING)],
+)
 def test_an_autoencoder(form):
     vae = zoo.vae(**form, parameters=120_000)
     fast = check(vae, images((28, 28, 1)))
     assert set(fast.output) == {"logits", *vae.encoder.output}
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_an_autoencoder_in_a_model():
     vae = zoo.vae("z2", parameters=120_000)
     image = keras.Input((28, 28, 1))

@@ -7,6 +7,7 @@ import pytest
 from keras_gcnn import export, layers, zoo
 from tests.helpers.contract import predict, randomized
 from tests.helpers.layers import DATA_FORMATS, relative_error, skip_without_stock_layers
+from tests.helpers.levels import COMPILING, thoroughly
 from tests.rewriting.plain_checks import (
     TOLERANCE,
     assert_same_outputs,
@@ -43,7 +44,10 @@ def test_a_steerable_network(variant, data_format):
     assert not any(isinstance(one, keras.layers.BatchNormalization) for one in plain.layers)
 
 
-@pytest.mark.parametrize("form", [{"group": "so2"}, {"group": "z2", "posterior": "gaussian"}])
+@pytest.mark.parametrize(
+    "form",
+    [{"group": "so2"}, *thoroughly({"group": "z2", "posterior": "gaussian"}, on=COMPILING)],
+)
 def test_an_autoencoder_and_its_parts(form):
     vae = zoo.vae(**form, parameters=120_000)
     x = images((28, 28, 1))

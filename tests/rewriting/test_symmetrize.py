@@ -10,6 +10,7 @@ from keras_gcnn.backend.stateless import without_trace
 from tests.helpers.compiling import without_optimizing
 from tests.helpers.covering import parametrize_covering
 from tests.helpers.layers import relative_error
+from tests.helpers.levels import COMPILING, thoroughly
 
 # The elements of each group in their order: mirrors of the rows after quarter turns.
 ELEMENTS = {
@@ -176,7 +177,10 @@ def convolutional(size=9, channels=2, **outputs):
 
 @pytest.mark.parametrize(
     ("output", "kind", "group"),
-    [("scores", None, "p4"), ("maps", None, "pmm"), ("maps", "vectors", "p4m")],
+    [
+        ("maps", "vectors", "p4m"),
+        *thoroughly(("scores", None, "p4"), ("maps", None, "pmm"), on=COMPILING),
+    ],
 )
 def test_the_audit_and_the_measures(output, kind, group):
     """In inference, and in training with batch statistics."""

@@ -10,6 +10,7 @@ import pytest
 from packaging.version import Version
 
 from keras_gcnn import zoo
+from tests.helpers.levels import COMPILING, thoroughly
 from tests.saved.write import IMAGE, NETWORKS, predictions
 
 ARCHIVES = sorted(Path(__file__).parent.glob("*.zip"))
@@ -23,7 +24,8 @@ def names(archive, ending):
 def every(ending):
     pairs = [(archive, name) for archive in ARCHIVES for name in names(archive, ending)]
     ids = [f"{archive.stem}-{name}" for archive, name in pairs]
-    return pytest.mark.parametrize(("archive", "name"), pairs, ids=ids)
+    rows = [pairs[0], *thoroughly(*pairs[1:], on=COMPILING)]
+    return pytest.mark.parametrize(("archive", "name"), rows, ids=ids)
 
 
 def extracted(archive, name, folder):

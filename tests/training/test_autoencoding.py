@@ -54,6 +54,7 @@ def test_it_writes_all_that_it_promises(run):
     assert len(history) == 3
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_it_is_measured_again_if_more_is_wanted_and_not_trained(run):
     folder, (before,) = run
     model = (folder / "Z2-seed0" / "model.keras").stat().st_mtime_ns
@@ -95,6 +96,7 @@ def test_batches_of_turned_images_with_the_upright_ones(rng):
     assert np.abs(batches[1][0] - turned).max() > 0.1
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_the_upright_image_is_what_is_to_be_drawn(tmp_path):
     latent = {"invariance": False, "pictures": False}
     train(recipe(training={"straighten": True, "epochs": 1}, latent=latent), tmp_path / "run")

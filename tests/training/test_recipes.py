@@ -10,6 +10,7 @@ from keras_gcnn.training import load_recipe, train
 from keras_gcnn.training.recipes.schema import recipe_names
 from keras_gcnn.training.runs.networks import build_network
 from keras_gcnn.training.tasks.registry import make_task
+from tests.helpers.levels import thoroughly
 
 pytestmark = pytest.mark.backend_free
 # Images and classes of the data sets, so that no test needs their files.
@@ -74,7 +75,10 @@ def test_its_networks_have_the_size_that_it_compares(name, counted):
 
 @pytest.mark.parametrize(
     ("name", "networks"),
-    [("table1", ["P4"]), ("table3", ["P4-early"]), ("rotated_mnist", ["P4CNN-gc"])],
+    [
+        ("table3", ["P4-early"]),
+        *thoroughly(("table1", ["P4"]), ("rotated_mnist", ["P4CNN-gc"])),
+    ],
 )
 def test_in_small_it_runs_to_its_table(name, networks, tmp_path):
     recipe = load_recipe(

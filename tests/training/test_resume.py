@@ -18,6 +18,7 @@ from keras_gcnn import data, layers, training
 from keras_gcnn.training.loop import fitting
 from keras_gcnn.training.recipes.tables import ModelTable, TrainingTable
 from keras_gcnn.training.runs.networks import build_network
+from tests.helpers.levels import COMPILING, thoroughly
 
 _TRAIN = """
 import sys, time, keras
@@ -123,7 +124,7 @@ def test_dropout_goes_on_where_it_was(tmp_path, monkeypatch):
     assert again[1:] != pytest.approx(whole[1:], rel=1e-4)
 
 
-@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize("keep", ["best", *thoroughly("last", on=COMPILING)])
 def test_whose_weights_are_kept(keep, tmp_path):
     """Also of a run that was killed after its last epoch."""
     dataset = data.load("digits", validation=20, subset=200, test_subset=10)

@@ -91,6 +91,7 @@ def prepare(recipe, **settings):
     )
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_early_stopping_leaves_the_best_weights(recipe, tmp_path):
     # A learning rate at which the loss soon rises.
     network, dataset, settings = prepare(recipe, epochs=30, patience=2, learning_rate=0.05)

@@ -8,6 +8,7 @@ import pytest
 
 from keras_gcnn import zoo
 from keras_gcnn.backend.stateless import without_trace
+from tests.helpers.levels import COMPILING, thoroughly
 
 GROUPS = ("z2", "p4", "p4m")
 
@@ -27,6 +28,10 @@ STEERABLE = {"so2cnn"}
 SHORTHANDS = {"resnet20": 20, "resnet26": 26, "resnet44": 44}
 
 every_network = pytest.mark.parametrize("builder", BUILDERS)
+# For what PyTorch shows of every network: the others run the smallest, and the rest thoroughly.
+a_network = pytest.mark.parametrize(
+    "builder", ["lenet", *thoroughly(*(one for one in BUILDERS if one != "lenet"), on=COMPILING)]
+)
 every_group = pytest.mark.parametrize("group", GROUPS)
 
 

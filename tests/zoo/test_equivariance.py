@@ -8,12 +8,13 @@ import pytest
 
 from keras_gcnn import analysis, groups, layers
 from tests.helpers.covering import parametrize_covering
+from tests.helpers.levels import COMPILING, thoroughly
 from tests.zoo.networks import (
     BUILDERS,
     WITHOUT_DROPOUT,
+    a_network,
     build,
     compiled,
-    every_network,
     images,
 )
 
@@ -80,6 +81,7 @@ def test_every_network_is_exact(builder, size, group, convolution, precision):
     check(model, group, size, tolerance, dtype)
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 @parametrize_covering(builder=list(BUILDERS), left=["p4", "pm", "z2"])
 def test_a_restricted_network_is_exact_under_what_is_left(builder, left):
     with policy("float64"):
@@ -89,7 +91,7 @@ def test_a_restricted_network_is_exact_under_what_is_left(builder, left):
     assert np.abs(logits - logits[0]).max() > 1e-3 * np.abs(logits).max()
 
 
-@every_network
+@a_network
 def test_equivariance_stops_step_by_step(builder):
     with policy("float64"):
         steps = {"1": "p4", "2": "p2"}
@@ -101,7 +103,7 @@ def test_equivariance_stops_step_by_step(builder):
     assert max(analysis.equivariance_error(network, "p4", inputs=x).values()) > 1e-3
 
 
-@every_network
+@a_network
 def test_training_mode_is_exact_for_images_turned_one_by_one(builder):
     """Batch statistics must not know how the images of the batch happen to lie."""
     with policy("float64"):
@@ -112,7 +114,7 @@ def test_training_mode_is_exact_for_images_turned_one_by_one(builder):
     assert "mixed" in errors
 
 
-@pytest.mark.parametrize("builder", ["allcnn", "resnet"])
+@pytest.mark.parametrize("builder", ["allcnn", *thoroughly("resnet", on=COMPILING)])
 def test_strides_break_it_and_the_builder_says_so(builder):
     with pytest.warns(layers.EquivarianceWarning, match=r'downsampling="exact"') as caught:
         network = build(builder, "p4", downsampling="stride", input_shape=(32, 32, 1))
@@ -124,6 +126,7 @@ def test_strides_break_it_and_the_builder_says_so(builder):
     build(builder, "p4", downsampling="stride", input_shape=(33, 33, 1))
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 @parametrize_covering(builder=list(BUILDERS), head=["orientations", "flatten"])
 def test_the_other_heads_are_known_to_break_invariance(builder, head):
     network = build(builder, "p4", head=head)
@@ -132,6 +135,6 @@ def test_the_other_heads_are_known_to_break_invariance(builder, head):
     assert max(errors.values()) > 1e-3
 
 
-@every_network
+@a_network
 def test_the_audit_finds_nothing(builder):
     assert not analysis.audit(build(builder, "p4m", convolution="gc")).problems

@@ -13,6 +13,7 @@ from tests.zoo.networks import (
     SHORTHANDS,
     STEERABLE,
     WITHOUT_DROPOUT,
+    a_network,
     build,
     compiled,
     every_network,
@@ -76,7 +77,7 @@ def test_saved_and_loaded_it_predicts_the_same(builder, tmp_path):
             np.testing.assert_array_equal(found, expected)
 
 
-@every_network
+@a_network
 def test_channels_first_computes_the_same(builder):
     last = build(builder, "p4m", input_shape=(28, 28, 3))
     first = build(builder, "p4m", input_shape=(3, 28, 28), data_format="channels_first")
@@ -87,7 +88,7 @@ def test_channels_first_computes_the_same(builder):
     assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
-@every_network
+@a_network
 def test_mixed_precision_returns_full_precision_logits(builder):
     """In the type that holds less; every layer is tested in both."""
     before = keras.config.dtype_policy()
@@ -105,7 +106,7 @@ def test_mixed_precision_returns_full_precision_logits(builder):
     assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
 
 
-@every_network
+@a_network
 def test_defaults_work(builder):
     network = getattr(zoo, builder)()
     assert network.output_shape == (None, 10)

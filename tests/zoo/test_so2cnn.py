@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from keras_gcnn import zoo
+from tests.helpers.levels import COMPILING, thoroughly
 from tests.zoo.networks import build, compiled, count, images
-from tests.zoo.test_equivariance import SIZES, policy
+from tests.zoo.test_equivariance import policy
 
 SMALL = {"widths": (2, 3, 3), "max_frequency": 2, "kernel_sizes": (5, 3, 3), "samples": 8}
 
@@ -20,7 +21,8 @@ def numbers(tensor):
 
 
 @pytest.mark.parametrize(
-    ("variant", "size"), list(zip([None, "report", "report", None], SIZES, strict=True))
+    ("variant", "size"),
+    [(None, 28), ("report", 29), *thoroughly(("report", 32), (None, 33), on=COMPILING)],
 )
 def test_quarter_turns_leave_the_logits(variant, size):
     with policy("float64"):

@@ -6,11 +6,12 @@ import pytest
 
 from keras_gcnn import zoo
 from tests.helpers.compiling import without_optimizing
+from tests.helpers.levels import COMPILING, thoroughly
 from tests.zoo.autoencoders import SMALL, numbers, outputs, small
 from tests.zoo.networks import compiled, images
 from tests.zoo.test_equivariance import policy
 
-POSTERIORS = pytest.mark.parametrize("posterior", ["vmf", "gaussian"])
+POSTERIORS = pytest.mark.parametrize("posterior", ["vmf", *thoroughly("gaussian", on=COMPILING)])
 
 
 @POSTERIORS
@@ -42,8 +43,11 @@ def test_it_learns_saves_loads_and_learns_on(posterior, tmp_path):
     ("group", "arguments"),
     [
         ("p4", {"orientation": True}),
-        ("so2", {"orientation": True, "posterior": "gaussian"}),
-        ("z2", {"variant": "mlp", "widths": (16, 8), "decoder_widths": (8, 16)}),
+        *thoroughly(
+            ("so2", {"orientation": True, "posterior": "gaussian"}),
+            ("z2", {"variant": "mlp", "widths": (16, 8), "decoder_widths": (8, 16)}),
+            on=COMPILING,
+        ),
     ],
 )
 def test_an_image_without_a_direction_does_no_harm(group, arguments):
