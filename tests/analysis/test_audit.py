@@ -65,6 +65,7 @@ def test_networks_of_the_zoo_have_no_problems(group, size):
         (lambda: GMaxPooling2D(3, 2, equivariance="ignore"), "pool_size"),
     ],
 )
+@pytest.mark.thorough("jax", "tensorflow")
 def test_a_layer_that_breaks_a_feature_map_is_named_with_the_fix(layer, fix):
     layer = layer()
     # 16 - 2 = 14 rows, except for stock pooling with padding, which needs an odd number to break.
@@ -95,6 +96,7 @@ def test_a_layer_that_breaks_a_feature_map_is_named_with_the_fix(layer, fix):
         lambda: K.Lambda(lambda x: 2 * x),
     ],
 )
+@pytest.mark.thorough("jax", "tensorflow")
 def test_a_layer_that_breaks_nothing_is_not_named(layer):
     assert analysis.audit(chain(LiftingConv2D(2, 3, "p4"), layer()))
 

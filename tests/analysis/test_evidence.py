@@ -72,6 +72,7 @@ def test_on_the_circle(images, orientation):
     check(estimates, "bound", bound.mean())
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_in_the_plane(images):
     network = model("gaussian")
     # About as wide as the prior: where no samples fall, importance sampling sees nothing.

@@ -26,6 +26,7 @@ def test_other_fields_than_its_own_do_not_fit():
         analysis.equivariance_error(layer, input_shape=(7, 7, 8), output_type="steerable")
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_the_audit_follows_fields_through_a_network():
     network = build("so2cnn", None, widths=(2, 3, 2), max_frequency=2, samples=8)
     audit = analysis.audit(network)

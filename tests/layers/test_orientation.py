@@ -132,7 +132,7 @@ def test_gradients_flow_into_maps_and_vectors(rng):
 
 
 @pytest.mark.parametrize(
-    "dtype", ["float32", "mixed_float16", *thoroughly("float64", "mixed_bfloat16", on=COMPILING)]
+    "dtype", ["float32", *thoroughly("float64", "mixed_float16", "mixed_bfloat16", on=COMPILING)]
 )
 def test_a_vector_of_next_to_no_length_does_no_harm(dtype, rng):
     """Zero keeps the map as it is; the others turn it, with gradients that stay bounded."""
@@ -170,6 +170,7 @@ def test_unit_directions_are_the_stock_layers(dtype, rng):
         UnitDirection().build((2, None))
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_one_pixel_and_one_row():
     layer = TurnByVector()
     for shape in [(2, 1, 1, 3), (2, 1, 4, 1)]:

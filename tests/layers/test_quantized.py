@@ -59,6 +59,7 @@ def test_a_changed_head_is_saved_loaded_cloned_and_written_plainly(mode, rng, tm
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have a `quantize` method")
+@pytest.mark.thorough("jax", "tensorflow")
 def test_a_quantized_autoencoder_is_saved_and_loaded(rng, tmp_path):
     model = zoo.vae(
         "z2",

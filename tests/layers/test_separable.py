@@ -11,6 +11,7 @@ from tests.helpers import reference
 from tests.helpers.convolutions import check_together, in_parts, make, matrix, reference_window
 from tests.helpers.covering import parametrize_covering
 from tests.helpers.layers import DATA_FORMATS, relative_error, run
+from tests.helpers.levels import COMPILING, thoroughly
 
 VARIANTS = pytest.mark.parametrize("variant", ["gc", "g"])
 WINDOWS = [
@@ -148,7 +149,7 @@ def test_outputs_vary_like_those_of_the_full_layer(variant, rng):
     assert 0.5 < ours / theirs < 2
 
 
-@pytest.mark.parametrize("part", ["depthwise", "pointwise"])
+@pytest.mark.parametrize("part", ["depthwise", *thoroughly("pointwise", on=COMPILING)])
 def test_settings_of_the_two_parts(part, rng):
     settings = {
         f"{part}_regularizer": keras.regularizers.L2(0.5),

@@ -141,7 +141,7 @@ def test_activations_of_several_values():
 
 
 @pytest.mark.parametrize(
-    ("kernel_size", "dilation"), [(3, 1), (7, 2), *thoroughly((5, 1), (25, 1), on=COMPILING)]
+    ("kernel_size", "dilation"), [(3, 1), (5, 1), *thoroughly((7, 2), (25, 1))]
 )
 def test_frequencies_that_no_pixel_shows_have_no_kernel(kernel_size, dilation):
     positions = 4 * (kernel_size - 1)  # on the rim; a wave needs two

@@ -6,6 +6,7 @@ import pytest
 
 from keras_gcnn import layers, zoo
 from tests.helpers.contract import CASES
+from tests.helpers.levels import thoroughly
 
 pytestmark = [
     pytest.mark.skipif(keras.backend.backend() != "torch", reason="of PyTorch's compiler"),
@@ -41,7 +42,7 @@ def test_a_layer_is_one_graph(case):
     trained_in_one_graph(layer, lambda batch: case.inputs(batch=batch))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ["lenet", *thoroughly("vae")])
 def test_a_network_is_one_graph(name):
     network = NETWORKS[name]()
     shape = getattr(network, "encoder", network).input.shape[1:]

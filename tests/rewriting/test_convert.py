@@ -53,6 +53,7 @@ def test_maps_rotate_with_the_image(group):
     assert [each.shape[-1] for each in network.outputs] == [3, 1]
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_sizes_that_windows_do_not_fit_are_reported():
     report = keras_gcnn.convert(classifier(12), "p4").conversion
     assert report.problems
@@ -64,6 +65,7 @@ def test_sizes_that_windows_do_not_fit_are_reported():
     assert "use inputs of" in text
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_the_report_tells_what_changed_and_what_it_costs():
     report = keras_gcnn.convert(classifier(13), "p4m").conversion
     lines = {line.name: line for line in report.lines}

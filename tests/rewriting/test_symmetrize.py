@@ -380,6 +380,7 @@ SMALL = {"size": 4, "channels": 1}
         ),
     ],
 )
+@pytest.mark.thorough("jax", "tensorflow")
 def test_mistakes(model, options, message):
     with pytest.raises(ValueError, match=message):
         keras_gcnn.symmetrize(model(), **options)

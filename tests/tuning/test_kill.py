@@ -134,6 +134,7 @@ def children_of(process):
     return sorted(map(int, listed.stdout.split()))
 
 
+@pytest.mark.thorough
 def test_a_killed_search_goes_on(change, tmp_path):
     path = change(("epochs = 1", "epochs = 3"), ("trials = 2", "trials = 4"))
     folder = tmp_path / "run"

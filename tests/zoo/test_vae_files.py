@@ -32,9 +32,10 @@ def test_files_of_version_0_1():
         np.testing.assert_array_equal(found, expected[name])
 
 
-def test_it_loads_where_the_package_was_only_imported(tmp_path):
+@pytest.mark.thorough("jax", "tensorflow")
+def test_it_loads_where_the_package_was_only_imported(tmp_path, autoencoder):
     path = tmp_path / "model.keras"
-    small().save(path)
+    autoencoder.save(path)
     program = "import sys, keras, keras_gcnn; print(type(keras.saving.load_model(sys.argv[1])))"
     run = subprocess.run(
         [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False
@@ -42,8 +43,8 @@ def test_it_loads_where_the_package_was_only_imported(tmp_path):
     assert "VariationalAutoencoder" in run.stdout, run.stderr[-2000:]
 
 
-def test_its_parts_are_ordinary_models(tmp_path):
-    model = small()
+def test_its_parts_are_ordinary_models(tmp_path, autoencoder):
+    model = autoencoder
     x = images((28, 28, 1))
     for part in (model.encoder, model.decoder):
         part.save(tmp_path / "part.keras")
@@ -53,12 +54,12 @@ def test_its_parts_are_ordinary_models(tmp_path):
     assert features(x).shape == (4, 64)
 
 
-def test_export(tmp_path):
+def test_export(tmp_path, autoencoder):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("Keras writes a SavedModel from TensorFlow, and from JAX by way of it")
     import tensorflow as tf
 
-    model = small()
+    model = autoencoder
     x = images((28, 28, 1))
     model.export(tmp_path / "model", verbose=False)
     loaded = tf.saved_model.load(tmp_path / "model")  # whose variables go with it

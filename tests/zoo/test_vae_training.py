@@ -19,7 +19,8 @@ def test_it_learns_saves_loads_and_learns_on(posterior, tmp_path):
     model = small(posterior=posterior, beta=0.1)
     model.compile(keras.optimizers.Adam(0.01))
     x = images((28, 28, 1), n=16) ** 3
-    history = model.fit(x, batch_size=8, epochs=6, verbose=0, validation_data=(x,)).history
+    with without_optimizing():
+        history = model.fit(x, batch_size=8, epochs=6, verbose=0, validation_data=(x,)).history
     assert history["loss"][-1] < 0.9 * history["loss"][0]
     assert {"reconstruction", "kl", "val_reconstruction", "val_kl"} <= set(history)
     model.save(tmp_path / "model.keras")
@@ -27,8 +28,9 @@ def test_it_learns_saves_loads_and_learns_on(posterior, tmp_path):
     np.testing.assert_allclose(loaded.reconstruct(x), model.reconstruct(x), atol=1e-5)
     settings = [{**one.get_config(), "encoder": 0, "decoder": 0} for one in (loaded, model)]
     assert settings[0] == settings[1]
-    # The last batch is of one image.
-    assert np.isfinite(loaded.fit(x[:9], batch_size=8, verbose=0).history["loss"]).all()
+    # A batch of one image.
+    with without_optimizing():
+        assert np.isfinite(loaded.fit(x[:1], batch_size=8, verbose=0).history["loss"]).all()
     model.save_weights(tmp_path / "model.weights.h5")
     sizes = {"group": "p4", "decoder_widths": (4, 3, 3), "latent_dim": 3, **SMALL["p4"]}
     for file in ("model.keras", "model.weights.h5"):
@@ -95,8 +97,8 @@ def test_an_image_without_a_direction_does_no_harm(group, arguments):
         assert np.isfinite(model.train_on_batch(batches[2], return_dict=True)["loss"])
 
 
-def test_training_draws_and_inference_does_not():
-    model = small()
+def test_training_draws_and_inference_does_not(autoencoder):
+    model = autoencoder
     x = images((28, 28, 1))
     first, second = (numbers(model(x, training=True)["logits"]) for _ in range(2))
     assert np.abs(first - second).max() > 1e-6
@@ -125,22 +127,23 @@ def test_mixed_precision(posterior):
         model.compile("sgd")
         x = images((28, 28, 1))
         x[0] = 0  # without a direction
-        assert np.isfinite(model.fit(x, verbose=0).history["loss"]).all()
+        with without_optimizing():
+            assert np.isfinite(model.fit(x, verbose=0).history["loss"]).all()
     for weight in model.get_weights():
         assert np.isfinite(weight).all()
     for value in compiled(model)(images((28, 28, 1))).values():
         assert keras.backend.standardize_dtype(value.dtype) == "float32"
 
 
-def test_another_loss_is_refused():
-    model = small()
+def test_another_loss_is_refused(autoencoder):
+    model = autoencoder
     model.compile("sgd", loss="mse")
     with pytest.raises(ValueError, match="has a loss of its own"):
         model.fit(images((28, 28, 1)), verbose=0)
 
 
-def test_an_encoder_that_does_not_fit_is_refused():
-    model = small()
+def test_an_encoder_that_does_not_fit_is_refused(autoencoder):
+    model = autoencoder
     with pytest.raises(ValueError, match="'mean' and 'log_variance'"):
         zoo.VariationalAutoencoder(model.encoder, model.decoder, "gaussian")
     with pytest.raises(ValueError, match="its outputs are \\[\\]"):
@@ -148,8 +151,8 @@ def test_an_encoder_that_does_not_fit_is_refused():
 
 
 @pytest.mark.parametrize("wrong", [lambda x: (255 * x).astype("uint8"), lambda x: x - 0.5])
-def test_pixels_of_another_range_are_refused(wrong):
-    model = small()
+def test_pixels_of_another_range_are_refused(wrong, autoencoder):
+    model = autoencoder
     model.compile("sgd")
     x = wrong(images((28, 28, 1)))
     for call in (model.fit, model.embed, model.reconstruct, lambda x: model.fit(x * 0, x)):
