@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import layers
-from tests.helpers.layers import DATA_FORMATS
+from tests.helpers.levels import COMPILING, thoroughly
 
 
 def test_one_network_takes_images_of_every_size():
@@ -25,7 +25,9 @@ def test_one_network_takes_images_of_every_size():
         assert pooled.predict(images, verbose=0).shape == (2, 3)
 
 
-@pytest.mark.parametrize("data_format", DATA_FORMATS)
+@pytest.mark.parametrize(
+    "data_format", ["channels_last", *thoroughly("channels_first", on=COMPILING)]
+)
 def test_so_does_a_network_of_fields(data_format):
     here, fields = {"data_format": data_format}, {0: 2, 1: 2, 2: 1}
     axis = -1 if data_format == "channels_last" else 1
