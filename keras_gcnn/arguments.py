@@ -2,6 +2,7 @@
 
 - `is_integer`, `is_number`, `is_share`: whether a value is one, for a message of the caller's.
 - `as_count`, `as_counts`: positive integers as `int`, and None for everything else.
+- `is_image_shape`: whether a value is the shape of one image without the batch.
 - `check_choice`, `check_count`, `check_integer`, `check_pair`, `check_flag`, `check_above_zero`,
   `check_from_zero`, `check_rate`: return the value, or raise a `ValueError` that says what was
   given and what is allowed.
@@ -63,6 +64,14 @@ def all_counts(values: object) -> tuple[int, ...]:
     counts = as_counts(values)
     positive = tuple(count for count in counts if count is not None)
     return positive if len(positive) == len(counts) else ()
+
+
+def is_image_shape(shape: object) -> bool:
+    """Whether a value is the shape of one image: three positive integers, or None where open."""
+    if not isinstance(shape, list | tuple) or len(shape) != 3:
+        return False
+    known = [size for size in shape if size is not None]
+    return len(all_counts(known)) == len(known)
 
 
 def check_choice(argument: str, value: Choice, choices: Sequence[Choice]) -> Choice:

@@ -103,14 +103,19 @@ def convert(
     ] = None,
     group: Annotated[str, typer.Option(help="The group, such as p4 or p4m.")] = "p4m",
     keep: Annotated[
-        Keep, typer.Option(help="What stays equal: channels and cost, parameters, or fields.")
-    ] = "channels",
+        Keep | None,
+        typer.Option(
+            help="What stays equal: channels and cost (the default), parameters, or fields."
+        ),
+    ] = None,
     downsampling: Annotated[
-        Downsampling, typer.Option(help="Keep strides, or make them exact at every size.")
-    ] = "stride",
+        Downsampling | None,
+        typer.Option(help="Keep strides (the default), or make them exact at every size."),
+    ] = None,
     head: Annotated[
-        Head, typer.Option(help="Pool outputs over orientations, or keep the orientations.")
-    ] = "invariant",
+        Head | None,
+        typer.Option(help="Outputs are invariant (the default), or keep the orientations."),
+    ] = None,
     parameters: Annotated[
         int | None, typer.Option(help="A budget of parameters, in place of --keep.")
     ] = None,
@@ -135,22 +140,29 @@ def convert(
     import keras_gcnn
     from keras_gcnn.export import load, save
 
+    options: dict[str, Any] = {
+        "keep": keep,
+        "downsampling": downsampling,
+        "head": head,
+        "parameters": parameters,
+        "multiply_adds": multiply_adds,
+        "size": size,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    if symmetrize and given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ValueError(
+            f"--symmetrize keeps the model as it is, so that {names} would change nothing. Leave "
+            "one of them out."
+        )
     plain = load(model)
     if symmetrize:
         network = keras_gcnn.symmetrize(plain, group)
         report = f"{network.name} keeps its weights, and takes the time of all orientations."
     else:
-        shape = None if size is None else _with_size(plain, size)
-        network = keras_gcnn.convert(
-            plain,
-            group,
-            keep=keep,
-            downsampling=downsampling,
-            head=head,
-            input_shape=shape,
-            parameters=parameters,
-            multiply_adds=multiply_adds,
-        )
+        if (side := given.pop("size", None)) is not None:
+            given["input_shape"] = _with_size(plain, side)
+        network = keras_gcnn.convert(plain, group, **given)
         report = str(network.conversion)
     path = output or model.with_name(f"{model.stem}-{group}.keras")
     save(network, path, "keras")

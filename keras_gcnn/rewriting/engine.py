@@ -192,8 +192,14 @@ class Rewriting:
         return call
 
 
-def as_functional(model: keras.Model) -> keras.Model:
+def as_functional(
+    model: keras.Model, remedy: str = "convert the functional models inside it"
+) -> keras.Model:
     """Returns a model as a functional one, whose graph can be walked.
+
+    Args:
+        model: the model.
+        remedy: what to do with a model that has a `call` of its own, for the message.
 
     Raises:
         TypeError: if it is no model.
@@ -208,10 +214,15 @@ def as_functional(model: keras.Model) -> keras.Model:
     if isinstance(model, keras.Sequential) and is_graph(model) and model.built:
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if not is_graph(model) or isinstance(model, keras.Sequential):
+        if type(model) is keras.Sequential:
+            raise ValueError(
+                f"The Sequential model {model.name!r} is not built, so that its layers have no "
+                "shapes. Begin it with keras.Input, e.g. keras.Input((32, 32, 3)), or call "
+                "model.build((None, 32, 32, 3)) first."
+            )
         raise ValueError(
-            f"{model.name!r} is not a graph of layers. If it is a Sequential, build it by calling "
-            "it on an input. If its class has a `call` of its own, convert the functional models "
-            "inside it."
+            f"{model.name!r} is not a graph of layers: its class {type(model).__name__} has a "
+            f"`call` of its own. Make it of keras.Input and layers, {remedy}."
         )
     return model
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_gcnn import groups
-from keras_gcnn.arguments import all_counts
+from keras_gcnn.arguments import is_image_shape
 from keras_gcnn.groups.vectors import COMPONENTS
 from keras_gcnn.layers import Symmetrized
 from keras_gcnn.types import GroupLike, Shape
@@ -122,16 +122,9 @@ def _inputs(model: keras.Model, input_shape: Shape | None) -> Any:
         # A model of its own `call` remembers the shape with which it was built.
         built_for = (model.get_build_config() or {}).get("input_shape")
         input_shape = tuple(built_for[1:]) if isinstance(built_for, list | tuple) else None
-    if not _is_shape(input_shape):
+    if not is_image_shape(input_shape):
         raise ValueError(
             f"The shape of the inputs of {model.name!r} is not known: input_shape={input_shape!r}. "
             "Give the shape of one image without the batch, e.g. input_shape=(32, 32, 3)."
         )
     return keras.Input(input_shape, dtype=model.variable_dtype)  # float32 in half precision
-
-
-def _is_shape(shape: Any) -> bool:
-    if not isinstance(shape, list | tuple) or len(shape) != 3:
-        return False
-    known = [size for size in shape if size is not None]
-    return len(all_counts(known)) == len(known)

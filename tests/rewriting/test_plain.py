@@ -239,7 +239,7 @@ def of_one_layer(layer):
             lambda: of_one_layer(layers.GConv2D(2, 3, activation=mine, name="odd")),
             "Conv2D 'odd' .* holds mine",
         ),
-        (lambda: keras.Sequential([layers.GConv2D(2, 3)], name="odd"), "'odd' is not a graph"),
+        (lambda: keras.Sequential([layers.GConv2D(2, 3)], name="odd"), "'odd' is not built"),
         (
             lambda: of_one_layer(keras.layers.TimeDistributed(layers.GPooling(), name="odd")),
             "'odd' .* holds GPooling",

@@ -9,6 +9,7 @@ import keras
 
 from keras_gcnn.groups import Group
 from keras_gcnn.model_graph import is_graph
+from keras_gcnn.rewriting.equivariant import checks
 from keras_gcnn.rewriting.equivariant.flow import Flow
 from keras_gcnn.rewriting.equivariant.pointwise import is_pointwise
 from keras_gcnn.rewriting.equivariant.report import Record
@@ -62,9 +63,10 @@ class GroupBook(RuleBook):
         self.data_format = data_format
         self.flow = flow
         self.channel_axis = 1 if data_format == "channels_first" else -1
-        self.made: dict[tuple[int, str], keras.Layer] = {}
+        self.made: dict[tuple[Any, ...], keras.Layer] = {}
         self.records: dict[int, Record] = {}
-        self.flattened: dict[int, Tensor] = {}  # maps behind Flatten, which is put off
+        # Maps behind Flatten, which is put off, with the layer that made them.
+        self.flattened: dict[int, tuple[Tensor, keras.Operation]] = {}
         self._roles: dict[int, tuple[Tensor, Role]] = {}  # with the tensor, so that ids stay
 
     def role(self, tensor: Tensor) -> Role:
@@ -95,10 +97,23 @@ class GroupBook(RuleBook):
         """Returns the rule for everything but models, which the engine walks through."""
         return None if is_graph(operation) else self._convert
 
+    def check_call(self, layer: keras.Layer, training: bool | None) -> None:
+        """Refuses a model inside the model that always trains; its layers would not know it."""
+        if training:
+            raise ValueError(
+                f"{type(layer).__name__} {layer.name!r} cannot be converted: it is called with "
+                "training=True. Call those of its layers so that should always train, such as "
+                "Dropout."
+            )
+
     def _convert(self, translator: GroupTranslator, *args: Any, **kwargs: Any) -> Any:
         operation = translator.layer
         self.record(operation)
-        # A layer that was frozen by training=False begins anew, as all layers do.
+        translator.training = kwargs.get("training")
+        checks.check_weights(translator)
+        frozen = translator.training is False or not getattr(operation, "trainable", True)
+        if frozen and getattr(operation, "weights", []):
+            translator.note("was frozen, and is trained anew")
         kwargs = {name: value for name, value in kwargs.items() if name not in _DROPPED}
         tensors = [
             each
@@ -110,10 +125,24 @@ class GroupBook(RuleBook):
             return translator.keep(*args, **kwargs)
         if any(id(each) in self.flattened for each in tensors):
             return self._behind_flatten(translator, *args, **kwargs)
+        if role is not Role.INVARIANT:
+            checks.check_call(translator, args, kwargs)
+        elif self.group.order > 1:
+            checks.check_positions(translator)
         if role is Role.INVARIANT and id(operation) not in self.flow.returning:
             return translator.keep(*args, **kwargs)
         rule = self.rules.get(rule_name(operation), unknown)
         return rule(translator, *args, **kwargs)
+
+    def check_output(self, tensor: Tensor) -> None:
+        """Raises a `ValueError` if an output of the model is a flattened map."""
+        if id(tensor) in self.flattened:
+            layer = self.flattened[id(tensor)][1]
+            raise ValueError(
+                f"{type(layer).__name__} {layer.name!r} cannot be converted: it makes an output of "
+                "the numbers of all positions, which move with the image. Put "
+                "GlobalAveragePooling2D in place of Flatten, or a Dense layer after it."
+            )
 
     def _behind_flatten(self, translator: GroupTranslator, *args: Any, **kwargs: Any) -> Any:
         """Translates a layer that reads a map in place of the vector that Flatten makes of it."""
@@ -121,7 +150,7 @@ class GroupBook(RuleBook):
         if name in BEHIND_FLATTEN:
             outputs = self.rules[name](translator, *args, **kwargs)
             if name != "Dense":
-                self.flattened[id(outputs)] = outputs
+                self.flattened[id(outputs)] = outputs, translator.layer
             return outputs
         raise translator.fail(
             "reads the numbers of all positions after Flatten, which move with the image",
@@ -138,7 +167,14 @@ def rule_name(operation: keras.Operation) -> str:
 def unknown(translator: GroupTranslator, *args: Any, **kwargs: Any) -> Any:
     """Refuses a layer without a rule, or keeps it if it treats all channels and positions alike."""
     operation = translator.layer
-    if translator.book.on_unknown == "keep" and is_pointwise(operation, args, kwargs):
+    if type(operation).__module__.startswith("keras_gcnn."):
+        raise translator.fail(
+            "is a layer of keras_gcnn already, and only models of Keras's layers are converted",
+            "Convert the plain model that this one was made of, or build it with another group.",
+        )
+    if translator.book.on_unknown == "keep" and is_pointwise(
+        operation, args, kwargs, translator.channel_axis
+    ):
         translator.note("was kept, since it treats all channels and positions alike")
         return translator.keep(*args, **kwargs)
     reason = "has no counterpart on a group"

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_gcnn import groups
-from keras_gcnn.arguments import check_choice
+from keras_gcnn.arguments import check_choice, is_image_shape
 from keras_gcnn.groups import Group
 from keras_gcnn.layers import GPooling
 from keras_gcnn.model_graph import find_data_format
@@ -26,7 +26,7 @@ def convert(
     model: keras.Model,
     group: GroupLike = "p4m",
     *,
-    keep: str = "channels",
+    keep: str | None = None,
     downsampling: str = "stride",
     head: str = "invariant",
     input_shape: Shape | None = None,
@@ -49,12 +49,12 @@ def convert(
             weights are not used, only its architecture: see `keras_gcnn.symmetrize` for a model
             that must keep them. Statistics of a `Normalization` layer are copied.
         group: str or `keras_gcnn.groups.Group`. With `"z2"` the result is the same plain network.
-        keep: what stays equal. `"channels"` (default): each layer has the same channels and costs
-            the same multiply-adds, with `1 / |G|` of the weights. `"parameters"`: `1 / sqrt(|G|)`
-            fields in place of each channel, the same number of weights, and `|G|` times the
-            multiply-adds. `"fields"`: a field in place of each channel, `|G|` times the weights
-            and `|G|^2` times the multiply-adds. Numbers of fields are rounded, and the report
-            lists where.
+        keep: what stays equal, if no budget is given. `"channels"` (None, the default): each layer
+            has the same channels and costs the same multiply-adds, with `1 / |G|` of the weights.
+            `"parameters"`: `1 / sqrt(|G|)` fields in place of each channel, the same number of
+            weights, and `|G|` times the multiply-adds. `"fields"`: a field in place of each
+            channel, `|G|` times the weights and `|G|^2` times the multiply-adds. Numbers of fields
+            are rounded, and the report lists where.
         downsampling: `"stride"` (default): windows with strides stay, which is exact at the sizes
             that they fit; the report names them. `"exact"`: convolutions with strides become
             convolutions without and averages, and poolings get windows that fit, which is exact at
@@ -76,12 +76,13 @@ def convert(
 
     Returns:
         A functional `keras.Model` with the names of the given one's layers, and with the layers of
-        inner models as its own.
+        inner models as its own. It is not compiled, and no layer of it is frozen.
 
     Raises:
         TypeError: if `model` is no `keras.Model`.
-        ValueError: for an unknown argument, a budget that cannot be met, or a layer that cannot be
-            converted; the message has its name, the reason and what to do.
+        ValueError: for an unknown argument; a model that is no graph of layers, is not built or
+            takes no images; a budget that cannot be met or is given beside `keep`; or a layer that
+            cannot be converted: the message has its name, the reason and what to do.
 
     Example:
 
@@ -101,20 +102,26 @@ def convert(
         Cohen & Welling 2016, "Group Equivariant Convolutional Networks", for the layers.
     """
     group = groups.get(group)
-    check_choice("keep", keep, ("channels", "parameters", "fields"))
+    check_choice("keep", keep, ("channels", "parameters", "fields", None))
     check_choice("downsampling", downsampling, ("stride", "exact"))
     check_choice("head", head, ("invariant", "orientations"))
     check_choice("on_unknown", on_unknown, ("raise", "keep"))
     budget = find_budget(parameters, multiply_adds)
-    plain = as_functional(model)
-    if input_shape is not None:
-        _check_shape(plain, input_shape)
+    if budget is not None and keep is not None:
+        raise ValueError(
+            f"keep={keep!r} and {budget[0]}={budget[1]!r} exclude each other: the widths follow "
+            "from a budget. Leave one of them out."
+        )
+    plain = as_functional(
+        model, "convert the functional models inside it, or use keras_gcnn.symmetrize"
+    )
+    _check_inputs(plain, group, input_shape)
 
     def make(widths: Widths) -> keras.Model:
         return _convert(plain, group, widths, downsampling, head, input_shape, on_unknown)
 
     if budget is None:
-        return make(Widths(group.order, keep))
+        return make(Widths(group.order, keep or "channels"))
     return fit_network(make, group.order, *budget)
 
 
@@ -146,12 +153,21 @@ def _convert(
     return network
 
 
-def _check_shape(plain: keras.Model, input_shape: Shape) -> None:
+def _check_inputs(plain: keras.Model, group: Group, input_shape: Shape | None) -> None:
+    """Raises a `ValueError` unless the model takes images, and a new shape is one of an image."""
     images = [tensor for tensor in plain.inputs if len(tensor.shape) == 4]
-    if images and len(input_shape) != 3:
+    if group.order > 1 and not images:
+        shapes = " and ".join(str(tuple(tensor.shape)) for tensor in plain.inputs)
         raise ValueError(
-            f"input_shape={input_shape!r} has to be the shape of one image, such as "
-            f"{tuple(images[0].shape[1:])}."
+            f"{plain.name!r} takes no images, which have four axes with that of the batch: its "
+            f"inputs have the shape {shapes}. Give images without channels an axis of one channel, "
+            "e.g. keras.Input((28, 28, 1)); other data have no rotations."
+        )
+    if input_shape is not None and (not is_image_shape(input_shape) or not images):
+        example = tuple(images[0].shape[1:]) if images else (32, 32, 3)
+        raise ValueError(
+            f"input_shape={input_shape!r} has to be the shape of one image, three positive "
+            f"integers such as {example}, with None for open sizes."
         )
 
 
@@ -167,6 +183,7 @@ def _new_inputs(plain: keras.Model, input_shape: Shape | None) -> list[Tensor]:
 
 def _output(tensor: Tensor, book: GroupBook, roles: list[Role]) -> Any:
     """Pools an output of the new network over orientations if it should have none."""
+    book.check_output(tensor)
     if book.role(tensor) is Role.ON_GROUP and book.head == "invariant" and book.group.order > 1:
         tensor = GPooling("max", book.group, data_format=book.data_format)(tensor)
         positions = has_positions(tensor.shape, book.channel_axis)

@@ -28,7 +28,7 @@ def convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds a lifting convolution on an image, and one on the group behind it."""
     layer = translator.layer
     channels = translator.channels_of(inputs.shape)
-    config = layer.get_config()
+    config = translator.config
     if 1 < layer.groups == layer.filters == translator.channels_of(translator.plain_shapes()[0]):
         weights = dict(zip(_DEPTHWISE, (config[name] for name in KERNEL), strict=True))
         return _depthwise(translator, inputs, 1, weights)
@@ -170,7 +170,7 @@ def square(translator: GroupTranslator, pair: Any, what: str) -> tuple[int, int]
 def depthwise_convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds one filter for each field."""
     layer = translator.layer
-    weights = pick(layer.get_config(), _DEPTHWISE)
+    weights = pick(translator.config, _DEPTHWISE)
     return _depthwise(translator, inputs, layer.depth_multiplier, weights)
 
 
@@ -183,13 +183,13 @@ def _depthwise(
             "Put a Conv2D before it, which makes maps on the group.",
         )
     more = {**weights, "depth_multiplier": multiplier}
-    config = translator.layer.get_config()
+    config = translator.config
     return _windowed(translator, inputs, 0, config, more, depthwise=True)
 
 
 def separable_convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds one filter for each field and a pointwise convolution; on an image, a full one."""
-    layer, config = translator.layer, translator.layer.get_config()
+    layer, config = translator.layer, translator.config
     fields = translator.fields(layer.filters)
     pointwise = dict(zip(KERNEL, (config[name] for name in _POINTWISE), strict=True))
     if translator.role(inputs) is not Role.ON_GROUP:
@@ -213,7 +213,7 @@ def separable_convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor
 
 def transposed_convolution(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds the transposed convolution on the group."""
-    layer, config = translator.layer, translator.layer.get_config()
+    layer, config = translator.layer, translator.config
     readout = is_readout(translator, inputs)
     fields = layer.filters if readout else translator.fields(layer.filters)
     maps = translator.add(

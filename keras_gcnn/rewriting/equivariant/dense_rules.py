@@ -19,7 +19,7 @@ from keras_gcnn.types import Tensor
 
 def dense(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds a pointwise convolution; after Flatten, one whose kernel covers the whole map."""
-    layer, config = translator.layer, translator.layer.get_config()
+    layer, config = translator.layer, translator.config
     if translator.role(inputs) is Role.INVARIANT:
         return gate(translator, inputs, config)
     data_format = translator.book.data_format

@@ -29,18 +29,6 @@ def keep(translator: GroupTranslator, *args: Any, **kwargs: Any) -> Tensor:
     return translator.keep(*args, **kwargs)
 
 
-def image_only(translator: GroupTranslator, *args: Any, **kwargs: Any) -> Tensor:
-    """Keeps a layer in front of the first convolution."""
-    if any(
-        isinstance(each, keras.KerasTensor) and translator.role(each) is Role.ON_GROUP
-        for each in keras.tree.flatten((args, kwargs))
-    ):
-        raise translator.fail(
-            "acts on images, and stands behind a convolution", "Put it in front of the first one."
-        )
-    return translator.keep(*args, **kwargs)
-
-
 def _on_channels(translator: GroupTranslator, inputs: Tensor, axis: Any) -> bool:
     """Whether an axis is that of the channels; several axes never are."""
     if isinstance(axis, list | tuple):
@@ -52,7 +40,8 @@ def _on_channels(translator: GroupTranslator, inputs: Tensor, axis: Any) -> bool
     return axis % rank == expected % rank
 
 
-def _check_axis(translator: GroupTranslator, inputs: Tensor) -> None:
+def check_axis(translator: GroupTranslator, inputs: Tensor) -> None:
+    """Raises a `ValueError` if a normalisation is not along the channels."""
     if not _on_channels(translator, inputs, translator.layer.axis):
         raise translator.fail(
             f"normalizes along axis={translator.layer.axis}, which is not that of the channels",
@@ -84,10 +73,10 @@ def _normalized(
     names: tuple[str, ...],
 ) -> Tensor:
     """Adds a normalisation with these entries of the given layer's configuration."""
-    _check_axis(translator, inputs)
+    check_axis(translator, inputs)
     if translator.role(inputs) is not Role.ON_GROUP:
         return translator.keep(inputs)
-    config = translator.layer.get_config()
+    config = translator.config
     options = {name: config[name] for name in names}
     axis = translator.axis_of(inputs.shape)
     return translator.add(layer_class, inputs, translator.group, axis=axis, **options)
@@ -95,10 +84,10 @@ def _normalized(
 
 def group_normalization(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds the layer with statistics for groups of whole fields."""
-    _check_axis(translator, inputs)
+    check_axis(translator, inputs)
     if translator.role(inputs) is not Role.ON_GROUP:
         return translator.keep(inputs)
-    config = translator.layer.get_config()
+    config = translator.config
     options = {name: config[name] for name in ("epsilon", *_WEIGHTS)}
     axis = translator.axis_of(inputs.shape)
     fields = translator.channels_of(inputs.shape) // translator.group.order
@@ -117,7 +106,7 @@ def group_normalization(translator: GroupTranslator, inputs: Tensor) -> Tensor:
 
 def parametric_relu(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     """Adds a slope for each field, the same at all positions."""
-    config = translator.layer.get_config()
+    config = translator.config
     options = {
         f"alpha_{name}": config[f"alpha_{name}"]
         for name in ("initializer", "regularizer", "constraint")
@@ -213,26 +202,31 @@ def upsampling(translator: GroupTranslator, inputs: Tensor) -> Tensor:
 def dropout(translator: GroupTranslator, inputs: Tensor, **options: Any) -> Tensor:
     """Drops whole fields."""
     layer = translator.layer
-    if translator.role(inputs) is not Role.ON_GROUP or len(inputs.shape) not in (2, 4):
+    spatial = isinstance(layer, keras.layers.SpatialDropout2D)
+    rank, noise = len(inputs.shape), getattr(layer, "noise_shape", None)
+    if noise is not None and rank == 4:
+        # Sizes of 1 share a mask. For rows without columns or the other way round, it would rotate.
+        shared = {axis for axis in range(1, 4) if noise[axis] == 1}
+        positions = {1, 2, 3} - {translator.channel_axis % 4}
+        if len(shared & positions) == 1 or noise[0] == 1:
+            raise translator.fail(
+                f"has noise_shape={noise}, which no dropout of fields has",
+                "Leave noise_shape out, or share the mask over all positions or over the channels.",
+            )
+        if shared - positions:
+            return translator.keep(inputs, **options)
+        spatial = shared == positions
+    if translator.role(inputs) is not Role.ON_GROUP or rank not in (2, 4):
         return translator.keep(inputs, **options)
     return translator.add(
         layers.GDropout,
         inputs,
         layer.rate,
         translator.group,
-        spatial=isinstance(layer, keras.layers.SpatialDropout2D),
+        spatial=spatial,
         seed=layer.seed,
         data_format=translator.book.data_format,
     )
-
-
-def rescaling(translator: GroupTranslator, inputs: Tensor) -> Tensor:
-    """Keeps one factor and offset; several, one for each channel, are for images."""
-    numbers = all(
-        isinstance(value, int | float)
-        for value in (translator.layer.scale, translator.layer.offset)
-    )
-    return translator.keep(inputs) if numbers else image_only(translator, inputs)
 
 
 MAPS = {
@@ -244,10 +238,8 @@ MAPS = {
     "LayerNormalization": layer_normalization,
     "LayerScale": layer_scale,
     "MaxPooling2D": pooling,
-    "Normalization": image_only,
     "PReLU": parametric_relu,
     "RMSNormalization": rms_normalization,
-    "Rescaling": rescaling,
     "SpatialDropout2D": dropout,
     "UpSampling2D": upsampling,
     "ZeroPadding2D": padding,

@@ -9,13 +9,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_gcnn.analysis.equivariance import equivariance_error
+from keras_gcnn import groups
 from keras_gcnn.groups import Group, window_problem
 from keras_gcnn.layers.common.cost import multiply_adds_of
+from keras_gcnn.rewriting.equivariant.measuring import measure
 from keras_gcnn.rewriting.equivariant.roles import Role
 from keras_gcnn.types import Shape, Tensor
 
-_OUTPUT_TYPES = {Role.INVARIANT: "trivial", Role.IMAGE: "trivial", Role.ON_GROUP: "regular"}
+_TELLING = 1e-4  # relative difference of two images, far above the error of rounding
 _OF_KERAS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 
 
@@ -116,7 +117,7 @@ class Conversion:
         self.group = group.name
         self.lines = lines
         self._roles = roles
-        self._errors: dict[str, float] | None = None
+        self._sentence: str | None = None
 
     @property
     def problems(self) -> tuple[Converted, ...]:
@@ -128,27 +129,20 @@ class Conversion:
 
         Args:
             input_shape: shape of one image; default that of the network.
-            seed: of the images, which are uniform in [0, 1].
+            seed: of the images, which are uniform in [0, 1], or in 0, ..., 255 for integers.
 
         Returns:
-            From the names of elements to the largest relative error of all outputs; NaN where
-            the network is gone or has several inputs, so that nothing can be measured.
+            From the names of elements to the largest relative error of all outputs. Where images
+            are not square, the elements are those that keep their shape.
+
+        Raises:
+            ValueError: if the sizes of the images are open or differ, an output is zero
+                everywhere, or the network exists no more.
         """
         model = self._model()
-        if model is None or len(model.inputs) != 1:
-            return {"e": float("nan")}
-        shape = tuple(input_shape or model.input_shape[1:])
-        images = np.random.default_rng(seed).uniform(size=(2, *shape))
-        images = images.astype(keras.backend.standardize_dtype(model.inputs[0].dtype))
-        worst: dict[str, float] = {}
-        for output, role in zip(model.outputs, self._roles, strict=True):
-            part = model if len(model.outputs) == 1 else keras.Model(model.input, output)
-            errors = equivariance_error(
-                part, self.group, inputs=images, output_type=_OUTPUT_TYPES[role]
-            )
-            for name, error in errors.items():
-                worst[name] = max(error, worst.get(name, 0.0))
-        return worst
+        if model is None:
+            raise ValueError("The network of this report exists no more.")
+        return measure(model, groups.get(self.group), self._roles, input_shape, seed)[1]
 
     def as_table(self) -> str:
         """Returns the lines as a Markdown table."""
@@ -187,16 +181,33 @@ class Conversion:
         return _pair((before, after))
 
     def _measured(self) -> str:
+        if self._sentence is None:
+            self._sentence = self._measure()
+        return self._sentence
+
+    def _measure(self) -> str:
         model = self._model()
-        if model is None or len(model.inputs) != 1 or None in model.input_shape[1:]:
-            return "The error was not measured: call errors(input_shape)."
-        if self._errors is None:
-            self._errors = self.errors()
-        element, error = max(self._errors.items(), key=lambda item: item[1])
-        return (
-            f"Largest relative error over the {len(self._errors) - 1} elements and a mixed batch: "
-            f"{error:.1e} ({element})."
+        if model is None:
+            return "The error was not measured, since the network exists no more."
+        group = groups.get(self.group)
+        try:
+            found, errors, difference = measure(model, group, self._roles, None, 0)
+        except ValueError as error:
+            return f"The error was not measured: {str(error).removesuffix('.')}."
+        element = max(errors, key=errors.__getitem__)
+        batch = " and a mixed batch" if "mixed" in errors else ""
+        why = "" if found == group else ", since other elements change the shape of the images"
+        text = (
+            f"Largest relative error over the {found.order} elements of {found.name}{batch}{why}: "
+            f"{errors[element]:.1e} ({element}), where two different images differ by "
+            f"{difference:.1e}."
         )
+        if difference < _TELLING:
+            text += (
+                " The outputs hardly depend on the image yet, so that this says little: train the "
+                "network and call model.conversion.errors()."
+            )
+        return text
 
 
 def _pair(values: tuple[int | None, int | None]) -> str:

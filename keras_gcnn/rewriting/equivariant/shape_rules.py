@@ -10,7 +10,8 @@ from keras import ops
 from keras_gcnn.layers.common.stock_layers import HARMLESS, KEEPING, MERGING
 from keras_gcnn.rewriting.equivariant.convolution_rules import CONVOLUTIONS
 from keras_gcnn.rewriting.equivariant.dense_rules import dense
-from keras_gcnn.rewriting.equivariant.map_rules import MAPS, image_only, keep
+from keras_gcnn.rewriting.equivariant.image_rules import IMAGES
+from keras_gcnn.rewriting.equivariant.map_rules import MAPS, keep
 from keras_gcnn.rewriting.equivariant.roles import Role
 from keras_gcnn.rewriting.equivariant.translator import GroupTranslator
 from keras_gcnn.types import Shape, Tensor
@@ -115,6 +116,21 @@ def reduction(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     return translator.pool_orientations(outputs)
 
 
+def along_axes(translator: GroupTranslator, inputs: Tensor) -> Tensor:
+    """Keeps a normalisation over the channels or over all positions, such as a softmax."""
+    rank, axes = len(inputs.shape), translator.layer.axis
+    axes = range(1, rank) if axes is None else axes if isinstance(axes, list | tuple) else (axes,)
+    over = {axis % rank for axis in axes} - {translator.axis_of(inputs.shape) % rank}
+    positions = {1, 2, 3} - {translator.channel_axis % 4}
+    if over and not (rank == 4 and over == positions):
+        raise translator.fail(
+            f"acts along axis={translator.layer.axis}, and rows and columns change places",
+            f"Use axis={translator.axis_of(inputs.shape)}, that of the channels, or all of "
+            f"{tuple(sorted(positions))}.",
+        )
+    return translator.keep(inputs)
+
+
 def _with_orientations(translator: GroupTranslator, vector: Tensor) -> Tensor:
     """Leaves the orientations to the layers behind, which read them one by one."""
     record = translator.book.record(translator.layer)
@@ -148,7 +164,7 @@ def flatten(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     translator.note("is part of the Dense layer after it")
     # A tensor of its own, since others may read the map as it is.
     maps = _identity(translator, inputs)
-    translator.book.flattened[id(maps)] = maps
+    translator.book.flattened[id(maps)] = maps, translator.layer
     return maps
 
 
@@ -170,30 +186,25 @@ SHAPES = {
     "GlobalMaxPooling2D": global_pooling,
     "Max": reduction,
     "Mean": reduction,
+    "LogSoftmax": along_axes,
     "Permute": reshape,
     "Reshape": reshape,
+    "Softmax": along_axes,
     "Squeeze": reshape,
+    "UnitNormalization": along_axes,
     **dict.fromkeys(sorted(MERGING), merge),
     "CustomScaleLayer": merge,  # of Keras's InceptionResNetV2
 }
 """Rules by the names of stock classes."""
 
 _POINTWISE = sorted(
-    name for name in {*KEEPING, *HARMLESS} if name not in MAPS and name not in SHAPES
+    name
+    for name in {*KEEPING, *HARMLESS}
+    if name not in MAPS and name not in SHAPES and name not in IMAGES
 )
-_ON_IMAGES = (
-    *("AugMix", "AutoContrast", "CenterCrop", "CutMix", "Equalization", "MixUp", "RandAugment"),
-    *("RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast"),
-    *("RandomCrop", "RandomElasticTransform", "RandomErasing", "RandomFlip"),
-    *("RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective"),
-    *("RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness"),
-    *("RandomShear", "RandomTranslation", "RandomZoom", "Solarization"),
-)
-
 RULES = {
     **dict.fromkeys(_POINTWISE, keep),
-    **dict.fromkeys(_ON_IMAGES, image_only),
-    "Resizing": keep,
+    **IMAGES,
     "StochasticDepth": keep,  # of Keras's ConvNeXt: it drops the maps of whole images
     "Dense": dense,
     **CONVOLUTIONS,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
 
 from keras_gcnn.layers import GPooling
+from keras_gcnn.rewriting.equivariant.configs import config_of, made_anew
 from keras_gcnn.rewriting.equivariant.roles import Role, has_positions
 from keras_gcnn.rewriting.translator import Translator
 from keras_gcnn.types import Shape, Tensor
@@ -34,6 +37,12 @@ class GroupTranslator(Translator):
         self.book = book
         self.group = book.group
         self.channel_axis = book.channel_axis
+        self.training: bool | None = None  # what the layer was called with
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration of the plain layer, to make an untrained one."""
+        return config_of(self.layer)
 
     def role(self, tensor: Tensor) -> Role:
         """Returns how a tensor of the new network transforms."""
@@ -51,6 +60,11 @@ class GroupTranslator(Translator):
     def has_positions(self, tensor: Tensor) -> bool:
         """Whether a tensor is a map of more than one position."""
         return has_positions(tensor.shape, self.channel_axis)
+
+    def report(self, problem: str, fix: str) -> None:
+        """Puts into the report why this layer is not exact, and how to make it so."""
+        record = self.book.record(self.layer)
+        record.problem, record.fix = problem, fix
 
     def fields(self, channels: int) -> int:
         """Returns the number of fields in place of plain channels, and reports a rounding.
@@ -86,8 +100,8 @@ class GroupTranslator(Translator):
     def keep(self, *args: Any, **kwargs: Any) -> Tensor:
         """Calls a copy of the layer with fresh weights, or the operation itself."""
         if isinstance(self.layer, keras.Layer):
-            config = {**self.layer.get_config(), "name": self.name}
-            new = self._shared("", lambda: type(self.layer).from_config(config))
+            layer = self.layer
+            new = self._shared((type(layer),), lambda: made_anew(layer, name=self.name))
             outputs = self._call(new, *args, **kwargs)
             if isinstance(self.layer, keras.layers.Normalization):  # it holds statistics of data
                 new.set_weights(self.layer.get_weights())
@@ -100,24 +114,42 @@ class GroupTranslator(Translator):
     def restyle(self, inputs: Tensor, part: str = "", **changes: Any) -> Tensor:
         """Calls a copy of the layer with some entries of its configuration changed."""
         name = f"{self.name}_{part}" if part else self.name
-        config = {**self.layer.get_config(), "name": name, **changes}
-        new = self._shared(part, lambda: type(self.layer).from_config(config))
+        key = (type(self.layer), part, str(changes))
+        new = self._shared(key, lambda: made_anew(self.layer, name=name, **changes))
         outputs = self._call(new, inputs)
         self._inherit(inputs, outputs)
         return outputs
 
-    def _shared(self, part: str, make: Any) -> keras.Layer:
+    def _shared(self, key: tuple[Any, ...], make: Callable[[], keras.Layer]) -> keras.Layer:
+        """Returns the new layer that all calls of the plain one share.
+
+        Calls on an image and on maps need layers of different classes.
+        """
         made = self.book.made
-        key = (id(self.layer), part)
+        key = (id(self.layer), *key)
         if key not in made:
-            made[key] = make()
+            others = [old for old in made if old[0] == key[0] and old[2:] == key[2:]]
+            if others:
+                self.note("its calls on images and on maps have weights of their own")
+            made[key] = self._tried(make)
         return made[key]
+
+    def _tried(self, make: Callable[[], Any]) -> Any:
+        """Returns what a function makes, with errors that name the layer of the plain model."""
+        try:
+            return make()
+        except ValueError as error:
+            message = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise self.fail(
+                f"has no such counterpart ({message})",
+                "Change its sizes or widths, or use keras_gcnn.symmetrize, which takes any model.",
+            ) from error
 
     def _create(
         self, layer_class: type[keras.Layer], *arguments: Any, part: str, **options: Any
     ) -> keras.Layer:
         return self._shared(
-            part,
+            (layer_class, part),
             lambda: super(GroupTranslator, self)._create(
                 layer_class, *arguments, part=part, **options
             ),
@@ -129,6 +161,8 @@ class GroupTranslator(Translator):
         return self._call(layer, inputs)
 
     def _call(self, layer: keras.Operation, *args: Any, **kwargs: Any) -> Tensor:
+        if self.training and "training" in inspect.signature(layer.call).parameters:
+            kwargs = {**kwargs, "training": True}
         try:
             outputs = layer(*args, **kwargs)
         except ValueError as error:

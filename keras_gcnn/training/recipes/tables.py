@@ -250,11 +250,22 @@ class ConvertTable(Table):
     """`convert` of `[[models]]`: arguments of `keras_gcnn.convert`."""
 
     group: str = "p4m"
-    keep: Literal["channels", "parameters", "fields"] = "channels"
+    keep: Literal["channels", "parameters", "fields"] | None = None
     downsampling: Literal["stride", "exact"] = "stride"
     head: Literal["invariant", "orientations"] = "invariant"
     parameters: Annotated[int, Field(gt=0)] | None = None  # a budget, in place of keep
     multiply_adds: Annotated[int, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _check_budget(self) -> ConvertTable:
+        given = [
+            name
+            for name in ("keep", "parameters", "multiply_adds")
+            if getattr(self, name) is not None
+        ]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other; leave one")
+        return self
 
     @field_validator("group")
     @classmethod

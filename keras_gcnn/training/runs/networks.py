@@ -66,6 +66,15 @@ def _application(table: ModelTable, dataset: data.Dataset) -> keras.Model:
     }
     try:
         network = builder(**arguments)
-    except TypeError as error:
-        raise ValueError(f"models.arguments of {table.name}: {error}") from None
-    return network if table.convert is None else convert(network, **table.convert.model_dump())
+    except (TypeError, ValueError) as error:
+        shape = " x ".join(map(str, dataset.image_shape))
+        raise ValueError(
+            f"{table.builder} of {table.name} cannot be built for images of {shape}: {error}. "
+            "Change its arguments, or take another data set."
+        ) from None
+    if table.convert is None:
+        return network
+    try:
+        return convert(network, **table.convert.model_dump())
+    except ValueError as error:
+        raise ValueError(f"convert of {table.name}: {error}") from None
