@@ -271,9 +271,14 @@ def test_a_plain_model_is_converted(call, tmp_path):
     assert code == 0, err
     kept = keras.saving.load_model(tmp_path / "kept.keras")
     assert kept.count_params() == plain.count_params()
-    code, _, err = call("convert", "plain.keras", "--group", "p5")
-    assert code == 2
-    assert "p5" in err
+    for options, message in (
+        (("--group", "p5"), "p5"),
+        (("--symmetrize", "--parameters", "9"), "--parameters would change nothing"),
+        (("--keep", "fields", "--parameters", "9"), "exclude each other"),
+    ):
+        code, _, err = call("convert", "plain.keras", *options)
+        assert code == 2
+        assert message in " ".join(err.split())
 
 
 def test_every_format_can_be_exported():

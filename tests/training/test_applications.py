@@ -31,6 +31,10 @@ def test_a_converted_network_is_built():
     [
         ({"convert": {"group": "p5"}}, "Unknown group 'p5'"),
         ({"convert": {"keep": "width"}}, "'channels', 'parameters' or 'fields'"),
+        (
+            {"convert": {"keep": "fields", "parameters": 9}},
+            "keep and parameters exclude each other",
+        ),
         ({"builder": "lenet", "convert": {}}, "convert is for builders of keras.applications"),
     ],
 )
@@ -43,3 +47,12 @@ def test_an_unknown_network_is_refused():
     table = ModelTable(name="mobile", builder="keras.applications.MobileNetV9")
     with pytest.raises(ValueError, match=r"no such network\. Choose one of .*MobileNetV2"):
         build_network(table, DATASET, 0)
+
+
+def test_images_that_are_too_small_are_named_with_the_network():
+    table = ModelTable(**{**MOBILE, "convert": {"group": "p4"}})
+    digits = SimpleNamespace(image_shape=(28, 28, 1), classes=("one", "two"))
+    with pytest.raises(
+        ValueError, match="MobileNet of mobile cannot be built for images of 28 x 28"
+    ):
+        build_network(table, digits, 0)
