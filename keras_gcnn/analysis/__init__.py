@@ -15,6 +15,7 @@ from keras_gcnn.analysis.embeddings import (
 )
 from keras_gcnn.analysis.equivariance import assert_equivariant, equivariance_error
 from keras_gcnn.analysis.evidence import Evidence, evidence
+from keras_gcnn.analysis.plots.classification import plot_reliability, plot_worst_errors
 from keras_gcnn.analysis.plots.embeddings import plot_latent_vectors, plot_reconstructions
 from keras_gcnn.analysis.plots.fields import plot_turning_fields
 from keras_gcnn.analysis.plots.results import (
@@ -23,14 +24,17 @@ from keras_gcnn.analysis.plots.results import (
     plot_errors,
     plot_trials,
 )
+from keras_gcnn.analysis.scores import Reliability, area_under_curve, reliability
 
 __all__ = [
     "Audit",
     "Cost",
     "Evidence",
     "Finding",
+    "Reliability",
     "RotationLeakage",
     "angle_probe",
+    "area_under_curve",
     "assert_equivariant",
     "audit",
     "clustering_accuracy",
@@ -43,7 +47,10 @@ __all__ = [
     "plot_errors",
     "plot_latent_vectors",
     "plot_reconstructions",
+    "plot_reliability",
     "plot_trials",
     "plot_turning_fields",
+    "plot_worst_errors",
+    "reliability",
     "rotation_leakage",
 ]

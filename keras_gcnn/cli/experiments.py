@@ -168,7 +168,16 @@ def tune(
 @app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A saved model, MODEL.keras.")],
-    data: Annotated[str, typer.Option(help="Data set to test on.")] = "digits",
+    data: Annotated[
+        str, typer.Option(help="Data set to test on, or a folder of images.")
+    ] = "digits",
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for results and plots of a folder of images."),
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="CSV file of files and labels in a folder of images.")
+    ] = None,
     backend: BackendOption = None,
     picture: Annotated[
         Path | None, typer.Option(help="Write a plot of accuracy by angle here.")
@@ -177,8 +186,18 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of the random angles.")] = 0,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Print the error of a saved model on upright, rotated and mirrored test images."""
+    """Print the error of a saved model on upright, rotated and mirrored test images.
+
+    Of a folder of images also the area under the curve and the calibration error, and with
+    --output plots of both, of the confusion and of the surest errors.
+    """
     choose_backend(backend)
+    folder = _data_overrides(data).get("data__folder")
+    if folder is not None:
+        from keras_gcnn.training.tasks.folder_evaluation import evaluate_folder
+
+        evaluate_folder(model, folder, output=output, table=table, seed=seed, console=console)
+        return
     from keras_gcnn.training.tasks.evaluation import evaluate_file
 
     evaluate_file(

@@ -9,6 +9,7 @@ from keras_gcnn.data import Split
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import DataTable, TrainingTable
 from keras_gcnn.training.tasks.classification import Classification, balanced_weights
+from keras_gcnn.training.tasks.folder_evaluation import PLOTS, evaluate_folder
 
 
 @pytest.fixture
@@ -50,6 +51,22 @@ def test_a_folder_is_trained_on_and_the_run_goes_on(images, tmp_path):
     images.rename(images.parent / "images2")
     with pytest.raises(ValueError, match=r"data\.folder was"):
         training.train(other, tmp_path / "run")
+
+
+def test_a_model_is_measured_on_another_folder(images, tmp_path):
+    training.train(recipe(images), tmp_path / "run")
+    model = tmp_path / "run" / "P4-seed0" / "model.keras"
+    result = evaluate_folder(model, images, output=tmp_path / "out")
+    assert result["images"] == 40
+    assert np.sum(result["confusion"]) == 40
+    wrong = 40 - np.trace(result["confusion"])
+    assert result["errors"]["test"] == pytest.approx(100 * wrong / 40)
+    assert result["errors"]["quarter turns"] == pytest.approx(result["errors"]["test"])
+    assert 0 <= result["calibration error"] <= 1
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"results.json", *PLOTS}
+    (images / "rows").rename(images / "lines")
+    with pytest.raises(ValueError, match=r"knows the classes columns, rows, but .* has columns, l"):
+        evaluate_folder(model, images)
 
 
 @pytest.mark.backend_free

@@ -39,8 +39,11 @@ def write_contact_sheet(survey: Survey, path: str | Path, per_class: int = 10) -
     tile = Shape(_TILE, _TILE, 3, "pad", "bilinear")
     for row, name in enumerate(names):
         top = row * (step + _LABEL) + _GAP
-        label = f"{name} ({len(classes[name]):,})".encode("ascii", "replace").decode()
-        draw.text((_GAP, top), label, fill="black")
+        label = f"{name} ({len(classes[name]):,})"
+        try:
+            draw.text((_GAP, top), label, fill="black")
+        except UnicodeError:  # where Pillow has its small font only
+            draw.text((_GAP, top), label.encode("ascii", "replace").decode(), fill="black")
         count = min(per_class, len(classes[name]))
         chosen = np.linspace(0, len(classes[name]) - 1, count).round().astype(int)
         for column, index in enumerate(chosen):
