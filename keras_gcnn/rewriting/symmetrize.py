@@ -67,19 +67,21 @@ def symmetrize(
             default, is x and y, as `keras_gcnn.layers.GOrientation` has them; optical flow in
             pixels is often `("right", "down")`, and a row and a column are `("down", "right")`.
         input_shape: shape of one image, without the batch, for a model that has no symbolic inputs:
-            a subclass of `keras.Model`, or a sequential model that is not built.
+            a subclass of `keras.Model`, or a sequential model that is not built. Of a model that
+            has some, a shape that it takes.
         data_format: `"channels_last"`, `"channels_first"`, or None for that of the model.
         name: name of the new model; default that of the given one and of the group.
 
     Returns:
         A functional `keras.Model` with one layer, `keras_gcnn.layers.Symmetrized`, whose attribute
-        `model` is the given model. It is trained, saved, audited and exported like any other; a
-        model with a `call` of its own cannot be translated to stock layers.
+        `model` is the given model. It is not compiled. It is trained, saved, audited and exported
+        like any other; a model with a `call` of its own cannot be translated to stock layers.
 
     Raises:
         TypeError: if `model` is no Keras model.
         ValueError: for images that are not square and a group with quarter turns, a model whose
-            inputs are not known, an unknown choice, or an output that does not fit its choice.
+            inputs are not known or are no images, an `input_shape` that it does not take, an
+            unknown choice, or an output that does not fit its choice.
 
     Example:
 
@@ -127,4 +129,20 @@ def _inputs(model: keras.Model, input_shape: Shape | None) -> Any:
             f"The shape of the inputs of {model.name!r} is not known: input_shape={input_shape!r}. "
             "Give the shape of one image without the batch, e.g. input_shape=(32, 32, 3)."
         )
+    if known and input_shape is not None and not _takes(known, input_shape):
+        shapes = " and ".join(str(tuple(one.shape[1:])) for one in known)
+        raise ValueError(
+            f"input_shape={input_shape!r} does not fit {model.name!r}, which takes {shapes}. Leave "
+            "input_shape out."
+        )
     return keras.Input(input_shape, dtype=model.variable_dtype)  # float32 in half precision
+
+
+def _takes(inputs: list[keras.KerasTensor], shape: Shape) -> bool:
+    """Whether a model with these inputs takes images of one shape and nothing else."""
+    if len(inputs) != 1 or len(inputs[0].shape) != 1 + len(shape):
+        return False
+    return all(
+        size is None or size == given
+        for size, given in zip(inputs[0].shape[1:], shape, strict=True)
+    )

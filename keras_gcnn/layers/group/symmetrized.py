@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
@@ -23,6 +24,30 @@ from keras_gcnn.types import GroupLike, Shape, Tensor
 
 def _logmeanexp(tensor: Tensor, axis: int) -> Tensor:
     return ops.logsumexp(tensor, axis=axis) - math.log(tensor.shape[axis])
+
+
+def _check_reduce(reduce: Callable, order: int) -> None:
+    """Raises a `ValueError` if a function depends on the order of results, or keeps their axis."""
+    rng = np.random.default_rng(0)
+    results = rng.uniform(0.1, 1, (order, 2, 3)).astype("float32")
+    expected = f"reduce={reduce!r} has to be a function (tensor, axis) -> tensor over an axis of"
+    try:
+        first, *others = (
+            ops.convert_to_numpy(reduce(ops.convert_to_tensor(each), axis=0))
+            for each in (results, results[::-1].copy(), rng.permutation(results))
+        )
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{expected} {order} results; it raised: {error}") from error
+    if first.shape != results.shape[1:]:
+        raise ValueError(
+            f"{expected} {order} results, which it removes; of the shape {results.shape} it made "
+            f"{first.shape}."
+        )
+    if not all(np.allclose(first, other, 1e-4, equal_nan=True) for other in others):
+        raise ValueError(
+            f"{expected} {order} results that does not depend on their order, such as "
+            "keras.ops.median; this one does."
+        )
 
 
 _REDUCE = {"mean": mean, "max": maximum, "logmeanexp": _logmeanexp}
@@ -94,7 +119,11 @@ class Symmetrized(MapLayer):
         super().__init__(data_format=data_format or find_data_format(model), **kwargs)
         self.model = model
         self.group = groups.get(group)
-        self.reduce = reduce if callable(reduce) else check_choice("reduce", reduce, (*_REDUCE,))
+        if callable(reduce):
+            _check_reduce(reduce, self.group.order)
+        else:
+            check_choice("reduce", reduce, (*_REDUCE,))
+        self.reduce = reduce
         self.outputs = outputs
         self.components = check_components(components)
         for kind in self._kinds:
@@ -135,6 +164,12 @@ class Symmetrized(MapLayer):
         inputs = self._symbolic(input_shape)
         for tensor in keras.tree.flatten(inputs):
             self._check_input(tensor)
+        if all(len(tensor.shape) != 4 for tensor in keras.tree.flatten(inputs)):
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} rotates images, and {self.model.name!r} "
+                "takes none: its inputs are features, which stay. Let it begin with an input of "
+                "four axes, e.g. keras.Input((28, 28, 1)) and Flatten."
+            )
         if not self.model.built:
             self.model(inputs)
         if outputs := getattr(self.model, "outputs", None):
