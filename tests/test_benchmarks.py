@@ -53,6 +53,7 @@ def test_a_row_tells_whether_the_target_is_met():
     assert (alone["reference"], alone["ratio"], alone["met"]) == ("", "", "no")
 
 
+@pytest.mark.thorough
 def test_the_suite_writes_its_table(tmp_path):
     backend = keras.backend.backend()
     command = [sys.executable, "-m", "benchmarks.run", "vmf", "--smallest", "--backend", backend]

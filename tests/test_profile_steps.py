@@ -11,6 +11,7 @@ pytestmark = pytest.mark.backend_free
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.thorough
 def test_a_profile_tells_convolutions_apart_and_counts_nothing_twice(tmp_path):
     backend = keras.backend.backend()
     command = [sys.executable, "-m", "benchmarks.studies.profile_steps", "--backend", backend]

@@ -32,7 +32,7 @@ def test_files_of_version_0_1():
         np.testing.assert_array_equal(found, expected[name])
 
 
-@pytest.mark.thorough("jax", "tensorflow")
+@pytest.mark.thorough  # with the package run as a program, test_cli.py has it in `make test`
 def test_it_loads_where_the_package_was_only_imported(tmp_path, autoencoder):
     path = tmp_path / "model.keras"
     autoencoder.save(path)
