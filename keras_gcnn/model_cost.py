@@ -183,10 +183,18 @@ class _Walk:
 def _outputs(operation: keras.Operation, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Returns the outputs of a call as symbolic tensors of known sizes."""
     # Unlike a call this adds nothing to the graph of the layer, which belongs to the user.
-    outputs = operation.compute_output_spec(*args, **kwargs)
-    if any(None in tensor.shape for tensor in _tensors(outputs)):
-        # Some layers, e.g. EinsumDense, repeat an open size of their arguments; this runs `call`.
-        outputs = keras.Operation.compute_output_spec(operation, *args, **kwargs)
+    try:
+        outputs = operation.compute_output_spec(*args, **kwargs)
+        if any(None in tensor.shape for tensor in _tensors(outputs)):
+            # Some layers, e.g. EinsumDense, repeat an open size of their arguments; this runs
+            # `call`.
+            outputs = keras.Operation.compute_output_spec(operation, *args, **kwargs)
+    except ValueError as error:
+        shapes = " and ".join(str(tuple(each.shape)) for each in _tensors((args, kwargs)))
+        raise ValueError(
+            f"{type(operation).__name__} {operation.name!r} does not take inputs of shape {shapes}:"
+            f" {error} Give another input_shape, such as one of larger images."
+        ) from error
     return outputs
 
 

@@ -128,7 +128,9 @@ def cost(model: keras.Model, *, input_shape: Shape | Sequence[Shape] | None = No
         A `Cost`.
 
     Raises:
-        ValueError: for a model with a `call` of its own, or unknown sizes without `input_shape`.
+        TypeError: if `model` is no `keras.Model`.
+        ValueError: for a model with a `call` of its own, unknown sizes without `input_shape`, or
+            sizes that a layer does not take.
 
     Example:
 
@@ -147,4 +149,9 @@ def cost(model: keras.Model, *, input_shape: Shape | Sequence[Shape] | None = No
             for row in layer_costs(part, shape)
         ]
         return Cost(model.name, tuple(rows))
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            f"model is of type {type(model).__name__}. Give a Keras model; put a layer into "
+            "keras.Model(inputs, outputs)."
+        )
     return Cost(model.name, layer_costs(model, input_shape))

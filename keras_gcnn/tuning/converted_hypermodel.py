@@ -13,6 +13,9 @@ from keras_gcnn.rewriting.equivariant import convert
 from keras_gcnn.tuning.base_hypermodel import BaseHyperModel
 from keras_gcnn.tuning.space import converted_space
 
+BUDGETS = ("parameters", "multiply_adds")
+"""Arguments of `convert` that `hypermodel` has itself."""
+
 
 class ConvertedHyperModel(BaseHyperModel):
     """The conversions of a plain model; see `hypermodel`.
@@ -40,7 +43,7 @@ class ConvertedHyperModel(BaseHyperModel):
 
     def _check_arguments(self) -> None:
         searched = {entry.name for entry in self.space}
-        known = inspect.signature(convert).parameters.keys() - {"model", "parameters"}
+        known = inspect.signature(convert).parameters.keys() - {"model", *BUDGETS}
         for name, value in self.fixed.items():
             if name in searched:
                 raise ValueError(
@@ -60,7 +63,8 @@ class ConvertedHyperModel(BaseHyperModel):
 
         Raises:
             TypeError: if the function does not return a model.
-            ValueError: if the model cannot be converted, or the budget cannot be met.
+            ValueError: if the model cannot be converted, is neither compiled nor a classifier, or
+                the budget cannot be met.
         """
         values = self.values(hp)
         plain = self._make(hp) if _takes_hyperparameters(self._make) else self._make()
@@ -92,6 +96,27 @@ def _compile(
         config = plain.get_compile_config()
         network.compile_from_config({**config, "optimizer": keras.optimizers.serialize(optimizer)})
         return
-    softmax = getattr(plain.layers[-1], "activation", None) is keras.activations.softmax
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=not softmax)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=_makes_logits(plain))
     network.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+
+
+def _makes_logits(plain: keras.Model) -> bool:
+    """Whether a classifier makes logits and not probabilities.
+
+    Raises:
+        ValueError: if the model is no classifier that integer labels could train.
+    """
+    end = plain.outputs[0]._keras_history.operation
+    activation = getattr(getattr(end, "activation", None), "__name__", "linear")
+    if type(end).__name__ == "Softmax":
+        activation = "softmax"
+    classes = plain.outputs[0].shape[-1]
+    known = activation in ("linear", "softmax") and classes is not None and classes > 1
+    if len(plain.outputs) > 1 or not known:
+        ends = " and ".join(str(tuple(tensor.shape)) for tensor in plain.outputs)
+        raise ValueError(
+            f"{plain.name!r} is not compiled, and its outputs of shape {ends} with the activation "
+            f"{activation!r} are not those of a classifier, (batch, classes) with softmax or none. "
+            "Let the function compile the model with the loss and the metrics that it needs."
+        )
+    return activation == "linear"

@@ -77,9 +77,10 @@ def hypermodel(
             a function those of `keras_gcnn.convert`, e.g. `downsampling="exact"`.
 
     Returns:
-        A `keras_tuner.HyperModel`. It compiles its models: classifiers with cross-entropy and the
-        metric `accuracy`. A function may return a compiled model; then its loss and metrics are
-        used, and only its optimizer is replaced by the one that is searched.
+        A `keras_tuner.HyperModel`. It compiles its models: classifiers by integer labels, with
+        cross-entropy and the metric `accuracy`. A function may return a compiled model, which it
+        has to for other tasks; then its loss and metrics are used, and only its optimizer is
+        replaced by the one that is searched.
 
     Raises:
         TypeError: if `builder` is neither a string nor a function.

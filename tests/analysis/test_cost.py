@@ -192,3 +192,14 @@ def test_the_table():
     ]
     assert table[-1].split()[0] == "total"
     assert len({len(line) for line in table[1:]}) == 1
+
+
+def test_what_is_no_model_or_too_small_is_named():
+    with pytest.raises(TypeError, match=r"of type NoneType. Give a Keras model"):
+        cost(None)
+    image = keras.Input((None, None, 1))
+    model = keras.Model(image, keras.layers.Conv2D(2, 5, name="wide")(image))
+    with pytest.raises(
+        ValueError, match=r"Conv2D 'wide' does not take inputs of shape \(1, 3, 3, 1"
+    ):
+        cost(model, input_shape=(3, 3, 1))

@@ -160,3 +160,26 @@ def test_conversions_at_equal_multiply_adds_with_the_loss_of_the_plain_model():
 def test_mistakes_with_a_plain_model_are_told(builder, options, error, message):
     with pytest.raises(error, match=message):
         hypermodel(builder, **options).build(keras_tuner.HyperParameters())
+
+
+@pytest.mark.parametrize(
+    ("end", "from_logits"),
+    [
+        (keras.layers.Dense(3), True),
+        (keras.layers.Dense(3, activation="softmax"), False),
+        (keras.layers.Softmax(), False),
+        (keras.layers.Dense(1), None),
+        (keras.layers.Dense(2, activation="sigmoid"), None),
+    ],
+)
+def test_a_model_that_is_not_compiled_has_to_be_a_classifier(end, from_logits):
+    def make():
+        start = (keras.Input((7, 7, 1)), keras.layers.Conv2D(8, 3))
+        return keras.Sequential([*start, keras.layers.GlobalAveragePooling2D(), end])
+
+    over = hypermodel(make, groups=("z2",))
+    if from_logits is None:
+        with pytest.raises(ValueError, match=r"not those of a classifier.*compile the model"):
+            over.build(keras_tuner.HyperParameters())
+    else:
+        assert over.build(keras_tuner.HyperParameters()).loss.from_logits is from_logits
