@@ -169,7 +169,9 @@ def test_what_was_frozen_is_trained_anew_and_reported():
     plain.get_layer("frozen").trainable = False
     network = keras_gcnn.convert(plain, "p4")
     assert all(layer.trainable for layer in network.layers)
-    assert [line.name for line in network.conversion.lines if line.changes] == ["frozen"]
+    changes = {line.name: line.changes for line in network.conversion.lines if line.changes}
+    assert changes.pop("frozen") == ("was frozen, and is trained anew",)
+    assert list(changes.values()) == [("8 channels became 2 features without orientations",)]
 
 
 def test_dropout_keeps_what_it_shares_and_when_it_drops():

@@ -59,7 +59,9 @@ def convert(
             that they fit; the report names them. `"exact"`: convolutions with strides become
             convolutions without and averages, and poolings get windows that fit, which is exact at
             every size. A convolution then costs as much as one without strides.
-        head: `"invariant"` (default): outputs have no orientations. `"orientations"`: the features
+        head: `"invariant"` (default): outputs have no orientations. A classifier takes the maxima
+            over the orientations, `1 / |G|` as many features as channels, which `keep="fields"` or
+            a budget makes more. `"orientations"`: the features
             of a classifier keep their orientations, as in the plain network, and outputs with
             positions are maps on the group, for a head of your own. With `"invariant"` a layer
             with a kernel that makes the channels of such an output has a field for each of them,

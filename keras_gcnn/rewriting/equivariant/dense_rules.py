@@ -84,6 +84,8 @@ def _dense_behind_flatten(translator: GroupTranslator, inputs: Tensor, weights: 
     )
     translator.mark(maps, Role.ON_GROUP)
     if book.head == "invariant":
+        if not readout:
+            translator.note_features(fields * translator.group.order)
         maps = translator.pool_orientations(maps)
     else:
         translator.mark(maps, Role.INVARIANT)

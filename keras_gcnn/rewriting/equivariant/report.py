@@ -274,7 +274,11 @@ def _problem(call: Call, group: Group) -> tuple[str, str] | None:
     """Returns why a new layer is not exact on its input, and the fix; None if it is."""
     layer = call.layer
     if hasattr(layer, "equivariance_problem"):
-        return layer.equivariance_problem(call.input_shape)
+        found = layer.equivariance_problem(call.input_shape)
+        if found is None or max(layer.strides) == 1 or "Transpose" in type(layer).__name__:
+            return found
+        problem, fix = found
+        return problem, f'use downsampling="exact", or change the input or this layer: {fix}'
     if not isinstance(layer, _OF_KERAS):
         return None
     first = 2 if layer.data_format == "channels_first" else 1

@@ -92,6 +92,7 @@ def global_pooling(translator: GroupTranslator, inputs: Tensor) -> Tensor:
         return translator.keep(inputs)
     if book.head == "orientations":
         return _with_orientations(translator, translator.keep(inputs))
+    translator.note_features(translator.channels_of(inputs.shape))
     vector = translator.restyle(inputs, part="positions")
     return translator.pool_orientations(vector, part="")
 
@@ -113,6 +114,7 @@ def reduction(translator: GroupTranslator, inputs: Tensor) -> Tensor:
         return outputs
     if book.head == "orientations":
         return _with_orientations(translator, outputs)
+    translator.note_features(translator.channels_of(inputs.shape))
     return translator.pool_orientations(outputs)
 
 

@@ -61,6 +61,12 @@ class GroupTranslator(Translator):
         """Whether a tensor is a map of more than one position."""
         return has_positions(tensor.shape, self.channel_axis)
 
+    def note_features(self, channels: int) -> None:
+        """Adds to the report how many features are left after pooling over orientations."""
+        if self.group.order > 1:
+            features = channels // self.group.order
+            self.note(f"{channels} channels became {features} features without orientations")
+
     def report(self, problem: str, fix: str) -> None:
         """Puts into the report why this layer is not exact, and how to make it so."""
         record = self.book.record(self.layer)
