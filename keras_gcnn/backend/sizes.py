@@ -77,6 +77,23 @@ def check_square(maps: Tensor, rows: int, message: str) -> None:
         tensorflow_sizes.check_square(maps, rows, message)
 
 
+def check_multiples(maps: Tensor, rows: int, multiple: int, message: str) -> Tensor:
+    """Returns maps whose unknown rows and columns have to be multiples of a number.
+
+    Where TensorFlow traces a graph for any size, the graph checks them when it runs, before it uses
+    what is returned. In an export nothing is checked, nor are sizes that are known.
+
+    Args:
+        maps: the maps.
+        rows: axis of the rows; the columns follow.
+        multiple: the number.
+        message: the sentences of the error.
+    """
+    if on("tensorflow") and None in tuple(maps.shape[rows : rows + 2]):
+        return tensorflow_sizes.check_multiples(maps, rows, multiple, message)
+    return maps
+
+
 def is_symbol(size: Any) -> bool:
     """Whether a size is a symbol in an export by JAX, which cannot be the length of a choice."""
     return on("jax") and not isinstance(size, int)

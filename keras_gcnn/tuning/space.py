@@ -165,8 +165,11 @@ def _default_space(builder: str, groups: Sequence[str] | None) -> list[Hyperpara
         names = _check_groups(("z2", "p4", "p4m") if groups is None else groups, builder)
         space = _discrete(builder, names)
     else:
+        problem = "is no builder of keras_gcnn.zoo"
+        if builder in zoo.SEGMENTERS:
+            problem = "makes networks with a map of logits, for which there is no search"
         raise ValueError(
-            f"builder={builder!r} is no builder of keras_gcnn.zoo. Choose one of "
+            f"builder={builder!r} {problem}. Choose one of "
             f"{', '.join((*zoo.BUILDERS, *zoo.AUTOENCODERS))}."
         )
     return [*space, _TAPER, *_OPTIMIZER]

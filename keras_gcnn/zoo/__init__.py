@@ -7,14 +7,18 @@ from keras_gcnn.zoo.cohen_cnn import cohen_cnn
 from keras_gcnn.zoo.lenet import lenet
 from keras_gcnn.zoo.resnet import resnet, resnet20, resnet26, resnet44
 from keras_gcnn.zoo.so2cnn import so2cnn
+from keras_gcnn.zoo.so2unet import so2unet
+from keras_gcnn.zoo.unet import unet
 from keras_gcnn.zoo.vae import vae
 
 BUILDERS = ("lenet", "cohen_cnn", "allcnn", "resnet", "resnet20", "resnet26", "resnet44", "so2cnn")
 AUTOENCODERS = ("vae",)
+SEGMENTERS = ("unet", "so2unet")  # the output is a map
 
 __all__ = [
     "AUTOENCODERS",
     "BUILDERS",
+    "SEGMENTERS",
     "VariationalAutoencoder",
     "allcnn",
     "available",
@@ -25,6 +29,8 @@ __all__ = [
     "resnet26",
     "resnet44",
     "so2cnn",
+    "so2unet",
+    "unet",
     "vae",
 ]
 

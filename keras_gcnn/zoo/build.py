@@ -21,6 +21,7 @@ from keras_gcnn.zoo.spec import (
     HEADS,
     Architecture,
     Options,
+    check_open_size_budget,
     check_shape,
 )
 from keras_gcnn.zoo.weight_files import load_weights
@@ -43,7 +44,11 @@ def build(architecture: Architecture, options: Options) -> keras.Model:
         downsampling = architecture.downsampling
     check_choice("downsampling", downsampling, DOWNSAMPLING)
     data_format = options.data_format or keras.config.image_data_format()
-    rows, columns, channels = check_shape(options.input_shape, data_format, architecture.smallest)
+    rows, columns, channels = check_shape(
+        options.input_shape, data_format, architecture.smallest, open_sizes=architecture.open_sizes
+    )
+    shape = tuple(None if size is None else int(size) for size in options.input_shape)
+    check_open_size_budget(shape, options.multiply_adds)
     subgroups = find_subgroups(group, architecture.stages, options.restrict_after)
 
     def assemble(
@@ -64,13 +69,13 @@ def build(architecture: Architecture, options: Options) -> keras.Model:
         parameters=options.parameters,
         multiply_adds=options.multiply_adds,
     )
-    inputs = keras.Input(tuple(map(int, options.input_shape)), name="image")
+    inputs = keras.Input(shape, name="image")
     pixels = Rescaling(architecture.scale, architecture.offset, name="normalization")(inputs)
     net, outputs = assemble(widths, pixels)
     default_name = f"{architecture.name}_{group.name}_{convolution}".removesuffix("_full")
     model = keras.Model(inputs, outputs.tensor, name=options.name or default_name)
     model.widths, model.stages = widths, architecture.stages
-    model.multiply_adds = net.multiply_adds
+    model.multiply_adds = None if None in shape else net.multiply_adds
     _warn_of_strides(model)
     return load_weights(model, options.weights)
 

@@ -83,7 +83,7 @@ class GraphBuilder:
         self.parameters = 0
         self.multiply_adds = 0
 
-    def _add_layer(
+    def add_layer(
         self,
         x: Maps,
         make: Callable[[], keras.Layer],
@@ -140,7 +140,7 @@ class GraphBuilder:
         def add(
             layer: Callable[..., keras.Layer], weights: int, multiply_adds: int, **more: Any
         ) -> Maps:
-            return self._add_layer(
+            return self.add_layer(
                 x,
                 lambda: layer(fields, kernel_size, group, **arguments, **more),
                 weights + bias,
@@ -163,7 +163,7 @@ class GraphBuilder:
     def normalization(self, x: Maps, name: str) -> Maps:
         """Adds batch normalisation."""
         axis = 1 if self.data_format == "channels_first" else -1
-        return self._add_layer(
+        return self.add_layer(
             x,
             lambda: GBatchNormalization(
                 x.group or "z2", axis, momentum=MOMENTUM, epsilon=EPSILON, name=name
@@ -173,20 +173,20 @@ class GraphBuilder:
 
     def relu(self, x: Maps, name: str) -> Maps:
         """Adds a ReLU."""
-        return self._add_layer(x, lambda: keras.layers.ReLU(name=name))
+        return self.add_layer(x, lambda: keras.layers.ReLU(name=name))
 
     def dropout(self, x: Maps, rate: float, name: str) -> Maps:
         """Adds dropout of whole fields, unless the rate is zero."""
         if not rate:
             return x
         group = x.group or "z2"
-        return self._add_layer(
+        return self.add_layer(
             x, lambda: GDropout(rate, group, data_format=self.data_format, name=name)
         )
 
     def _pool(self, layer: Callable[..., keras.Layer], x: Maps, name: str) -> Maps:
         sizes = tuple(size // 2 for size in x.sizes)
-        return self._add_layer(
+        return self.add_layer(
             x, lambda: layer(data_format=self.data_format, name=name), sizes=sizes
         )
 
@@ -210,7 +210,7 @@ class GraphBuilder:
         group = x.group
         if subgroup is None or group is None or subgroup == group:
             return x
-        return self._add_layer(
+        return self.add_layer(
             x,
             lambda: Restriction(
                 group, subgroup, data_format=self.data_format, name=f"restrict{stage}"
@@ -237,11 +237,11 @@ class GraphBuilder:
         else:
             fields = x.channels * x.sizes[0] * x.sizes[1]
             make = partial(keras.layers.Flatten, **arguments)
-        return self._add_layer(x, make, fields=fields, group=None, sizes=(1, 1))
+        return self.add_layer(x, make, fields=fields, group=None, sizes=(1, 1))
 
     def dense(self, x: Maps, units: int, name: str, **arguments: Any) -> Maps:
         """Adds a dense layer to a vector."""
-        return self._add_layer(
+        return self.add_layer(
             x,
             lambda: keras.layers.Dense(units, name=name, **arguments),
             (x.fields + 1) * units,
@@ -266,6 +266,6 @@ class GraphBuilder:
         if head != "invariant":
             return self.dense_logits(x, classes, activation)
         precision = keras.config.dtype_policy().variable_dtype
-        return self._add_layer(
+        return self.add_layer(
             x, lambda: keras.layers.Activation(activation, dtype=precision, name="logits")
         )

@@ -64,7 +64,7 @@ class SteerableGraphBuilder:
         self.parameters = 0
         self.multiply_adds = 0
 
-    def _add_layer(
+    def add_layer(
         self,
         x: FieldMaps,
         make: Callable[[], keras.Layer],
@@ -89,7 +89,7 @@ class SteerableGraphBuilder:
         )
         cut = kernel_size - 1 if padding == "valid" else 0
         sizes = (x.sizes[0] - cut, x.sizes[1] - cut)
-        return self._add_layer(
+        return self.add_layer(
             x,
             lambda: SteerableConv2D(
                 x.fields,
@@ -110,7 +110,7 @@ class SteerableGraphBuilder:
     def normalization(self, x: FieldMaps, name: str) -> FieldMaps:
         """Adds batch normalisation."""
         axis = 1 if self.data_format == "channels_first" else -1
-        return self._add_layer(
+        return self.add_layer(
             x,
             lambda: SteerableBatchNormalization(
                 x.fields, axis, momentum=MOMENTUM, epsilon=EPSILON, name=name
@@ -120,7 +120,7 @@ class SteerableGraphBuilder:
 
     def activation(self, x: FieldMaps, name: str) -> FieldMaps:
         """Adds the ELU of the fields as functions of the angle."""
-        return self._add_layer(
+        return self.add_layer(
             x,
             lambda: FourierActivation(
                 x.fields, "elu", samples=self.samples, data_format=self.data_format, name=name
@@ -133,14 +133,14 @@ class SteerableGraphBuilder:
         """Adds dropout of whole fields, unless the rate is zero."""
         if not rate:
             return x
-        return self._add_layer(
+        return self.add_layer(
             x,
             lambda: SteerableDropout(rate, x.fields, data_format=self.data_format, name=name),
         )
 
     def mask(self, x: FieldMaps, name: str) -> FieldMaps:
         """Adds the mask of the disc that stays inside the image when the image is rotated."""
-        return self._add_layer(
+        return self.add_layer(
             x, lambda: DiscMask(x.fields, data_format=self.data_format, name=name)
         )
 
@@ -159,7 +159,7 @@ class SteerableGraphBuilder:
         )
         # A matrix over the rows, then one over the columns.
         each = new_rows * rows * columns + new_columns * columns * new_rows
-        return self._add_layer(
+        return self.add_layer(
             x,
             lambda: SteerableAveragePooling2D(
                 x.fields, strides, sigma=sigma, data_format=self.data_format, name=name
@@ -206,7 +206,7 @@ class SteerableGraphBuilder:
         """Adds invariant channels: of frequency 0 at a position, or of all fields in a window."""
         if kernel_size > 1:
             return self.convolution(x, Fields.trivial(filters), kernel_size, name, "valid")
-        return self._add_layer(
+        return self.add_layer(
             x,
             lambda: InvariantMap(
                 x.fields, filters, use_bias=False, data_format=self.data_format, name=name
@@ -219,13 +219,13 @@ class SteerableGraphBuilder:
     def vector(self, x: FieldMaps) -> FieldMaps:
         """Adds the ELU of the invariant channels and, as `head`, their mean over positions."""
         return self.mean(
-            self._add_layer(x, lambda: keras.layers.ELU(name="invariants_activation")), "head"
+            self.add_layer(x, lambda: keras.layers.ELU(name="invariants_activation")), "head"
         )
 
     def mean(self, x: FieldMaps, name: str) -> FieldMaps:
         """Adds the mean over positions."""
         # The stock layer computes float64 in float32 on JAX and PyTorch.
-        return self._add_layer(
+        return self.add_layer(
             x,
             lambda: GGlobalPooling("mean", "z2", data_format=self.data_format, name=name),
             sizes=(1, 1),
@@ -234,7 +234,7 @@ class SteerableGraphBuilder:
     def logits(self, x: FieldMaps, classes: int, activation: str | None) -> FieldMaps:
         """Adds the dense layer `logits`, in full precision under a mixed policy."""
         precision = keras.config.dtype_policy().variable_dtype
-        return self._add_layer(
+        return self.add_layer(
             x,
             lambda: keras.layers.Dense(
                 classes, activation=activation, dtype=precision, name="logits"

@@ -87,6 +87,7 @@ def test_what_cannot_be_searched_is_named(given, message):
     ("arguments", "message"),
     [
         (("resnet45", 50_000), "no builder of keras_gcnn.zoo"),
+        (("unet", 50_000), "'unet' makes networks with a map of logits.* Choose one of lenet"),
         (("lenet", 50_000, ["p5"]), "p5"),
         (("lenet", 50_000, ["p4", "p4"]), "twice"),
         (("lenet", 50_000, []), "has to be a list of groups"),

@@ -68,6 +68,15 @@ def check_square(maps: Any, rows: int, message: str) -> None:
         tf.debugging.assert_equal(sizes[rows], sizes[rows + 1], message)
 
 
+def check_multiples(maps: Any, rows: int, multiple: int, message: str) -> Any:
+    """Returns maps that a traced graph computes after a check; files get no check."""
+    if not (tf.is_tensor(maps) and tf.is_symbolic_tensor(maps)) or _is_written():
+        return maps
+    remainders = tf.shape(maps)[rows : rows + 2] % multiple
+    with tf.control_dependencies([tf.debugging.assert_equal(remainders, 0, message)]):
+        return tf.identity(maps)
+
+
 class _Report:
     """A function that checks the sizes with which the graph calls it."""
 

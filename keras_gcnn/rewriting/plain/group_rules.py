@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_gcnn import layers
 from keras_gcnn.distributions.direction import NONE
+from keras_gcnn.layers.common.multiple_sizes import MultipleSizes
 from keras_gcnn.layers.common.stock_in_graphs import Rescaling
 from keras_gcnn.rewriting.plain.stock_translator import StockTranslator
 from keras_gcnn.rewriting.rule_book import RuleBook
@@ -133,6 +134,12 @@ def orientation(translator: StockTranslator, inputs: Tensor) -> Tensor:
 def direction(translator: StockTranslator, inputs: Tensor) -> Tensor:
     """Adds the stock layer, which differs in its gradients only."""
     return translator.add(keras.layers.UnitNormalization, inputs, axis=-1)
+
+
+@plain_group_rules.rule(MultipleSizes)
+def size_check(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds nothing: no stock layer checks sizes."""
+    return inputs
 
 
 @plain_group_rules.rule(layers.GDropout, layers.SteerableDropout, layers.KLToUniform)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keras_gcnn import zoo
 from keras_gcnn.training.recipes.tables import APPLICATIONS, EvaluationTable, LatentTable
 from keras_gcnn.training.tasks.autoencoding import Autoencoding
 from keras_gcnn.training.tasks.classification import Classification
@@ -37,6 +38,8 @@ def check_builder(task: Task, builder: str, key: str = "models.builder") -> None
     hint = ""
     if any(builder in known.builders for known in TASKS):
         hint = " A recipe trains autoencoders if it has [latent], and else classifiers."
+    elif builder in zoo.SEGMENTERS:
+        hint = " It makes networks with a map of logits; train those in a program of your own."
     raise ValueError(
         f"{key} = {builder!r} is no builder of {task.networks} in keras_gcnn.zoo.{hint} "
         f"Choose one of {', '.join(task.builders)}."
