@@ -163,6 +163,11 @@ class _Prepared:
 
 def _prepare(recipe: SearchRecipe, data_dir: str | Path | None) -> _Prepared:
     """Loads the data and makes the hypermodel; raises a `ValueError` if something is wrong."""
+    if recipe.data.target != "class":
+        raise ValueError(
+            f'data.target = "{recipe.data.target}": searches are over classifiers and '
+            "autoencoders. Leave it out, or train single networks."
+        )
     task = make_task(recipe.latent)
     check_builder(task, recipe.search.builder, "search.builder")
     dataset = load_dataset(recipe.data, recipe.seed, data_dir)

@@ -10,6 +10,7 @@ from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import DataTable, TrainingTable
 from keras_gcnn.training.tasks.classification import Classification, balanced_weights
 from keras_gcnn.training.tasks.folder_evaluation import PLOTS, evaluate_folder
+from keras_gcnn.training.tasks.folder_tasks import Labelling, Regression
 
 
 @pytest.fixture
@@ -99,3 +100,63 @@ def test_keys_of_folders_are_checked(table, message):
     with pytest.raises(ValueError, match=message):
         DataTable.model_validate(table)
     assert DataTable(folder="a/b", size=8, test=0).size == (8, 8)
+
+
+def written(images, text):
+    """Moves the images of both classes together, with a table."""
+    rows = ["file,label"]
+    for path in sorted(images.glob("*/*.png")):
+        path.rename(images / f"{path.parent.name}{path.name}")
+        rows.append(f"{path.parent.name}{path.name},{text[path.parent.name]}")
+    for name in ("rows", "columns"):
+        (images / name).rmdir()
+    (images / "labels.csv").write_text("\n".join(rows))
+
+
+LENET = {"name": "P4", "builder": "lenet", "arguments": {"group": "p4", "widths": [2, 2]}}
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "names"),
+    [
+        ("number", {"rows": "200", "columns": "300"}, {"RMSE", "mean error", "R2"}),
+        (
+            "labels",
+            {"rows": "a", "columns": "a;b"},
+            {"wrong labels %", "images with a wrong label %", "area under the curve"},
+        ),
+    ],
+)
+def test_numbers_and_several_labels_are_learned(images, tmp_path, target, text, names):
+    written(images, text)
+    content = {
+        "title": "stripes",
+        "data": {"folder": str(images), "target": target, "validation": 8, "test": 8},
+        "training": {"epochs": 2, "batch_size": 12},
+        "models": [LENET],
+    }
+    (result,) = training.train(Recipe.model_validate(content), tmp_path / "run")
+    measures = result["measures"]
+    assert set(measures) == names | {f"{name}, any angle" for name in names}
+    text = (tmp_path / "run" / "results.md").read_text()
+    assert all(name in text for name in names)
+    if target == "number":  # from the beginning near the mean of the numbers, and of their scale
+        assert measures["RMSE"] < 150
+    again = training.train(Recipe.model_validate({**content, "title": "x"}), tmp_path / "run")
+    assert again == [result]
+
+
+@pytest.mark.backend_free
+def test_measures_of_numbers_and_labels():
+    labels = np.array([[1.0], [2.0], [3.0]])
+    found = Regression().compare(labels, labels + [[0.0], [1.0], [-1.0]])
+    assert found["RMSE"] == pytest.approx(np.sqrt(2 / 3))
+    assert found["mean error"] == pytest.approx(2 / 3)
+    assert found["R2"] == pytest.approx(0.0)
+    labels = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])
+    outputs = np.array([[3.0, -1.0], [-2.0, 1.0], [-1.0, 2.0], [-3.0, -2.0]])
+    found = Labelling().compare(labels, outputs)
+    assert found["wrong labels %"] == pytest.approx(100 / 8)
+    assert found["images with a wrong label %"] == pytest.approx(100 / 4)
+    assert found["area under the curve"] == pytest.approx(1.0)
+    assert np.isnan(Labelling().compare(labels * 0, outputs)["area under the curve"])

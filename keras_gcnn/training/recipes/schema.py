@@ -86,6 +86,17 @@ class Recipe(Table):
                         "leave augment and binarize out"
                     )
             return self
+        if self.data.target != "class":
+            if self.evaluation != EvaluationTable():
+                raise ValueError(
+                    f'[evaluation] is for classes, and data.target = "{self.data.target}"'
+                )
+            if self.training.class_weights != "none":
+                raise ValueError(
+                    f'training.class_weights is for classes, and data.target = "{self.data.target}"'
+                )
+            if self.data.target == "number" and self.training.monitor != "val_loss":
+                raise ValueError('data.target = "number" has no accuracy to monitor')
         for key in ("binarize", "straighten"):
             if getattr(self.training, key):
                 raise ValueError(f"training.{key} is for autoencoders, and there is no [latent]")

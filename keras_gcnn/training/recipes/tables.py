@@ -21,7 +21,7 @@ from keras_gcnn.former_names import update_table
 NAME = r"^[\w.+-]+$"  # of a network, after which a folder is named
 STEERABLE = "so2"  # the group of all rotations
 FOLDER_KEYS = (
-    *("test", "size", "fit", "color", "interpolation", "damaged"),
+    *("target", "test", "size", "fit", "color", "interpolation", "damaged"),
     *("table", "file_column", "label_column", "group_column", "split_column"),
 )
 """Keys of `[data]` that only a folder of images takes."""
@@ -109,6 +109,7 @@ class DataTable(Table):
     test_subset: Annotated[int, Field(gt=0)] | None = None
     rotate: tuple[Literal["train", "validation", "test"], ...] = Field((), strict=False)
     # What follows is for folders.
+    target: Literal["class", "labels", "number"] = "class"  # of an image, by the table
     test: float | int = 0.2
     size: tuple[int, int] | None = Field(None, strict=False)  # or a single number
     fit: Literal["crop", "pad", "stretch", "center"] = "crop"

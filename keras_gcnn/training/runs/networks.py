@@ -33,19 +33,20 @@ def build_network(
     check_builder(task, table.builder)
     keras.utils.set_random_seed(seed)
     if table.builder.startswith(APPLICATIONS):
-        return _application(table, dataset)
+        return task.finish(_application(table, dataset, task), dataset)
     arguments = {
         **task.arguments(dataset),
         "data_format": "channels_last",  # that of the data, whatever Keras's configuration is
         **table.arguments,
     }
     try:
-        return getattr(zoo, table.builder)(**arguments)
+        network = getattr(zoo, table.builder)(**arguments)
     except TypeError as error:
         raise ValueError(f"models.arguments of {table.name}: {error}") from None
+    return task.finish(network, dataset)
 
 
-def _application(table: ModelTable, dataset: data.Dataset) -> keras.Model:
+def _application(table: ModelTable, dataset: data.Dataset, task: Task) -> keras.Model:
     """Builds a classifier of Keras, without weights, and converts it if the recipe asks for it."""
     name = table.builder.removeprefix(APPLICATIONS)
     builder = getattr(keras.applications, name, None)
@@ -59,8 +60,7 @@ def _application(table: ModelTable, dataset: data.Dataset) -> keras.Model:
         )
     arguments: dict[str, Any] = {
         "weights": None,
-        "input_shape": dataset.image_shape,
-        "classes": len(dataset.classes),
+        **task.arguments(dataset),
         "classifier_activation": None,
         **table.arguments,
     }

@@ -128,7 +128,7 @@ class _Run:
         self.loaded = loaded
         self.console = console
         self.devices = devices
-        self.task: Task = make_task(recipe.latent, recipe.evaluation)
+        self.task: Task = make_task(recipe.latent, recipe.evaluation, recipe.data)
 
     def try_building(self, seed: int) -> None:
         """Builds every network once, with the data of a seed, to find out what is wrong."""

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from keras_gcnn import zoo
-from keras_gcnn.training.recipes.tables import APPLICATIONS, EvaluationTable, LatentTable
+from keras_gcnn.training.recipes.tables import (
+    APPLICATIONS,
+    DataTable,
+    EvaluationTable,
+    LatentTable,
+)
 from keras_gcnn.training.tasks.autoencoding import Autoencoding
 from keras_gcnn.training.tasks.classification import Classification
+from keras_gcnn.training.tasks.folder_tasks import Labelling, Regression
 from keras_gcnn.training.tasks.task import Task
 
-TASKS: tuple[type[Task], ...] = (Classification, Autoencoding)
+TASKS: tuple[type[Task], ...] = (Classification, Autoencoding, Regression, Labelling)
+_BY_TARGET: dict[str, type[Task]] = {"number": Regression, "labels": Labelling}
 
 
-def make_task(latent: LatentTable | None, evaluation: EvaluationTable | None = None) -> Task:
+def make_task(
+    latent: LatentTable | None,
+    evaluation: EvaluationTable | None = None,
+    data: DataTable | None = None,
+) -> Task:
     """Returns what the networks of a recipe are trained for.
 
     Args:
         latent: `[latent]` of the recipe, which only recipes of autoencoders have.
         evaluation: `[evaluation]` of the recipe; None for its defaults.
+        data: `[data]` of the recipe; None for classes.
     """
-    return Classification(evaluation) if latent is None else Autoencoding(latent)
+    if latent is not None:
+        return Autoencoding(latent)
+    if data is not None and data.target in _BY_TARGET:
+        return _BY_TARGET[data.target]()
+    return Classification(evaluation)
 
 
 def check_builder(task: Task, builder: str, key: str = "models.builder") -> None:
@@ -32,7 +48,7 @@ def check_builder(task: Task, builder: str, key: str = "models.builder") -> None
     Raises:
         ValueError: if there is no such builder, or it makes networks for another task.
     """
-    keras_s_own = builder.startswith(APPLICATIONS) and isinstance(task, Classification)
+    keras_s_own = builder.startswith(APPLICATIONS) and not isinstance(task, Autoencoding)
     if builder in task.builders or keras_s_own:
         return
     hint = ""

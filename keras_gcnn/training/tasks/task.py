@@ -36,6 +36,10 @@ class Task(ABC):
     def arguments(self, dataset: Dataset) -> dict[str, Any]:
         """Returns the arguments of a builder that follow from the data."""
 
+    def finish(self, model: keras.Model, dataset: Dataset) -> keras.Model:
+        """Returns the network with what the task adds behind it."""
+        return model
+
     @abstractmethod
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         """Compiles a network with the loss of the task."""

@@ -1,0 +1,158 @@
+"""Tasks on folders of images: several labels for an image, or a number."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+
+from keras_gcnn import analysis, export, zoo
+from keras_gcnn.analysis.plots.results import plot_errors
+from keras_gcnn.data import Dataset, Split
+from keras_gcnn.training import atomic_files
+from keras_gcnn.training.batches import OrderedBatches, ShuffledBatches
+from keras_gcnn.training.recipes.schema import Recipe
+from keras_gcnn.training.recipes.tables import TrainingTable
+from keras_gcnn.training.reports.report import Summary, by_network
+from keras_gcnn.training.rotated_evaluation import predict, random_rotation
+from keras_gcnn.training.tasks.task import Task
+
+_ROTATED = ", any angle"
+
+
+class _FolderTask(Task):
+    """What both tasks share: their networks, batches, and measures by name."""
+
+    builders = zoo.BUILDERS
+    table = "[data]"
+    keys = ("measures",)
+    files = ("losses.png",)
+    loss_name: ClassVar[str]
+    """The measure that the plot shows; the smaller, the better."""
+
+    def batches(self, split: Split, settings: TrainingTable, seed: int) -> ShuffledBatches:
+        return ShuffledBatches(split, settings.batch_size, seed, settings.augment)
+
+    def validation(self, split: Split, settings: TrainingTable, seed: int) -> OrderedBatches:
+        return OrderedBatches(split, labels=True, batch_size=settings.batch_size)
+
+    def load(self, path: Path, dataset: Dataset) -> keras.Model:
+        model = export.load(path)
+        outputs = self.arguments(dataset)["classes"]
+        fits = (None, *dataset.image_shape), (None, outputs)
+        if (model.input_shape, model.output_shape) != fits:
+            raise ValueError(
+                f"{path} maps {model.input_shape} to {model.output_shape}; the data need {fits[0]} "
+                f"to {fits[1]}."
+            )
+        return model
+
+    def measure(
+        self,
+        model: keras.Model,
+        dataset: Dataset,
+        settings: TrainingTable,
+        seed: int,
+        folder: Path,
+    ) -> dict[str, Any]:
+        test = dataset.test
+        measures = self.compare(test.labels, predict(model, test))
+        pose = random_rotation(len(test), seed)
+        rotated = self.compare(test.labels, predict(model, test, pose))
+        return {
+            "measures": {**measures, **{f"{name}{_ROTATED}": rotated[name] for name in rotated}}
+        }
+
+    @abstractmethod
+    def compare(self, labels: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
+        """Returns measures of the outputs of a network, by name."""
+
+    def is_measured(self, content: dict[str, Any], classes: int) -> bool:
+        return all(isinstance(number, int | float) for number in content["measures"].values())
+
+    def select(self, result: dict[str, Any], images: int) -> dict[str, Any] | None:
+        return result
+
+    def plot(
+        self, results: list[dict[str, Any]], recipe: Recipe, folder: Path, summary: Summary
+    ) -> dict[str, str]:
+        runs = by_network(results)
+        values = {
+            name: [run["measures"][self.loss_name] for run in seeds] for name, seeds in runs.items()
+        }
+        parameters = {name: seeds[0]["parameters"] for name, seeds in runs.items()}
+        note = f"{recipe.data.title}, {summary.images['test']:,} test images"
+        atomic_files.write(
+            folder / "losses.png",
+            lambda path: plot_errors(
+                values, path, parameters, recipe.title, note, axis=self.loss_name
+            ),
+        )
+        return {
+            "losses.png": f"{self.loss_name}: mean, standard deviation, and every seed as a dot"
+        }
+
+
+class Regression(_FolderTask):
+    """Networks that predict a number for each image, trained by squared errors."""
+
+    networks = "networks for numbers"
+    loss_name = "RMSE"
+
+    def arguments(self, dataset: Dataset) -> dict[str, Any]:
+        return {"input_shape": dataset.image_shape, "classes": dataset.train.labels.shape[1]}
+
+    def finish(self, model: keras.Model, dataset: Dataset) -> keras.Model:
+        """Lets the network predict standardised numbers, which a last layer brings to their scale.
+
+        Without it, a network would have to learn the mean of the numbers by its bias.
+        """
+        labels = dataset.train.labels
+        spread = float(labels.std()) or 1.0
+        rescaling = keras.layers.Rescaling(spread, float(labels.mean()), name="to_numbers")
+        return keras.Model(model.inputs, rescaling(model.output), name=model.name)
+
+    def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+        model.compile(optimizer=optimizer, loss="mean_squared_error", metrics=["mae"])
+
+    def compare(self, labels: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
+        errors = outputs - labels
+        spread = np.square(labels - labels.mean()).mean()
+        squared = np.square(errors).mean()
+        explained = 1 - squared / spread if spread > 0 else float("nan")
+        return {
+            "RMSE": float(np.sqrt(squared)),
+            "mean error": float(np.abs(errors).mean()),
+            "R2": float(explained),
+        }
+
+
+class Labelling(_FolderTask):
+    """Networks that say of every label whether an image has it, trained by cross-entropy."""
+
+    networks = "networks for several labels"
+    loss_name = "wrong labels %"
+
+    def arguments(self, dataset: Dataset) -> dict[str, Any]:
+        return {"input_shape": dataset.image_shape, "classes": len(dataset.classes)}
+
+    def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
+        model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
+
+    def compare(self, labels: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
+        wrong = (outputs > 0) != (labels > 0.5)
+        areas = [
+            analysis.area_under_curve(np.stack([-scores, scores], axis=-1), (of > 0.5).astype(int))
+            for scores, of in zip(outputs.T, labels.T, strict=True)
+        ]
+        known = [area for area in areas if np.isfinite(area)]
+        return {
+            "wrong labels %": 100 * float(wrong.mean()),
+            "images with a wrong label %": 100 * float(wrong.any(axis=1).mean()),
+            "area under the curve": float(np.mean(known)) if known else float("nan"),
+        }
