@@ -28,7 +28,7 @@ def measure(batch_size: int, steps: int) -> harness.Timed:
 
     from keras_gcnn import zoo
     from keras_gcnn.data import Split
-    from keras_gcnn.training.batches import ShuffledBatches
+    from keras_gcnn.training.inputs.batches import ShuffledBatches
     from keras_gcnn.training.recipes.tables import AugmentTable
 
     model = harness.compile_classifier(zoo.cohen_cnn("p4", parameters=25_000))

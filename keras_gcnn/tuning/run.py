@@ -17,7 +17,7 @@ from keras_gcnn.analysis.plots.results import plot_trials
 from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.training import atomic_files, environment
 from keras_gcnn.training.backend import check_backend
-from keras_gcnn.training.datasets import load_dataset
+from keras_gcnn.training.inputs.datasets import load_dataset
 from keras_gcnn.training.loop.fitting import check
 from keras_gcnn.training.tasks.registry import check_builder, make_task
 from keras_gcnn.training.tasks.task import Task

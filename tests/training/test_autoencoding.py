@@ -7,7 +7,7 @@ import pytest
 
 from keras_gcnn.data import Split
 from keras_gcnn.training import train
-from keras_gcnn.training.batches import ShuffledBatches, binarize
+from keras_gcnn.training.inputs.batches import ShuffledBatches, binarize
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import AugmentTable
 from keras_gcnn.training.reports.beta_grid import grid_markdown

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn.data import Split, rotate
-from keras_gcnn.training.batches import ShuffledBatches
+from keras_gcnn.training.inputs.batches import ShuffledBatches
 from keras_gcnn.training.recipes.tables import AugmentTable
 
 pytestmark = pytest.mark.backend_free

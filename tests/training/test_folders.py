@@ -149,7 +149,7 @@ def test_numbers_and_several_labels_are_learned(images, tmp_path, target, text, 
 @pytest.mark.backend_free
 def test_measures_of_numbers_and_labels():
     labels = np.array([[1.0], [2.0], [3.0]])
-    found = Regression().compare(labels, labels + [[0.0], [1.0], [-1.0]])
+    found = Regression().compare(labels, labels + np.array([[0.0], [1.0], [-1.0]]))
     assert found["RMSE"] == pytest.approx(np.sqrt(2 / 3))
     assert found["mean error"] == pytest.approx(2 / 3)
     assert found["R2"] == pytest.approx(0.0)

@@ -8,9 +8,10 @@ import sys
 import keras
 import pytest
 
-from keras_gcnn import data, export, zoo
+from keras_gcnn import export, zoo
 from keras_gcnn.full_disk import FullDiskError
 from keras_gcnn.training import atomic_files
+from keras_gcnn.training.inputs.datasets import load_dataset
 from keras_gcnn.training.loop import fitting, weights_file
 from keras_gcnn.training.runs.networks import build_network
 
@@ -55,7 +56,7 @@ def test_a_run_goes_on_when_there_is_space_again(load, tmp_path):
 
 def test_the_state_of_the_last_epoch_is_kept(load, tmp_path, monkeypatch):
     recipe = load(("epochs = 4", "epochs = 2"), ("subset = 120", "subset = 32"))
-    dataset = data.load(**recipe.data.model_dump(), seed=3)
+    dataset = load_dataset(recipe.data, 3)
 
     def train(folder):
         network = build_network(recipe.models[0], dataset, 3)
@@ -82,7 +83,7 @@ def test_the_state_of_the_last_epoch_is_kept(load, tmp_path, monkeypatch):
 
 def test_weights_of_version_0_1_are_gone_on_with(load, tmp_path, monkeypatch):
     recipe = load(("epochs = 4", "epochs = 2"), ("subset = 120", "subset = 32"))
-    dataset = data.load(**recipe.data.model_dump(), seed=3)
+    dataset = load_dataset(recipe.data, 3)
     short = recipe.training.model_copy(update={"epochs": 1})
     histories = []
     for old in (False, True):

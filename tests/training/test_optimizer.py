@@ -2,7 +2,8 @@
 
 import pytest
 
-from keras_gcnn import data, training
+from keras_gcnn import training
+from keras_gcnn.training.inputs.datasets import load_dataset
 from keras_gcnn.training.loop.fitting import fit
 from keras_gcnn.training.runs.networks import build_network
 
@@ -13,7 +14,7 @@ optimizer_arguments = { momentum = 0.9, nesterov = true, weight_decay = 1e-4 }
 
 
 def train(recipe, folder):
-    dataset = data.load(**recipe.data.model_dump(), seed=3)
+    dataset = load_dataset(recipe.data, 3)
     network = build_network(recipe.models[0], dataset, 3)
     fit(network, dataset, recipe.training_of(recipe.models[0]), folder, seed=3)
     return network.optimizer

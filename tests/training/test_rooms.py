@@ -11,7 +11,7 @@ pytestmark = pytest.mark.backend_free
 
 PACKAGE = Path(keras_gcnn.__file__).parent
 # Each room may import those before it; files beside the rooms are the ground.
-ROOMS = ("ground", "recipes", "reports", "tasks", "loop", "runs")
+ROOMS = ("ground", "recipes", "inputs", "reports", "tasks", "loop", "runs")
 FILES = [
     path for path in sorted((PACKAGE / "training").rglob("*.py")) if path.name != "__init__.py"
 ]

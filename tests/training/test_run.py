@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from keras_gcnn import data, training
+from keras_gcnn import training
+from keras_gcnn.training.inputs.datasets import load_dataset
 from keras_gcnn.training.loop.fitting import fit
 from keras_gcnn.training.runs.networks import build_network
 from keras_gcnn.training.tasks.evaluation import evaluate_file
@@ -83,7 +84,7 @@ def test_a_recipe_that_does_not_fit_the_library_is_explained(
 
 
 def prepare(recipe, **settings):
-    dataset = data.load(**recipe.data.model_dump(), seed=3)
+    dataset = load_dataset(recipe.data, 3)
     return (
         build_network(recipe.models[1], dataset, 3),
         dataset,
@@ -112,7 +113,7 @@ def test_a_loss_that_is_not_finite_is_an_error(recipe, tmp_path):
 
 
 def test_networks_take_the_data_as_they_are(recipe):
-    dataset = data.load(**recipe.data.model_dump(), seed=3)
+    dataset = load_dataset(recipe.data, 3)
     table = recipe.models[0]
     former = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_first")

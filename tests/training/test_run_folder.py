@@ -8,9 +8,10 @@ import filelock
 import pytest
 from rich.console import Console
 
-from keras_gcnn import data, training
+from keras_gcnn import training
 from keras_gcnn.training import atomic_files as files
 from keras_gcnn.training import environment
+from keras_gcnn.training.inputs.datasets import load_dataset
 from keras_gcnn.training.loop.fitting import fit
 from keras_gcnn.training.runs import run
 
@@ -199,7 +200,7 @@ def test_a_recipe_for_another_backend_is_refused(load, tmp_path):
 
 def test_a_damaged_state_is_named(load, tmp_path):
     recipe = load(("epochs = 4", "epochs = 1"), ("subset = 120", "subset = 32"))
-    dataset = data.load(**recipe.data.model_dump(), seed=3)
+    dataset = load_dataset(recipe.data, 3)
 
     def train():
         network = run.build_network(recipe.models[0], dataset, 3)

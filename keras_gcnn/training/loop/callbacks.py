@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from keras_gcnn.full_disk import explain_full_disk
 from keras_gcnn.training import atomic_files
-from keras_gcnn.training.batches import ShuffledBatches
+from keras_gcnn.training.inputs.batches import ShuffledBatches
 from keras_gcnn.training.loop.checkpoint import Checkpoint, Values
 
 

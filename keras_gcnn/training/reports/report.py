@@ -15,9 +15,9 @@ from rich.text import Text
 from keras_gcnn.data import Dataset
 from keras_gcnn.data.loading import describe_for_all_seeds
 from keras_gcnn.training import atomic_files, environment
+from keras_gcnn.training.inputs.rotated_evaluation import COLUMNS
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import TrainingTable
-from keras_gcnn.training.rotated_evaluation import COLUMNS
 
 Results = Sequence[dict[str, Any]]
 _DIGITS = {"leakage": 4, "angle R2": 3}  # of measures; others have two

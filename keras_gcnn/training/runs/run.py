@@ -11,7 +11,7 @@ from rich.console import Console
 from keras_gcnn import data
 from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.training.backend import check_backend
-from keras_gcnn.training.datasets import load_dataset
+from keras_gcnn.training.inputs.datasets import load_dataset
 from keras_gcnn.training.loop.devices import distributed, prepare
 from keras_gcnn.training.loop.fitting import check
 from keras_gcnn.training.recipes.schema import Recipe

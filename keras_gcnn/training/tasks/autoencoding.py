@@ -15,12 +15,12 @@ from keras_gcnn.analysis.plots.embeddings import plot_latent_vectors, plot_recon
 from keras_gcnn.analysis.plots.results import plot_errors
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.training import atomic_files
-from keras_gcnn.training.batches import OrderedBatches, ShuffledBatches, binarize
+from keras_gcnn.training.inputs.batches import OrderedBatches, ShuffledBatches, binarize
+from keras_gcnn.training.inputs.rotated_evaluation import rotate_randomly
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import LatentTable, TrainingTable
 from keras_gcnn.training.reports.beta_grid import grid_markdown
 from keras_gcnn.training.reports.report import Summary, by_network
-from keras_gcnn.training.rotated_evaluation import rotate_randomly
 from keras_gcnn.training.tasks.task import Task, network_folder
 
 _TEST = 10**6  # added to a seed, so that test images are binarized independently of training

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_gcnn import zoo
 from keras_gcnn.data import Dataset, Split
-from keras_gcnn.training.batches import OrderedBatches, ShuffledBatches
+from keras_gcnn.training.inputs.batches import OrderedBatches, ShuffledBatches
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import EvaluationTable, TrainingTable
 from keras_gcnn.training.reports import plots

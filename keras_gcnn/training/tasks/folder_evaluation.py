@@ -14,10 +14,15 @@ from keras_gcnn import analysis
 from keras_gcnn.data import Dataset, Split, load_folder
 from keras_gcnn.export import metadata
 from keras_gcnn.training import atomic_files
+from keras_gcnn.training.inputs.rotated_evaluation import (
+    COLUMNS,
+    error_rate,
+    predict,
+    rotated_errors,
+)
 from keras_gcnn.training.prediction import as_probabilities
 from keras_gcnn.training.progress import Bar
 from keras_gcnn.training.reports import report
-from keras_gcnn.training.rotated_evaluation import COLUMNS, error_rate, predict, rotated_errors
 from keras_gcnn.training.tasks.evaluation import load_classifier
 from keras_gcnn.training.tasks.measurement import confusion_matrix, count_parameters
 

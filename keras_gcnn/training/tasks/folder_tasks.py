@@ -13,11 +13,11 @@ from keras_gcnn import analysis, export, zoo
 from keras_gcnn.analysis.plots.results import plot_errors
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.training import atomic_files
-from keras_gcnn.training.batches import OrderedBatches, ShuffledBatches
+from keras_gcnn.training.inputs.batches import OrderedBatches, ShuffledBatches
+from keras_gcnn.training.inputs.rotated_evaluation import predict, random_rotation
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import TrainingTable
 from keras_gcnn.training.reports.report import Summary, by_network
-from keras_gcnn.training.rotated_evaluation import predict, random_rotation
 from keras_gcnn.training.tasks.task import Task
 
 _ROTATED = ", any angle"

@@ -9,9 +9,8 @@ import numpy as np
 
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.data.options import SPLITS
-from keras_gcnn.training.batches import Pose
-from keras_gcnn.training.recipes.tables import EvaluationTable
-from keras_gcnn.training.rotated_evaluation import (
+from keras_gcnn.training.inputs.batches import Pose
+from keras_gcnn.training.inputs.rotated_evaluation import (
     COLUMNS,
     accuracy_by_angle,
     angles,
@@ -21,6 +20,7 @@ from keras_gcnn.training.rotated_evaluation import (
     random_rotation,
     rotated_errors,
 )
+from keras_gcnn.training.recipes.tables import EvaluationTable
 
 # All keys of what `measure` may return.
 KEYS = ("errors", "accuracy_by_angle", "angle_images", "confusion", "losses")

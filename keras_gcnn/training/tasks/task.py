@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import keras
 
 from keras_gcnn.data import Dataset, Split
-from keras_gcnn.training.batches import ShuffledBatches
+from keras_gcnn.training.inputs.batches import ShuffledBatches
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import TrainingTable
 from keras_gcnn.training.reports.report import Summary

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_gcnn.data import Split
-from keras_gcnn.training import augmentation
+from keras_gcnn.training.inputs import augmentation
 from keras_gcnn.training.recipes.tables import AugmentTable
 
 Pose = Callable[[np.ndarray, np.ndarray], np.ndarray]

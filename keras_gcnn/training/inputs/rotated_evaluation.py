@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_gcnn import groups
 from keras_gcnn.data import Split, random_angles, rotate
-from keras_gcnn.training.batches import OrderedBatches, Pose
+from keras_gcnn.training.inputs.batches import OrderedBatches, Pose
 
 # Names of the errors; the first is on upright test images.
 COLUMNS = ("test", "quarter turns", "mirrored", "any angle")
