@@ -64,7 +64,8 @@ class Translator:
         self, layer_class: type[keras.Layer], *arguments: Any, part: str, **options: Any
     ) -> keras.Layer:
         name = self.free(f"{self.name}_{part}") if part else self.name
-        options = {"dtype": self.layer.dtype_policy, "name": name, **options}
+        policy = getattr(self.layer, "dtype_policy", None)  # an operation has none
+        options = {"dtype": policy, "name": name, **options}
         layer = layer_class(*arguments, **options)
         self.check(layer)
         return layer

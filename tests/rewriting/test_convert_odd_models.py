@@ -70,6 +70,7 @@ def below_a_mask():
         (lambda: stack(layers.UnitNormalization(axis=2, name="odd")), "'odd' .*along axis=2"),
         (lambda: stack(conv(activation=lambda x: ops.cumsum(x, 1))), "the activation '<lambda>'"),
         (lambda: with_ops(lambda maps: maps * np.arange(8.0)), "array of shape \\(8,\\)"),
+        (lambda: stack(layers.UpSampling2D((2, 1), name="odd")), "'odd' .*size=\\(2, 1\\)"),
         (below_a_mask, "array of shape \\(9, 9, 1\\), whose numbers do not rotate"),
         (lambda: in_front(layers.Resizing(8, 6, name="odd")), "'odd' .*8 x 6"),
         (lambda: in_front(layers.Normalization(axis=1, name="odd")), "'odd' .*axis=\\(1,\\)"),
@@ -136,6 +137,9 @@ def of_integers():
         lambda: stack(conv(activation=lambda x: 2 * ops.tanh(x))),
         lambda: stack(layers.Lambda(lambda x: 2 * x, name="twice")),
         lambda: with_ops(lambda image: image - np.array([0.1, 0.2, 0.3], "float32"), False),
+        lambda: with_ops(
+            lambda maps: ops.where(maps > 0, maps**3, ops.reshape(maps, (-1, 9, 9, 8)))
+        ),
         lambda: stack(layers.Softmax(axis=(1, 2)), conv(kernel_initializer=ones)),
     ],
 )
@@ -162,6 +166,13 @@ def test_what_is_uneven_in_front_is_reported(layer, size, exact):
     network = randomized(keras_gcnn.convert(in_front(layer, shape=(size, size, 3)), "p4"))
     assert [line.name for line in network.conversion.problems] == [layer.name] * (not exact)
     assert (max(network.conversion.errors().values()) < 1e-5) is exact
+
+
+def test_orientations_behind_flatten_are_reported():
+    plain = keras.Sequential([keras.Input(SIZE), conv(), layers.Flatten(), layers.Dense(8)])
+    network = randomized(keras_gcnn.convert(plain, "p4", head="orientations"))
+    assert [line.fix for line in network.conversion.problems] == ['use head="invariant"']
+    assert max(network.conversion.errors().values()) > 1e-3
 
 
 def test_what_was_frozen_is_trained_anew_and_reported():

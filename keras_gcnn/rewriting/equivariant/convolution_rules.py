@@ -156,10 +156,10 @@ def square(translator: GroupTranslator, pair: Any, what: str) -> tuple[int, int]
     rows, columns = pair = (pair, pair) if isinstance(pair, int) else tuple(pair)
     if rows == columns or not translator.group.swaps_axes:
         return pair
-    if what == "strides":
+    if what in ("strides", "size"):
         raise translator.fail(
-            f"has strides={pair}, and quarter turns exchange rows and columns",
-            'Use equal strides, or a group without quarter turns, such as "z2".',
+            f"has {what}={pair}, and quarter turns exchange rows and columns",
+            'Use the same number for both, or a group without quarter turns, such as "z2".',
         )
     side = math.ceil(math.sqrt(rows * columns))
     side += 1 - side % 2  # odd, so that padding is the same on both sides

@@ -88,6 +88,7 @@ def _dense_behind_flatten(translator: GroupTranslator, inputs: Tensor, weights: 
             translator.note_features(fields * translator.group.order)
         maps = translator.pool_orientations(maps)
     else:
+        translator.report_orientations()
         translator.mark(maps, Role.INVARIANT)
         fields *= translator.group.order
     part = "vector" if readout else ""

@@ -15,18 +15,29 @@ _EXACT = 1e-6
 
 
 def is_pointwise(operation: keras.Operation, args: tuple, kwargs: dict, channel_axis: int) -> bool:
-    """Whether a layer with one input commutes with every exchange of positions and channels.
+    """Whether a layer of one tensor, and of numbers, commutes with exchanges along all axes.
 
     A copy with fresh weights is tried on random maps, in inference and in the dtype of the layer.
     """
-    if len(args) != 1 or not isinstance(args[0], keras.KerasTensor) or kwargs.get("training"):
+    leaves = keras.tree.flatten((args, kwargs))
+    tensors = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
+    others = [leaf for leaf in leaves if leaf is not None and not isinstance(leaf, int | float)]
+    if len(tensors) != 1 or len(others) != 1:
         return False
-    shape = args[0].shape[1:]
+    shape = tensors[0].shape[1:]
     sizes = tuple(size or trial for size, trial in zip(shape, _SIZES, strict=False))
+
+    def call(maps: Any) -> Any:
+        given = keras.tree.map_structure(
+            lambda leaf: maps if isinstance(leaf, keras.KerasTensor) else leaf, (args, kwargs)
+        )
+        return copy(*given[0], **given[1])
+
     try:
-        return treats_all_alike(_copy(operation), sizes, channel_axis)
+        copy = _copy(operation)
     except (TypeError, ValueError):  # it cannot be made anew
         return False
+    return treats_all_alike(call, sizes, channel_axis)
 
 
 def treats_all_alike(call: Callable, sizes: tuple[int, ...], channel_axis: int) -> bool:
@@ -55,7 +66,7 @@ def treats_all_alike(call: Callable, sizes: tuple[int, ...], channel_axis: int) 
 
 def _call(call: Callable, maps: np.ndarray) -> np.ndarray:
     tensor = keras.ops.convert_to_tensor(np.ascontiguousarray(maps))
-    return keras.ops.convert_to_numpy(call(tensor))
+    return keras.ops.convert_to_numpy(call(tensor)).astype("float64")
 
 
 def _same(first: np.ndarray, second: np.ndarray) -> bool:

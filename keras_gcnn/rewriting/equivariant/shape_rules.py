@@ -135,9 +135,7 @@ def along_axes(translator: GroupTranslator, inputs: Tensor) -> Tensor:
 
 def _with_orientations(translator: GroupTranslator, vector: Tensor) -> Tensor:
     """Leaves the orientations to the layers behind, which read them one by one."""
-    record = translator.book.record(translator.layer)
-    record.problem = "the layers behind it read every orientation by itself"
-    record.fix = 'use head="invariant"'
+    translator.report_orientations()
     return translator.mark(vector, Role.INVARIANT)
 
 
@@ -171,9 +169,10 @@ def flatten(translator: GroupTranslator, inputs: Tensor) -> Tensor:
 
 
 def _identity(translator: GroupTranslator, inputs: Tensor) -> Tensor:
-    # Keras saves an Identity only if its type is given by name.
-    policy = translator.layer.dtype_policy.name
-    return translator.add(keras.layers.Identity, inputs, dtype=policy)
+    # Keras saves an Identity only if its type is given by name; an operation has no policy.
+    policy = getattr(translator.layer, "dtype_policy", None)
+    name = keras.backend.standardize_dtype(inputs.dtype) if policy is None else policy.name
+    return translator.add(keras.layers.Identity, inputs, dtype=name)
 
 
 def _without_ones(shape: Shape) -> list[int | None]:

@@ -72,6 +72,11 @@ class GroupTranslator(Translator):
         record = self.book.record(self.layer)
         record.problem, record.fix = problem, fix
 
+    def report_orientations(self) -> None:
+        """Puts into the report that the features keep their orientations."""
+        problem = "the layers behind it read every orientation by itself"
+        self.report(problem, 'use head="invariant"')
+
     def fields(self, channels: int) -> int:
         """Returns the number of fields in place of plain channels, and reports a rounding.
 
@@ -99,6 +104,9 @@ class GroupTranslator(Translator):
         self, layer_class: type[keras.Layer], inputs: Tensor, *arguments: Any, **options: Any
     ) -> Tensor:
         """Calls a new layer; its outputs transform as its inputs unless the rule marks them."""
+        if not isinstance(self.layer, keras.Layer):  # an operation has no policy of its own
+            dtypes = [each.dtype for each in keras.tree.flatten(inputs) if _is_symbolic(each)]
+            options = {"dtype": dtypes[0], **options}
         outputs = super().add(layer_class, inputs, *arguments, **options)
         self._inherit(inputs, outputs)
         return outputs
