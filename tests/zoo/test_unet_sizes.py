@@ -15,7 +15,8 @@ QUICK = {"depth": 1, "widths": (2, 3)}
 
 
 @pytest.mark.parametrize(
-    ("group", "shape"), [("pm", (16, 19, 2)), ("z2", (17, 19, 2)), ("pmm", (14, 18, 2))]
+    ("group", "shape"),
+    [("pm", (16, 19, 2)), ("p2", (18, 22, 2)), ("pmm", (14, 18, 2)), ("z2", (17, 19, 2))],
 )
 def test_padding_is_exact_on_axes_that_the_group_leaves_or_that_get_equally_much(group, shape):
     with policy("float64"):
