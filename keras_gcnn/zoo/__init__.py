@@ -4,6 +4,7 @@ from keras_gcnn.zoo import pretrained
 from keras_gcnn.zoo.allcnn import allcnn
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 from keras_gcnn.zoo.cohen_cnn import cohen_cnn
+from keras_gcnn.zoo.densenet import densenet
 from keras_gcnn.zoo.lenet import lenet
 from keras_gcnn.zoo.resnet import resnet, resnet20, resnet26, resnet44
 from keras_gcnn.zoo.so2cnn import so2cnn
@@ -11,7 +12,10 @@ from keras_gcnn.zoo.so2unet import so2unet
 from keras_gcnn.zoo.unet import unet
 from keras_gcnn.zoo.vae import vae
 
-BUILDERS = ("lenet", "cohen_cnn", "allcnn", "resnet", "resnet20", "resnet26", "resnet44", "so2cnn")
+BUILDERS = (
+    *("lenet", "cohen_cnn", "allcnn", "resnet", "resnet20", "resnet26", "resnet44"),
+    *("densenet", "so2cnn"),
+)
 AUTOENCODERS = ("vae",)
 SEGMENTERS = ("unet", "so2unet")  # the output is a map
 
@@ -23,6 +27,7 @@ __all__ = [
     "allcnn",
     "available",
     "cohen_cnn",
+    "densenet",
     "lenet",
     "resnet",
     "resnet20",

@@ -204,6 +204,14 @@ class GraphBuilder:
             return x
         return replace(x, tensor=keras.layers.Add(name=name)([x.tensor, other.tensor]))
 
+    def concatenate(self, x: Maps, other: Maps, name: str) -> Maps:
+        """Joins the fields of maps on the same group and of equal sizes."""
+        tensor = x.tensor
+        if tensor is not None:
+            axis = 1 if self.data_format == "channels_first" else -1
+            tensor = keras.layers.Concatenate(axis, name=name)([tensor, other.tensor])
+        return replace(x, fields=x.fields + other.fields, tensor=tensor)
+
     def end_stage(self, x: Maps, stage: str) -> Maps:
         """Adds the restriction to the subgroup that follows a stage, if there is one."""
         subgroup = self.subgroups.get(stage)

@@ -19,6 +19,7 @@ BUILDERS = {
     "cohen_cnn": {"widths": (2, 3, 3, 2, 2, 3)},
     "allcnn": {"widths": (2, 3, 3)},
     "resnet": {"widths": (2, 3, 4), "depth": 8},
+    "densenet": {"widths": (2, 1, 2), "blocks": 3, "layers": 2},
 }
 # What turns dropout off, where there is some.
 WITHOUT_DROPOUT = {"cohen_cnn": {"dropout": 0.0}, "allcnn": {"dropout": (0.0, 0.0)}}

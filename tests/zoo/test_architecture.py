@@ -16,6 +16,7 @@ LAST = {
     "cohen_cnn": "relu6",
     "allcnn": "stage3_2_relu",
     "resnet": "stage3_block1_relu2",
+    "densenet": "final_relu",
 }
 
 
