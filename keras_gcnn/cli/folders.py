@@ -55,7 +55,7 @@ def new(
 
 
 def _survey(folder: Path, target: str, table: str | None) -> Any:
-    from keras_gcnn.data.folders.loading import Folder
+    from keras_gcnn.data.folders.options import Folder
     from keras_gcnn.data.folders.survey import survey
     from keras_gcnn.training.progress import Bar
 

@@ -9,12 +9,12 @@ from pydantic import Field, field_validator, model_validator
 
 from keras_gcnn.training.backend import Backend
 from keras_gcnn.training.recipes import loading
+from keras_gcnn.training.recipes.data_table import DataTable
+from keras_gcnn.training.recipes.table import Table
 from keras_gcnn.training.recipes.tables import (
     Arguments,
     BuilderTable,
-    DataTable,
     LatentTable,
-    Table,
     TrainingTable,
     check_group,
 )

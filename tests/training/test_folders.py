@@ -6,8 +6,9 @@ from PIL import Image
 
 from keras_gcnn import training
 from keras_gcnn.data import Split
+from keras_gcnn.training.recipes.data_table import DataTable
 from keras_gcnn.training.recipes.schema import Recipe
-from keras_gcnn.training.recipes.tables import DataTable, TrainingTable
+from keras_gcnn.training.recipes.tables import TrainingTable
 from keras_gcnn.training.tasks.classification import Classification, balanced_weights
 from keras_gcnn.training.tasks.folder_evaluation import PLOTS, evaluate_folder
 from keras_gcnn.training.tasks.folder_tasks import Labelling, Regression

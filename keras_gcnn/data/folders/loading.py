@@ -2,94 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from keras_gcnn.arguments import check_choice, is_integer, is_number, is_share
+from keras_gcnn.arguments import is_integer, is_number, is_share
 from keras_gcnn.data.dataset import Dataset, Split
 from keras_gcnn.data.folders import cache as caching
 from keras_gcnn.data.folders.decoding import Header
 from keras_gcnn.data.folders.description import check_damaged, describe
 from keras_gcnn.data.folders.division import divide
-from keras_gcnn.data.folders.fitting import FITS, INTERPOLATIONS, Shape, most_frequent_size
-from keras_gcnn.data.folders.layout import TARGETS, Layout, find_samples
-from keras_gcnn.data.folders.table import Table
+from keras_gcnn.data.folders.layout import Layout
+from keras_gcnn.data.folders.options import Folder
 from keras_gcnn.data.folders.targets import Targets, make_targets
 from keras_gcnn.data.options import check_options
 
-COLORS = ("auto", "grey", "rgb")
-MOST_ROWS = 8192
 _TEST_SEED = 0  # results of different seeds are compared on the same test images
 _SHOWN = 5  # of many names
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A folder of images and how it is read; the arguments of `load_folder`."""
-
-    path: Path
-    target: str = "class"
-    size: int | tuple[int, int] | None = None
-    fit: str = "crop"
-    color: str = "auto"
-    interpolation: str = "bilinear"
-    table: str | Path | None = None
-    file_column: str | None = None
-    label_column: str | None = None
-    group_column: str | None = None
-    split_column: str | None = None
-    damaged: str = "stop"
-
-    def check(self) -> None:
-        """Checks the arguments before anything is read.
-
-        Raises:
-            ValueError: if one is not possible.
-        """
-        check_choice("target", self.target, TARGETS)
-        check_choice("fit", self.fit, FITS)
-        check_choice("color", self.color, COLORS)
-        check_choice("interpolation", self.interpolation, INTERPOLATIONS)
-        check_choice("damaged", self.damaged, ("stop", "skip"))
-        if self.size is not None:
-            sizes = self.size if isinstance(self.size, tuple | list) else (self.size, self.size)
-            valid = len(sizes) == 2 and all(map(is_integer, sizes))
-            if not valid or not all(1 <= each <= MOST_ROWS for each in sizes):
-                raise ValueError(
-                    f"size={self.size!r} has to be a number of pixels from 1 to {MOST_ROWS}, or a "
-                    "pair of them (rows, columns)."
-                )
-        columns = (self.file_column, self.label_column, self.group_column, self.split_column)
-        if self.table is None and any(columns):
-            raise ValueError("Columns are those of a table: name the CSV file, table=...")
-
-    def find(self) -> Layout:
-        """Finds the images."""
-        table = self.table and Table(
-            Path(self.table),
-            self.file_column,
-            self.label_column,
-            self.group_column,
-            self.split_column,
-        )
-        layout = find_samples(self.path, self.target, table or None)
-        if not layout.samples:
-            raise ValueError(f"{self.path} holds no images.")
-        return layout
-
-    def shape_for(self, headers: list[Header]) -> Shape:
-        """Returns the shape to which images of these sizes and colours are brought."""
-        if self.size is None:
-            rows, columns = most_frequent_size(headers)
-        elif isinstance(self.size, tuple | list):
-            rows, columns = self.size
-        else:
-            rows = columns = self.size
-        grey = all(header.channels == 1 for header in headers)
-        channels = {"auto": 1 if grey else 3, "grey": 1, "rgb": 3}[self.color]
-        return Shape(rows, columns, channels, self.fit, self.interpolation)
 
 
 def load_folder(

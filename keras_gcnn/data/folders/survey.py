@@ -13,7 +13,7 @@ from keras_gcnn.data.folders.decoding import BadImageError, Header, decode
 from keras_gcnn.data.folders.description import list_damaged
 from keras_gcnn.data.folders.fitting import most_frequent_size
 from keras_gcnn.data.folders.layout import Layout, Sample
-from keras_gcnn.data.folders.loading import Folder
+from keras_gcnn.data.folders.options import Folder
 
 _SHOWN = 6  # of many classes, sizes or doubles
 

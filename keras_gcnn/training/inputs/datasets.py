@@ -8,7 +8,7 @@ from rich.console import Console
 
 from keras_gcnn import data
 from keras_gcnn.training.progress import Bar
-from keras_gcnn.training.recipes.tables import FOLDER_KEYS, DataTable
+from keras_gcnn.training.recipes.data_table import FOLDER_KEYS, DataTable
 
 
 def load_dataset(

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from keras_gcnn.training import user_files
-from keras_gcnn.training.recipes.tables import Table
+from keras_gcnn.training.recipes.table import Table
 
 _MOST_PROBLEMS = 30  # that a message names
 _Schema = TypeVar("_Schema", bound=Table)

@@ -10,14 +10,14 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from keras_gcnn.training.backend import Backend
 from keras_gcnn.training.recipes import loading
+from keras_gcnn.training.recipes.data_table import DataTable
+from keras_gcnn.training.recipes.table import Table
 from keras_gcnn.training.recipes.tables import (
     AugmentTable,
-    DataTable,
     EvaluationTable,
     LatentTable,
     ModelTable,
     Seeds,
-    Table,
     TrainingTable,
 )
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from keras_gcnn import zoo
-from keras_gcnn.training.recipes.tables import (
-    APPLICATIONS,
-    DataTable,
-    EvaluationTable,
-    LatentTable,
-)
+from keras_gcnn.training.recipes.data_table import DataTable
+from keras_gcnn.training.recipes.tables import APPLICATIONS, EvaluationTable, LatentTable
 from keras_gcnn.training.tasks.autoencoding import Autoencoding
 from keras_gcnn.training.tasks.classification import Classification
 from keras_gcnn.training.tasks.folder_tasks import Labelling, Regression

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from keras_gcnn.data.folders.contact_sheet import write_contact_sheet
-from keras_gcnn.data.folders.loading import Folder
+from keras_gcnn.data.folders.options import Folder
 from keras_gcnn.data.folders.survey import survey
 from keras_gcnn.training import load_recipe
 from keras_gcnn.training.recipes.new import write_recipe
