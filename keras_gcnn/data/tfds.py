@@ -79,6 +79,7 @@ def _damage_reported(entry: Entry, directory: str | Path) -> Iterator[None]:
     from google.protobuf.json_format import ParseError  # of dataset_info.json
 
     damage = (
+        FileNotFoundError,  # of dataset_info.json in earlier versions of TFDS, if it is no JSON
         ParseError,
         tf.errors.DataLossError,
         tf.errors.FailedPreconditionError,  # a file without a single record
@@ -87,6 +88,8 @@ def _damage_reported(entry: Entry, directory: str | Path) -> Iterator[None]:
     )
     try:
         yield
+    except DataNotFoundError:
+        raise
     except damage as error:
         raise DataNotFoundError(
             f"The data set {entry.tfds_name!r} in {directory} cannot be read: files there are "

@@ -32,14 +32,14 @@ class DataTable(Table):
 
     name: str = "digits"
     folder: str | None = None  # of images, in place of name
-    validation: float | int = 0.1
+    validation: int | float = 0.1
     subset: Annotated[int, Field(gt=0)] | None = None
     test_subset: Annotated[int, Field(gt=0)] | None = None
     rotate: tuple[Literal["train", "validation", "test"], ...] = Field((), strict=False)
     # What follows is for folders.
     target: Literal["class", "labels", "number"] = "class"  # of an image, by the table
-    test: float | int = 0.2
-    size: tuple[int, int] | None = Field(None, strict=False)  # or a single number
+    test: int | float = 0.2
+    size: tuple[int, int] | None = None  # or a single number
     fit: Literal["crop", "pad", "stretch", "center"] = "crop"
     color: Literal["auto", "grey", "rgb"] = "auto"
     interpolation: Literal["bilinear", "nearest", "bicubic", "lanczos"] = "bilinear"

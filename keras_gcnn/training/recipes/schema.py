@@ -26,7 +26,7 @@ class Recipe(Table):
     """A whole recipe."""
 
     title: str
-    seeds: Seeds = Field((0,), strict=False)
+    seeds: Seeds = (0,)
     backend: Backend | None = None
     data: DataTable = DataTable()
     training: TrainingTable = TrainingTable()

@@ -40,7 +40,7 @@ def _check_differ(seeds: tuple[int, ...]) -> tuple[int, ...]:
 # The largest seeds that NumPy and Keras take.
 Seeds = Annotated[
     tuple[Annotated[int, Field(ge=0, lt=2**32)], ...],
-    Field(min_length=1),
+    Field(min_length=1, strict=False),
     AfterValidator(_check_differ),
 ]
 Arguments = Annotated[dict[str, Any], AfterValidator(_check_finite)]
@@ -201,7 +201,7 @@ class ModelTable(BuilderTable):
     arguments: Arguments = Field({})
     convert: ConvertTable | None = None
     epochs: Annotated[int, Field(gt=0, le=MOST_EPOCHS)] | None = None  # fewer than training.epochs
-    seeds: Seeds | None = Field(None, strict=False)  # instead of the seeds of the recipe
+    seeds: Seeds | None = None  # instead of the seeds of the recipe
     optimizer: str | None = None  # this and the following override [training]
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     optimizer_arguments: OptimizerArguments = Field({})
