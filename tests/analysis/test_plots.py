@@ -20,6 +20,8 @@ ARGUMENTS = {
     "plot_errors": ({"a": [5.1, 4.9]},),
     "plot_latent_vectors": (VECTORS, LABELS),
     "plot_reconstructions": (IMAGES, lambda x: x),
+    "plot_reliability": (np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0])),
+    "plot_worst_errors": (IMAGES, np.array([1, 1]), np.array([[0.9, 0.1]] * 2), ["cat", "dog"]),
     "plot_trials": ({"p4": [(1.5, 4.0), (3.0, 2.5)]},),
     # Zeros have no longest arrow.
     "plot_turning_fields": (

@@ -76,7 +76,7 @@ def test_numpy_integers_are_integers(builder):
 @pytest.mark.parametrize("builder", [*BUILDERS, *STEERABLE, "vae"])
 def test_the_default_size_follows_the_format(builder, monkeypatch):
     last = inspect.signature(getattr(zoo, builder)).parameters["input_shape"].default
-    arguments = {"widths": BUILDERS[builder]["widths"]} if builder in BUILDERS else {}
+    arguments = BUILDERS.get(builder, {})
 
     def shape(**more):
         network = getattr(zoo, builder)(**arguments, **more)

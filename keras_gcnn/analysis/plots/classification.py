@@ -49,14 +49,15 @@ def plot_reliability(
     figure = empty_plot(5, 4.5, note)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="grey", lw=1, ls="--", label="as sure as right")
-    axes.plot(found.confidence, found.accuracy, marker="o", label="classifier")
+    label = f"classifier, expected calibration error {found.error:.3f}"
+    axes.plot(found.confidence, found.accuracy, marker="o", label=label)
     axes.set(
         xlabel="probability of the predicted class",
         ylabel="share of right predictions",
-        title=f"{title}\nexpected calibration error {found.error:.3f}",
         xlim=(0, 1.02),
         ylim=(0, 1.02),
     )
+    axes.set_title(title, parse_math=False)
     axes.legend()
     return finish_plot(figure, path)
 
@@ -97,7 +98,7 @@ def plot_worst_errors(
     shown = worst_errors(labels, probabilities)[:most]
     rows = max(1, math.ceil(len(shown) / _COLUMNS))
     figure = empty_plot(2 * _COLUMNS, 2.5 * rows + 0.6, note)
-    figure.suptitle(title if len(shown) else f"{title}: there are none")
+    figure.suptitle(title if len(shown) else f"{title}: there are none", parse_math=False)
     for place, index in enumerate(shown.tolist(), 1):
         axes = figure.add_subplot(rows, _COLUMNS, place)
         image = images[index]

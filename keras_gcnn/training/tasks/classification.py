@@ -31,8 +31,8 @@ def balanced_weights(labels: np.ndarray) -> np.ndarray:
 
     Example:
 
-    >>> balanced_weights(np.array([0, 0, 0, 1])).round(3).tolist()
-    [0.667, 2.0]
+    >>> balanced_weights(np.array([0] * 4 + [1] * 8)).tolist()
+    [1.5, 0.75]
     """
     counts = np.bincount(labels)
     return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype("float32")
