@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +17,7 @@ MOST_PIXELS = 2**26
 """Of one image: 8,192 x 8,192. Decoding a larger one could take gigabytes."""
 
 _ORIENTATION = 0x0112  # the tag of EXIF
+_BITS_PER_SAMPLE = 258  # the tag of TIFF
 _OF_16_BITS = ("I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names for grey images of 16 bits
 _COLOURS = ("P", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV")
 _KINDS = {
@@ -58,7 +60,10 @@ def decode(path: Path) -> np.ndarray:
             warnings.simplefilter("ignore")  # about odd metadata, which nobody reads here
             with pillow.Image.open(path) as image:
                 check_size(image.size)
-                array = _to_array(image, pillow)
+                deep = _is_deep_tiff(image)
+                array = None if deep else _to_array(image, pillow)
+            if array is None:
+                array = _decode_tiff(path)
     except BadImageError:
         raise
     except pillow.UnidentifiedImageError:
@@ -108,7 +113,7 @@ def read_header(path: Path) -> Header:
             with pillow.Image.open(path) as image:
                 columns, rows = image.size
                 turned = image.getexif().get(_ORIENTATION, 1) >= 5  # by a quarter turn
-                mode = image.mode
+                mode = "" if _is_deep_tiff(image) else image.mode
     except Exception:
         mode = ""  # decoding it says what is wrong
     if mode in _KINDS:
@@ -117,6 +122,14 @@ def read_header(path: Path) -> Header:
     array = decode(path)
     rows, columns, channels = array.shape
     return Header(rows, columns, channels, 8 * array.dtype.itemsize)
+
+
+def _is_deep_tiff(image) -> bool:  # noqa: ANN001 - of Pillow
+    """Whether this is a TIFF with colours of 16 bits, of which Pillow keeps 8, and tifffile all."""
+    if image.format != "TIFF" or image.mode not in ("RGB", "RGBA", "RGBX"):
+        return False
+    bits = image.tag_v2.get(_BITS_PER_SAMPLE, (8,))
+    return max(bits) == 16 and find_spec("tifffile") is not None
 
 
 def check_size(size: tuple[int, int]) -> None:
@@ -172,21 +185,19 @@ def check_floats(values: np.ndarray) -> np.ndarray:
 def _decode_tiff(path: Path) -> np.ndarray:
     """Reads a TIFF that Pillow does not know, such as colours of 16 bits."""
     try:
-        import tifffile
-    except ImportError:
-        tifffile = None
-    try:
         with path.open("rb") as file:
             is_tiff = file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
     except OSError as error:
         raise BadImageError(f"may not be read ({error.strerror})") from None
     if not is_tiff:
         raise BadImageError("is no image")
-    if tifffile is None:
+    if find_spec("tifffile") is None:
         raise BadImageError("is a TIFF that needs the package tifffile: pip install tifffile")
+    import tifffile
+
     try:
         with tifffile.TiffFile(path) as file:
-            page = file.pages[0]
+            page = file.pages.first
             check_size((page.imagewidth, page.imagelength))
             array = page.asarray()
     except BadImageError:
