@@ -18,6 +18,13 @@ from keras_gcnn.backend.jax import convolution as jax_convolution
 from tests.helpers.covering import parametrize_covering
 
 
+def _in_double_precision():
+    """A scope; earlier versions of JAX have it in another place."""
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(True)
+    return jax.experimental.enable_x64()
+
+
 @parametrize_covering(
     size=[(9, 11), (11, 9), (10, 10)],
     kernel_size=[(3, 3), (2, 5), (4, 2)],
@@ -25,7 +32,7 @@ from tests.helpers.covering import parametrize_covering
     padding=["same", "valid"],
 )
 def test_derivatives(rng, padding, dilation_rate, kernel_size, size):
-    with jax.enable_x64(True):
+    with _in_double_precision():
         inputs = jnp.asarray(rng.normal(size=(2, *size, 3)))
         kernel = jnp.asarray(rng.normal(size=(*kernel_size, 3, 4)))
 
