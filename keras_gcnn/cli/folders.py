@@ -43,14 +43,13 @@ def new(
     name: Annotated[str, typer.Argument(help="Name of the recipe; NAME.toml is written.")],
     data: Annotated[Path, typer.Option(help="Folder of images.")],
     recipe: Annotated[str, typer.Option(help="Recipe of the library to begin with.")] = "folder",
-    target: TargetOption = "class",
     table: TableOption = None,
 ) -> None:
     """Write a recipe for a folder of images, with its own size and classes, to be changed."""
     from keras_gcnn.training.recipes.new import write_recipe
 
     path = Path(name if name.endswith(".toml") else f"{name}.toml")
-    chosen = write_recipe(path, _survey(data, target, table), recipe)
+    chosen = write_recipe(path, _survey(data, "class", table), recipe, table)
     console.print(f"{chosen}\nWritten to {path}. Train it: keras-gcnn train {path}", soft_wrap=True)
 
 

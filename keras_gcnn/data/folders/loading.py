@@ -121,6 +121,11 @@ def load_folder(
     _check_test(test)
     check_options(validation, subset, test_subset, (), seed)
     layout = options.find()
+    if target == "mask":
+        raise ValueError(
+            f"{path} holds images and masks, which can be described (`keras-gcnn data`) but not "
+            'loaded. Use target="class", "labels" or "number".'
+        )
     paths = [sample.path for sample in layout.samples]
     inspected = caching.inspect(paths, workers, progress)
     check_damaged(options.path, options.damaged, inspected.reasons, paths)

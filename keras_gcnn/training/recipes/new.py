@@ -13,13 +13,14 @@ from keras_gcnn.training.recipes.schema import find_recipe, load_recipe
 _MOST = 96  # rows and columns of a recipe's images; on a CPU larger ones take hours
 
 
-def write_recipe(path: Path, survey: Survey, name: str = "folder") -> str:
+def write_recipe(path: Path, survey: Survey, name: str = "folder", table: str | None = None) -> str:
     """Writes a recipe for a folder, with its own size and a comment on its classes.
 
     Args:
         path: of the new TOML file.
         survey: of the folder.
         name: of the recipe that it is made from.
+        table: CSV file of files and labels, from the folder; None for none, or the only one.
 
     Returns:
         A sentence about the size that was chosen.
@@ -41,7 +42,8 @@ def write_recipe(path: Path, survey: Survey, name: str = "folder") -> str:
         reason += f"; larger images than {_MOST} take long on a CPU"
     folder = survey.layout.folder
     text = _replaced(text, "title", f"title = {_quoted(f'Networks on {folder.name}')}")
-    text = _replaced(text, "folder", f"folder = {_quoted(str(folder))}")
+    given = "" if table is None else f"\ntable = {_quoted(table)}"
+    text = _replaced(text, "folder", f"folder = {_quoted(str(folder))}{given}")
     text = _replaced(text, "# size", f"size = {size}  # {reason}")
     head = f"# The folder {folder.name}, {survey.layout.kind}: {_classes(survey)}.\n"
     text = head + re.sub(r"\A(#.*\n)*", "", text)

@@ -64,6 +64,16 @@ def test_a_recipe_is_written_for_a_folder(write, tmp_path):
         write_recipe(tmp_path / "other.toml", survey(Folder(tmp_path / "my images")), "digits")
 
 
+def test_the_table_is_in_the_recipe(write, tmp_path):
+    for number in range(4):
+        write(f"loose/{number}.png")
+    rows = "".join(f"{number}.png,{number % 2}\n" for number in range(4))
+    (tmp_path / "loose" / "a.csv").write_text(f"file,label\n{rows}")
+    options = Folder(tmp_path / "loose", table="a.csv")
+    write_recipe(tmp_path / "mine.toml", survey(options), table="a.csv")
+    assert load_recipe(tmp_path / "mine.toml").data.table == "a.csv"
+
+
 def test_a_folder_without_a_good_image_is_refused(tmp_path):
     for name in ("a", "b"):
         (tmp_path / "f" / name).mkdir(parents=True)

@@ -72,9 +72,13 @@ def cyclic_link(pets, write):
     (pets / "cat" / "again").symlink_to(pets / "cat")
 
 
-def missing_mask(pets, write):
+def masks(pets, write):
     (pets / "cat").rename(pets / "images")
     (pets / "dog").rename(pets / "masks")
+
+
+def missing_mask(pets, write):
+    masks(pets, write)
     (pets / "masks" / "3.png").unlink()
 
 
@@ -133,6 +137,7 @@ def missing_image(pets, write):
         (None, {"target": "number"}, "there are 0 in the folder"),
         (None, {"table": "nowhere.csv"}, "nowhere.csv cannot be read: No such file"),
         (None, {"target": "mask"}, "has to hold the folders images and masks"),
+        (masks, {"target": "mask"}, "images and masks, which can be described .* but not loaded"),
         (missing_mask, {"target": "mask"}, "there is no mask for 1 file.*: 3. Names have to"),
         (missing_image, {"target": "mask"}, "there is no image for 1 file.*: 4"),
         (None, {"test": 20}, "test=20 asks for 20 of 20 images and leaves none to train on"),
