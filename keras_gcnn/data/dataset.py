@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_gcnn.data.folders.fitting import Shape
-from keras_gcnn.data.folders.stored import StoredImages
+from keras_gcnn.data.folders.stored import StoredArrays, StoredImages, choose
 
 
-def _brief(array: np.ndarray | StoredImages) -> str:
+def _brief(array: np.ndarray | StoredArrays) -> str:
     return f"<{array.dtype} {array.shape}>"
 
 
@@ -23,7 +23,8 @@ class Split:
         images: float32 array of shape `(n, rows, columns, channels)`, values in [0, 1]; of a folder
             something that behaves as one and reads the images that are asked for.
         labels: int64 array of shape `(n,)`, indices into `Dataset.classes`; of a folder with
-            several labels float32 of shape `(n, classes)`, with numbers of shape `(n, 1)`.
+            several labels float32 of shape `(n, classes)`, with numbers of shape `(n, 1)`; with
+            masks something that behaves as an int32 array of shape `(n, rows, columns)`.
     """
 
     images: np.ndarray | StoredImages
@@ -34,10 +35,8 @@ class Split:
 
     def first(self, count: int) -> Split:
         """Returns at most this many images from the beginning."""
-        if isinstance(self.images, StoredImages):
-            images = self.images.select(np.arange(min(count, len(self))))
-            return Split(images, self.labels[:count])
-        return Split(self.images[:count], self.labels[:count])
+        index = np.arange(min(count, len(self)))
+        return Split(choose(self.images, index), choose(self.labels, index))
 
     def __repr__(self) -> str:
         return f"Split(images={_brief(self.images)}, labels={_brief(self.labels)})"
@@ -68,7 +67,8 @@ class Dataset:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Rows, columns and channels of one image: the `input_shape` of a model."""
-        return self.train.images.shape[1:]
+        rows, columns, channels = self.train.images.shape[1:]
+        return rows, columns, channels
 
     def __repr__(self) -> str:
         return (

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_gcnn.data.folders.cache import Progress, as_type, in_threads, silent
+from keras_gcnn.data.folders.cache import Progress, in_threads, silent
 from keras_gcnn.data.folders.decoding import BadImageError, decode, is_image
-from keras_gcnn.data.folders.fitting import FITS, INTERPOLATIONS, Shape, fit_image
+from keras_gcnn.data.folders.fitting import FITS, INTERPOLATIONS, Shape, as_type, fit_image
 from keras_gcnn.export import metadata
 
 Run = Callable[[np.ndarray], np.ndarray]

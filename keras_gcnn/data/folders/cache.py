@@ -1,4 +1,4 @@
-"""Decodes the images of a folder once, into a file from which they are read."""
+"""Decodes files once, into one file from which their numbers are read."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from keras_gcnn.data.folders.decoding import BadImageError, Header, decode, read_header
-from keras_gcnn.data.folders.fitting import Shape, fit_image
-from keras_gcnn.data.folders.stored import StoredImages
 from keras_gcnn.full_disk import explain_full_disk
 
 FOLDER_VARIABLE = "KERAS_GCNN_CACHE"
-_FORMAT = 1  # of the files; another number makes them anew
+MOST_VALUES = 64
+"""Different numbers of masks; more are no classes."""
+
+_FORMAT = 2  # of the files; another number makes them anew
 _AT_ONCE = 64  # images that are decoded ahead of what is written
 
 Progress = Callable[[Iterable, str, int], Iterable]
@@ -51,40 +52,6 @@ def in_threads(work: Callable, items: Sequence, workers: int | None = None) -> I
             yield result
 
 
-@dataclass(frozen=True)
-class Inspected:
-    """What is known of the image files before they are decoded.
-
-    Args:
-        headers: size and kind of each, or None for those that cannot be used.
-        reasons: dict from the index of each of the others to the reason.
-    """
-
-    headers: list[Header | None]
-    reasons: dict[int, str]
-
-
-def inspect(
-    paths: Sequence[Path], workers: int | None = None, progress: Progress = silent
-) -> Inspected:
-    """Reads the headers of image files."""
-    headers: list[Header | None] = []
-    reasons: dict[int, str] = {}
-    results = in_threads(_header_or_reason, paths, workers)
-    for index, result in enumerate(progress(results, "looking at images", len(paths))):
-        headers.append(result if isinstance(result, Header) else None)
-        if isinstance(result, str):
-            reasons[index] = result
-    return Inspected(headers, reasons)
-
-
-def _header_or_reason(path: Path) -> Header | str:
-    try:
-        return read_header(path)
-    except BadImageError as error:
-        return str(error)
-
-
 def cache_folder(given: str | Path | None = None) -> Path:
     """Returns the folder of decoded images: the given one, KERAS_GCNN_CACHE, or the user's."""
     if given is not None:
@@ -95,57 +62,89 @@ def cache_folder(given: str | Path | None = None) -> Path:
     return Path(home) / "keras_gcnn" / "images"
 
 
+@dataclass(frozen=True)
+class Content:
+    """What is kept of each file, and how it is read.
+
+    Args:
+        shape: of the array that is kept of a file.
+        dtype: of its numbers.
+        read: returns the array of a file, or the reason why the file cannot be used.
+        key: facts on which the arrays depend besides the files; they have to fit into JSON.
+        collect: whether the different numbers of all arrays are collected.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    read: Callable[[Path], np.ndarray | str]
+    key: Any
+    collect: bool = False
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file of arrays, with zeros in place of those of damaged files.
+
+    Args:
+        path: of the file.
+        reasons: why files could not be used, by their index.
+        values: the different numbers in ascending order, if they were to be collected; at most
+            `MOST_VALUES`, and one more if there are more.
+    """
+
+    path: Path
+    reasons: dict[int, str]
+    values: tuple[int, ...] = ()
+
+
 def store(
     paths: Sequence[Path],
-    shape: Shape,
-    stored: str,
+    content: Content,
     folder: Path,
     workers: int | None = None,
     progress: Progress = silent,
-) -> tuple[StoredImages, dict[int, str]]:
-    """Decodes images into a file, or finds the file of an earlier call.
+) -> Stored:
+    """Decodes files into one file, or finds that of an earlier call.
 
-    A file is found if the images have the names, sizes and times of change that they had. It is
-    written under another name and then moved, so that a killed process leaves no half of one.
+    It is found if the files have the names, sizes and times of change that they had. It is written
+    under another name and then moved, so that a killed process leaves no half of one.
 
     Args:
-        paths: of the images.
-        shape: to which they are brought.
-        stored: type of the numbers: `"uint8"`, `"uint16"` or `"float32"`.
+        paths: of the files.
+        content: what is kept of each.
         folder: for the file.
         workers: number of threads; None for one per processor.
         progress: shows progress.
-
-    Returns:
-        The images, with zeros in place of damaged ones, and a dict from the indices of the damaged
-        ones to the reasons.
 
     Raises:
         FullDiskError: if there is no space for the file.
         ValueError: if the folder cannot be written.
     """
-    name = _key(paths, shape, stored)
+    name = _key(paths, content.key)
     facts, numbers = folder / f"{name}.json", folder / f"{name}.images"
-    all_shape = (len(paths), shape.rows, shape.columns, shape.channels)
-    size = int(np.prod(all_shape)) * np.dtype(stored).itemsize
-    found = _read_facts(facts)
+    size = len(paths) * int(np.prod(content.shape)) * np.dtype(content.dtype).itemsize
+    found = _read_facts(facts, numbers)
     if found is not None and numbers.is_file() and numbers.stat().st_size == size:
-        return StoredImages(numbers, all_shape, stored), found
+        return found
     temporary = folder / f".partial-{uuid.uuid4().hex[:8]}"
     reasons: dict[int, str] = {}
+    values: set[int] = set()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with explain_full_disk(numbers):
-            work = in_threads(lambda path: _fitted(path, shape, stored), paths, workers)
+            work = in_threads(content.read, paths, workers)
             with temporary.open("wb") as file:
                 for index, result in enumerate(progress(work, "decoding images", len(paths))):
                     if isinstance(result, str):
                         reasons[index] = result
-                        result = np.zeros(all_shape[1:], stored)
-                    file.write(result.data)
+                        result = np.zeros(content.shape, content.dtype)
+                    elif content.collect and len(values) <= MOST_VALUES:
+                        values.update(np.unique(result).tolist())
+                    file.write(np.ascontiguousarray(result).data)
+            known = sorted(values)[: MOST_VALUES + 1]
             temporary.replace(numbers)
-            temporary.write_text(json.dumps(reasons), encoding="utf-8")
-            temporary.replace(facts)  # last: with it the images are complete
+            temporary.write_text(json.dumps({"damaged": reasons, "values": known}), "utf-8")
+            temporary.replace(facts)  # last: with it the file is complete
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise ValueError(
             f"{folder} cannot be written: {error.strerror}. Set cache=, or the environment "
@@ -154,12 +153,12 @@ def store(
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-    return StoredImages(numbers, all_shape, stored), reasons
+    return Stored(numbers, reasons, tuple(known))
 
 
-def _key(paths: Sequence[Path], shape: Shape, stored: str) -> str:
-    """Returns a name for the images as they are now."""
-    digest = hashlib.sha256(json.dumps([_FORMAT, asdict(shape), stored]).encode())
+def _key(paths: Sequence[Path], key: Any) -> str:
+    """Returns a name for the files as they are now."""
+    digest = hashlib.sha256(json.dumps([_FORMAT, key]).encode())
     for path in paths:
         status = path.stat()
         line = f"\n{os.fsencode(path.resolve())!r} {status.st_size} {status.st_mtime_ns}"
@@ -167,28 +166,10 @@ def _key(paths: Sequence[Path], shape: Shape, stored: str) -> str:
     return digest.hexdigest()[:24]
 
 
-def _read_facts(path: Path) -> dict[int, str] | None:
+def _read_facts(path: Path, numbers: Path) -> Stored | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {int(index): str(reason) for index, reason in content.items()}
-    except (OSError, ValueError, AttributeError):
+        reasons = {int(index): str(reason) for index, reason in content["damaged"].items()}
+        return Stored(numbers, reasons, tuple(map(int, content["values"])))
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return None
-
-
-def _fitted(path: Path, shape: Shape, stored: str) -> np.ndarray | str:
-    """Returns the numbers of an image as they are stored, or why it cannot be used."""
-    try:
-        image = decode(path)
-    except BadImageError as error:
-        return str(error)
-    return np.ascontiguousarray(as_type(fit_image(image, shape), stored))
-
-
-def as_type(image: np.ndarray, stored: str) -> np.ndarray:
-    """Returns an image in another type, in which the same number is white."""
-    if image.dtype == stored:
-        return image
-    white = {"u": lambda dtype: np.iinfo(dtype).max, "f": lambda dtype: 1}
-    before, after = (np.dtype(each) for each in (image.dtype, stored))
-    scaled = image * (white[after.kind](after) / white[before.kind](before))
-    return (scaled if after.kind == "f" else np.round(scaled)).astype(after)

@@ -36,7 +36,7 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def decode(path: Path) -> np.ndarray:
+def decode(path: Path, *, indices: bool = False) -> np.ndarray:
     """Reads an image.
 
     Palettes become colours, transparent pixels black, and the orientation that a camera noted is
@@ -44,6 +44,7 @@ def decode(path: Path) -> np.ndarray:
 
     Args:
         path: of the file.
+        indices: whether an image with a palette is returned as indices into it, with 1 channel.
 
     Returns:
         Array of shape `(rows, columns, channels)` with 1 or 3 channels: uint8, uint16 for images
@@ -61,7 +62,7 @@ def decode(path: Path) -> np.ndarray:
             with pillow.Image.open(path) as image:
                 check_size(image.size)
                 deep = _is_deep_tiff(image)
-                array = None if deep else _to_array(image, pillow)
+                array = None if deep else _to_array(image, pillow, indices)
             if array is None:
                 array = _decode_tiff(path)
     except BadImageError:
@@ -141,7 +142,7 @@ def check_size(size: tuple[int, int]) -> None:
         )
 
 
-def _to_array(image, pillow: ModuleType) -> np.ndarray:  # noqa: ANN001 - of Pillow
+def _to_array(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: ANN001 - of Pillow
     image = pillow.ImageOps.exif_transpose(image)
     mode = image.mode
     if mode in _OF_16_BITS:
@@ -153,6 +154,8 @@ def _to_array(image, pillow: ModuleType) -> np.ndarray:  # noqa: ANN001 - of Pil
         return values.astype("uint16")[..., None]
     if mode == "F":
         return check_floats(np.asarray(image)[..., None])
+    if mode == "P" and indices:
+        return np.asarray(image)[..., None]
     if mode == "P":
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
     elif mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):

@@ -107,3 +107,13 @@ def _centered(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
             width[axis] = (before, wanted - given - before)
             image = np.pad(image, width)
     return image
+
+
+def as_type(image: np.ndarray, dtype: str) -> np.ndarray:
+    """Returns an image in another type, in which the same number is white."""
+    if image.dtype == dtype:
+        return image
+    white = {"u": lambda dtype: np.iinfo(dtype).max, "f": lambda dtype: 1}
+    before, after = (np.dtype(each) for each in (image.dtype, dtype))
+    scaled = image * (white[after.kind](after) / white[before.kind](before))
+    return (scaled if after.kind == "f" else np.round(scaled)).astype(after)

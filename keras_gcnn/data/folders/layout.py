@@ -99,6 +99,8 @@ def find_samples(folder: str | Path, target: str = "class", table: Table | None 
             f'{folder}: target="{target}" needs a CSV file with a column of files and one of '
             f"labels; there are {len(tables)} in the folder. Name one by table=."
         )
+    if {"images", "masks"} == {entry.name for entry in folders}:
+        raise ValueError(f'{folder} holds images and masks: use target="mask".')
     return _classes(folder, folders)
 
 

@@ -12,7 +12,10 @@ from keras_gcnn.data.folders import cache as caching
 from keras_gcnn.data.folders.decoding import Header
 from keras_gcnn.data.folders.description import check_damaged, describe
 from keras_gcnn.data.folders.division import divide
+from keras_gcnn.data.folders.images import store_images
+from keras_gcnn.data.folders.inspection import inspect
 from keras_gcnn.data.folders.layout import Layout
+from keras_gcnn.data.folders.masks import store_masks
 from keras_gcnn.data.folders.options import Folder
 from keras_gcnn.data.folders.targets import Targets, make_targets
 from keras_gcnn.data.options import check_options
@@ -39,6 +42,7 @@ def load_folder(
     subset: int | None = None,
     test_subset: int | None = None,
     seed: int = 0,
+    masks: str = "values",
     damaged: str = "stop",
     cache: str | Path | None = None,
     workers: int | None = None,
@@ -47,14 +51,16 @@ def load_folder(
     """Loads a folder of images; they are decoded once, and read from a file as they are needed.
 
     The folder has one of these layouts: a folder for each class, named after it; the folders
-    `train`, `test` and perhaps `validation`, each with a folder for each class; or a CSV file of
-    files and labels. PNG, JPEG, TIFF, BMP, GIF and WebP are read, of 8 or 16 bits, grey, in colour,
-    with palettes and with transparency, which becomes black.
+    `train`, `test` and perhaps `validation`, each with a folder for each class; a CSV file of files
+    and labels; or, for masks, the folders `images` and `masks` with files of equal names. PNG,
+    JPEG, TIFF, BMP, GIF and WebP are read, of 8 or 16 bits, grey, in colour, with palettes and with
+    transparency, which becomes black.
 
     Args:
         path: of the folder.
         target: what is learned: `"class"`, one of several; `"labels"`, any number of several,
-            separated by `;` in the table; `"number"`, from the table.
+            separated by `;` in the table; `"number"`, from the table; `"mask"`, a class for every
+            pixel.
         size: int or (rows, columns) of the images; None for the most frequent size.
         fit: how images of other sizes are brought to it: `"crop"` scales them until they cover it
             and cuts off the rest, `"pad"` scales them until they fit in and adds zeros,
@@ -73,6 +79,9 @@ def load_folder(
         subset: int, at most this many training images; None for all.
         test_subset: int, at most this many test images.
         seed: int, not negative.
+        masks: `"values"`, where each value (grey, index of a palette, or colour) of the masks is a
+            class, or `"foreground"`, where every value but 0 is one class. With the masks of
+            objects that are numbered the latter is needed.
         damaged: `"stop"` if more than 1 % of the images are damaged, or `"skip"` them always. The
             description of the data set lists them.
         cache: folder for decoded images; None for the environment variable KERAS_GCNN_CACHE or the
@@ -115,40 +124,42 @@ def load_folder(
         label_column,
         group_column,
         split_column,
+        masks,
         damaged,
     )
     options.check()
     _check_test(test)
     check_options(validation, subset, test_subset, (), seed)
     layout = options.find()
-    if target == "mask":
-        raise ValueError(
-            f"{path} holds images and masks, which can be described (`keras-gcnn data`) but not "
-            'loaded. Use target="class", "labels" or "number".'
-        )
     paths = [sample.path for sample in layout.samples]
-    inspected = caching.inspect(paths, workers, progress)
+    inspected = inspect(layout, target, workers, progress)
     check_damaged(options.path, options.damaged, inspected.reasons, paths)
     good = [index for index, header in enumerate(inspected.headers) if header is not None]
     headers = [header for header in inspected.headers if header is not None]
+    layout.samples = [layout.samples[index] for index in good]
     shape = options.shape_for(headers)
-    images, reasons = caching.store(
-        [paths[index] for index in good],
+    where = caching.cache_folder(cache)
+    images, reasons = store_images(
+        [sample.path for sample in layout.samples],
         shape,
         _stored_type(headers),
-        caching.cache_folder(cache),
+        where,
         workers,
         progress,
     )
+    if target == "mask":
+        drawn = [Path(sample.target) for sample in layout.samples]
+        targets, of_masks = store_masks(drawn, shape, masks, where, workers, progress)
+        reasons = of_masks | reasons
     all_reasons = inspected.reasons | {good[index]: reason for index, reason in reasons.items()}
     check_damaged(options.path, options.damaged, all_reasons, paths)
-    kept = [number for number, index in enumerate(good) if index not in all_reasons]
-    layout.samples = [layout.samples[good[number]] for number in kept]
-    targets = make_targets(layout, target)
+    kept = np.array([index for index in range(len(good)) if index not in reasons])
+    layout.samples = [layout.samples[index] for index in kept]
+    images = images.select(kept)
+    targets = targets.select(kept) if target == "mask" else make_targets(layout, target)
     parts = _divide(layout, targets, validation, test, seed)
     _limit(parts, "train", subset, seed, "subset")
     _limit(parts, "test", test_subset, _TEST_SEED, "test_subset")
-    images = images.select(np.array(kept))
     text = describe(
         layout,
         shape,
@@ -159,7 +170,7 @@ def load_folder(
         damaged=len(all_reasons),
     )
     train, held_out, tested = (
-        Split(images.select(index), targets.values[index]) for index in parts.values()
+        Split(images.select(index), targets.select(index).values) for index in parts.values()
     )
     name = Path(path).resolve().name
     return Dataset(name, train, held_out, tested, targets.classes, text, shape)

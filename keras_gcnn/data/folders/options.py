@@ -9,6 +9,7 @@ from keras_gcnn.arguments import check_choice, is_integer
 from keras_gcnn.data.folders.decoding import Header
 from keras_gcnn.data.folders.fitting import FITS, INTERPOLATIONS, Shape, most_frequent_size
 from keras_gcnn.data.folders.layout import TARGETS, Layout, find_samples
+from keras_gcnn.data.folders.masks import KINDS
 from keras_gcnn.data.folders.table import Table
 
 COLORS = ("auto", "grey", "rgb")
@@ -30,6 +31,7 @@ class Folder:
     label_column: str | None = None
     group_column: str | None = None
     split_column: str | None = None
+    masks: str = "values"
     damaged: str = "stop"
 
     def check(self) -> None:
@@ -42,6 +44,9 @@ class Folder:
         check_choice("fit", self.fit, FITS)
         check_choice("color", self.color, COLORS)
         check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+        check_choice("masks", self.masks, KINDS)
+        if self.masks != "values" and self.target != "mask":
+            raise ValueError(f'masks="{self.masks}" is for target="mask"; it is "{self.target}".')
         check_choice("damaged", self.damaged, ("stop", "skip"))
         if self.size is not None:
             sizes = self.size if isinstance(self.size, tuple | list) else (self.size, self.size)

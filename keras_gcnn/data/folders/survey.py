@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from keras_gcnn.data.folders import cache as caching
+from keras_gcnn.data.folders.cache import MOST_VALUES
 from keras_gcnn.data.folders.decoding import BadImageError, Header, decode
 from keras_gcnn.data.folders.description import list_damaged
 from keras_gcnn.data.folders.fitting import most_frequent_size
+from keras_gcnn.data.folders.inspection import inspect
 from keras_gcnn.data.folders.layout import Layout, Sample
+from keras_gcnn.data.folders.masks import decode_mask, name_of
 from keras_gcnn.data.folders.options import Folder
 
 _SHOWN = 6  # of many classes, sizes or doubles
@@ -27,12 +33,14 @@ class Survey:
         headers: size and kind of every image, or None for damaged ones.
         damaged: reasons, by the index of the image.
         doubles: groups of files with the same content.
+        pixels: of masks, how many pixels have each value.
     """
 
     layout: Layout
     headers: Sequence[Header | None]
     damaged: dict[int, str]
     doubles: tuple[tuple[Path, ...], ...]
+    pixels: Mapping[int, int]
 
     @property
     def good(self) -> list[Sample]:
@@ -61,7 +69,7 @@ class Survey:
     def __str__(self) -> str:
         lines = [
             f"{self.layout.folder}: {len(self.layout.samples):,} images, {self.layout.kind}",
-            *self._class_lines(),
+            *(self._mask_lines() if self.pixels else self._class_lines()),
             *self._kind_lines(),
         ]
         if self.layout.ignored:
@@ -90,6 +98,22 @@ class Survey:
                     )
             lines.append(f"{split or 'classes'}: {text}")
         return lines
+
+    def _mask_lines(self) -> list[str]:
+        counts = Counter(sample.split for sample in self.good)
+        lines = [f"{split}: {count:,} images" for split, count in sorted(counts.items()) if split]
+        total = sum(self.pixels.values())
+        values = sorted(self.pixels)
+        shown = [
+            f"{name_of(value)} {self.pixels[value] / total:.2%}" for value in values[:MOST_VALUES]
+        ]
+        text = f"values of the masks, with their share of the pixels: {', '.join(shown)}"
+        if len(values) > MOST_VALUES:
+            text += (
+                f" and {len(values) - MOST_VALUES:,} more; these are no classes. If they number "
+                'objects, use masks = "foreground"'
+            )
+        return [*lines, text]
 
     def _kind_lines(self) -> list[str]:
         sizes = self.sizes.most_common()
@@ -131,26 +155,38 @@ def survey(options: Folder, progress: caching.Progress = caching.silent) -> Surv
     options.check()
     layout = options.find()
     paths = [sample.path for sample in layout.samples]
-    inspected = caching.inspect(paths, progress=progress)
+    inspected = inspect(layout, options.target, progress=progress)
     damaged = dict(inspected.reasons)
     whole = [index for index in range(len(paths)) if index not in damaged]
-    reasons = caching.in_threads(_reason, [paths[index] for index in whole])
-    for index, reason in zip(whole, progress(reasons, "decoding images", len(whole)), strict=True):
-        if reason is not None:
-            damaged[index] = reason
+    pixels: Counter[int] = Counter()
+    results = caching.in_threads(
+        partial(_decode, target=options.target), [layout.samples[index] for index in whole]
+    )
+    for index, result in zip(whole, progress(results, "decoding images", len(whole)), strict=True):
+        if isinstance(result, str):
+            damaged[index] = result
+        else:
+            pixels += result
     if len(damaged) == len(paths):
         listed = "\n".join(list_damaged(damaged, paths))
         raise ValueError(f"No image in {layout.folder} can be used:\n{listed}")
     headers = [None if index in damaged else each for index, each in enumerate(inspected.headers)]
-    return Survey(layout, headers, damaged, _find_doubles(paths))
+    return Survey(layout, headers, damaged, _find_doubles(paths), pixels)
 
 
-def _reason(path: Path) -> str | None:
+def _decode(sample: Sample, target: str) -> str | Counter[int]:
+    """Returns why an image or its mask cannot be used, or the pixels of each value of the mask."""
     try:
-        decode(path)
+        decode(sample.path)
     except BadImageError as error:
         return str(error)
-    return None
+    if target != "mask":
+        return Counter()
+    try:
+        values, counts = np.unique(decode_mask(Path(sample.target)), return_counts=True)
+    except BadImageError as error:
+        return f"its mask {error}"
+    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
 
 
 def _find_doubles(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:

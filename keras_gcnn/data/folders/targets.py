@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_gcnn.data.folders.layout import Layout
+from keras_gcnn.data.folders.stored import choose
 
 _SEPARATORS = ";|"
 _MOST_CLASSES = 10_000
@@ -20,7 +21,8 @@ class Targets:
 
     Args:
         values: int64 indices of shape `(n,)` for classes; float32 of shape `(n, classes)` for
-            labels, 1 for those that an image has; float32 of shape `(n, 1)` for numbers.
+            labels, 1 for those that an image has; float32 of shape `(n, 1)` for numbers; of masks
+            something that behaves as an int32 array of indices, `(n, rows, columns)`.
         classes: names; of numbers none.
         strata: int64 of shape `(n,)`, by which splits are balanced.
     """
@@ -28,6 +30,10 @@ class Targets:
     values: np.ndarray
     classes: tuple[str, ...]
     strata: np.ndarray
+
+    def select(self, index: np.ndarray) -> Targets:
+        """Returns the targets of some images."""
+        return Targets(choose(self.values, index), self.classes, self.strata[index])
 
 
 def make_targets(layout: Layout, target: str) -> Targets:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_gcnn.data.folders.colours import class_colours
 from keras_gcnn.data.folders.contact_sheet import write_contact_sheet
 from keras_gcnn.data.folders.options import Folder
 from keras_gcnn.data.folders.survey import survey
@@ -80,3 +81,22 @@ def test_a_folder_without_a_good_image_is_refused(tmp_path):
         (tmp_path / "f" / name / "1.png").write_text("no image")
     with pytest.raises(ValueError, match=r"No image in .* can be used:\n.*a/1.png: is no image"):
         survey(Folder(tmp_path / "f"))
+
+
+def test_masks_are_described_and_shown(write, tmp_path):
+    mask = np.zeros((8, 8), "uint8")
+    mask[:, 4:] = 9
+    (tmp_path / "cells" / "masks").mkdir(parents=True)
+    for number in range(3):
+        write(f"cells/images/{number}.png")
+        Image.fromarray(mask).save(tmp_path / "cells" / "masks" / f"{number}.png")
+    write("cells/masks/2.png", (8, 9))
+    found = survey(Folder(tmp_path / "cells", target="mask"))
+    assert "values of the masks, with their share of the pixels: 0 50.00%, 9 50.00%" in str(found)
+    assert "8 x 8 pixels, and its mask 8 x 9" in str(found)
+    write_contact_sheet(found, tmp_path / "sheet.png", per_class=5)
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert sheet.shape == (2 * 118 + 4, 5 * 100 + 4, 3)
+    tile = sheet[118 + 22 : 118 + 118, 4:100]  # the first mask
+    assert not tile[:, :48].any()
+    np.testing.assert_array_equal(tile[:, 48:], np.broadcast_to(class_colours(2)[1], (96, 48, 3)))
