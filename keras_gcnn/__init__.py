@@ -1,8 +1,9 @@
 """Group-equivariant convolutional networks for Keras 3, on TensorFlow, JAX and PyTorch.
 
-Importing the package registers its layers and models, so that `keras.saving.load_model` finds them.
-`convert`, `symmetrize` and `restrict`, which make networks of other models, and the other parts
-(`data`, `analysis`, `export`, `interop`, `training`, `tuning`) are imported on first use.
+Importing the package registers its layers, models and losses, so that `keras.saving.load_model`
+finds them. `convert`, `symmetrize` and `restrict`, which make networks of other models, and the
+other parts (`data`, `analysis`, `export`, `interop`, `training`, `tuning`) are imported on first
+use.
 """
 
 import importlib
@@ -19,6 +20,7 @@ __all__ = [
     "groups",
     "interop",
     "layers",
+    "losses",
     "training",
     "tuning",
     "zoo",
@@ -67,4 +69,5 @@ def _is_the_command() -> bool:
 
 
 if not _is_the_command():
-    importlib.import_module(f"{__name__}.zoo")
+    for _part in ("zoo", "losses"):
+        importlib.import_module(f"{__name__}.{_part}")

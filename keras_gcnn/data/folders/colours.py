@@ -15,7 +15,7 @@ def class_colours(classes: int) -> np.ndarray:
     Example:
 
     >>> class_colours(3).tolist()
-    [[0, 0, 0], [242, 60, 48], [48, 90, 242]]
+    [[0, 0, 0], [242, 60, 48], [48, 93, 242]]
     """
     hues = [(0.01 + _GOLDEN_ANGLE * index) % 1 for index in range(classes - 1)]
     colours = [(0.0, 0.0, 0.0), *(colorsys.hsv_to_rgb(hue, 0.8, 0.95) for hue in hues)]
