@@ -18,6 +18,7 @@ from keras_gcnn.analysis.evidence import Evidence, evidence
 from keras_gcnn.analysis.plots.classification import plot_reliability, plot_worst_errors
 from keras_gcnn.analysis.plots.embeddings import plot_latent_vectors, plot_reconstructions
 from keras_gcnn.analysis.plots.fields import plot_turning_fields
+from keras_gcnn.analysis.plots.masks import plot_masks
 from keras_gcnn.analysis.plots.results import (
     plot_accuracy_by_angle,
     plot_confusion,
@@ -46,6 +47,7 @@ __all__ = [
     "plot_confusion",
     "plot_errors",
     "plot_latent_vectors",
+    "plot_masks",
     "plot_reconstructions",
     "plot_reliability",
     "plot_trials",

@@ -24,7 +24,7 @@ def describe_data(
     target: TargetOption = "class",
     table: TableOption = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Write a picture of some images of each class here, PNG.")
+        Path | None, typer.Option(help="Write a picture of some images here, PNG.")
     ] = None,
 ) -> None:
     """Describe a folder of images: classes, sizes, doubles and damaged files."""
@@ -47,9 +47,11 @@ def new(
 ) -> None:
     """Write a recipe for a folder of images, with its own size and classes, to be changed."""
     from keras_gcnn.training.recipes.new import write_recipe
+    from keras_gcnn.training.recipes.schema import load_recipe
 
     path = Path(name if name.endswith(".toml") else f"{name}.toml")
-    chosen = write_recipe(path, _survey(data, "class", table), recipe, table)
+    target = load_recipe(recipe).data.target
+    chosen = write_recipe(path, _survey(data, target, table), recipe, table)
     console.print(f"{chosen}\nWritten to {path}. Train it: keras-gcnn train {path}", soft_wrap=True)
 
 

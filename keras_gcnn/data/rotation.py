@@ -7,6 +7,10 @@ from types import ModuleType
 
 import numpy as np
 
+from keras_gcnn.arguments import check_choice
+
+_ORDERS = {"nearest": 0, "bilinear": 1}  # of the splines with which SciPy interpolates
+
 
 def random_angles(n: int, seed: int | np.random.Generator) -> np.ndarray:
     """Draws angles for `rotate`, uniform over the circle.
@@ -34,9 +38,13 @@ def random_angles(n: int, seed: int | np.random.Generator) -> np.ndarray:
 
 
 def rotate(
-    images: np.ndarray, angles: float | Sequence[float] | np.ndarray, *, fill: float = 0.0
+    images: np.ndarray,
+    angles: float | Sequence[float] | np.ndarray,
+    *,
+    fill: float = 0.0,
+    interpolation: str = "bilinear",
 ) -> np.ndarray:
-    """Rotates images counter-clockwise about their centre, with bilinear interpolation.
+    """Rotates images counter-clockwise about their centre.
 
     The centre is `((rows - 1) / 2, (columns - 1) / 2)`, and the size stays the same: corners that
     leave the image are lost. For square images and multiples of 90 degrees the result is exactly
@@ -45,15 +53,16 @@ def rotate(
     Args:
         images: array of shape `(n, rows, columns, channels)`.
         angles: degrees, one number for all images or one per image.
-        fill: float, value of everything outside the image; pixels at the border are interpolated
-            with it.
+        fill: float, value of everything outside the image; with bilinear interpolation pixels at
+            the border are interpolated with it.
+        interpolation: `"bilinear"`, or `"nearest"` for masks, whose values are not to be mixed.
 
     Returns:
         A new array of the same shape; of the same dtype if that is floating-point, else float32.
 
     Raises:
-        ValueError: if the images do not have four axes or are complex, or the angles do not fit
-            them or are not finite.
+        ValueError: if the images do not have four axes or are complex, the angles do not fit them
+            or are not finite, or the interpolation is unknown.
         ImportError: if SciPy is not installed.
 
     Example:
@@ -64,6 +73,7 @@ def rotate(
     >>> data.rotate(image, 90)[0, :, :, 0].tolist()
     [[2.0, 4.0], [1.0, 3.0]]
     """
+    check_choice("interpolation", interpolation, tuple(_ORDERS))
     images = np.asarray(images)
     if images.ndim != 4:
         raise ValueError(
@@ -88,6 +98,7 @@ def rotate(
         raise ValueError("angles contain NaN or infinity; expected finite numbers of degrees.")
     affine_transform = scipy_ndimage().affine_transform
 
+    order = _ORDERS[interpolation]
     centre = (np.array(images.shape[1:3]) - 1) / 2
     result = np.empty_like(images)
     for image, target, matrix in zip(images, result, _to_source(angles, len(images)), strict=True):
@@ -95,7 +106,7 @@ def rotate(
         for channel in range(images.shape[-1]):
             # "grid-constant" interpolates with `fill` at the border; "constant" would cut off hard.
             target[..., channel] = affine_transform(
-                image[..., channel], matrix, offset, order=1, mode="grid-constant", cval=fill
+                image[..., channel], matrix, offset, order=order, mode="grid-constant", cval=fill
             )
     return result.astype(result_type, copy=False)
 

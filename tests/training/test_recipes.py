@@ -31,6 +31,7 @@ PARAMETERS = {
     "rotated_mnist": (24_500, 38_500),
     "rotated_mnist_augmented": (24_500, 38_500),
     "rotated_mnist_small": (2_900, 5_100),
+    "segmentation": (15_000, 122_000),
     "svae": (137_200, 140_000),
     "svae_grid": (120_000, 145_000),
     "svae_straighten": (137_200, 140_000),
@@ -38,6 +39,7 @@ PARAMETERS = {
     "upright_to_rotated": (38_000, 43_000),
     "upright_to_rotated_all": (38_000, 38_500),
 }
+OF_FOLDERS = ("folder", "segmentation")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def counted():
 
 
 def count(table, recipe):
-    task = make_task(recipe.latent, recipe.evaluation)
+    task = make_task(recipe.latent, recipe.evaluation, recipe.data)
     network = build_network(table, made_up(recipe.data.name), seed=0, task=task)
     return sum(int(np.prod(one.shape)) for one in network.trainable_variables)
 
@@ -66,7 +68,8 @@ def test_every_recipe_is_tested():
 @pytest.mark.filterwarnings("ignore::keras_gcnn.layers.EquivarianceWarning")
 def test_its_networks_have_the_size_that_it_compares(name, counted):
     recipe = load_recipe(name)
-    assert recipe.data.folder == "images" if name == "folder" else recipe.data.name in data.names()
+    named = recipe.data.name in data.names()
+    assert recipe.data.folder == "images" if name in OF_FOLDERS else named
     low, high = PARAMETERS[name]
     for table in recipe.models:
         arguments = json.dumps(table.arguments, sort_keys=True)
@@ -76,10 +79,12 @@ def test_its_networks_have_the_size_that_it_compares(name, counted):
         assert low <= counted[network] <= high, table.name
 
 
-@pytest.mark.parametrize("name", ["equal_cost", "equal_cost_cifar10", "folder"])
+@pytest.mark.parametrize("name", ["equal_cost", "equal_cost_cifar10", *OF_FOLDERS])
 def test_its_networks_cost_the_same(name):
     recipe = load_recipe(name)
-    built = [build_network(table, made_up(recipe.data.name), seed=0) for table in recipe.models]
+    task = make_task(recipe.latent, recipe.evaluation, recipe.data)
+    images = made_up(recipe.data.name)
+    built = [build_network(table, images, seed=0, task=task) for table in recipe.models]
     counted = [network.multiply_adds for network in built]
     assert min(counted) > 0.98 * max(counted)
 

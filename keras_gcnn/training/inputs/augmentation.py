@@ -1,4 +1,4 @@
-"""Random rotations, mirror images and shifts of training images."""
+"""Random rotations, mirror images and shifts of training images, and of their masks."""
 
 from __future__ import annotations
 
@@ -58,7 +58,11 @@ def draw_poses(generator: np.random.Generator, n: int, settings: AugmentTable) -
 
 
 def augment(
-    images: np.ndarray, poses: Poses, chosen: np.ndarray, settings: AugmentTable
+    images: np.ndarray,
+    poses: Poses,
+    chosen: np.ndarray,
+    settings: AugmentTable,
+    interpolation: str = "bilinear",
 ) -> np.ndarray:
     """Returns changed images: mirrored, then rotated, then shifted.
 
@@ -67,6 +71,7 @@ def augment(
         poses: of all images of the data set.
         chosen: indices of these images in the data set.
         settings: what is changed.
+        interpolation: of rotations by any angle, `"bilinear"`, or `"nearest"` for masks.
     """
     if settings.flip != "none":
         for axis in (1, 2):
@@ -76,7 +81,7 @@ def augment(
         turns = (poses.angles[chosen] // 90).astype(int)
         images = np.stack([np.rot90(each, k) for each, k in zip(images, turns, strict=True)])
     elif settings.rotate == "any":
-        images = rotate(images, poses.angles[chosen])
+        images = rotate(images, poses.angles[chosen], interpolation=interpolation)
     if settings.shift:
         images = _shifted(images, poses.shifts[chosen], settings.shift)
     return images

@@ -57,7 +57,7 @@ class ShuffledBatches(keras.utils.PyDataset):
     """Training batches, the same ones for a resumed run as for an uninterrupted one.
 
     Args:
-        split: images and labels.
+        split: images and labels; masks are changed as their images are.
         batch_size: int; the last batch of an epoch may be smaller.
         seed: int.
         augment: how every image is changed at random, anew in every epoch; None for not at all.
@@ -114,7 +114,16 @@ class ShuffledBatches(keras.utils.PyDataset):
             images = binarize(images, [self.seed, self._epoch, index])
         if self.labels:
             labels = self.split.labels[chosen]
+            if labels.ndim == 3:
+                labels = self._augment_masks(labels, chosen)
             if self.class_weights is None:
                 return images, labels
             return images, labels, self.class_weights[labels]
         return (images, upright) if self.straighten else (images,)
+
+    def _augment_masks(self, masks: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Returns masks in the poses of their images; outside of these is the first class."""
+        changed = augmentation.augment(
+            masks[..., None], self._poses, chosen, self.augment, interpolation="nearest"
+        )
+        return changed[..., 0].astype(masks.dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -33,10 +35,35 @@ def rotation(angle: float) -> Pose:
     return lambda images, _: rotate(images, angle)
 
 
-def random_rotation(n: int, seed: int) -> Pose:
-    """Returns the pose of `n` images, each rotated by a random angle (bilinear, zeros outside)."""
+def random_rotation(n: int, seed: int, **options: Any) -> Pose:
+    """Returns the pose of `n` images, each rotated by a random angle.
+
+    Args:
+        n: number of images.
+        seed: of the angles.
+        **options: of `keras_gcnn.data.rotate`; by default bilinear with zeros outside.
+    """
     degrees = random_angles(n, seed)
-    return lambda images, chosen: rotate(images, degrees[chosen])
+    return lambda images, chosen: rotate(images, degrees[chosen], **options)
+
+
+def turned_poses(n: int, seed: int, **options: Any) -> dict[str, list[Pose]]:
+    """Returns the poses of square images that belong to each of `COLUMNS` after the first.
+
+    These are the rotations by 90, 180 and 270 degrees, the four quarter turns of the mirror image,
+    and `random_rotation`, whose arguments these are.
+    """
+    group = groups.get("p4m")
+
+    def acted_on_by(element: int) -> Pose:
+        return lambda images, _: np.ascontiguousarray(group.act_on_plane(images, element, (1, 2)))
+
+    poses = (
+        [acted_on_by(element) for element in range(1, 4)],
+        [acted_on_by(element) for element in range(4, 8)],
+        [random_rotation(n, seed, **options)],
+    )
+    return dict(zip(COLUMNS[1:], poses, strict=True))
 
 
 def rotate_randomly(split: Split, seed: int) -> Split:
@@ -58,23 +85,14 @@ def rotated_errors(model: keras.Model, split: Split, seed: int = 0) -> dict[str,
         degrees; `"mirrored"`, the mean over the four quarter turns of the mirror image;
         `"any angle"`, with every image rotated by `random_rotation`.
     """
-    group = groups.get("p4m")
 
     def error_of(pose: Pose) -> float:
         return error_rate(classify(model, split, pose), split.labels)
 
-    def acted_on_by(element: int) -> Pose:
-        return lambda images, _: np.ascontiguousarray(group.act_on_plane(images, element, (1, 2)))
-
-    def mean_error(elements: range) -> float:
-        return float(np.mean([error_of(acted_on_by(element)) for element in elements]))
-
-    values = (
-        mean_error(range(1, 4)),
-        mean_error(range(4, 8)),
-        error_of(random_rotation(len(split), seed)),
-    )
-    return dict(zip(COLUMNS[1:], values, strict=True))
+    return {
+        column: float(np.mean([error_of(pose) for pose in poses]))
+        for column, poses in turned_poses(len(split), seed).items()
+    }
 
 
 def angles(step: float) -> list[float]:

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from keras_gcnn.training.recipes.table import Table
 
 FOLDER_KEYS = (
-    *("target", "test", "size", "fit", "color", "interpolation", "damaged"),
+    *("target", "masks", "test", "size", "fit", "color", "interpolation", "damaged"),
     *("table", "file_column", "label_column", "group_column", "split_column"),
 )
 """Keys of `[data]` that only a folder of images takes."""
@@ -37,7 +37,9 @@ class DataTable(Table):
     test_subset: Annotated[int, Field(gt=0)] | None = None
     rotate: tuple[Literal["train", "validation", "test"], ...] = Field((), strict=False)
     # What follows is for folders.
-    target: Literal["class", "labels", "number"] = "class"  # of an image, by the table
+    # Of an image, by its folder or the table, or with "mask" of every pixel.
+    target: Literal["class", "labels", "number", "mask"] = "class"
+    masks: Literal["values", "foreground"] = "values"  # every value is a class, or every but 0
     test: int | float = 0.2
     size: tuple[int, int] | None = None  # or a single number
     fit: Literal["crop", "pad", "stretch", "center"] = "crop"

@@ -6,10 +6,12 @@ import json
 import re
 from pathlib import Path
 
+from keras_gcnn.data.folders.cache import MOST_VALUES
 from keras_gcnn.data.folders.survey import Survey
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.recipes.schema import find_recipe, load_recipe
 
+_MULTIPLE = 8  # of rows and columns of images with masks
 _MOST = 96  # rows and columns of a recipe's images; on a CPU larger ones take hours
 
 
@@ -40,10 +42,16 @@ def write_recipe(path: Path, survey: Survey, name: str = "folder", table: str | 
         reason += "; they are made square, since a quarter turn exchanges rows and columns"
     if size == _MOST < min(rows, columns):
         reason += f"; larger images than {_MOST} take long on a CPU"
+    if survey.pixels and size > _MULTIPLE and size % _MULTIPLE:
+        size -= size % _MULTIPLE
+        reason += f"; a U-Net halves maps, so that a multiple of {_MULTIPLE} is best"
     folder = survey.layout.folder
     text = _replaced(text, "title", f"title = {_quoted(f'Networks on {folder.name}')}")
     given = "" if table is None else f"\ntable = {_quoted(table)}"
     text = _replaced(text, "folder", f"folder = {_quoted(str(folder))}{given}")
+    if len(survey.pixels) > MOST_VALUES:
+        line = 'masks = "foreground"  # every value but 0; there are too many for classes'
+        text = _replaced(text, "masks", line)
     text = _replaced(text, "# size", f"size = {size}  # {reason}")
     head = f"# The folder {folder.name}, {survey.layout.kind}: {_classes(survey)}.\n"
     text = head + re.sub(r"\A(#.*\n)*", "", text)
@@ -66,6 +74,8 @@ def _replaced(text: str, key: str, line: str) -> str:
 
 
 def _classes(survey: Survey) -> str:
+    if survey.pixels:
+        return f"{len(survey.good):,} images and their masks, of {len(survey.pixels):,} values"
     targets = sorted({sample.target for sample in survey.good})
     if len(targets) > 12:
         return f"{len(survey.good):,} images of {len(targets):,} classes"

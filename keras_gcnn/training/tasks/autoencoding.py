@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import LatentTable, TrainingTable
 from keras_gcnn.training.reports.beta_grid import grid_markdown
 from keras_gcnn.training.reports.report import Summary, by_network
-from keras_gcnn.training.tasks.task import Task, network_folder
+from keras_gcnn.training.tasks.task import Task, copy_plot, network_folder
 
 _TEST = 10**6  # added to a seed, so that test images are binarized independently of training
 _FILES = {
@@ -184,7 +182,9 @@ class Autoencoding(Task):
         if self.latent.pictures:
             for name, seeds in runs.items():
                 network = network_folder(folder, name, seeds[0]["seed"])
-                captions |= _copy_plots(network, folder, name)
+                for plot, caption in _NETWORK_PLOTS.items():
+                    copies = copy_plot(network, folder, plot, name)
+                    captions |= dict.fromkeys(copies, f"{name}: {caption}")
         return captions
 
 
@@ -201,14 +201,3 @@ def _plot_network(
     atomic_files.write(
         folder / "latent.png", lambda path: plot_latent_vectors(vectors, upright.labels, path)
     )
-
-
-def _copy_plots(network: Path, run: Path, name: str) -> dict[str, str]:
-    """Copies the plots of one network into the folder of its run; returns their captions."""
-    captions = {}
-    for plot, caption in _NETWORK_PLOTS.items():
-        source, target = network / f"{plot}.png", f"{plot}-{name}.png"
-        if source.is_file():
-            atomic_files.write(run / target, partial(shutil.copy, source))
-            captions[target] = f"{name}: {caption}"
-    return captions

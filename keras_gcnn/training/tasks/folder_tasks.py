@@ -4,51 +4,24 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
 
-from keras_gcnn import analysis, export, zoo
-from keras_gcnn.analysis.plots.results import plot_errors
-from keras_gcnn.data import Dataset, Split
-from keras_gcnn.training import atomic_files
-from keras_gcnn.training.inputs.batches import OrderedBatches, ShuffledBatches
+from keras_gcnn import analysis, zoo
+from keras_gcnn.data import Dataset
 from keras_gcnn.training.inputs.rotated_evaluation import predict, random_rotation
-from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import TrainingTable
-from keras_gcnn.training.reports.report import Summary, by_network
-from keras_gcnn.training.tasks.task import Task
+from keras_gcnn.training.tasks.folder_task import FolderTask
 
 _ROTATED = ", any angle"
 
 
-class _FolderTask(Task):
-    """What both tasks share: their networks, batches, and measures by name."""
+class _Vectors(FolderTask):
+    """A task whose networks predict a vector of numbers for an image."""
 
     builders = zoo.BUILDERS
-    table = "[data]"
-    keys = ("measures",)
-    files = ("losses.png",)
-    loss_name: ClassVar[str]
-    """The measure that the plot shows; the smaller, the better."""
-
-    def batches(self, split: Split, settings: TrainingTable, seed: int) -> ShuffledBatches:
-        return ShuffledBatches(split, settings.batch_size, seed, settings.augment)
-
-    def validation(self, split: Split, settings: TrainingTable, seed: int) -> OrderedBatches:
-        return OrderedBatches(split, labels=True, batch_size=settings.batch_size)
-
-    def load(self, path: Path, dataset: Dataset) -> keras.Model:
-        model = export.load(path)
-        outputs = self.arguments(dataset)["classes"]
-        fits = (None, *dataset.image_shape), (None, outputs)
-        if (model.input_shape, model.output_shape) != fits:
-            raise ValueError(
-                f"{path} maps {model.input_shape} to {model.output_shape}; the data need {fits[0]} "
-                f"to {fits[1]}."
-            )
-        return model
 
     def measure(
         self,
@@ -70,33 +43,8 @@ class _FolderTask(Task):
     def compare(self, labels: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         """Returns measures of the outputs of a network, by name."""
 
-    def is_measured(self, content: dict[str, Any], classes: int) -> bool:
-        return all(isinstance(number, int | float) for number in content["measures"].values())
 
-    def select(self, result: dict[str, Any], images: int) -> dict[str, Any] | None:
-        return result
-
-    def plot(
-        self, results: list[dict[str, Any]], recipe: Recipe, folder: Path, summary: Summary
-    ) -> dict[str, str]:
-        runs = by_network(results)
-        values = {
-            name: [run["measures"][self.loss_name] for run in seeds] for name, seeds in runs.items()
-        }
-        parameters = {name: seeds[0]["parameters"] for name, seeds in runs.items()}
-        note = f"{recipe.data.title}, {summary.images['test']:,} test images"
-        atomic_files.write(
-            folder / "losses.png",
-            lambda path: plot_errors(
-                values, path, parameters, recipe.title, note, axis=self.loss_name
-            ),
-        )
-        return {
-            "losses.png": f"{self.loss_name}: mean, standard deviation, and every seed as a dot"
-        }
-
-
-class Regression(_FolderTask):
+class Regression(_Vectors):
     """Networks that predict a number for each image, trained by squared errors."""
 
     networks = "networks for numbers"
@@ -130,7 +78,7 @@ class Regression(_FolderTask):
         }
 
 
-class Labelling(_FolderTask):
+class Labelling(_Vectors):
     """Networks that say of every label whether an image has it, trained by cross-entropy."""
 
     networks = "networks for several labels"

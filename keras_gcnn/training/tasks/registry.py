@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from keras_gcnn import zoo
 from keras_gcnn.training.recipes.data_table import DataTable
 from keras_gcnn.training.recipes.tables import APPLICATIONS, EvaluationTable, LatentTable
 from keras_gcnn.training.tasks.autoencoding import Autoencoding
 from keras_gcnn.training.tasks.classification import Classification
 from keras_gcnn.training.tasks.folder_tasks import Labelling, Regression
+from keras_gcnn.training.tasks.segmentation import Segmentation
 from keras_gcnn.training.tasks.task import Task
 
-TASKS: tuple[type[Task], ...] = (Classification, Autoencoding, Regression, Labelling)
-_BY_TARGET: dict[str, type[Task]] = {"number": Regression, "labels": Labelling}
+TASKS: tuple[type[Task], ...] = (Classification, Autoencoding, Regression, Labelling, Segmentation)
+_BY_TARGET: dict[str, type[Task]] = {
+    "number": Regression,
+    "labels": Labelling,
+    "mask": Segmentation,
+}
 
 
 def make_task(
@@ -44,14 +48,16 @@ def check_builder(task: Task, builder: str, key: str = "models.builder") -> None
     Raises:
         ValueError: if there is no such builder, or it makes networks for another task.
     """
-    keras_s_own = builder.startswith(APPLICATIONS) and not isinstance(task, Autoencoding)
+    for_vectors = not isinstance(task, Autoencoding | Segmentation)
+    keras_s_own = builder.startswith(APPLICATIONS) and for_vectors
     if builder in task.builders or keras_s_own:
         return
     hint = ""
     if any(builder in known.builders for known in TASKS):
-        hint = " A recipe trains autoencoders if it has [latent], and else classifiers."
-    elif builder in zoo.SEGMENTERS:
-        hint = " It makes networks with a map of logits; train those in a program of your own."
+        hint = (
+            " A recipe trains autoencoders if it has [latent], networks for masks if data.target "
+            'is "mask", and else classifiers.'
+        )
     raise ValueError(
         f"{key} = {builder!r} is no builder of {task.networks} in keras_gcnn.zoo.{hint} "
         f"Choose one of {', '.join(task.builders)}."

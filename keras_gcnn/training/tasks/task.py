@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
 
 from keras_gcnn.data import Dataset, Split
+from keras_gcnn.training import atomic_files
 from keras_gcnn.training.inputs.batches import ShuffledBatches
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import TrainingTable
@@ -90,3 +93,22 @@ class Task(ABC):
 def network_folder(run: Path, name: str, seed: int) -> Path:
     """Returns the folder of a network inside the folder of its run."""
     return run / f"{name}-seed{seed}"
+
+
+def copy_plot(network: Path, run: Path, plot: str, name: str) -> list[str]:
+    """Copies a plot of one network into the folder of its run.
+
+    Args:
+        network: folder of the network.
+        run: folder of the run.
+        plot: name of the plot without its ending.
+        name: of the network.
+
+    Returns:
+        The name of the copy, or nothing if there is no such plot.
+    """
+    source, target = network / f"{plot}.png", f"{plot}-{name}.png"
+    if not source.is_file():
+        return []
+    atomic_files.write(run / target, partial(shutil.copy, source))
+    return [target]

@@ -90,6 +90,18 @@ def test_masks_are_described_and_shown(write, tmp_path):
     for number in range(3):
         write(f"cells/images/{number}.png")
         Image.fromarray(mask).save(tmp_path / "cells" / "masks" / f"{number}.png")
+    told = write_recipe(
+        tmp_path / "new.toml", survey(Folder(tmp_path / "cells", target="mask")), "segmentation"
+    )
+    assert "brought to 8 x 8" in told
+    assert load_recipe(tmp_path / "new.toml").data.masks == "values"
+    for name in ("images", "masks"):
+        write(f"cells/{name}/1.png", (16, 16))  # a mask of many values
+    found = survey(Folder(tmp_path / "cells", target="mask"))
+    write_recipe(tmp_path / "other.toml", found, "segmentation")
+    assert load_recipe(tmp_path / "other.toml").data.masks == "foreground"
+    write("cells/images/1.png", (8, 8))
+    Image.fromarray(mask).save(tmp_path / "cells" / "masks" / "1.png")
     write("cells/masks/2.png", (8, 9))
     found = survey(Folder(tmp_path / "cells", target="mask"))
     assert "values of the masks, with their share of the pixels: 0 50.00%, 9 50.00%" in str(found)
