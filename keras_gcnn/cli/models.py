@@ -70,28 +70,52 @@ def predict(
     proba: Annotated[
         bool, typer.Option("--proba", help="Probabilities of all classes, not only the best.")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for masks and overlays of a network for them."),
+    ] = None,
     backend: BackendOption = None,
 ) -> None:
-    """Name the class of images; sizes, colours and names of classes are those of the training."""
+    """Name the class of images, or write masks, as the model was trained to.
+
+    Sizes, colours and names of classes are those of the training. A network for masks writes for
+    each image NAME-mask.png, whose pixels are indices of classes, and NAME-overlay.png; its table
+    has the share of each class in the pixels.
+    """
     if model.suffix != ".onnx":
         choose_backend(backend)
     from keras_gcnn.training import atomic_files
-    from keras_gcnn.training.prediction import as_csv, find_images, load_classifier
+    from keras_gcnn.training.predictions.classes import Classifier, as_csv
+    from keras_gcnn.training.predictions.files import find_images
+    from keras_gcnn.training.predictions.masks import table_of_masks
+    from keras_gcnn.training.predictions.opening import load_predictor
     from keras_gcnn.training.progress import Bar
 
     paths = find_images(images)
-    classifier = load_classifier(model)
-    found = list(classifier.predict(paths, Bar(console)))
-    text = as_csv(found, classifier.classes, proba)
+    predictor = load_predictor(model)
+    problems: dict[Path, str] = {}
+    if isinstance(predictor, Classifier):
+        if output is not None:
+            raise ValueError(f"--output is for masks, and {model} names classes. Use --csv.")
+        found = list(predictor.predict(paths, Bar(console)))
+        text = as_csv(found, predictor.classes, proba)
+        problems = {each.path: each.reason for each in found if each.reason}
+    else:
+        if output is None or proba:
+            raise ValueError(
+                f"{model} predicts masks: name a folder for them by --output"
+                + (", and leave out --proba." if proba else ".")
+            )
+        text, problems = table_of_masks(predictor, paths, output, Bar(console))
+        console.print(f"Masks and overlays are in {output}.", markup=False)
     if csv is None:
-        console.print(text, end="", soft_wrap=True)
+        console.print(text, end="", soft_wrap=True, markup=False)
     else:
         atomic_files.write_text(csv, text)
-        console.print(f"{len(found)} predictions are in {csv}.")
-    unread = [each for each in found if each.reason]
-    if unread:
-        lines = "\n".join(f"{each.path}: {each.reason}" for each in unread)
-        raise ValueError(f"{len(unread)} of {len(found)} images could not be read:\n{lines}")
+        console.print(f"{len(paths)} predictions are in {csv}.", markup=False)
+    if problems:
+        lines = "\n".join(f"{path}: {reason}" for path, reason in problems.items())
+        raise ValueError(f"{len(problems)} of {len(paths)} images could not be read:\n{lines}")
 
 
 @app.command()

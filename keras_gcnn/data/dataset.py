@@ -70,6 +70,12 @@ class Dataset:
         rows, columns, channels = self.train.images.shape[1:]
         return rows, columns, channels
 
+    @property
+    def is_square(self) -> bool:
+        """Whether images have as many rows as columns, so that quarter turns keep their shape."""
+        rows, columns, _ = self.image_shape
+        return rows == columns
+
     def __repr__(self) -> str:
         return (
             f"Dataset({self.name!r}, {len(self.classes)} classes, train={self.train}, "

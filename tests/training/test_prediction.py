@@ -11,7 +11,9 @@ from PIL import Image
 from keras_gcnn import export
 from keras_gcnn.export import metadata
 from keras_gcnn.export.saving import save_and_compare
-from keras_gcnn.training.prediction import as_csv, find_images, load_classifier
+from keras_gcnn.training.predictions.classes import as_csv
+from keras_gcnn.training.predictions.files import find_images
+from keras_gcnn.training.predictions.opening import load_predictor
 
 KNOWN = {
     "classes": ["left", "right"],
@@ -58,7 +60,7 @@ def file(request, tmp_path):
 
 
 def test_images_are_prepared_as_in_training(file, pictures):
-    classifier = load_classifier(file)
+    classifier = load_predictor(file)
     assert classifier.classes == ("left", "right")
     found = list(classifier.predict(find_images([pictures])))
     left, bad, right = found
@@ -77,7 +79,7 @@ def test_images_are_prepared_as_in_training(file, pictures):
 
 def test_probabilities_stay_and_unknown_classes_have_numbers(tmp_path, pictures):
     save_and_compare(model("softmax"), tmp_path / "model.keras", images=KNOWN["images"])
-    classifier = load_classifier(tmp_path / "model.keras")
+    classifier = load_predictor(tmp_path / "model.keras")
     assert classifier.classes == ("0", "1")
     (found,) = classifier.predict([pictures / "a.png"])
     assert found.probabilities[0] == pytest.approx(1 / (1 + np.exp(-10)), abs=1e-6)
@@ -88,7 +90,7 @@ def test_metadata_of_any_content_does_no_harm(tmp_path):
     assert metadata.read(tmp_path / "model.keras") == {}
     metadata.add_to_keras(tmp_path / "model.keras", {"classes": 3, "images": "x", "scale": "y"})
     assert metadata.read(tmp_path / "model.keras") == {}
-    assert load_classifier(tmp_path / "model.keras").classes == ("0", "1")
+    assert load_predictor(tmp_path / "model.keras").classes == ("0", "1")
 
 
 def test_files_that_are_no_classifiers_are_refused(tmp_path, pictures):
@@ -110,7 +112,7 @@ def test_files_that_are_no_classifiers_are_refused(tmp_path, pictures):
         ("model.h5", r"expected a \.keras or an \.onnx file"),
     ):
         with pytest.raises(ValueError, match=message):
-            load_classifier(tmp_path / name)
+            load_predictor(tmp_path / name)
     with pytest.raises(ValueError, match=r"does not exist\. Name image files"):
         find_images([pictures / "nothing.png"])
     with pytest.raises(ValueError, match="no image in what was named"):

@@ -17,6 +17,7 @@ from keras_gcnn.training.inputs.mask_evaluation import (
 )
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import AugmentTable
+from keras_gcnn.training.tasks.folder_evaluation import evaluate_folder
 from keras_gcnn.training.tasks.segmentation import mask_measures
 
 UNET = {"group": "p4m", "widths": [1, 1], "depth": 1}
@@ -62,6 +63,12 @@ def test_a_network_for_masks_is_trained_and_the_run_goes_on(cells, tmp_path):
         assert f"({name})" in (tmp_path / "run" / "results.md").read_text()
     again = training.train(recipe(cells, title="the same"), tmp_path / "run")
     assert again == [result]
+
+    whole = evaluate_folder(tmp_path / "run" / "P4M-seed0" / "model.keras", cells, output=tmp_path)
+    assert whole["images"] == 20
+    found = whole["measures"]
+    assert found["Dice, mirrored"] == pytest.approx(found["Dice"], abs=1e-3)
+    assert (tmp_path / "masks.png").stat().st_size > 1000
 
 
 def test_only_networks_for_masks_are_trained_on_masks(cells, tmp_path):

@@ -57,11 +57,31 @@ def fit_image(image: np.ndarray, shape: Shape) -> np.ndarray:
     if shape.fit == "stretch":
         return _scaled(image, wanted, shape.interpolation)
     if shape.fit != "center":
-        choose = max if shape.fit == "crop" else min
-        factor = choose(shape.rows / rows, shape.columns / columns)
-        size = (max(1, round(rows * factor)), max(1, round(columns * factor)))
-        image = _scaled(image, size, shape.interpolation)
+        image = _scaled(image, _covering((rows, columns), shape), shape.interpolation)
     return _centered(image, wanted)
+
+
+def unfit_image(image: np.ndarray, shape: Shape, size: tuple[int, int]) -> np.ndarray:
+    """Returns a fitted mask in the size of the image that `fit_image` brought to the shape.
+
+    It is scaled by nearest neighbours; what was cut off is zero.
+
+    Args:
+        image: array of the shape.
+        shape: with the way in which the image was fitted.
+        size: rows and columns before that.
+    """
+    if shape.fit in ("crop", "pad"):
+        image = _centered(image, _covering(size, shape))
+    return _scaled(image, size, "nearest") if shape.fit != "center" else _centered(image, size)
+
+
+def _covering(size: tuple[int, int], shape: Shape) -> tuple[int, int]:
+    """Returns the size to which an image is scaled before it is cut off or filled."""
+    rows, columns = size
+    choose = max if shape.fit == "crop" else min
+    factor = choose(shape.rows / rows, shape.columns / columns)
+    return max(1, round(rows * factor)), max(1, round(columns * factor))
 
 
 def _colored(image: np.ndarray, channels: int) -> np.ndarray:

@@ -16,6 +16,9 @@ from keras_gcnn.data.folders.stored import StoredMasks
 from keras_gcnn.data.folders.targets import Targets
 
 KINDS = ("values", "foreground")
+FOREGROUND = ("background", "foreground")
+"""Names of the classes of masks with two values, of which one is 0."""
+
 _COLOUR = 2**24  # from here on a number stands for a colour
 
 
@@ -136,7 +139,7 @@ def class_names(folder: Path, values: Sequence[int]) -> tuple[str, ...]:
             "value for each class, such as 0 for the background."
         )
     if len(values) == 2 and values[0] == 0:
-        return ("background", "foreground")
+        return FOREGROUND
     return tuple(map(name_of, values))
 
 

@@ -24,8 +24,13 @@ def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
     Raises:
         ValueError: if the file is missing or no model, or its input or classes do not fit.
     """
-    path = Path(path)
     model = export.load(path)
+    check_classifier(model, Path(path), dataset)
+    return model
+
+
+def check_classifier(model: keras.Model, path: Path, dataset: data.Dataset) -> None:
+    """Raises a `ValueError` if a model of this file does not classify the images of a data set."""
     image, scores = _shapes(model, path)
     fits = len(image) == 3 and all(
         size in (None, wanted) for size, wanted in zip(image, dataset.image_shape, strict=True)
@@ -38,7 +43,6 @@ def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
             f"images of shape {dataset.image_shape} in {len(dataset.classes)} classes. "
             + (f"Choose a data set that fits: {fitting}." if fitting else "No data set fits it.")
         )
-    return model
 
 
 def _shapes(model: keras.Model, path: Path) -> tuple[Shape, Shape]:

@@ -1,4 +1,4 @@
-"""Measures a saved classifier on a folder of images."""
+"""Measures a saved model on a folder of images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from rich.console import Console
 
 from keras_gcnn import analysis
 from keras_gcnn.data import Dataset, Split, load_folder
-from keras_gcnn.export import metadata
+from keras_gcnn.data.folders.masks import FOREGROUND
+from keras_gcnn.export import load, metadata
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.inputs.rotated_evaluation import (
     COLUMNS,
@@ -20,11 +21,12 @@ from keras_gcnn.training.inputs.rotated_evaluation import (
     predict,
     rotated_errors,
 )
-from keras_gcnn.training.prediction import as_probabilities
+from keras_gcnn.training.predictions.classes import as_probabilities
 from keras_gcnn.training.progress import Bar
 from keras_gcnn.training.reports import report
-from keras_gcnn.training.tasks.evaluation import load_classifier
+from keras_gcnn.training.tasks.evaluation import check_classifier
 from keras_gcnn.training.tasks.measurement import confusion_matrix, count_parameters
+from keras_gcnn.training.tasks.segmentation import measure_masks, plot_by_dice
 
 PLOTS = ("confusion.png", "reliability.png", "worst.png")
 """Files that `evaluate_folder` writes beside `results.json`."""
@@ -39,15 +41,16 @@ def evaluate_folder(
     seed: int = 0,
     console: Console | None = None,
 ) -> dict[str, Any]:
-    """Measures a saved classifier on the test images of a folder, or on all if it names none.
+    """Measures a saved model on the test images of a folder, or on all if it names none.
 
-    Images are brought to the size of the model as in its training.
+    Images are brought to the size of the model as in its training. A network for masks needs the
+    folders `images` and `masks`; see `evaluate_masks`.
 
     Args:
         path: a `.keras` file.
         folder: of images, in a layout of `keras_gcnn.data.load_folder`.
         output: folder for `results.json` and plots of the confusion, of the reliability, and of the
-            surest errors; None for none.
+            surest errors, or of boundaries; None for none.
         table: CSV file of files and labels, from the folder.
         seed: int, for random angles.
         console: where the table is printed; None for silence.
@@ -60,15 +63,21 @@ def evaluate_folder(
         ValueError: if model and folder do not fit each other.
     """
     console = console or Console(quiet=True)
+    path, folder = Path(path), Path(folder)
     known = metadata.read(path)
-    dataset = _load(Path(path), Path(folder), known, table, console)
-    model = load_classifier(path, dataset)
+    model = load(path)
+    if len(getattr(model, "output_shape", None) or ()) == 4:
+        masks = {"target": "mask", "masks": _masks_of(known)}
+        dataset = load_like_training(path, folder, known, console, **masks)
+        return evaluate_masks(model, path, dataset, output, seed, console)
+    dataset = load_like_training(path, folder, known, console, table=table)
+    check_classifier(model, path, dataset)
     test = dataset.test
     with console.status("measuring"):
         probabilities = as_probabilities(predict(model, test))
         predicted = probabilities.argmax(axis=-1)
         errors = {COLUMNS[0]: error_rate(predicted, test.labels)}
-        errors |= rotated_errors(model, test, seed) if _is_square(dataset) else {}
+        errors |= rotated_errors(model, test, seed) if dataset.is_square else {}
     result = {
         "network": model.name,
         "parameters": count_parameters(model),
@@ -90,29 +99,39 @@ def evaluate_folder(
     return result
 
 
-def _is_square(dataset: Dataset) -> bool:
-    rows, columns, _ = dataset.image_shape
-    return rows == columns
+def _masks_of(known: Mapping[str, Any]) -> str:
+    """Returns how masks are read: those of a foreground may number its objects."""
+    return "foreground" if known.get("classes") == [*FOREGROUND] else "values"
 
 
-def _load(
-    path: Path, folder: Path, known: Mapping[str, Any], table: str | None, console: Console
+def load_like_training(
+    path: Path, folder: Path, known: Mapping[str, Any], console: Console, **given: Any
 ) -> Dataset:
-    """Loads the images of a folder as those on which the model was trained."""
+    """Loads the images of a folder as those on which the model was trained.
+
+    Args:
+        path: of the model.
+        folder: of images.
+        known: metadata of the model.
+        console: where progress is shown.
+        **given: further arguments of `load_folder`.
+
+    Raises:
+        ValueError: if the folder has other classes.
+    """
     images = known.get("images", {})
     options: dict[str, Any] = {}
     if {"rows", "columns", "channels"} <= images.keys():
         options["size"] = (images["rows"], images["columns"])
         options["color"] = "grey" if images["channels"] == 1 else "rgb"
         options |= {key: images[key] for key in ("fit", "interpolation") if key in images}
-    dataset = load_folder(
-        folder, test=0, validation=0, table=table, progress=Bar(console), **options
-    )
+    options |= given
+    dataset = load_folder(folder, test=0, validation=0, progress=Bar(console), **options)
     names = known.get("classes")
     if names is not None and list(dataset.classes) != list(names):
         raise ValueError(
             f"{path} knows the classes {', '.join(map(str, names))}, but {folder} has "
-            f"{', '.join(dataset.classes)}. Name the folders as in the training."
+            f"{', '.join(dataset.classes)}. Name them as in the training."
         )
     test = dataset.test if len(dataset.test) else dataset.train
     return Dataset(
@@ -146,3 +165,55 @@ def _write(
     }
     for name in PLOTS:
         atomic_files.write(output / name, plots[name])
+
+
+def evaluate_masks(
+    model: keras.Model,
+    path: Path,
+    dataset: Dataset,
+    output: str | Path | None,
+    seed: int,
+    console: Console,
+) -> dict[str, Any]:
+    """Measures a network for masks on the test images of a data set.
+
+    Args:
+        model: from images to logits of every pixel.
+        path: of its file.
+        dataset: images and masks.
+        output: folder for `results.json` and a plot of boundaries, `masks.png`; None for none.
+        seed: int, for random angles.
+        console: where the table is printed.
+
+    Returns:
+        dict with the Dice and Jaccard coefficients, of each class and in other poses.
+
+    Raises:
+        ValueError: if the model does not fit the images.
+    """
+    rows, columns, channels = dataset.image_shape
+    fits = (None, rows, columns, channels), (None, rows, columns, len(dataset.classes))
+    if (model.input_shape, model.output_shape) != fits:
+        raise ValueError(
+            f"{path} maps {model.input_shape} to {model.output_shape}; the images and masks of "
+            f"{dataset.name} need {fits[0]} to {fits[1]}."
+        )
+    with console.status("measuring"):
+        measures, counts = measure_masks(model, dataset, seed)
+    result = {
+        "network": model.name,
+        "parameters": count_parameters(model),
+        "images": len(dataset.test),
+        "measures": measures,
+        "classes": list(dataset.classes),
+    }
+    report.print_table([result], f"{path} on {dataset.name}, {len(dataset.test):,} images", console)
+    if output is not None:
+        output = Path(output)
+        atomic_files.make_folder(output)
+        atomic_files.write_json(output / "results.json", result)
+        atomic_files.write(
+            output / "masks.png", lambda file: plot_by_dice(model, dataset.test, counts, file)
+        )
+        console.print(f"Results and plots: {output}", markup=False)
+    return result

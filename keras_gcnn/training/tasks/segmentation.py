@@ -58,12 +58,7 @@ class Segmentation(FolderTask):
         seed: int,
         folder: Path,
     ) -> dict[str, Any]:
-        counts = count_upright(model, dataset.test, len(dataset.classes))
-        measures = mask_measures(counts.sum(axis=0), dataset.classes)
-        rows, columns, _ = dataset.image_shape
-        if rows == columns:
-            turned = count_turned(model, dataset.test, len(dataset.classes), seed)
-            measures |= {f"Dice, {name}": _mean(dice(each)) for name, each in turned.items()}
+        measures, counts = measure_masks(model, dataset, seed)
         atomic_files.write(
             folder / "masks.png", lambda path: plot_by_dice(model, dataset.test, counts, path)
         )
@@ -80,6 +75,28 @@ class Segmentation(FolderTask):
                 copies, f"{name}: true and predicted boundaries, from the worst image to the best"
             )
         return captions
+
+
+def measure_masks(
+    model: keras.Model, dataset: Dataset, seed: int
+) -> tuple[dict[str, float], np.ndarray]:
+    """Measures a network for masks on the test images.
+
+    Args:
+        model: from images to logits of every pixel.
+        dataset: with test images and masks.
+        seed: int, for random angles.
+
+    Returns:
+        A dict of measures by name, of images as they are and, if they are square, turned; and the
+        `confusion` of each image.
+    """
+    counts = count_upright(model, dataset.test, len(dataset.classes))
+    measures = mask_measures(counts.sum(axis=0), dataset.classes)
+    if dataset.is_square:
+        turned = count_turned(model, dataset.test, len(dataset.classes), seed)
+        measures |= {f"Dice, {name}": _mean(dice(each)) for name, each in turned.items()}
+    return measures, counts
 
 
 def mask_measures(counts: np.ndarray, classes: tuple[str, ...]) -> dict[str, float]:

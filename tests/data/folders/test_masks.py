@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_gcnn.data import load_folder
-from keras_gcnn.data.folders.fitting import Shape
+from keras_gcnn.data.folders.fitting import Shape, fit_image, unfit_image
 from keras_gcnn.data.folders.masks import decode_mask, fit_mask
 
 pytestmark = pytest.mark.backend_free
@@ -97,3 +97,12 @@ def test_masks_that_are_no_classes(pairs):
         load_folder(pairs([numbered] * 2), **WHOLE)
     with pytest.raises(ValueError, match="the value 3 alone; there is nothing to tell apart"):
         load_folder(pairs([_grey([3, 3])] * 2, "flat"), **WHOLE)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch", "center"])
+def test_a_fitted_mask_is_brought_back(fit):
+    mask = np.zeros((16, 8, 1), "uint8")
+    mask[6:10, 2:6] = 1  # in the middle, where nothing is cut off
+    shape = Shape(8, 8, 1, fit, "nearest")
+    back = unfit_image(fit_image(mask, shape), shape, (16, 8))
+    np.testing.assert_array_equal(back, mask)

@@ -1,0 +1,1 @@
+"""Predictions of saved models for image files: classes, and masks."""

@@ -1,0 +1,71 @@
+"""Runs a model on image files, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_gcnn.data.folders.cache import Progress, in_threads
+from keras_gcnn.data.folders.decoding import BadImageError, decode
+from keras_gcnn.data.folders.fitting import Shape, as_type, fit_image
+
+Run = Callable[[np.ndarray], np.ndarray]
+"""From a batch of images to the outputs of a model."""
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a model says of an image file.
+
+    Args:
+        path: of the image.
+        size: rows and columns of the image in the file.
+        values: the model's output; None for a file that cannot be used.
+        reason: why it cannot be used, or "".
+    """
+
+    path: Path
+    size: tuple[int, int] = (0, 0)
+    values: np.ndarray | None = None
+    reason: str = ""
+
+
+def outputs_of(
+    run: Run, paths: Sequence[Path], shape: Shape, progress: Progress
+) -> Iterator[Output]:
+    """Yields the outputs of a model for image files, in their order.
+
+    Args:
+        run: the model.
+        paths: of the images.
+        shape: to which they are brought.
+        progress: shows progress.
+    """
+
+    def prepare(path: Path) -> tuple[Output, np.ndarray | None]:
+        try:
+            image = decode(path)
+        except BadImageError as error:
+            return Output(path, reason=str(error)), None
+        rows, columns = image.shape[:2]
+        return Output(path, (rows, columns)), as_type(fit_image(image, shape), "float32")
+
+    waiting: list[tuple[Output, np.ndarray | None]] = []
+    for prepared in progress(in_threads(prepare, paths), "predicting", len(paths)):
+        waiting.append(prepared)
+        if len(waiting) == _BATCH:
+            yield from _run(run, waiting)
+            waiting = []
+    yield from _run(run, waiting)
+
+
+def _run(run: Run, waiting: Sequence[tuple[Output, np.ndarray | None]]) -> Iterator[Output]:
+    images = [image for _, image in waiting if image is not None]
+    found = iter(np.asarray(run(np.stack(images))) if images else ())
+    for output, image in waiting:
+        yield output if image is None else Output(output.path, output.size, next(found))

@@ -1,0 +1,96 @@
+"""Predicts the classes of image files with a saved model."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_gcnn.data.folders.cache import Progress, silent
+from keras_gcnn.data.folders.fitting import Shape
+from keras_gcnn.training.predictions.batches import Run, outputs_of
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of an image.
+
+    Args:
+        path: of the image.
+        probabilities: of the classes, float64; None for an image that cannot be read.
+        reason: why it cannot be read, or "".
+    """
+
+    path: Path
+    probabilities: np.ndarray | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A saved classifier and how its images are prepared.
+
+    Args:
+        run: from a batch of images to scores.
+        shape: to which images are brought.
+        classes: their names.
+    """
+
+    run: Run
+    shape: Shape
+    classes: tuple[str, ...]
+
+    def predict(self, paths: Sequence[Path], progress: Progress = silent) -> Iterator[Prediction]:
+        """Yields a prediction for each file, in their order.
+
+        Args:
+            paths: of image files.
+            progress: shows progress.
+        """
+        for output in outputs_of(self.run, paths, self.shape, progress):
+            scores = output.values
+            probabilities = None if scores is None else as_probabilities(scores)
+            yield Prediction(output.path, probabilities, output.reason)
+
+
+def as_probabilities(scores: np.ndarray) -> np.ndarray:
+    """Returns probabilities from logits; what are probabilities already stays as it is.
+
+    Example:
+
+    >>> as_probabilities(np.array([[0.0, 0.0], [0.0, np.log(3)]])).round(2).tolist()
+    [[0.5, 0.5], [0.25, 0.75]]
+    """
+    scores = np.asarray(scores, "float64")
+    sums = scores.sum(axis=-1)
+    if scores.min() >= 0 and np.allclose(sums, 1, atol=1e-4):
+        return scores
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def as_csv(predictions: Iterable[Prediction], classes: Sequence[str], all_classes: bool) -> str:
+    """Returns a table of predictions.
+
+    Args:
+        predictions: of image files.
+        classes: their names.
+        all_classes: whether there is a column of probabilities for each class.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    names = [f"probability of {name}" for name in classes] if all_classes else []
+    writer.writerow(["file", "class", "probability", *names, "problem"])
+    for each in predictions:
+        if each.probabilities is None:
+            writer.writerow([each.path, "", "", *[""] * len(names), each.reason])
+            continue
+        best = int(np.argmax(each.probabilities))
+        numbers = [f"{value:.6f}" for value in each.probabilities] if all_classes else []
+        row = [each.path, classes[best], f"{each.probabilities[best]:.6f}", *numbers, ""]
+        writer.writerow(row)
+    return text.getvalue()
