@@ -21,6 +21,7 @@ from keras_gcnn.data.folders.layout import Layout, Sample
 from keras_gcnn.data.folders.masks import decode_mask, name_of
 from keras_gcnn.data.folders.options import Folder
 
+_DARK = 0.1  # of white
 _SHOWN = 6  # of many classes, sizes or doubles
 
 
@@ -34,6 +35,7 @@ class Survey:
         damaged: reasons, by the index of the image.
         doubles: groups of files with the same content.
         pixels: of masks, how many pixels have each value.
+        brightest: the largest number in all images, as a share of white.
     """
 
     layout: Layout
@@ -41,6 +43,7 @@ class Survey:
     damaged: dict[int, str]
     doubles: tuple[tuple[Path, ...], ...]
     pixels: Mapping[int, int]
+    brightest: float
 
     @property
     def good(self) -> list[Sample]:
@@ -125,7 +128,13 @@ class Survey:
             if each is not None
         )
         text = "; ".join(f"{kind}: {count:,}" for kind, count in kinds.most_common())
-        return [f"sizes (rows x columns): {shown}{more}", f"kinds: {text}"]
+        lines = [f"sizes (rows x columns): {shown}{more}", f"kinds: {text}"]
+        if self.brightest < _DARK:
+            lines.append(
+                f"dark: the largest number is {self.brightest:.2%} of white; networks learn better "
+                "from images that are scaled to the whole range"
+            )
+        return lines
 
     def _double_lines(self) -> list[str]:
         targets = {sample.path: sample.target for sample in self.layout.samples}
@@ -159,6 +168,7 @@ def survey(options: Folder, progress: caching.Progress = caching.silent) -> Surv
     damaged = dict(inspected.reasons)
     whole = [index for index in range(len(paths)) if index not in damaged]
     pixels: Counter[int] = Counter()
+    brightest = 0.0
     results = caching.in_threads(
         partial(_decode, target=options.target), [layout.samples[index] for index in whole]
     )
@@ -166,27 +176,37 @@ def survey(options: Folder, progress: caching.Progress = caching.silent) -> Surv
         if isinstance(result, str):
             damaged[index] = result
         else:
-            pixels += result
+            pixels += result.pixels
+            brightest = max(brightest, result.brightest)
     if len(damaged) == len(paths):
         listed = "\n".join(list_damaged(damaged, paths))
         raise ValueError(f"No image in {layout.folder} can be used:\n{listed}")
     headers = [None if index in damaged else each for index, each in enumerate(inspected.headers)]
-    return Survey(layout, headers, damaged, _find_doubles(paths), pixels)
+    return Survey(layout, headers, damaged, _find_doubles(paths), pixels, brightest)
 
 
-def _decode(sample: Sample, target: str) -> str | Counter[int]:
-    """Returns why an image or its mask cannot be used, or the pixels of each value of the mask."""
+@dataclass(frozen=True)
+class _Facts:
+    """What is told of one decoded image; see `Survey`."""
+
+    brightest: float
+    pixels: Counter[int]
+
+
+def _decode(sample: Sample, target: str) -> str | _Facts:
+    """Returns why an image or its mask cannot be used, or facts about it."""
     try:
-        decode(sample.path)
+        image = decode(sample.path)
     except BadImageError as error:
         return str(error)
+    brightest = float(image.max() / (1 if image.dtype.kind == "f" else np.iinfo(image.dtype).max))
     if target != "mask":
-        return Counter()
+        return _Facts(brightest, Counter())
     try:
         values, counts = np.unique(decode_mask(Path(sample.target)), return_counts=True)
     except BadImageError as error:
         return f"its mask {error}"
-    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    return _Facts(brightest, Counter(dict(zip(values.tolist(), counts.tolist(), strict=True))))
 
 
 def _find_doubles(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:

@@ -1,5 +1,6 @@
 """What is told of a folder before anything is trained."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,14 @@ def test_everything_that_matters_is_told(pets, write):
         "doubles: 1 images are there more than once, 1 of them in several classes",
     ):
         assert part in text
+
+
+def test_dark_images_are_noticed(write, tmp_path):
+    for name in ("a", "b"):
+        pixels = write(f"dim/{name}/1.png", (4, 4), "uint16") // 300
+        Image.fromarray(pixels).save(tmp_path / "dim" / name / "1.png")
+    text = str(survey(Folder(tmp_path / "dim")))
+    assert re.search(r"dark: the largest number is 0\.\d\d% of white", text)
 
 
 def test_a_contact_sheet_has_a_row_for_each_class(pets, tmp_path):
