@@ -128,10 +128,10 @@ def added_memory(prepare: Callable[[], Callable[[], object]], repeats: int = 10)
     for _ in range(repeats):
         action()
     on_gpu = _peak_on_gpu()
-    return _peak() - held if on_gpu is None else on_gpu
+    return peak() - held if on_gpu is None else on_gpu
 
 
-def _peak() -> float:
+def peak() -> float:
     """Largest memory of this process so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -141,7 +141,7 @@ def _resident() -> float:
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:
-        return _peak()
+        return peak()
     return pages * resource.getpagesize() / 2**20
 
 

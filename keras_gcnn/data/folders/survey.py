@@ -107,13 +107,15 @@ class Survey:
         lines = [f"{split}: {count:,} images" for split, count in sorted(counts.items()) if split]
         total = sum(self.pixels.values())
         values = sorted(self.pixels)
+        many = len(values) > MOST_VALUES
         shown = [
-            f"{name_of(value)} {self.pixels[value] / total:.2%}" for value in values[:MOST_VALUES]
+            f"{name_of(value)} {self.pixels[value] / total:.2%}"
+            for value in (values[:_SHOWN] if many else values)
         ]
         text = f"values of the masks, with their share of the pixels: {', '.join(shown)}"
-        if len(values) > MOST_VALUES:
+        if many:
             text += (
-                f" and {len(values) - MOST_VALUES:,} more; these are no classes. If they number "
+                f" and {len(values) - _SHOWN:,} more; these are no classes. If they number "
                 'objects, use masks = "foreground"'
             )
         return [*lines, text]
