@@ -9,15 +9,12 @@ import numpy as np
 from keras_gcnn.arguments import is_integer, is_number, is_share
 from keras_gcnn.data.dataset import Dataset, Split
 from keras_gcnn.data.folders import cache as caching
-from keras_gcnn.data.folders.decoding import Header
-from keras_gcnn.data.folders.description import check_damaged, describe
+from keras_gcnn.data.folders.description import describe
 from keras_gcnn.data.folders.division import divide
-from keras_gcnn.data.folders.images import store_images
-from keras_gcnn.data.folders.inspection import inspect
 from keras_gcnn.data.folders.layout import Layout
-from keras_gcnn.data.folders.masks import store_masks
 from keras_gcnn.data.folders.options import Folder
-from keras_gcnn.data.folders.targets import Targets, make_targets
+from keras_gcnn.data.folders.reading import read_folder
+from keras_gcnn.data.folders.targets import Targets
 from keras_gcnn.data.options import check_options
 
 _TEST_SEED = 0  # results of different seeds are compared on the same test images
@@ -130,50 +127,25 @@ def load_folder(
     options.check()
     _check_test(test)
     check_options(validation, subset, test_subset, (), seed)
-    layout = options.find()
-    paths = [sample.path for sample in layout.samples]
-    inspected = inspect(layout, target, workers, progress)
-    check_damaged(options.path, options.damaged, inspected.reasons, paths)
-    good = [index for index, header in enumerate(inspected.headers) if header is not None]
-    headers = [header for header in inspected.headers if header is not None]
-    layout.samples = [layout.samples[index] for index in good]
-    shape = options.shape_for(headers)
-    where = caching.cache_folder(cache)
-    images, reasons = store_images(
-        [sample.path for sample in layout.samples],
-        shape,
-        _stored_type(headers),
-        where,
-        workers,
-        progress,
-    )
-    if target == "mask":
-        drawn = [Path(sample.target) for sample in layout.samples]
-        targets, of_masks = store_masks(drawn, shape, masks, where, workers, progress)
-        reasons = of_masks | reasons
-    all_reasons = inspected.reasons | {good[index]: reason for index, reason in reasons.items()}
-    check_damaged(options.path, options.damaged, all_reasons, paths)
-    kept = np.array([index for index in range(len(good)) if index not in reasons])
-    layout.samples = [layout.samples[index] for index in kept]
-    images = images.select(kept)
-    targets = targets.select(kept) if target == "mask" else make_targets(layout, target)
-    parts = _divide(layout, targets, validation, test, seed)
+    found = read_folder(options, caching.cache_folder(cache), workers, progress)
+    parts = _divide(found.layout, found.targets, validation, test, seed)
     _limit(parts, "train", subset, seed, "subset")
     _limit(parts, "test", test_subset, _TEST_SEED, "test_subset")
     text = describe(
-        layout,
-        shape,
-        headers,
+        found.layout,
+        found.shape,
+        found.headers,
         parts,
         seed,
         chosen="the most frequent size" if size is None else "as asked for",
-        damaged=len(all_reasons),
+        damaged=found.damaged,
     )
     train, held_out, tested = (
-        Split(images.select(index), targets.select(index).values) for index in parts.values()
+        Split(found.images.select(index), found.targets.select(index).values)
+        for index in parts.values()
     )
     name = Path(path).resolve().name
-    return Dataset(name, train, held_out, tested, targets.classes, text, shape)
+    return Dataset(name, train, held_out, tested, found.targets.classes, text, found.shape)
 
 
 def _check_test(test: float | int) -> None:
@@ -181,11 +153,6 @@ def _check_test(test: float | int) -> None:
         raise ValueError(
             f"test={test!r}: expected a fraction (float) in [0, 1) or a number of images (int)."
         )
-
-
-def _stored_type(headers: list[Header]) -> str:
-    """Returns the smallest type that holds all images."""
-    return {8: "uint8", 16: "uint16"}.get(max(header.bits for header in headers), "float32")
 
 
 def _divide(
