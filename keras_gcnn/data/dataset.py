@@ -9,6 +9,9 @@ import numpy as np
 from keras_gcnn.data.folders.fitting import Shape
 from keras_gcnn.data.folders.stored import StoredArrays, StoredImages, choose
 
+Part = tuple[np.ndarray | StoredImages, np.ndarray]
+"""Images and labels of a published split."""
+
 
 def _brief(array: np.ndarray | StoredArrays) -> str:
     return f"<{array.dtype} {array.shape}>"
@@ -21,7 +24,7 @@ class Split:
 
     Args:
         images: float32 array of shape `(n, rows, columns, channels)`, values in [0, 1]; of a folder
-            something that behaves as one and reads the images that are asked for.
+            or a large set something that behaves as one and reads the images that are asked for.
         labels: int64 array of shape `(n,)`, indices into `Dataset.classes`; of a folder with
             several labels float32 of shape `(n, classes)`, with numbers of shape `(n, 1)`; with
             masks something that behaves as an int32 array of shape `(n, rows, columns)`.
@@ -49,7 +52,8 @@ class Dataset:
     Args:
         name: str, the name by which it was loaded.
         train: `Split` to train on.
-        validation: `Split` taken from the training images, for model selection; it may be empty.
+        validation: `Split` for model selection, as published or taken from the training images; it
+            may be empty.
         test: `Split` to report results on.
         classes: names of the classes; label `i` means `classes[i]`.
         description: str, where the images come from and what was done to them.
@@ -88,16 +92,19 @@ class Source:
     """A data set as it was published: 8-bit images, before any are chosen or rotated.
 
     Args:
-        train: `(images, labels)`, uint8 of shape `(n, rows, columns, channels)` and int64.
+        train: `(images, labels)`, uint8 of shape `(n, rows, columns, channels)`, or `StoredImages`
+            of a large set; and int64.
         test: the same for testing.
         classes: names of the classes.
         description: str, where the images come from.
         stratify: bool, whether random splits have to keep the proportions of the classes, because
             the set is small.
+        validation: the same for validation, if some were published; None to draw them.
     """
 
-    train: tuple[np.ndarray, np.ndarray]
-    test: tuple[np.ndarray, np.ndarray]
+    train: Part
+    test: Part
     classes: tuple[str, ...]
     description: str
     stratify: bool = False
+    validation: Part | None = None

@@ -10,7 +10,7 @@ from string import ascii_uppercase
 import numpy as np
 
 from keras_gcnn.data.catalogue import CATALOGUE
-from keras_gcnn.data.dataset import Source
+from keras_gcnn.data.dataset import Part, Source
 from keras_gcnn.data.random_streams import generator
 from keras_gcnn.data.rotation import random_angles, rotate
 from keras_gcnn.data.tfds import read_prepared
@@ -59,7 +59,7 @@ def fold_letters(labels: np.ndarray) -> np.ndarray:
 def keep_letters(source: Source) -> Source:
     """Returns the letters of EMNIST ByMerge, with lower and upper case as one class."""
 
-    def kept(part: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def kept(part: Part) -> Part:
         images, labels = part
         letters = fold_letters(labels)
         return images[letters >= 0], letters[letters >= 0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,10 @@ from urllib.request import Request, urlopen
 import numpy as np
 
 from keras_gcnn.data.catalogue import Entry
-from keras_gcnn.data.dataset import Source
+from keras_gcnn.data.dataset import Part, Source
+from keras_gcnn.data.folders.cache import Progress, silent
+from keras_gcnn.data.folders.stored import choose
+from keras_gcnn.data.large import keep_split
 from keras_gcnn.data.random_streams import generator, pick
 
 _PROBE_SECONDS = 10
@@ -32,7 +36,10 @@ class DataNotFoundError(FileNotFoundError):
 def read_prepared(
     entry: Entry,
     data_dir: str | Path | None = None,
-    splits: tuple[str, ...] = ("train", "test"),
+    splits: tuple[str, ...] | None = None,
+    *,
+    cache: str | Path | None = None,
+    progress: Progress = silent,
 ) -> Source:
     """Reads a data set as TFDS prepared it, and has TFDS download it first where necessary.
 
@@ -40,7 +47,10 @@ def read_prepared(
         entry: `Entry`, the data set.
         data_dir: directory of prepared data sets; None for the environment variable
             TFDS_DATA_DIR, or the default of TFDS if that is not set.
-        splits: published splits to read; a single split is divided.
+        splits: published splits of training and test images to read; a single split is divided.
+            None for those of the entry.
+        cache: folder for the decoded images of large sets; None as in `keras_gcnn.data.load`.
+        progress: shows progress while they are decoded.
 
     Returns:
         `Source` with upright images and labels from 0.
@@ -57,7 +67,12 @@ def read_prepared(
     if not (builder.data_path / "dataset_info.json").exists():
         _download(builder, entry)
     with _without_warnings(), _damage_reported(entry, builder.data_path):
-        return _read(tfds, builder, entry, splits)
+        read: Callable[[str], Part]
+        if entry.large:
+            read = partial(keep_split, tfds, builder, cache=cache, progress=progress)
+        else:
+            read = partial(_read_split, tfds, builder, entry)
+        return _read(tfds, builder, entry, splits or entry.splits, read)
 
 
 @contextlib.contextmanager
@@ -99,34 +114,65 @@ def _damage_reported(entry: Entry, directory: str | Path) -> Iterator[None]:
         ) from error
 
 
-def _read(tfds: ModuleType, builder: Any, entry: Entry, wanted: tuple[str, ...]) -> Source:
+def _read(
+    tfds: ModuleType,
+    builder: Any,
+    entry: Entry,
+    wanted: tuple[str, ...],
+    read: Callable[[str], Part],
+) -> Source:
     splits = [name for name in wanted if name in builder.info.splits]
     if not splits:
         lack = " and no ".join(wanted)
         raise _not_found(builder, entry, f"the files there have no {lack} split")
-    raw = [_read_split(tfds, builder, entry, name) for name in splits]
-    origin = f"Read with TensorFlow Datasets ({builder.info.full_name})."
+    validation = None
     if len(splits) == 1:
-        images, labels = raw[0]
-        rng = generator(_CARVE_SEED, "published_split")
-        test = pick(round(_CARVED_TEST * len(images)), labels, rng)
-        only = "Read was only" if len(wanted) == 1 else "The prepared files hold only"
-        raw = [(images[~test], labels[~test]), (images[test], labels[test])]
-        origin += (
-            f" {only} the published {splits[0]} split of {len(images):,} "
-            f"images; they were divided at random, always the same way, into 80 % for training "
-            f"({len(raw[0][0]):,}) and 20 % for testing ({len(raw[1][0]):,}). Results do not "
-            "compare with those on the published split."
-        )
+        train, test, made = _divide(read(splits[0]), splits[0], entry, wanted)
     else:
-        origin += f" {len(raw[0][0]):,} training and {len(raw[1][0]):,} test images, as published."
+        train, test = map(read, splits)
+        made = f"{len(train[0]):,} training and {len(test[0]):,} test images, as published."
+        if "validation" in builder.info.splits:
+            validation = read("validation")
+            made = f"{len(validation[0]):,} validation images, {made}"
+    origin = f"Read with TensorFlow Datasets ({builder.info.full_name}). {made}"
     if _stored_as_jpeg(tfds, builder, splits[0]):
         origin += (
             " The files hold the images as JPEG, which loses detail: if the data set was "
             "published uncompressed, whoever prepared these files re-encoded it, and pixels "
             "differ slightly from the original."
         )
-    return Source(raw[0], raw[1], entry.classes, f"{entry.description} {origin}")
+    text = f"{entry.description} {origin}"
+    return Source(train, test, entry.classes, text, _is_single(entry), validation)
+
+
+def _is_single(entry: Entry) -> bool:
+    """Whether a data set was published as one split."""
+    return len(entry.splits) == 1
+
+
+def _divide(
+    part: Part, split: str, entry: Entry, wanted: tuple[str, ...]
+) -> tuple[Part, Part, str]:
+    """Divides the images of one split at random; returns both parts, and what was done."""
+    images, labels = part
+    rng = generator(_CARVE_SEED, "published_split")
+    count = round(_CARVED_TEST * len(images))
+    is_test = pick(count, labels, rng, stratify=_is_single(entry))
+    train, test = (
+        (choose(images, index), labels[index])
+        for index in (np.flatnonzero(~is_test), np.flatnonzero(is_test))
+    )
+    if _is_single(entry):
+        whole, how, note = "Published is a single", "at random, by class in proportion,", ""
+    else:
+        only = "Read was only" if len(wanted) == 1 else "The prepared files hold only"
+        whole, how = f"{only} the published {split}", "at random,"
+        note = " Results do not compare with those on the published split."
+    made = (
+        f"{whole} split of {len(images):,} images; they were divided {how} always the same way, "
+        f"into 80 % for training ({len(train[0]):,}) and 20 % for testing ({len(test[0]):,})."
+    )
+    return train, test, made + note
 
 
 def _read_split(

@@ -7,6 +7,7 @@ import pytest
 from keras_gcnn.data import tfds as prepared
 
 _read_split = prepared._read_split
+_keep_split = prepared.keep_split
 
 
 @pytest.fixture
@@ -51,4 +52,11 @@ def read_few(monkeypatch):
         prepared,
         "_read_split",
         lambda tfds, builder, entry, split: _read_split(tfds, builder, entry, f"{split}[:20]"),
+    )
+    monkeypatch.setattr(
+        prepared,
+        "keep_split",
+        lambda tfds, builder, split, **options: _keep_split(
+            tfds, builder, f"{split}[:20]", **options
+        ),
     )

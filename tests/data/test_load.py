@@ -43,10 +43,11 @@ def test_what_is_printed_is_short(digits):
 
 def test_data_sets_that_fit_a_network():
     assert names_fitting((32, 32, 3), 10) == ("cifar10",)
+    assert names_fitting((None, None, 3), 2) == ("patch_camelyon",)
     assert names_fitting((28, 28, 1), 26) == ("emnist/letters", "emnist_letters")
     ten = ("digits", "mnist", "fashion_mnist", "emnist/digits", "emnist/mnist", "rotated_mnist")
     assert names_fitting((28, 28, 1), 10) == ten
-    assert set(names_fitting((None, None, None), 10)) == {*ten, "cifar10"}
+    assert set(names_fitting((None, None, None), 10)) == {*ten, "cifar10", "eurosat"}
     assert names_fitting((28, 28), 10) == names_fitting((28, 28, 1), 3) == ()
 
 

@@ -1,6 +1,7 @@
 """Reading TFDS' files: small ones that are written here."""
 
 import builtins
+import functools
 import socket
 import sys
 
@@ -10,59 +11,22 @@ import pytest
 from keras_gcnn import data
 from keras_gcnn.data import tfds as prepared
 from keras_gcnn.data.catalogue import CATALOGUE
+from tests.helpers.prepared import prepare as write_prepared
+from tests.helpers.prepared import random_images
 
 pytestmark = pytest.mark.backend_free
-SHAPES = {"emnist/letters": (28, 28, 1), "emnist/bymerge": (28, 28, 1), "cifar10": (32, 32, 3)}
 
 
 @pytest.fixture
 def prepare(tmp_path):
     """Writes a data set in TFDS' format and returns the directory."""
-    tfds = pytest.importorskip("tensorflow_datasets")
-    tfds.disable_progress_bar()
-
-    def write(name, version, splits, labels, encoding="png"):
-        base, _, config = name.partition("/")
-        features = tfds.features.FeaturesDict(
-            {
-                "image": tfds.features.Image(shape=SHAPES[name], encoding_format=encoding),
-                "label": tfds.features.ClassLabel(num_classes=labels),
-                **({"id": tfds.features.Text()} if name == "cifar10" else {}),
-            }
-        )
-        examples = {
-            split: [
-                (
-                    i,
-                    {"image": image, "label": label}
-                    | ({"id": str(i)} if base == "cifar10" else {}),
-                )
-                for i, (image, label) in enumerate(zip(*content, strict=True))
-            ]
-            for split, content in splits.items()
-        }
-        tfds.dataset_builders.store_as_tfds_dataset(
-            name=base,
-            config=config or None,
-            version=version,
-            features=features,
-            split_datasets=examples,
-            data_dir=tmp_path,
-            disable_shuffling=True,
-        )
-        return tmp_path
-
-    return write
-
-
-def _images(n, name, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (n, *SHAPES[name]), dtype="uint8")
+    return functools.partial(write_prepared, tmp_path)
 
 
 def test_letters_are_upright_and_labelled_from_zero(prepare):
-    train, test = _images(26, "emnist/letters"), _images(3, "emnist/letters", 1)
+    train, test = random_images(26, "emnist/letters"), random_images(3, "emnist/letters", 1)
     splits = {"train": (train, np.arange(1, 27)), "test": (test, np.array([1, 26, 2]))}
-    directory = prepare("emnist/letters", "3.1.0", splits, labels=37)
+    directory = prepare("emnist/letters", splits)
     loaded = data.load("emnist/letters", validation=0, data_dir=directory)
     assert np.array_equal(loaded.train.images, train.swapaxes(1, 2) / np.float32(255))
     assert loaded.train.labels.tolist() == list(range(26))
@@ -72,8 +36,8 @@ def test_letters_are_upright_and_labelled_from_zero(prepare):
 
 
 def test_a_single_split_is_divided_always_the_same_way(prepare, monkeypatch):
-    images, labels = _images(50, "emnist/bymerge"), np.arange(50) % 47
-    directory = prepare("emnist/bymerge", "3.1.0", {"test": (images, labels)}, labels=47)
+    images, labels = random_images(50, "emnist/bymerge"), np.arange(50) % 47
+    directory = prepare("emnist/bymerge", {"test": (images, labels)})
     monkeypatch.setenv("TFDS_DATA_DIR", str(directory))
     one, other = (data.load("emnist", validation=5, seed=seed) for seed in (0, 1))
     assert (len(one.train), len(one.validation), len(one.test)) == (35, 5, 10)
@@ -88,8 +52,11 @@ def test_a_single_split_is_divided_always_the_same_way(prepare, monkeypatch):
 def test_emnist_letters_come_from_the_test_part_alone(prepare):
     """Those who download EMNIST have its training part too; others do not, and all get the same."""
     name, of_train, of_test = "emnist/bymerge", np.arange(47), np.arange(94) % 47
-    splits = {"train": (_images(47, name), of_train), "test": (_images(94, name, 1), of_test)}
-    directory = prepare(name, "3.1.0", splits, labels=47)
+    splits = {
+        "train": (random_images(47, name), of_train),
+        "test": (random_images(94, name, 1), of_test),
+    }
+    directory = prepare(name, splits)
     loaded = data.load("emnist_letters", validation=0, data_dir=directory)
     parts = [image.tobytes() for part in (loaded.train, loaded.test) for image in part.images]
     letters = splits["test"][0][of_test >= 10].swapaxes(1, 2) / np.float32(255)
@@ -110,9 +77,9 @@ def test_made_data_sets_name_the_files_they_need(tmp_path, offline, name, needs)
 
 @pytest.mark.parametrize("encoding", ["png", "jpeg"])
 def test_says_when_the_files_are_jpeg(prepare, encoding):
-    part = (_images(4, "cifar10"), np.arange(4))
+    part = (random_images(4, "cifar10"), np.arange(4))
     splits = {"train": part, "test": part}
-    directory = prepare("cifar10", "3.0.2", splits, labels=10, encoding=encoding)
+    directory = prepare("cifar10", splits, encoding)
     loaded = data.load("cifar10", validation=1, data_dir=directory)
     assert loaded.image_shape == (32, 32, 3)
     assert ("re-encoded" in loaded.description) == (encoding == "jpeg")
@@ -130,8 +97,8 @@ def test_says_when_the_files_are_jpeg(prepare, encoding):
     ids=["cut off", "reversed", "empty", "missing", "no JSON"],
 )
 def test_damaged_files_are_reported(prepare, files, damage):
-    part = (_images(4, "cifar10"), np.arange(4))
-    directory = prepare("cifar10", "3.0.2", {"train": part, "test": part}, labels=10)
+    part = (random_images(4, "cifar10"), np.arange(4))
+    directory = prepare("cifar10", {"train": part, "test": part})
     damage(next(directory.glob(f"cifar10/*/{files}")))
     with pytest.raises(data.DataNotFoundError, match=r"damaged or missing.*`tfds build") as caught:
         data.load("cifar10", validation=1, data_dir=directory)
@@ -214,6 +181,9 @@ def test_class_names():
         "mnist": 10,
         "fashion_mnist": 10,
         "cifar10": 10,
+        "patch_camelyon": 2,
+        "colorectal_histology": 8,
+        "eurosat": 10,
         "emnist": 47,
         "emnist/bymerge": 47,
         "emnist/balanced": 47,

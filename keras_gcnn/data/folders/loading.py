@@ -15,6 +15,7 @@ from keras_gcnn.data.folders.layout import Layout
 from keras_gcnn.data.folders.options import Folder
 from keras_gcnn.data.folders.reading import read_folder
 from keras_gcnn.data.folders.targets import Targets
+from keras_gcnn.data.folders.written_once import cache_folder
 from keras_gcnn.data.options import check_options
 
 _TEST_SEED = 0  # results of different seeds are compared on the same test images
@@ -127,7 +128,7 @@ def load_folder(
     options.check()
     _check_test(test)
     check_options(validation, subset, test_subset, (), seed)
-    found = read_folder(options, caching.cache_folder(cache), workers, progress)
+    found = read_folder(options, cache_folder(cache), workers, progress)
     parts = _divide(found.layout, found.targets, validation, test, seed)
     _limit(parts, "train", subset, seed, "subset")
     _limit(parts, "test", test_subset, _TEST_SEED, "test_subset")

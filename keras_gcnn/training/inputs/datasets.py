@@ -26,10 +26,11 @@ def load_dataset(
         ValueError: if the data are not there, or do not fit the table.
     """
     options = table.model_dump()
+    progress = Bar(console)
     if table.folder is None:
         named = {key: options[key] for key in options.keys() - {*FOLDER_KEYS, "folder"}}
-        return data.load(**named, seed=seed, data_dir=data_dir)
+        return data.load(**named, seed=seed, data_dir=data_dir, progress=progress)
     for key in ("name", "rotate"):
         del options[key]
     folder = options.pop("folder")
-    return data.load_folder(folder, **options, seed=seed, progress=Bar(console))
+    return data.load_folder(folder, **options, seed=seed, progress=progress)

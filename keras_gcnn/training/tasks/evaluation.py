@@ -12,6 +12,7 @@ from keras_gcnn import data, export, zoo
 from keras_gcnn.analysis.plots.results import plot_accuracy_by_angle
 from keras_gcnn.data.loading import names_fitting
 from keras_gcnn.training import atomic_files
+from keras_gcnn.training.progress import Bar
 from keras_gcnn.training.recipes.tables import EvaluationTable
 from keras_gcnn.training.reports import report
 from keras_gcnn.training.tasks.measurement import count_parameters, measure
@@ -96,7 +97,9 @@ def evaluate_file(
         ValueError: if the model does not fit the data.
     """
     console = console or Console(quiet=True)
-    dataset = data.load(name, test_subset=test_subset, seed=seed, data_dir=data_dir)
+    dataset = data.load(
+        name, test_subset=test_subset, seed=seed, data_dir=data_dir, progress=Bar(console)
+    )
     model = load_classifier(path, dataset)
     if picture is not None:
         atomic_files.make_folder(Path(picture).parent)  # before the measurement, which takes long
