@@ -56,6 +56,18 @@ def test_losses_are_mean_cross_entropies_from_logits(pixels):
 
 
 @pytest.mark.backend_free
+def test_areas_are_means_over_the_classes(pixels):
+    wanted = EvaluationTable(angles=False, auc=True)
+    areas = measure(Reader(), pixels, wanted, 0)["areas"]
+    # The first class is one image, and four of the nine others score as high as it; classes two
+    # and three are perfect, and all images score alike for the last.
+    assert areas["test"] == pytest.approx(np.mean([7 / 9, 1, 1, 0.5]))
+    assert list(areas) == ["test", "any angle"]
+    upright = EvaluationTable(angles=False, auc=True, turned=False)
+    assert measure(Reader(), pixels, upright, 0)["areas"] == {"test": areas["test"]}
+
+
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     ("evaluation", "enough"),
     [
@@ -63,6 +75,8 @@ def test_losses_are_mean_cross_entropies_from_logits(pixels):
         ({"angle_step": 100}, True),
         ({"angle_step": 100, "confusion": True}, True),
         ({"angle_step": 100, "losses": True}, False),
+        ({"angle_step": 100, "auc": True}, True),
+        ({"angle_step": 100, "auc": True, "turned": False}, True),
         ({"angles": False, "losses": True, "turned": False}, False),
         ({"angle_step": 50}, False),
         ({"angle_step": 100, "picture_images": 9}, False),
@@ -71,7 +85,7 @@ def test_losses_are_mean_cross_entropies_from_logits(pixels):
     ],
 )
 def test_a_result_is_enough_if_it_has_what_is_wanted(pixels, evaluation, enough):
-    full = EvaluationTable(angle_step=100, confusion=True)
+    full = EvaluationTable(angle_step=100, confusion=True, auc=True)
     result = {"seed": 3, **measure(Reader(), pixels, full, 0)}
     wanted = EvaluationTable(**evaluation)
     selected = select(result, wanted, 10)
@@ -126,10 +140,11 @@ def test_finished_networks_are_measured_again_and_not_trained_again(load, tmp_pa
     before = [model.stat().st_mtime_ns for model in models]
     (old, _) = json.loads((folder / "results.json").read_text())["results"]
     trained = list(untrained)
-    (new, _) = training.train(load(("angle_step = 90", "confusion = true")), folder)
+    (new, _) = training.train(load(("angle_step = 90", "confusion = true\nauc = true")), folder)
     assert names(folder) - ALL == {
-        *("recipe.json", "accuracy_by_angle.png", "confusion.png", "confusion.md")
+        *("recipe.json", "accuracy_by_angle.png", "confusion.png", "confusion.md", "areas.png")
     }
+    assert "| test AUC | any angle AUC |" in (folder / "results.md").read_text()
     assert untrained == trained
     assert [model.stat().st_mtime_ns for model in models] == before
     assert new["errors"]["test"] == pytest.approx(old["errors"]["test"])

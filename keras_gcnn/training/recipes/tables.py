@@ -137,6 +137,7 @@ class EvaluationTable(Table):
     angles: bool = True  # a plot of accuracy by angle
     confusion: bool = False  # a plot of which class is taken for which
     losses: bool = False  # columns for the mean cross-entropy
+    auc: bool = False  # columns and a plot for the area under the curve
     angle_step: float = Field(15, ge=1, le=180)
     picture_images: int = Field(2000, gt=0)
 

@@ -19,6 +19,7 @@ FILES = {
     "accuracy_by_angle.png": "Accuracy by the angle of the test images",
     "confusion.png": "Which class is taken for which",
     "confusion.md": "Error of each class, and the pairs confused most",
+    "areas.png": "100 % - AUC, the area under the receiver operating characteristic",
 }
 
 
@@ -42,13 +43,14 @@ def write_plots(
     if len(seed_counts) > 1:
         count = f"{seed_counts[0]} to {seed_counts[-1]}"
     note = f"{recipe.data.title}, {count} {'seed' if seed_counts == [1] else 'seeds'} a network"
+    parameters = {name: seeds[0]["parameters"] for name, seeds in runs.items()}
     written = ["errors.png"]
     atomic_files.write(
         folder / "errors.png",
         lambda path: plot_errors(
             {name: [run["errors"]["test"] for run in seeds] for name, seeds in runs.items()},
             path,
-            {name: seeds[0]["parameters"] for name, seeds in runs.items()},
+            parameters,
             recipe.title,
             f"{note}, {summary.images['test']:,} test images",
         ),
@@ -80,4 +82,20 @@ def write_plots(
         )
         text = confusion_markdown(matrices, summary.classes, recipe.title)
         atomic_files.write_text(folder / "confusion.md", text)
+    if recipe.evaluation.auc:
+        written.append("areas.png")
+        atomic_files.write(
+            folder / "areas.png",
+            lambda path: plot_errors(
+                {
+                    name: [100 * (1 - run["areas"]["test"]) for run in seeds]
+                    for name, seeds in runs.items()
+                },
+                path,
+                parameters,
+                recipe.title,
+                f"{note}, {summary.images['test']:,} test images",
+                axis="100 % - AUC",
+            ),
+        )
     return {name: FILES[name] for name in written}

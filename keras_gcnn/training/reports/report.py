@@ -82,6 +82,8 @@ def table_rows(results: Results) -> list[dict[str, str]]:
             row[f"{column}, error %"] = _spread([run["errors"][column] for run in runs])
         for split in runs[0].get("losses", ()):
             row[f"{split} loss"] = _spread([run["losses"][split] for run in runs], 3)
+        for column in runs[0].get("areas", ()):
+            row[f"{column} AUC"] = _spread([run["areas"][column] for run in runs], 4)
         for name in runs[0].get("measures", ()):
             values = [run["measures"][name] for run in runs]
             row[name] = _spread(values, _DIGITS.get(name, 2))

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_gcnn import analysis
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.data.options import SPLITS
 from keras_gcnn.training.inputs.batches import Pose
@@ -14,16 +15,16 @@ from keras_gcnn.training.inputs.rotated_evaluation import (
     COLUMNS,
     accuracy_by_angle,
     angles,
-    classify,
     error_rate,
     predict,
     random_rotation,
     rotated_errors,
 )
+from keras_gcnn.training.predictions.classes import as_probabilities
 from keras_gcnn.training.recipes.tables import EvaluationTable
 
 # All keys of what `measure` may return.
-KEYS = ("errors", "accuracy_by_angle", "angle_images", "confusion", "losses")
+KEYS = ("errors", "accuracy_by_angle", "angle_images", "confusion", "losses", "areas")
 
 
 def count_parameters(model: keras.Model) -> int:
@@ -58,12 +59,14 @@ def measure(
     Returns:
         dict with `"errors"` in percent, by the names of `COLUMNS` or for `"test"` alone; and, as
         far as the recipe asks for them, `"accuracy_by_angle"` in percent with the number of
-        `"angle_images"`; `"confusion"`, rows of counts as `confusion_matrix` returns them; and
+        `"angle_images"`; `"confusion"`, rows of counts as `confusion_matrix` returns them;
         `"losses"`, the mean cross-entropy in inference of each split and, if rotated images are
-        measured, of the test images at any angle.
+        measured, of the test images at any angle; and `"areas"`, the area under the curve of the
+        test images, and of those at any angle likewise.
     """
     test = dataset.test
-    predicted = classify(model, test)
+    scores = predict(model, test)
+    predicted = np.argmax(scores, axis=-1)
     result: dict[str, Any] = {"errors": {COLUMNS[0]: error_rate(predicted, test.labels)}}
     if evaluation.turned:
         result["errors"] |= rotated_errors(model, test, seed)
@@ -81,7 +84,17 @@ def measure(
         if evaluation.turned:
             pose = random_rotation(len(test), seed)
             result["losses"][COLUMNS[-1]] = _loss(model, test, pose)
+    if evaluation.auc:
+        result["areas"] = {COLUMNS[0]: _area(scores, test.labels)}
+        if evaluation.turned:
+            rotated = predict(model, test, random_rotation(len(test), seed))
+            result["areas"][COLUMNS[-1]] = _area(rotated, test.labels)
     return result
+
+
+def _area(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the area under the curve, of several classes the mean."""
+    return analysis.area_under_curve(as_probabilities(logits), labels)
 
 
 def _loss(model: keras.Model, split: Split, pose: Pose | None = None) -> float:
@@ -91,9 +104,15 @@ def _loss(model: keras.Model, split: Split, pose: Pose | None = None) -> float:
     return float(loss(split.labels, logits))
 
 
-def _losses(evaluation: EvaluationTable) -> tuple[str, ...]:
-    """Returns the names of the losses that a recipe asks for."""
-    return (*SPLITS, COLUMNS[-1]) if evaluation.turned else SPLITS
+def _series(evaluation: EvaluationTable) -> dict[str, tuple[str, ...]]:
+    """Returns what a recipe asks for of `"losses"` and `"areas"`: the names in each."""
+    rotated = COLUMNS[-1:] if evaluation.turned else ()
+    wanted = {}
+    if evaluation.losses:
+        wanted["losses"] = (*SPLITS, *rotated)
+    if evaluation.auc:
+        wanted["areas"] = (COLUMNS[0], *rotated)
+    return wanted
 
 
 def is_measured(content: dict[str, Any], classes: int) -> bool:
@@ -104,8 +123,9 @@ def is_measured(content: dict[str, Any], classes: int) -> bool:
         classes: int, number of classes of the data.
     """
     curve = content.get("accuracy_by_angle", {})
-    losses = content.get("losses", {})
-    numbers = [*content["errors"].values(), *curve.values(), *map(float, curve), *losses.values()]
+    losses, areas = content.get("losses", {}), content.get("areas", {})
+    numbers = [*content["errors"].values(), *curve.values(), *map(float, curve)]
+    numbers += [*losses.values(), *areas.values()]
     valid = all(isinstance(number, int | float) for number in numbers)
     if "confusion" not in content:
         return valid
@@ -139,14 +159,14 @@ def select(
         complete &= result.get("angle_images") == min(evaluation.picture_images, images)
     if evaluation.confusion:
         complete &= "confusion" in result
-    if evaluation.losses:
-        complete &= set(_losses(evaluation)) <= set(result.get("losses", ()))
+    series = _series(evaluation)
+    complete &= all(set(names) <= set(result.get(key, ())) for key, names in series.items())
     if not complete:
         return None
     unwanted = set() if evaluation.angles else {"accuracy_by_angle", "angle_images"}
     unwanted |= set() if evaluation.confusion else {"confusion"}
-    unwanted |= set() if evaluation.losses else {"losses"}
+    unwanted |= {"losses", "areas"} - series.keys()
     kept = {name: value for name, value in result.items() if name not in unwanted}
-    if evaluation.losses:
-        kept["losses"] = {name: result["losses"][name] for name in _losses(evaluation)}
+    for key, names in series.items():
+        kept[key] = {name: result[key][name] for name in names}
     return {**kept, "errors": {name: result["errors"][name] for name in columns}}
