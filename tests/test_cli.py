@@ -194,7 +194,7 @@ def test_the_name_of_a_run_holds_the_options(monkeypatch, tmp_path):
     assert folders == [Path("runs", name) for name in names]
 
 
-@pytest.mark.parametrize(("module", "columns"), [("keras_gcnn", "60"), ("keras_gcnn.cli", "80")])
+@pytest.mark.parametrize(("module", "columns"), [("keras_gcnn", "60"), ("keras_gcnn.cli", "100")])
 def test_the_package_is_run_as_the_command_and_names_of_recipes_are_whole(module, columns):
     done = subprocess.run(
         [sys.executable, "-m", module, "recipes"],
@@ -205,7 +205,7 @@ def test_the_package_is_run_as_the_command_and_names_of_recipes_are_whole(module
     )
     names = set(recipe_names())
     assert "upright_to_rotated_all" in names
-    if columns == "80":
+    if columns == "100":
         loaded = [load_recipe(name) for name in names]
         names |= {recipe.data.name for recipe in loaded}
         names |= {model.name for recipe in loaded for model in recipe.models}

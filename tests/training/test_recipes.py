@@ -15,13 +15,22 @@ from tests.helpers.levels import thoroughly
 pytestmark = pytest.mark.backend_free
 # Images and classes of the data sets, so that no test needs their files.
 DIGITS = ((28, 28, 1), 10)
-SHAPES = {"cifar10": ((32, 32, 3), 10), "emnist_letters": ((28, 28, 1), 26)}
+SHAPES = {
+    "cifar10": ((32, 32, 3), 10),
+    "emnist_letters": ((28, 28, 1), 26),
+    "patch_camelyon": ((96, 96, 3), 2),
+    "colorectal_histology": ((150, 150, 3), 8),
+    "eurosat": ((64, 64, 3), 10),
+}
 # What each table compares; P4M of the report's form is a little larger than the others.
 PARAMETERS = {
+    "colorectal": (34_000, 275_000),
     "digits": (49_000, 50_000),
     "equal_cost": (8_500, 86_000),
     "equal_cost_cifar10": (8_500, 87_000),
+    "eurosat": (34_000, 275_000),
     "folder": (34_000, 275_000),
+    "pcam": (120_000, 1_100_000),
     "table1": (216_150, 216_206),
     "table2": (660_082, 1_372_254),
     "table2_reduced": (147_000, 150_000),
@@ -79,7 +88,13 @@ def test_its_networks_have_the_size_that_it_compares(name, counted):
         assert low <= counted[network] <= high, table.name
 
 
-@pytest.mark.parametrize("name", ["equal_cost", "equal_cost_cifar10", *OF_FOLDERS])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("equal_cost", "equal_cost_cifar10", "pcam", "colorectal", "eurosat"),
+        *OF_FOLDERS,
+    ],
+)
 def test_its_networks_cost_the_same(name):
     recipe = load_recipe(name)
     task = make_task(recipe.latent, recipe.evaluation, recipe.data)
