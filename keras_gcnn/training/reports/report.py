@@ -20,7 +20,7 @@ from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import TrainingTable
 
 Results = Sequence[dict[str, Any]]
-_DIGITS = {"leakage": 4, "angle R2": 3}  # of measures; others have two
+_DIGITS = {"leakage": 4, "angle R2": 3, "Dice": 4, "IoU": 4}  # of measures; others have two
 FILES = ("results.json", "results.md")  # that `write_tables` writes
 
 
@@ -86,12 +86,20 @@ def table_rows(results: Results) -> list[dict[str, str]]:
             row[f"{column} AUC"] = _spread([run["areas"][column] for run in runs], 4)
         for name in runs[0].get("measures", ()):
             values = [run["measures"][name] for run in runs]
-            row[name] = _spread(values, _DIGITS.get(name, 2))
+            row[name] = _spread(values, _digits(name))
         if trained:
             row["s/epoch"] = f"{statistics.mean(run['seconds_per_epoch'] for run in runs):.2f}"
             row["minutes"] = f"{statistics.mean(run['seconds'] for run in runs) / 60:.2f}"
         rows.append(row)
     return rows
+
+
+def _digits(measure: str) -> int:
+    """Returns the decimal places of a measure: those of `Dice` are also those of `Dice of cells`."""
+    for name, digits in _DIGITS.items():
+        if measure == name or measure.startswith((f"{name} of ", f"{name}, ")):
+            return digits
+    return 2
 
 
 def _transposed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
