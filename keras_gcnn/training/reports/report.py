@@ -95,7 +95,7 @@ def table_rows(results: Results) -> list[dict[str, str]]:
 
 
 def _digits(measure: str) -> int:
-    """Returns the decimal places of a measure: those of `Dice` are also those of `Dice of cells`."""
+    """Returns the decimal places of a measure; those of `Dice` are those of `Dice of cells` too."""
     for name, digits in _DIGITS.items():
         if measure == name or measure.startswith((f"{name} of ", f"{name}, ")):
             return digits
