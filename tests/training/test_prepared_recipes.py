@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import training
+from tests.helpers.levels import thoroughly
 from tests.helpers.prepared import FORMS, prepare, random_images
 
 
@@ -12,8 +13,8 @@ from tests.helpers.prepared import FORMS, prepare, random_images
     ("recipe", "name", "splits"),
     [
         ("pcam", "patch_camelyon", {"train": 4, "validation": 2, "test": 4}),
-        ("colorectal", "colorectal_histology", {"train": 20}),
         ("eurosat", "eurosat/rgb", {"train": 20}),
+        *thoroughly(("colorectal", "colorectal_histology", {"train": 20})),
     ],
 )
 def test_an_epoch(recipe, name, splits, tmp_path, monkeypatch):
