@@ -28,6 +28,7 @@ from benchmarks.studies.applications import (
     EXACT_SIZE,
     MOST,
     NETWORKS,
+    RATES,
     STEPS,
     load,
     measure,
@@ -50,7 +51,8 @@ NOTES = (
     "backend ("
     + ", ".join(f"{after} for {before}" for before, after in LOADED_BY.items())
     + "); `ONNX` with ONNX Runtime on the exported file, and `to_plain` with the network of stock "
-    f"layers. `loss falls` tells whether {STEPS} steps of Adam lower the loss of a batch.",
+    f"layers. `loss falls` tells whether {STEPS} steps of Adam lower the loss of a batch, at the "
+    "rates " + ", ".join(f"{rate:g} for {keep}" for keep, rate in RATES.items()) + ".",
 )
 Networks = Annotated[list[str], command.choice_option("--network", "network", NAMES)]
 Keeps = Annotated[list[str], command.choice_option("--keep", "way to convert", KEEPS)]
