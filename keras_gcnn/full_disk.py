@@ -14,6 +14,11 @@ class FullDiskError(OSError):
     """A file could not be written for lack of space."""
 
 
+def is_full_disk(error: OSError) -> bool:
+    """Whether an error means that there is no space for a file."""
+    return error.errno in _ERRORS
+
+
 @contextmanager
 def explain_full_disk(path: Path) -> Iterator[None]:
     """Explains the errors of a full disk while `path` is written.
@@ -24,7 +29,7 @@ def explain_full_disk(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _ERRORS or isinstance(error, FullDiskError):
+        if not is_full_disk(error) or isinstance(error, FullDiskError):
             raise
         raise FullDiskError(
             f"{path} could not be written ({error.strerror}). Everything that was finished "

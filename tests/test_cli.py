@@ -128,6 +128,16 @@ def configure(tmp_path, monkeypatch):
     return change
 
 
+def test_options_that_would_do_nothing_are_refused(call, tmp_path):
+    for options, message in (
+        (("--data", tmp_path, "--test-subset", 5), "only for data sets with a name"),
+        (("--data", "digits", "--table", "x.csv"), "only for a folder of images"),
+    ):
+        code, _, err = call("evaluate", tmp_path / "model.keras", *options)
+        assert code == 2
+        assert message in err
+
+
 def test_an_empty_variable_is_no_backend(configure):
     configure("", {"backend": keras.backend.backend()})
     assert backend.choose_backend(None) == keras.backend.backend()

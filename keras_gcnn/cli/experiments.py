@@ -193,6 +193,16 @@ def evaluate(
     """
     choose_backend(backend)
     folder = _data_overrides(data).get("data__folder")
+    # An option that would do nothing is refused.
+    of_folders = {"--output": output, "--table": table}
+    of_names = {"--picture": picture, "--test-subset": test_subset, "--data-dir": data_dir}
+    lost = [option for option, value in (of_names if folder else of_folders).items() if value]
+    if lost:
+        raise ValueError(
+            f"{', '.join(lost)}: only for "
+            + ("data sets with a name, and " if folder else "a folder of images, and ")
+            + f"--data {data} is {'a folder' if folder else 'none'}. Leave it out."
+        )
     if folder is not None:
         from keras_gcnn.training.tasks.folder_evaluation import evaluate_folder
 

@@ -33,7 +33,11 @@ def describe_data(
     if sheet is not None:
         from keras_gcnn.data.folders.contact_sheet import write_contact_sheet
         from keras_gcnn.training import atomic_files
+        from keras_gcnn.training.predictions.files import check_written
 
+        samples = survey.layout.samples
+        masks = [Path(sample.target) for sample in samples if target == "mask"]
+        check_written(sheet, [*(sample.path for sample in samples), *masks])
         atomic_files.write(sheet, lambda path: write_contact_sheet(survey, path))
         console.print(f"Written to {sheet}.")
 

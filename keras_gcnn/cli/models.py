@@ -86,12 +86,14 @@ def predict(
         choose_backend(backend)
     from keras_gcnn.training import atomic_files
     from keras_gcnn.training.predictions.classes import Classifier, as_csv
-    from keras_gcnn.training.predictions.files import find_images
+    from keras_gcnn.training.predictions.files import check_written, find_images
     from keras_gcnn.training.predictions.masks import table_of_masks
     from keras_gcnn.training.predictions.opening import load_predictor
     from keras_gcnn.training.progress import Bar
 
     paths = find_images(images)
+    if csv is not None:
+        check_written(csv, [model, *paths])
     predictor = load_predictor(model)
     problems: dict[Path, str] = {}
     if isinstance(predictor, Classifier):
@@ -110,6 +112,8 @@ def predict(
         console.print(f"Masks and overlays are in {output}.", markup=False)
     if csv is None:
         console.print(text, end="", soft_wrap=True, markup=False)
+    elif csv.exists() and output is not None and output.resolve() in csv.resolve().parents:
+        raise ValueError(f"{csv} was written for a mask. Choose another file for the table.")
     else:
         atomic_files.write_text(csv, text)
         console.print(f"{len(paths)} predictions are in {csv}.", markup=False)

@@ -21,11 +21,22 @@ def add_to_keras(path: str | Path, metadata: Mapping[str, Any]) -> None:
         file.writestr(METADATA, json.dumps(metadata))
 
 
+def activation_of(model: Any) -> str | None:
+    """Returns the name of the activation by which a model ends, or None if that is not known."""
+    try:
+        (output,) = model.outputs
+        layer = output._keras_history.operation
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return getattr(getattr(layer, "activation", None), "__name__", None)
+
+
 def read(path: str | Path) -> dict[str, Any]:
     """Returns the metadata of a `.keras` or an `.onnx` file; an empty dict if it has none.
 
     Values of the types that this library writes: `"classes"` is a list of names, `"images"` a dict
-    of how images are prepared, `"scale"` a number by which the model multiplies its inputs.
+    of how images are prepared, `"scale"` a number by which the model multiplies its inputs,
+    `"activation"` the name of the activation of the output.
 
     Raises:
         ValueError: if the file cannot be read.

@@ -22,6 +22,7 @@ from keras_gcnn.export.checks import (
     check_tolerance,
     inputs_of,
 )
+from keras_gcnn.export.metadata import activation_of
 from keras_gcnn.export.samples import samples_of
 from keras_gcnn.full_disk import explain_full_disk
 from keras_gcnn.rewriting.plain import to_plain
@@ -118,6 +119,8 @@ def save_and_compare(
         metadata["scale"] = scale
     if images is not None:
         metadata["images"] = dict(images)
+    if (activation := activation_of(model)) is not None:
+        metadata["activation"] = activation
     if classes is not None:
         metadata["classes"] = check_classes(classes, model)
     order: list[int] | None = None

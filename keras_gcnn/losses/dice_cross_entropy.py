@@ -32,12 +32,14 @@ class DiceCrossEntropy(keras.losses.Loss):
         reduction: as in `keras.losses.Loss`.
         name: str.
 
-    Call it with `(y_true, y_pred)`: integer classes `(batch, rows, columns)`, and logits `(batch,
-    rows, columns, classes)`. With a single logit in place of several, `y_true` is 1 in the
-    foreground and 0 elsewhere. It returns a number for each image before the reduction.
+    Call it with `(y_true, y_pred)`: classes from 0 to `classes - 1` of shape `(batch, rows,
+    columns)`, perhaps with a last axis of 1, and logits `(batch, rows, columns, classes)`. With a
+    single logit in place of several, `y_true` is 1 in the foreground and 0 elsewhere. It returns a
+    number for each image before the reduction.
 
     Raises:
-        ValueError: if `dice_weight` or `smooth` is no possible number.
+        ValueError: if `dice_weight` or `smooth` is no possible number, or masks and logits have
+            shapes that do not belong together.
 
     Example:
 
@@ -71,7 +73,7 @@ class DiceCrossEntropy(keras.losses.Loss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         logits = widened(ops.convert_to_tensor(y_pred))
         classes = logits.shape[-1]
-        true = ops.cast(y_true, "int32")
+        true = ops.cast(_without_last_axis(ops.convert_to_tensor(y_true), logits), "int32")
         if classes == 1:  # the foreground's logit; that of the background is 0
             logits = ops.concatenate([ops.zeros_like(logits), logits], axis=-1)
         true = ops.one_hot(true, logits.shape[-1], dtype=logits.dtype)
@@ -91,3 +93,23 @@ class DiceCrossEntropy(keras.losses.Loss):
             "dice_weight": self.dice_weight,
             "smooth": self.smooth,
         }
+
+
+def _without_last_axis(masks: Tensor, logits: Tensor) -> Tensor:
+    """Returns masks of shape `(batch, rows, columns)`; other shapes raise a `ValueError`."""
+    given, of_logits = tuple(masks.shape), tuple(logits.shape)
+    if len(given) == 4 and given[-1] == 1:
+        masks, given = masks[..., 0], given[:-1]
+    fits = len(given) == 3 and len(of_logits) == 4
+    # Checked, since axes of 1 would be repeated without a word.
+    if not fits or any(
+        size != wanted
+        for size, wanted in zip(given, of_logits[:3], strict=True)
+        if None not in (size, wanted)
+    ):
+        raise ValueError(
+            f"Masks of shape {given} do not fit logits of shape {of_logits}; expected integer "
+            "classes (batch, rows, columns) and logits (batch, rows, columns, classes). Masks of "
+            "zeros and ones per class become such classes by argmax, and channels come last."
+        )
+    return masks

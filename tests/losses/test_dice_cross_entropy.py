@@ -61,3 +61,13 @@ def test_it_is_saved_with_a_model(tmp_path, rng):
 def test_impossible_numbers_are_refused(arguments):
     with pytest.raises(ValueError, match=f"{next(iter(arguments))}=.* has to be a number"):
         DiceCrossEntropy(**arguments)
+
+
+def test_shapes_that_do_not_belong_together_are_refused(rng):
+    masks, logits = rng.integers(0, 3, (4, 5, 6)), rng.normal(size=(4, 5, 6, 3)).astype("float32")
+    loss = DiceCrossEntropy()
+    assert float(loss(masks[..., None], logits)) == pytest.approx(float(loss(masks, logits)))
+    wrong = [(masks[:1], logits), (masks[:, :1], logits), (np.eye(3)[masks], logits)]
+    for true, predicted in [*wrong, (masks, np.moveaxis(logits, -1, 1)), (masks, logits[..., 0])]:
+        with pytest.raises(ValueError, match="do not fit logits of shape"):
+            loss(true, predicted)

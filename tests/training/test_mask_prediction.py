@@ -10,8 +10,8 @@ from PIL import Image
 
 from keras_gcnn.data.folders.colours import class_colours
 from keras_gcnn.export.saving import save_and_compare
-from keras_gcnn.training.predictions.files import find_images
-from keras_gcnn.training.predictions.masks import as_classes, table_of_masks
+from keras_gcnn.training.predictions.files import check_written, find_images
+from keras_gcnn.training.predictions.masks import _names, as_classes, table_of_masks
 from keras_gcnn.training.predictions.opening import load_predictor
 
 IMAGES = {"rows": 8, "columns": 8, "channels": 1, "fit": "pad", "interpolation": "nearest"}
@@ -75,3 +75,30 @@ def test_one_score_is_that_of_the_foreground():
     assert as_classes(scores).tolist() == [[0, 1], [1, 1]]
     probabilities = np.array([[[0.1], [0.4]], [[0.6], [0.9]]])
     assert as_classes(probabilities).tolist() == [[0, 0], [1, 1]]
+    assert as_classes(probabilities, probabilities=False).tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize(("activation", "share"), [(None, 1), ("sigmoid", 0)])
+def test_small_logits_are_no_probabilities(tmp_path, activation, share):
+    image = keras.Input((8, 8, 1))
+    model = keras.Model(image, keras.layers.Conv2D(1, 1, activation=activation)(image))
+    model.set_weights([np.zeros((1, 1, 1, 1)), np.array([0.3 if activation is None else -0.3])])
+    for ending in ("keras", "onnx"):
+        save_and_compare(model, tmp_path / f"model.{ending}")
+        segmenter = load_predictor(tmp_path / f"model.{ending}")
+        Image.fromarray(np.zeros((8, 8), "uint8")).save(tmp_path / "a.png")
+        (found,) = segmenter.predict([tmp_path / "a.png"])
+        assert found.mask.mean() == share
+
+
+@pytest.mark.backend_free
+def test_names_differ_and_no_input_is_overwritten(pictures):
+    paths = [pictures / name for name in ("a.png", "a.bmp", "a.png.jpg", "b.png")]
+    assert _names(paths) == ["a.png", "a.bmp", "a.png.jpg", "b"]
+    (pictures / ".hidden").mkdir()
+    (pictures / ".hidden" / "c.png").write_text("no image")
+    assert [path.name for path in find_images([pictures])] == ["a.bmp", "a.png", "bad.png", "b.png"]
+    for path, message in ((pictures, "is a folder"), (pictures / "a.png", "is read here")):
+        with pytest.raises(ValueError, match=message):
+            check_written(path, find_images([pictures]))
+    check_written(pictures / "new.csv", find_images([pictures]))

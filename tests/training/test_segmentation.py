@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_gcnn import training
+from keras_gcnn import training, zoo
 from keras_gcnn.data import Split
+from keras_gcnn.export.metadata import add_to_keras
 from keras_gcnn.training.inputs.batches import ShuffledBatches
 from keras_gcnn.training.inputs.mask_evaluation import (
     confusion,
@@ -69,6 +70,44 @@ def test_a_network_for_masks_is_trained_and_the_run_goes_on(cells, tmp_path):
     found = whole["measures"]
     assert found["Dice, mirrored"] == pytest.approx(found["Dice"], abs=1e-3)
     assert (tmp_path / "masks.png").stat().st_size > 1000
+
+
+def test_a_folder_without_foreground_and_a_network_of_one_logit(cells, tmp_path):
+    model = zoo.unet("p4", (16, 16, 1), classes=1, widths=(1, 1), depth=1)
+    model.save(tmp_path / "model.keras")
+    add_to_keras(tmp_path / "model.keras", {"classes": ["background", "foreground"]})
+    for path in (cells / "masks").iterdir():
+        Image.new("L", (16, 16)).save(path)
+    found = evaluate_folder(tmp_path / "model.keras", cells, output=tmp_path / "out")["measures"]
+    wrong = np.mean([_foreground(model, path) for path in (cells / "images").iterdir()])
+    assert found["wrong pixels %"] == pytest.approx(100 * wrong)
+    with pytest.raises(ValueError, match=r"predicts masks.*table='x\.csv'"):
+        evaluate_folder(tmp_path / "model.keras", cells, table="x.csv")
+
+
+def _foreground(model, path):
+    """The share of pixels with a positive logit."""
+    image = np.asarray(Image.open(path)).astype("float32") / 255
+    return np.mean(model.predict_on_batch(image[None, ..., None]) > 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": {"test": 0}}, "measured on test images, and there are none"),
+        ({"data": {"size": [16, 24]}, "augment": {"rotate": "quarter"}}, "images are 16 x 24"),
+        ({"arguments": {"classes": 1}}, r"models.arguments of P4M make a network from .*1\); the"),
+        ({"arguments": {"classifier_activation": "softmax"}}, "end the network by softmax"),
+    ],
+)
+def test_a_mistake_is_found_before_anything_is_trained(cells, tmp_path, changes, message):
+    data = {"folder": str(cells), "target": "mask", "validation": 4, "test": 4}
+    augment = {"augment": changes["augment"]} if "augment" in changes else {}
+    model = {"name": "P4M", "builder": "unet", "arguments": UNET | changes.get("arguments", {})}
+    wrong = recipe(cells, data=data | changes.get("data", {}), models=[model | augment])
+    with pytest.raises(ValueError, match=message):
+        training.train(wrong, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_only_networks_for_masks_are_trained_on_masks(cells, tmp_path):

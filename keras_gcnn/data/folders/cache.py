@@ -55,7 +55,7 @@ class Content:
         dtype: of its numbers.
         read: returns the array of a file, or the reason why the file cannot be used.
         key: facts on which the arrays depend besides the files; they have to fit into JSON.
-        collect: whether the different numbers of all arrays are collected.
+        collect: whether the different numbers of every array are collected.
     """
 
     shape: tuple[int, ...]
@@ -72,13 +72,13 @@ class Stored:
     Args:
         path: of the file.
         reasons: why files could not be used, by their index.
-        values: the different numbers in ascending order, if they were to be collected; at most
-            `MOST_VALUES`, and one more if there are more.
+        values: the different numbers of each array in ascending order, if they were to be
+            collected; () for those after more than `MOST_VALUES` were found in all.
     """
 
     path: Path
     reasons: dict[int, str]
-    values: tuple[int, ...] = ()
+    values: tuple[tuple[int, ...], ...] = ()
 
 
 def store(
@@ -107,20 +107,25 @@ def store(
 
     def write(file: BinaryIO) -> dict[str, Any]:
         reasons: dict[int, str] = {}
-        values: set[int] = set()
+        values: list[list[int]] = []
+        different: set[int] = set()
         work = in_threads(content.read, paths, workers)
         for index, result in enumerate(progress(work, "decoding images", len(paths))):
             if isinstance(result, str):
                 reasons[index] = result
                 result = np.zeros(content.shape, content.dtype)
-            elif content.collect and len(values) <= MOST_VALUES:
-                values.update(np.unique(result).tolist())
+                values.append([])
+            elif content.collect and len(different) <= MOST_VALUES:
+                values.append(np.unique(result).tolist()[: MOST_VALUES + 1])
+                different.update(values[-1])
+            else:
+                values.append([])
             file.write(np.ascontiguousarray(result).data)
-        return {"damaged": reasons, "values": sorted(values)[: MOST_VALUES + 1]}
+        return {"damaged": reasons, "values": values}
 
-    def read_facts(facts: dict[str, Any]) -> tuple[dict[int, str], tuple[int, ...]]:
+    def read_facts(facts: dict[str, Any]) -> tuple[dict[int, str], tuple[tuple[int, ...], ...]]:
         reasons = {int(index): str(reason) for index, reason in facts["damaged"].items()}
-        return reasons, tuple(map(int, facts["values"]))
+        return reasons, tuple(tuple(map(int, each)) for each in facts["values"])
 
     name = key_of(content.key, paths)
     path, (reasons, values) = write_once(name, folder, size, write, read_facts)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,14 +19,18 @@ SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", 
 MOST_PIXELS = 2**26
 """Of one image: 8,192 x 8,192. Decoding a larger one could take gigabytes."""
 
+_LARGE = 2**24  # pixels; larger images are decoded one at a time, so that the memory holds them
+_ONE_LARGE = threading.Lock()
 _ORIENTATION = 0x0112  # the tag of EXIF
-_BITS_PER_SAMPLE = 258  # the tag of TIFF
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
+_WHITE_IS_ZERO = 0
 _OF_16_BITS = ("I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names for grey images of 16 bits
 _COLOURS = ("P", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV")
 _KINDS = {
     **dict.fromkeys(("1", "L", "LA", "La"), (1, 8)),
     **dict.fromkeys(_COLOURS, (3, 8)),
     **dict.fromkeys(_OF_16_BITS, (1, 16)),
+    "F": (1, 32),
 }  # channels and bits, by Pillow's name of the kind
 
 
@@ -44,7 +51,8 @@ def decode(path: Path, *, indices: bool = False) -> np.ndarray:
 
     Args:
         path: of the file.
-        indices: whether an image with a palette is returned as indices into it, with 1 channel.
+        indices: whether an image with a palette is returned as indices into it, with 1 channel;
+            likewise a TIFF in which 0 is white, as masks of booleans often are.
 
     Returns:
         Array of shape `(rows, columns, channels)` with 1 or 3 channels: uint8, uint16 for images
@@ -62,7 +70,8 @@ def decode(path: Path, *, indices: bool = False) -> np.ndarray:
             with pillow.Image.open(path) as image:
                 check_size(image.size)
                 deep = _is_deep_tiff(image)
-                array = None if deep else _to_array(image, pillow, indices)
+                with _little_at_once(image.size):
+                    array = None if deep else _to_array(image, pillow, indices)
             if array is None:
                 array = _decode_tiff(path)
     except BadImageError:
@@ -93,12 +102,16 @@ class Header:
         rows, columns: of the image as `decode` returns it.
         channels: 1 or 3.
         bits: of a number: 8 or 16, or 32 for floating-point numbers.
+        lossy: whether the file is compressed in a way that changes the numbers of pixels.
+        palette: red, green and blue of each index, one after the other; empty without a palette.
     """
 
     rows: int
     columns: int
     channels: int
     bits: int
+    lossy: bool = False
+    palette: bytes = b""
 
 
 def read_header(path: Path) -> Header:
@@ -115,11 +128,14 @@ def read_header(path: Path) -> Header:
                 columns, rows = image.size
                 turned = image.getexif().get(_ORIENTATION, 1) >= 5  # by a quarter turn
                 mode = "" if _is_deep_tiff(image) else image.mode
+                lossy = _is_lossy(path, image)
+                palette = bytes(image.getpalette() or ()) if mode == "P" else b""
     except Exception:
         mode = ""  # decoding it says what is wrong
     if mode in _KINDS:
         check_size((columns, rows))
-        return Header(*((columns, rows) if turned else (rows, columns)), *_KINDS[mode])
+        size = (columns, rows) if turned else (rows, columns)
+        return Header(*size, *_KINDS[mode], lossy, palette)
     array = decode(path)
     rows, columns, channels = array.shape
     return Header(rows, columns, channels, 8 * array.dtype.itemsize)
@@ -133,6 +149,28 @@ def _is_deep_tiff(image) -> bool:  # noqa: ANN001 - of Pillow
     return max(bits) == 16 and find_spec("tifffile") is not None
 
 
+def _is_lossy(path: Path, image) -> bool:  # noqa: ANN001 - of Pillow
+    """Whether an image is compressed in a way that changes the numbers of pixels."""
+    if image.format == "WEBP":
+        with path.open("rb") as file:
+            file.seek(12)  # behind the head of the file come parts, with a name and a length each
+            while len(head := file.read(8)) == 8 and head[:4] not in (b"VP8 ", b"VP8L"):
+                length = int.from_bytes(head[4:], "little")
+                file.seek(length + length % 2, 1)
+        return head[:4] == b"VP8 "
+    return image.format in ("JPEG", "MPO") or image.info.get("compression") in ("jpeg", "webp")
+
+
+@contextmanager
+def _little_at_once(size: tuple[int, int]) -> Iterator[None]:
+    """Lets one large image at a time be decoded, given its columns and rows."""
+    if size[0] * size[1] <= _LARGE:
+        yield
+        return
+    with _ONE_LARGE:
+        yield
+
+
 def check_size(size: tuple[int, int]) -> None:
     """Raises a `BadImageError` for an image of too many pixels, given columns and rows."""
     columns, rows = size
@@ -143,7 +181,8 @@ def check_size(size: tuple[int, int]) -> None:
 
 
 def _to_array(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: ANN001 - of Pillow
-    image = pillow.ImageOps.exif_transpose(image)
+    inverted = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    pillow.ImageOps.exif_transpose(image, in_place=True)
     mode = image.mode
     if mode in _OF_16_BITS:
         return np.asarray(image).astype("uint16")[..., None]
@@ -167,21 +206,27 @@ def _to_array(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: 
     array = np.asarray(image)
     if array.dtype != np.uint8:
         raise BadImageError(f"has pixels of a kind that is not known (mode {mode})")
+    if indices and inverted:
+        array = np.iinfo("uint8").max - array
     return array[..., None] if array.ndim == 2 else array
 
 
 def _on_black(image, pillow: ModuleType):  # noqa: ANN001 - of Pillow
     """Returns the image on a black ground; grey if it is grey."""
     grey = image.mode in ("LA", "La")
-    image = image.convert("RGBA")
-    ground = pillow.Image.new("RGBA", image.size, (0, 0, 0, 255))
-    return pillow.Image.alpha_composite(ground, image).convert("L" if grey else "RGB")
+    image = image if image.mode == "RGBA" else image.convert("RGBA")
+    ground = pillow.Image.new("RGB", image.size)
+    ground.paste(image, mask=image.getchannel("A"))
+    return ground.convert("L") if grey else ground
 
 
 def check_floats(values: np.ndarray) -> np.ndarray:
     """Returns an image of floating-point numbers as float32, or raises a `BadImageError`."""
     if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-        raise BadImageError("has floating-point numbers outside [0, 1]; scale them first")
+        raise BadImageError(
+            "has floating-point numbers outside [0, 1]; scale an image to it, and write a mask "
+            "with whole numbers"
+        )
     return values.astype("float32")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_gcnn.data.folders.decoding import Header
 from keras_gcnn.data.folders.fitting import Shape
-from keras_gcnn.data.folders.layout import Layout
+from keras_gcnn.data.folders.layout import MASKS, Layout
 
 MOST_DAMAGED = 0.01  # share of the images
 _SHOWN = 5  # of many damaged files
@@ -86,8 +86,9 @@ def describe(
     given = {sample.split for sample in layout.samples} - {""}
     drawn = [split for split in ("validation", "test") if split not in given]
     text += f" Used here: {numbers} images."
+    by_class = "" if layout.kind.startswith(MASKS) else ", by class in proportion"
     if "validation" in drawn:
-        text += f" Validation images were drawn at random, by class in proportion (seed {seed})."
+        text += f" Validation images were drawn at random{by_class} (seed {seed})."
     if "test" in drawn:
         text += " Test images were drawn at random, the same ones for every seed."
     return text

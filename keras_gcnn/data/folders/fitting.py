@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_gcnn.data.folders.blocks import by_blocks
 from keras_gcnn.data.folders.decoding import Header
 
 FITS = ("crop", "pad", "stretch", "center")
@@ -89,6 +90,10 @@ def _colored(image: np.ndarray, channels: int) -> np.ndarray:
         return image
     if channels == 3:
         return np.repeat(image, 3, axis=-1)
+    return by_blocks(_grey, image)
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
     grey = image @ _LUMA
     return (grey if image.dtype.kind == "f" else np.round(grey)).astype(image.dtype)[..., None]
 

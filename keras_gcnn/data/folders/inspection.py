@@ -9,7 +9,7 @@ from pathlib import Path
 from keras_gcnn.data.folders.cache import Progress, in_threads, silent
 from keras_gcnn.data.folders.decoding import BadImageError, Header, read_header
 from keras_gcnn.data.folders.layout import Layout
-from keras_gcnn.data.folders.masks import check_pair
+from keras_gcnn.data.folders.masks import Palettes, check_pair
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,13 @@ def inspect(
     images = _inspect([sample.path for sample in layout.samples], workers, progress)
     if target != "mask":
         return images
-    masks = _inspect([Path(sample.target) for sample in layout.samples], workers, progress)
+    paths = [Path(sample.target) for sample in layout.samples]
+    masks = _inspect(paths, workers, progress)
+    palettes = Palettes()
     reasons = {index: f"its mask {reason}" for index, reason in masks.reasons.items()}
     for index, (image, mask) in enumerate(zip(images.headers, masks.headers, strict=True)):
         if image is not None and mask is not None:
-            reason = check_pair(image, mask)
+            reason = check_pair(image, mask) or palettes.check(paths[index], mask.palette)
             if reason is not None:
                 reasons[index] = reason
     headers = [None if index in reasons else each for index, each in enumerate(images.headers)]

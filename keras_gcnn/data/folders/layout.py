@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ SPLIT_FOLDERS = {
     "testing": "test",
 }
 """Names of folders, and of values in a table, with the splits that they stand for."""
+
+MASKS = "images and masks"
+"""The layout of masks, for descriptions."""
 
 TARGETS = ("class", "labels", "number", "mask")
 
@@ -100,7 +104,10 @@ def find_samples(folder: str | Path, target: str = "class", table: Table | None 
             f"labels; there are {len(tables)} in the folder. Name one by table=."
         )
     if {"images", "masks"} == {entry.name for entry in folders}:
-        raise ValueError(f'{folder} holds images and masks: use target="mask".')
+        raise ValueError(
+            f'{folder} holds images and masks: use target="mask" (--target mask, or --recipe '
+            "segmentation)."
+        )
     return _classes(folder, folders)
 
 
@@ -130,7 +137,7 @@ def _classes(folder: Path, folders: list[Path]) -> Layout:
                     "or a CSV file of files and labels beside the images."
                 )
             for each in inside:
-                found, others = _images(each)
+                found, others = images_below(each)
                 ignored += others
                 if not found:
                     raise ValueError(
@@ -145,31 +152,48 @@ def _classes(folder: Path, folders: list[Path]) -> Layout:
 def _masks(folder: Path, folders: list[Path]) -> Layout:
     splits = _split_folders(folders)
     samples: list[Sample] = []
+    ignored: list[Path] = []
     for split, parents in splits.items() if splits else [("", [folder])]:
         for parent in parents:
-            samples += _pairs(parent, split)
-    kind = "images and masks"
-    return Layout(folder, f"{kind}, in splits" if splits else kind, _ordered(samples))
+            samples += _pairs(parent, split, ignored)
+    return Layout(folder, f"{MASKS}, in splits" if splits else MASKS, _ordered(samples), ignored)
 
 
-def _pairs(parent: Path, split: str) -> Iterator[Sample]:
+def _pairs(parent: Path, split: str, ignored: list[Path]) -> Iterator[Sample]:
+    """Returns the images of a folder and their masks; other files are added to those ignored."""
     images, masks = parent / "images", parent / "masks"
     if not (images.is_dir() and masks.is_dir()):
         raise ValueError(
             f"{parent} has to hold the folders images and masks, with a mask of the same name for "
             "each image."
         )
-    found = {path.relative_to(images).with_suffix(""): path for path in _images(images)[0]}
-    drawn = {path.relative_to(masks).with_suffix(""): path for path in _images(masks)[0]}
+    found, drawn = _by_name(images, ignored), _by_name(masks, ignored)
     lacking = {"mask": found.keys() - drawn.keys(), "image": drawn.keys() - found.keys()}
     for what, missing in lacking.items():
         if missing:
-            names = ", ".join(sorted(map(str, missing))[:5])
+            names = ", ".join(sorted(missing)[:5])
             raise ValueError(
                 f"{parent}: there is no {what} for {len(missing)} file(s): {names}. Names have to "
                 "be equal up to the ending."
             )
     return (Sample(path, str(drawn[name]), split) for name, path in found.items())
+
+
+def _by_name(folder: Path, ignored: list[Path]) -> dict[str, Path]:
+    """Returns the images below a folder by their names from it, without endings."""
+    paths, others = images_below(folder)
+    ignored += others
+    named: dict[str, Path] = {}
+    for path in paths:
+        # An accent is one character or two, by the system that wrote the name.
+        name = unicodedata.normalize("NFC", str(path.relative_to(folder).with_suffix("")))
+        if name in named:
+            raise ValueError(
+                f"{named[name]} and {path} have the same name but for their endings, so that it is "
+                "not clear which image has which mask. Rename or remove one of them."
+            )
+        named[name] = path
+    return named
 
 
 def _split_folders(folders: list[Path]) -> dict[str, list[Path]]:
@@ -195,8 +219,11 @@ def _subfolders(folder: Path) -> list[Path]:
     )
 
 
-def _images(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Returns the images in a folder and below it, and the other files."""
+def images_below(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Returns the images in a folder and below it, and the other files; none that are hidden.
+
+    Links are followed, but no folder is gone through twice.
+    """
     images: list[Path] = []
     others: list[Path] = []
     seen: set[str] = set()

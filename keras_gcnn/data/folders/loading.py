@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ def load_folder(
     test_subset: int | None = None,
     seed: int = 0,
     masks: str = "values",
+    classes: Sequence[str] | None = None,
     damaged: str = "stop",
     cache: str | Path | None = None,
     workers: int | None = None,
@@ -80,6 +82,8 @@ def load_folder(
         masks: `"values"`, where each value (grey, index of a palette, or colour) of the masks is a
             class, or `"foreground"`, where every value but 0 is one class. With the masks of
             objects that are numbered the latter is needed.
+        classes: names of the classes of masks, such as those of a trained network, of which the
+            folder may lack some; None for the values that there are.
         damaged: `"stop"` if more than 1 % of the images are damaged, or `"skip"` them always. The
             description of the data set lists them.
         cache: folder for decoded images; None for the environment variable KERAS_GCNN_CACHE or the
@@ -123,6 +127,7 @@ def load_folder(
         group_column,
         split_column,
         masks,
+        None if classes is None else tuple(classes),
         damaged,
     )
     options.check()
@@ -130,6 +135,8 @@ def load_folder(
     check_options(validation, subset, test_subset, (), seed)
     found = read_folder(options, cache_folder(cache), workers, progress)
     parts = _divide(found.layout, found.targets, validation, test, seed)
+    if classes is None:
+        _check_parts(found.layout, found.targets, parts)
     _limit(parts, "train", subset, seed, "subset")
     _limit(parts, "test", test_subset, _TEST_SEED, "test_subset")
     text = describe(
@@ -179,9 +186,7 @@ def _divide(
                 f"splits in a column, or pass {name}=0."
             )
         splits[left[chosen]] = name
-    parts = {name: np.flatnonzero(splits == name) for name in ("train", "validation", "test")}
-    _check_parts(layout, targets, parts)
-    return parts
+    return {name: np.flatnonzero(splits == name) for name in ("train", "validation", "test")}
 
 
 def _count(name: str, wanted: float | int, available: int) -> int:
@@ -197,14 +202,13 @@ def _count(name: str, wanted: float | int, available: int) -> int:
 
 
 def _check_parts(layout: Layout, targets: Targets, parts: dict[str, np.ndarray]) -> None:
-    if targets.values.ndim == 1:
-        found = set(targets.values[parts["train"]].tolist())
-        missing = [name for index, name in enumerate(targets.classes) if index not in found]
-        if missing:
-            raise ValueError(
-                f"{layout.folder}: no training image is left of {', '.join(missing[:_SHOWN])}. Add "
-                "images, or set aside fewer for validation and testing."
-            )
+    missing = targets.missing(parts["train"])
+    if missing:
+        raise ValueError(
+            f"{layout.folder}: no training image is left of {', '.join(missing[:_SHOWN])}. Add "
+            "images, set aside fewer for validation and testing, or divide them yourself, into "
+            "train, validation and test."
+        )
 
 
 def _limit(

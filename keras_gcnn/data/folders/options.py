@@ -32,6 +32,7 @@ class Folder:
     group_column: str | None = None
     split_column: str | None = None
     masks: str = "values"
+    classes: tuple[str, ...] | None = None
     damaged: str = "stop"
 
     def check(self) -> None:
@@ -47,6 +48,13 @@ class Folder:
         check_choice("masks", self.masks, KINDS)
         if self.masks != "values" and self.target != "mask":
             raise ValueError(f'masks="{self.masks}" is for target="mask"; it is "{self.target}".')
+        if self.classes is not None and self.target != "mask":
+            raise ValueError(f'classes is for target="mask"; it is "{self.target}".')
+        if self.table is not None and self.target == "mask":
+            raise ValueError(
+                f"table={str(self.table)!r} is not read with masks, which are the files of the "
+                "folder masks. Leave it out."
+            )
         check_choice("damaged", self.damaged, ("stop", "skip"))
         if self.size is not None:
             sizes = self.size if isinstance(self.size, tuple | list) else (self.size, self.size)

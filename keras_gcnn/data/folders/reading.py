@@ -14,7 +14,7 @@ from keras_gcnn.data.folders.fitting import Shape
 from keras_gcnn.data.folders.images import store_images
 from keras_gcnn.data.folders.inspection import inspect
 from keras_gcnn.data.folders.layout import Layout
-from keras_gcnn.data.folders.masks import store_masks
+from keras_gcnn.data.folders.masks import mask_targets, store_masks
 from keras_gcnn.data.folders.options import Folder
 from keras_gcnn.data.folders.stored import StoredImages
 from keras_gcnn.data.folders.targets import Targets, make_targets
@@ -65,17 +65,20 @@ def read_folder(
     shape = options.shape_for(headers)
     files = [sample.path for sample in samples]
     images, reasons = store_images(files, shape, _stored_type(headers), cache, workers, progress)
+    kept = np.array([index for index in range(len(good)) if index not in reasons], "int64")
     if options.target == "mask":
-        masks = [Path(sample.target) for sample in samples]
-        targets, of_masks = store_masks(masks, shape, options.masks, cache, workers, progress)
-        reasons = of_masks | reasons
+        # Of damaged images the masks are not read, since their values would become classes.
+        masks = [Path(samples[index].target) for index in kept]
+        stored = store_masks(masks, shape, options.masks, cache, workers, progress)
+        reasons |= {int(kept[index]): reason for index, reason in stored.reasons.items()}
     all_reasons = inspected.reasons | {good[index]: reason for index, reason in reasons.items()}
     check_damaged(options.path, options.damaged, all_reasons, paths)
-    kept = np.array([index for index in range(len(good)) if index not in reasons])
-    layout.samples = [samples[index] for index in kept]
     if options.target == "mask":
-        targets = targets.select(kept)
-    else:
+        whole = np.array([index not in stored.reasons for index in range(len(kept))])
+        targets = mask_targets(options.path, stored, shape, options.classes).select(whole)
+        kept = kept[whole]
+    layout.samples = [samples[index] for index in kept]
+    if options.target != "mask":
         targets = make_targets(layout, options.target)
     kept_headers = [headers[index] for index in kept]
     return FolderContent(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_gcnn.data.folders import cache as caching
+from keras_gcnn.data.folders.blocks import count_values
 from keras_gcnn.data.folders.cache import MOST_VALUES
 from keras_gcnn.data.folders.decoding import BadImageError, Header, decode
 from keras_gcnn.data.folders.description import list_damaged
@@ -34,6 +35,7 @@ class Survey:
         headers: size and kind of every image, or None for damaged ones.
         damaged: reasons, by the index of the image.
         doubles: groups of files with the same content.
+        contradictory: those of them that have several classes, labels or masks.
         pixels: of masks, how many pixels have each value.
         brightest: the largest number in all images, as a share of white.
     """
@@ -42,6 +44,7 @@ class Survey:
     headers: Sequence[Header | None]
     damaged: dict[int, str]
     doubles: tuple[tuple[Path, ...], ...]
+    contradictory: tuple[tuple[Path, ...], ...]
     pixels: Mapping[int, int]
     brightest: float
 
@@ -118,6 +121,8 @@ class Survey:
                 f" and {len(values) - _SHOWN:,} more; these are no classes. If they number "
                 'objects, use masks = "foreground"'
             )
+        elif len(values) == 1:
+            text += "; there is nothing to tell apart, since a mask needs a value for each class"
         return [*lines, text]
 
     def _kind_lines(self) -> list[str]:
@@ -139,14 +144,11 @@ class Survey:
         return lines
 
     def _double_lines(self) -> list[str]:
-        targets = {sample.path: sample.target for sample in self.layout.samples}
         lines = [f"doubles: {len(self.doubles):,} images are there more than once"]
-        contradictory = [
-            group for group in self.doubles if len({targets[path] for path in group}) > 1
-        ]
-        if contradictory:
-            lines[0] += f", {len(contradictory):,} of them in several classes"
-        first = sorted(self.doubles, key=lambda group: group not in contradictory)[:_SHOWN]
+        if self.contradictory:
+            several = "with several masks" if self.pixels else "in several classes"
+            lines[0] += f", {len(self.contradictory):,} of them {several}"
+        first = sorted(self.doubles, key=lambda group: group not in self.contradictory)[:_SHOWN]
         lines += [f"  {' = '.join(map(str, group))}" for group in first]
         if len(self.doubles) > _SHOWN:
             lines.append(f"  and {len(self.doubles) - _SHOWN:,} more")
@@ -184,7 +186,10 @@ def survey(options: Folder, progress: caching.Progress = caching.silent) -> Surv
         listed = "\n".join(list_damaged(damaged, paths))
         raise ValueError(f"No image in {layout.folder} can be used:\n{listed}")
     headers = [None if index in damaged else each for index, each in enumerate(inspected.headers)]
-    return Survey(layout, headers, damaged, _find_doubles(paths), pixels, brightest)
+    good = [sample for index, sample in enumerate(layout.samples) if index not in damaged]
+    doubles = _find_doubles([sample.path for sample in good])
+    contradictory = _with_several_targets(doubles, good, options.target)
+    return Survey(layout, headers, damaged, doubles, contradictory, pixels, brightest)
 
 
 @dataclass(frozen=True)
@@ -205,10 +210,10 @@ def _decode(sample: Sample, target: str) -> str | _Facts:
     if target != "mask":
         return _Facts(brightest, Counter())
     try:
-        values, counts = np.unique(decode_mask(Path(sample.target)), return_counts=True)
+        del image
+        return _Facts(brightest, Counter(count_values(decode_mask(Path(sample.target)))))
     except BadImageError as error:
         return f"its mask {error}"
-    return _Facts(brightest, Counter(dict(zip(values.tolist(), counts.tolist(), strict=True))))
 
 
 def _find_doubles(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
@@ -219,5 +224,21 @@ def _find_doubles(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
     groups: defaultdict[bytes, list[Path]] = defaultdict(list)
     for same in by_size.values():
         for path in same if len(same) > 1 else ():
-            groups[hashlib.sha256(path.read_bytes()).digest()].append(path)
+            groups[_digest(path)].append(path)
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def _digest(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
+
+
+def _with_several_targets(
+    doubles: Sequence[tuple[Path, ...]], samples: Sequence[Sample], target: str
+) -> tuple[tuple[Path, ...], ...]:
+    """Returns the groups of equal images of which not all have the same class, or mask."""
+    targets = {sample.path: sample.target for sample in samples}
+
+    def target_of(path: Path) -> str | bytes:
+        return _digest(Path(targets[path])) if target == "mask" else targets[path]
+
+    return tuple(group for group in doubles if len(set(map(target_of, group))) > 1)

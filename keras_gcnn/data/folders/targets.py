@@ -25,15 +25,28 @@ class Targets:
             something that behaves as an int32 array of indices, `(n, rows, columns)`.
         classes: names; of numbers none.
         strata: int64 of shape `(n,)`, by which splits are balanced.
+        present: bool of shape `(n, classes)`, which classes a mask has; None without masks.
     """
 
     values: np.ndarray
     classes: tuple[str, ...]
     strata: np.ndarray
+    present: np.ndarray | None = None
 
     def select(self, index: np.ndarray) -> Targets:
         """Returns the targets of some images."""
-        return Targets(choose(self.values, index), self.classes, self.strata[index])
+        present = None if self.present is None else self.present[index]
+        return Targets(choose(self.values, index), self.classes, self.strata[index], present)
+
+    def missing(self, index: np.ndarray) -> list[str]:
+        """Returns the classes that none of some images has; [] for labels and numbers."""
+        if self.present is not None:
+            occurs = self.present[index].any(axis=0)
+        elif self.values.ndim == 1:
+            occurs = np.isin(np.arange(len(self.classes)), self.values[index])
+        else:
+            return []
+        return [name for name, there in zip(self.classes, occurs, strict=True) if not there]
 
 
 def make_targets(layout: Layout, target: str) -> Targets:

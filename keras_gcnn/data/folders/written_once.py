@@ -6,14 +6,17 @@ import contextlib
 import hashlib
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from keras_gcnn.full_disk import explain_full_disk
+from keras_gcnn.full_disk import explain_full_disk, is_full_disk
 
 FOLDER_VARIABLE = "KERAS_GCNN_CACHE"
+_PARTIAL = ".partial-"
+_STALE = 24 * 60 * 60  # seconds after which nobody writes to a partial file any more
 _FORMAT = 2  # of the files; another number makes them anew
 
 Facts = TypeVar("Facts")
@@ -76,21 +79,35 @@ def write_once(
     if numbers.is_file() and numbers.stat().st_size == size:
         with contextlib.suppress(OSError, AttributeError, LookupError, TypeError, ValueError):
             return numbers, read_facts(json.loads(facts_file.read_text(encoding="utf-8")))
-    temporary = folder / f".partial-{uuid.uuid4().hex[:8]}"
+    temporary = folder / f"{_PARTIAL}{uuid.uuid4().hex[:8]}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with explain_full_disk(numbers):
-            with temporary.open("wb") as file:
+            with _opened(temporary) as file:
                 facts = json.dumps(write(file))
             temporary.replace(numbers)
             temporary.write_text(facts, encoding="utf-8")
             temporary.replace(facts_file)  # last: with it the file is complete
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        raise ValueError(
-            f"{folder} cannot be written: {error.strerror}. Set cache=, or the environment "
-            f"variable {FOLDER_VARIABLE}, to a folder for decoded images."
-        ) from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     return numbers, read_facts(json.loads(facts))
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Opens a file for writing in a folder that is made, and removes what killed processes left."""
+    folder = path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("wb")
+    except OSError as error:
+        if is_full_disk(error):
+            raise
+        raise ValueError(
+            f"{folder} cannot be written: {error.strerror}. Set cache=, or the environment "
+            f"variable {FOLDER_VARIABLE}, to a folder for decoded images."
+        ) from None
+    for other in folder.glob(f"{_PARTIAL}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - other.stat().st_mtime > _STALE:
+                other.unlink()
+    return file

@@ -8,8 +8,10 @@ import keras
 import numpy as np
 
 from keras_gcnn.data import Split
+from keras_gcnn.export.metadata import activation_of
 from keras_gcnn.training.inputs.batches import Pose
 from keras_gcnn.training.inputs.rotated_evaluation import turned_poses
+from keras_gcnn.training.predictions.masks import as_classes
 
 _BATCH = 64
 _OUTSIDE = -1  # pixels of a rotated mask of which the image showed nothing; they do not count
@@ -90,5 +92,11 @@ def _batches(
     for start in range(0, len(split), _BATCH):
         chosen = np.arange(start, min(start + _BATCH, len(split)))
         masks = mask_pose(split.labels[chosen][..., None], chosen)[..., 0].astype("int64")
-        logits = model.predict_on_batch(pose(split.images[chosen], chosen))
-        yield masks, np.argmax(logits, axis=-1)
+        yield masks, classify_pixels(model, pose(split.images[chosen], chosen))
+
+
+def classify_pixels(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Returns the class of every pixel; a single score of a pixel is that of the foreground."""
+    activation = activation_of(model)
+    is_probability = None if activation is None else activation == "sigmoid"
+    return as_classes(model.predict_on_batch(images), is_probability).astype("int64")

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from keras_gcnn.data import Dataset
 from keras_gcnn.training import atomic_files
+from keras_gcnn.training.inputs import augmentation
 from keras_gcnn.training.loop.callbacks import Logs, ProgressBar, Shuffle
 from keras_gcnn.training.loop.checkpoint import Checkpoint
 from keras_gcnn.training.loop.data_parallel import (
@@ -43,14 +44,15 @@ def check(dataset: Dataset, settings: TrainingTable) -> None:
     """Checks what `fit` needs, without training.
 
     Raises:
-        ValueError: for an unknown optimizer, an empty validation split, or batches that cannot be
-            split over the devices.
+        ValueError: for an unknown optimizer, an empty validation split, images that cannot be
+            changed as the settings ask, or batches that cannot be split over the devices.
     """
     if not len(dataset.validation):
         raise ValueError(
             "Early stopping needs validation images. Set data.validation to a share or a number "
             "larger than 0."
         )
+    augmentation.check_fits(settings.augment, dataset.image_shape)
     sizes = (settings.batch_size, len(dataset.train), len(dataset.validation))
     check_batches(in_use(), *sizes)
     _optimizer(settings, steps=1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from keras_gcnn.data.folders.decoding import is_image
+from keras_gcnn.data.folders.layout import images_below
 
 
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
-    """Returns image files, and those in folders.
+    """Returns image files, and those in folders and below them; hidden ones are left out.
 
     Raises:
         ValueError: if a path does not exist, or there is no image.
@@ -17,7 +17,7 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            found += sorted(each for each in path.rglob("*") if each.is_file() and is_image(each))
+            found += sorted(images_below(path)[0])
         elif path.exists():
             found.append(path)
         else:
@@ -25,3 +25,19 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
     if not found:
         raise ValueError("There is no image in what was named.")
     return found
+
+
+def check_written(path: Path, inputs: Iterable[Path]) -> None:
+    """Checks that writing a file loses nothing, before hours of prediction.
+
+    Args:
+        path: of the file.
+        inputs: files that are read.
+
+    Raises:
+        ValueError: if it is a folder, or one of the files that are read.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder. Name a file that is to be written.")
+    if path.exists() and any(path.samefile(each) for each in inputs if each.exists()):
+        raise ValueError(f"{path} is read here, and would be overwritten. Choose another file.")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_gcnn.data.folders.blocks import blocks, count_values
 from keras_gcnn.data.folders.cache import Progress, silent
 from keras_gcnn.data.folders.colours import class_colours
 from keras_gcnn.data.folders.decoding import decode
@@ -47,11 +48,13 @@ class Segmenter:
         run: from a batch of images to a map of scores, one per class or one for the foreground.
         shape: to which images are brought.
         classes: their names.
+        probabilities: whether scores are probabilities; None for unknown.
     """
 
     run: Run
     shape: Shape
     classes: tuple[str, ...]
+    probabilities: bool | None = None
 
     def predict(
         self, paths: Sequence[Path], progress: Progress = silent
@@ -67,13 +70,18 @@ class Segmenter:
         for output in outputs_of(self.run, paths, self.shape, progress):
             mask = None
             if output.values is not None:
-                small = as_classes(output.values)[..., None]
+                small = as_classes(output.values, self.probabilities)[..., None]
                 mask = unfit_image(small, self.shape, output.size)[..., 0]
             yield MaskPrediction(output.path, mask, output.reason)
 
 
-def as_classes(scores: np.ndarray) -> np.ndarray:
-    """Returns the class of each pixel as uint8; a single score is a logit or a probability.
+def as_classes(scores: np.ndarray, probabilities: bool | None = None) -> np.ndarray:
+    """Returns the class of each pixel as uint8.
+
+    Args:
+        scores: map of a score for each class, or of that of the foreground.
+        probabilities: whether the latter is a probability and no logit; None for a guess: if all
+            are from 0 to 1.
 
     Example:
 
@@ -82,8 +90,9 @@ def as_classes(scores: np.ndarray) -> np.ndarray:
     """
     if scores.shape[-1] > 1:
         return np.argmax(scores, axis=-1).astype("uint8")
-    is_probability = scores.min() >= 0 and scores.max() <= 1
-    return (scores[..., 0] > (0.5 if is_probability else 0)).astype("uint8")
+    if probabilities is None:
+        probabilities = bool(scores.min() >= 0 and scores.max() <= 1)
+    return (scores[..., 0] > (0.5 if probabilities else 0)).astype("uint8")
 
 
 def write_masks(
@@ -117,13 +126,20 @@ def write_masks(
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Returns different names for files, from the folder that holds all; if possible no endings."""
+    """Returns names for files, from the folder that holds all; if they differ without endings.
+
+    Different files have different names.
+    """
     absolute = [os.path.abspath(path) for path in paths]
     above = os.path.commonpath([os.path.dirname(path) for path in absolute])
     names = [os.path.relpath(path, above) for path in absolute]
     stems = [os.path.splitext(name)[0] for name in names]
     counts = Counter(stems)
-    return [stem if counts[stem] == 1 else name for stem, name in zip(stems, names, strict=True)]
+    # A stem such as that of a.png.jpg may be the name of another file.
+    return [
+        stem if counts[stem] == 1 and stem not in names else name
+        for stem, name in zip(stems, names, strict=True)
+    ]
 
 
 def _write_mask(mask: np.ndarray, colours: np.ndarray, path: Path) -> None:
@@ -139,10 +155,13 @@ def _write_overlay(prediction: MaskPrediction, colours: np.ndarray, path: Path) 
 
     assert prediction.mask is not None
     rows, columns = prediction.mask.shape
-    image = as_type(fit_image(decode(prediction.path), Shape(rows, columns, 3)), "uint8")
-    mixed = (1 - _OPACITY) * image + _OPACITY * colours[prediction.mask]
-    shown = np.where(prediction.mask[..., None] > 0, np.round(mixed), image).astype("uint8")
-    Image.fromarray(shown).save(path, format="PNG")
+    image = np.array(as_type(fit_image(decode(prediction.path), Shape(rows, columns, 3)), "uint8"))
+    for part in blocks(rows, columns):
+        below, mask = image[part], prediction.mask[part]
+        mixed = (1 - _OPACITY) * below + _OPACITY * colours[mask]
+        shown = np.where(mask[..., None] > 0, np.round(mixed), below).astype("uint8")
+        image[part] = shown
+    Image.fromarray(image).save(path, format="PNG")
 
 
 def table_of_masks(
@@ -170,7 +189,8 @@ def table_of_masks(
         if each.mask is None:
             problems[each.path] = each.reason
         else:
-            counts = np.bincount(each.mask.ravel(), minlength=len(shares))
-            shares = [f"{count / each.mask.size:.6f}" for count in counts]
+            counts = count_values(each.mask)
+            size = each.mask.size
+            shares = [f"{counts.get(index, 0) / size:.6f}" for index in range(len(shares))]
         writer.writerow([each.path, *shares, each.reason])
     return text.getvalue(), problems

@@ -26,8 +26,11 @@ def load_predictor(path: str | Path) -> Classifier | Segmenter:
         raise ValueError(f"{path}: expected a .keras or an .onnx file.")
     if not path.is_file():
         raise ValueError(f"{path} does not exist.")
-    run, image, outputs = (_open_onnx if path.suffix == ".onnx" else _open_keras)(path)
     known = metadata.read(path)
+    if path.suffix == ".onnx":
+        run, image, outputs = _open_onnx(path)
+    else:
+        run, image, outputs, known["activation"] = _open_keras(path)
     shape = _shape(path, image, known.get("images", {}))
     scores = outputs[-1]
     least = {2: 2, 4: 1}.get(len(outputs))  # a map may have one score, that of the foreground
@@ -48,10 +51,14 @@ def load_predictor(path: str | Path) -> Classifier | Segmenter:
         def run(images: np.ndarray) -> np.ndarray:
             return inner(images / np.float32(scale))
 
-    return (Classifier if len(outputs) == 2 else Segmenter)(run, shape, names)
+    if len(outputs) == 2:
+        return Classifier(run, shape, names)
+    activation = known.get("activation")
+    is_known = isinstance(activation, str)
+    return Segmenter(run, shape, names, activation == "sigmoid" if is_known else None)
 
 
-def _open_keras(path: Path) -> tuple[Run, tuple, tuple]:
+def _open_keras(path: Path) -> tuple[Run, tuple, tuple, str | None]:
     from keras_gcnn.export import load
 
     model = load(path)
@@ -59,7 +66,8 @@ def _open_keras(path: Path) -> tuple[Run, tuple, tuple]:
         (image,), (scores,) = model.inputs, model.outputs
     except (AttributeError, TypeError, ValueError):
         raise ValueError(f"{path} has to have one image as input and one output.") from None
-    return model.predict_on_batch, tuple(image.shape), tuple(scores.shape)
+    activation = metadata.activation_of(model)
+    return model.predict_on_batch, tuple(image.shape), tuple(scores.shape), activation
 
 
 def _open_onnx(path: Path) -> tuple[Run, tuple, tuple]:

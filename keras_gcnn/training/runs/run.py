@@ -132,10 +132,16 @@ class _Run:
 
     def try_building(self, seed: int) -> None:
         """Builds every network once, with the data of a seed, to find out what is wrong."""
+        if not len(self.loaded.of(seed).test):
+            raise ValueError(
+                "Networks are measured on test images, and there are none. Set data.test to a "
+                "share or a number larger than 0, or put images into a folder named test."
+            )
         with distributed(self.devices):
             for table in self.recipe.models:
                 check(self.loaded.of(seed), self.recipe.training_of(table))
-                build_network(table, self.loaded.of(seed), seed, self.task)
+                network = build_network(table, self.loaded.of(seed), seed, self.task)
+                self.task.check(network, self.loaded.of(seed), table.name)
 
     def train(self, chosen: list[_Key]) -> list[dict[str, Any]]:
         """Trains what is chosen and not yet finished, and writes the tables."""

@@ -18,6 +18,7 @@ from keras_gcnn.training.reports.report import Summary
 from keras_gcnn.training.tasks import measurement
 from keras_gcnn.training.tasks.evaluation import load_classifier
 from keras_gcnn.training.tasks.task import Task
+from keras_gcnn.types import Shape
 
 
 def compile_classifier(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
@@ -70,6 +71,9 @@ class Classification(Task):
         if isinstance(split.images, np.ndarray):
             return split.images, split.labels
         return OrderedBatches(split, labels=True, batch_size=settings.batch_size)
+
+    def output_shape(self, dataset: Dataset) -> Shape:
+        return (len(dataset.classes),)
 
     def load(self, path: Path, dataset: Dataset) -> keras.Model:
         return load_classifier(path, dataset)

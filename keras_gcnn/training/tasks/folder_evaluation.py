@@ -64,10 +64,16 @@ def evaluate_folder(
     """
     console = console or Console(quiet=True)
     path, folder = Path(path), Path(folder)
+    if output is not None:
+        atomic_files.make_folder(Path(output))  # whether it can be is known before measuring
     known = metadata.read(path)
     model = load(path)
     if len(getattr(model, "output_shape", None) or ()) == 4:
-        masks = {"target": "mask", "masks": _masks_of(known)}
+        if table is not None:
+            raise ValueError(
+                f"{path} predicts masks, which are no table. Leave table={table!r} out."
+            )
+        masks = {"target": "mask", "masks": _masks_of(known), "classes": known.get("classes")}
         dataset = load_like_training(path, folder, known, console, **masks)
         return evaluate_masks(model, path, dataset, output, seed, console)
     dataset = load_like_training(path, folder, known, console, table=table)
@@ -193,7 +199,9 @@ def evaluate_masks(
     """
     rows, columns, channels = dataset.image_shape
     fits = (None, rows, columns, channels), (None, rows, columns, len(dataset.classes))
-    if (model.input_shape, model.output_shape) != fits:
+    of_foreground = (*fits[1][:3], 1)  # a map of one score
+    outputs = fits[1:] if len(dataset.classes) > 2 else (fits[1], of_foreground)
+    if model.input_shape != fits[0] or model.output_shape not in outputs:
         raise ValueError(
             f"{path} maps {model.input_shape} to {model.output_shape}; the images and masks of "
             f"{dataset.name} need {fits[0]} to {fits[1]}."

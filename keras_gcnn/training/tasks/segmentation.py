@@ -12,6 +12,7 @@ from keras_gcnn import analysis, losses, zoo
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.inputs.mask_evaluation import (
+    classify_pixels,
     count_turned,
     count_upright,
     dice,
@@ -136,7 +137,7 @@ def plot_by_dice(model: keras.Model, split: Split, counts: np.ndarray, path: str
     analysis.plot_masks(
         images,
         split.labels[chosen],
-        np.argmax(model.predict_on_batch(images), axis=-1),
+        classify_pixels(model, images),
         path,
         captions=[f"Dice {coefficients[index]:.2f}" for index in chosen],
     )

@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 import keras
 
 from keras_gcnn.data import Dataset, Split
+from keras_gcnn.export.metadata import activation_of
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.inputs.batches import ShuffledBatches
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import TrainingTable
 from keras_gcnn.training.reports.report import Summary
+from keras_gcnn.types import Shape
 
 
 class Task(ABC):
@@ -42,6 +44,37 @@ class Task(ABC):
     def finish(self, model: keras.Model, dataset: Dataset) -> keras.Model:
         """Returns the network with what the task adds behind it."""
         return model
+
+    def output_shape(self, dataset: Dataset) -> Shape | None:
+        """Returns the shape of what a network predicts for an image; None for any."""
+        return None
+
+    def check(self, model: keras.Model, dataset: Dataset, name: str) -> None:
+        """Checks that a network fits the data, before it is trained.
+
+        Args:
+            model: the network.
+            dataset: the data.
+            name: of the network in the recipe.
+
+        Raises:
+            ValueError: if its arguments in the recipe gave it another input or output, or an
+                activation in place of logits.
+        """
+        wanted = self.output_shape(dataset)
+        fits = (None, *dataset.image_shape), (None, *(wanted or ()))
+        if wanted is not None and (model.input_shape, model.output_shape) != fits:
+            raise ValueError(
+                f"models.arguments of {name} make a network from {model.input_shape} to "
+                f"{model.output_shape}; the data need {fits[0]} to {fits[1]}. Leave out the "
+                "arguments that follow from the data, such as classes and input_shape."
+            )
+        activation = activation_of(model)
+        if wanted is not None and activation not in (None, "linear"):
+            raise ValueError(
+                f"models.arguments of {name} end the network by {activation}, and the loss takes "
+                "logits. Leave classifier_activation out."
+            )
 
     @abstractmethod
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:

@@ -1,12 +1,17 @@
 """Folders of images and masks."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_gcnn.data import load_folder
+from keras_gcnn.data.folders import blocks
 from keras_gcnn.data.folders.fitting import Shape, fit_image, unfit_image
 from keras_gcnn.data.folders.masks import decode_mask, fit_mask
+from keras_gcnn.data.folders.options import Folder
+from keras_gcnn.data.folders.survey import survey
 
 pytestmark = pytest.mark.backend_free
 WHOLE = {"target": "mask", "test": 0, "validation": 0}
@@ -16,11 +21,11 @@ WHOLE = {"target": "mask", "test": 0, "validation": 0}
 def pairs(tmp_path, write):
     """Writes images and the given masks, as Pillow's images."""
 
-    def make(masks, folder="cells", **options):
+    def make(masks, folder="cells", ending="png", **options):
         (tmp_path / folder / "masks").mkdir(parents=True)
         for number, mask in enumerate(masks):
             write(f"{folder}/images/{number}.png", (*mask.size[::-1], 3))
-            mask.save(tmp_path / folder / "masks" / f"{number}.png", **options)
+            mask.save(tmp_path / folder / "masks" / f"{number}.{ending}", **options)
         return tmp_path / folder
 
     return make
@@ -106,3 +111,106 @@ def test_a_fitted_mask_is_brought_back(fit):
     shape = Shape(8, 8, 1, fit, "nearest")
     back = unfit_image(fit_image(mask, shape), shape, (16, 8))
     np.testing.assert_array_equal(back, mask)
+
+
+def _palette(*colours):
+    mask = Image.new("P", (2, 1))
+    mask.putpalette([part for colour in colours for part in colour])
+    mask.putdata([1, 0])
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("masks", "options", "message"),
+    [
+        ([_grey([0, 255])] * 2, {"ending": "jpg"}, "compressed as photographs are"),
+        ([_grey([0, 255])] * 2, {"ending": "webp"}, "compressed as photographs are"),
+        ([Image.new("F", (2, 1), 7.0)] * 2, {"ending": "tif"}, "mask has floating-point numbers;"),
+        (
+            [_palette((0, 0, 0), (9, 9, 9)), _palette((9, 9, 9), (0, 0, 0))],
+            {},
+            r"#090909 as number 0 of its palette, which is #000000 in .*0\.png",
+        ),
+    ],
+)
+def test_masks_whose_values_cannot_be_trusted(pairs, masks, options, message):
+    folder = pairs(masks, **options)
+    with pytest.raises(ValueError, match=message):
+        load_folder(folder, **WHOLE)
+
+
+def test_values_of_lossless_and_of_inverted_files(pairs):
+    lossless = pairs([_grey([0, 255])] * 2, "lossless", "webp", lossless=True)
+    inverted = pairs([_grey([0, 255])] * 2, "inverted", "tif", tiffinfo={262: 0})
+    assert _masks(load_folder(lossless, **WHOLE).train)[0].tolist() == [[0, 1]]
+    # The file has 255 for black, and the number counts.
+    assert _masks(load_folder(inverted, **WHOLE).train)[0].tolist() == [[1, 0]]
+
+
+def test_every_image_has_one_mask_of_its_name(pairs):
+    folder = pairs([_grey([0, 1])] * 2)
+    for name, form in (("images", "NFC"), ("masks", "NFD")):  # the accents of two systems
+        (folder / name / "0.png").rename(folder / name / unicodedata.normalize(form, "\xe9.png"))
+    (folder / "masks" / "notes.txt").write_text("drawn by hand")
+    assert len(load_folder(folder, **WHOLE).train) == 2
+    assert "other files: 1" in str(survey(Folder(folder, target="mask")))
+    _grey([0, 1]).save(folder / "images" / "1.bmp")
+    with pytest.raises(ValueError, match=r"1\.bmp and .*1\.png have the same name but for"):
+        load_folder(folder, **WHOLE)
+
+
+def test_classes_of_a_network_and_of_the_training_images(pairs):
+    masks = [_grey([0, 1]), _grey([0, 1]), _grey([0, 2])]
+    folder = pairs(masks)
+    for split, numbers in (("train", [0, 1]), ("test", [2])):
+        for name in ("images", "masks"):
+            (folder / split / name).mkdir(parents=True)
+            for number in numbers:
+                (folder / name / f"{number}.png").rename(folder / split / name / f"{number}.png")
+    for name in ("images", "masks"):
+        (folder / name).rmdir()
+    with pytest.raises(ValueError, match=r"no training image is left of 2\."):
+        load_folder(folder, **WHOLE)
+    known = load_folder(folder, **WHOLE, classes=["0", "1", "2", "9"])
+    assert known.classes == ("0", "1", "2", "9")
+    assert _masks(known.test).tolist() == [[[0, 2]]]
+    with pytest.raises(ValueError, match=r"have the values 2, which are none of the classes 0, 1"):
+        load_folder(folder, **WHOLE, classes=["0", "1"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"table": "x.csv"}, "table='x.csv' is not read with masks"),
+        ({"target": "class", "classes": ["a"]}, 'classes is for target="mask"'),
+        ({"classes": ["cell"]}, "'cell' is no value of a mask"),
+    ],
+)
+def test_options_that_do_not_go_with_masks(pairs, options, message):
+    with pytest.raises(ValueError, match=message):
+        load_folder(pairs([_grey([0, 1])] * 2), **{**WHOLE, **options})
+
+
+def test_a_survey_of_links_and_equal_images(pairs):
+    folder = pairs([_grey([0, 0])] * 2)
+    for name in ("images", "masks"):
+        (folder / name / "9.png").symlink_to(folder / "nothing.png")
+    (folder / "images" / "1.png").write_bytes((folder / "images" / "0.png").read_bytes())
+    text = str(survey(Folder(folder, target="mask")))
+    assert "9.png: does not exist" in text
+    assert "doubles: 1 images are there more than once\n" in text  # their masks are equal too
+    assert "there is nothing to tell apart" in text
+    _grey([0, 1]).save(folder / "masks" / "1.png")
+    assert "1 of them with several masks" in str(survey(Folder(folder, target="mask")))
+
+
+def test_large_masks_are_worked_on_in_parts(monkeypatch, rng):
+    monkeypatch.setattr(blocks, "_PIXELS", 20)
+    mask = rng.integers(0, 3, (9, 7)).astype("uint32")
+    values, counts = np.unique(mask, return_counts=True)
+    assert blocks.count_values(mask) == dict(zip(values.tolist(), counts.tolist(), strict=True))
+    np.testing.assert_array_equal(
+        blocks.by_blocks(lambda part: part[..., None] + 1, mask)[..., 0], mask + 1
+    )
+    colours = mask * 2**22
+    np.testing.assert_array_equal(fit_mask(colours, Shape(9, 7, 3)), colours)
