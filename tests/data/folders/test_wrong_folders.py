@@ -213,3 +213,13 @@ def test_a_cache_that_cannot_be_written(pets, tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(ValueError, match=r"cannot be written.*KERAS_GCNN_CACHE"):
         load_folder(pets, cache=tmp_path / "file")
+
+
+def test_what_a_killed_process_left_is_removed_a_day_later(pets, cache):
+    cache.mkdir()
+    old, new = cache / ".partial-0", cache / ".partial-1"
+    for path in (old, new):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    load_folder(pets)
+    assert (old.exists(), new.exists()) == (False, True)
