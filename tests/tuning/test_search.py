@@ -112,7 +112,7 @@ def test_a_folder_of_another_search_is_left_alone(finished, change, tmp_path):
     ("old", "new", "message"),
     [
         ('builder = "lenet"', 'builder = "lenett"', "no builder of classifiers"),
-        ('builder = "lenet"', 'builder = "unet"', "makes networks with a map of logits"),
+        ('builder = "lenet"', 'builder = "unet"', r"for masks if data\.target is"),
         ("parameters = 20_000", "parameters = 60", "cannot be built with z2: parameters=60 is too"),
         ('["z2", "p4"]', '["z2", "p7"]', "p7"),
         ("taper = 1.0", "tapper = 1.0", "Did you mean 'taper'"),
