@@ -51,7 +51,8 @@ NOTES = (
     "backend ("
     + ", ".join(f"{after} for {before}" for before, after in LOADED_BY.items())
     + "); `ONNX` with ONNX Runtime on the exported file, and `to_plain` with the network of stock "
-    f"layers. `loss falls` tells whether {STEPS} steps of Adam lower the loss of a batch, at the "
+    f"layers. `loss falls` tells whether one of {STEPS} steps of Adam brings the loss of a batch "
+    "below the first, at the "
     "rates " + ", ".join(f"{rate:g} for {keep}" for keep, rate in RATES.items()) + ".",
 )
 Networks = Annotated[list[str], command.choice_option("--network", "network", NAMES)]

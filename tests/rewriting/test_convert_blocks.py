@@ -66,3 +66,17 @@ def test_parts_of_a_map_that_is_added_to_another_are_rounded_together(keep):
         logits = layers.Dense(3)(layers.GlobalAveragePooling2D()(maps))
         network = randomized(keras_gcnn.convert(keras.Model(image, logits), keep=keep))
     assert max(network.conversion.errors().values()) < 1e-6  # Keras pools in float32
+
+
+def test_a_layer_that_is_added_to_parts_has_their_fields():
+    """A block of InceptionResNetV2: a pooled part keeps the fields that it was rounded to."""
+    with policy("float64"):
+        image = keras.Input((7, 7, 3))
+        maps = layers.Conv2D(4, 3)(image)
+        maps = layers.Add()([maps, layers.Conv2D(4, 1)(maps)])
+        parts = [layers.Conv2D(4, 3, padding="same")(maps), layers.MaxPooling2D(1)(maps)]
+        joined = layers.Concatenate()(parts)  # of 1 + 1 fields, and 8 channels alone would be 3
+        maps = layers.Add()([joined, layers.Conv2D(8, 1)(joined)])
+        logits = layers.Dense(3)(layers.GlobalAveragePooling2D()(maps))
+        network = randomized(keras_gcnn.convert(keras.Model(image, logits), keep="parameters"))
+    assert max(network.conversion.errors().values()) < 1e-6  # Keras pools in float32

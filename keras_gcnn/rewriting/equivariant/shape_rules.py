@@ -79,6 +79,9 @@ def concatenate(translator: GroupTranslator, *args: Any, **kwargs: Any) -> Tenso
         )
     if any(translator.role(each) is Role.ON_GROUP for each in tensors):
         tensors = [translator.on_group(each) for each in tensors]
+        fields = sum(translator.channels_of(each.shape) for each in tensors)
+        plain = translator.channels_of(translator.plain_shapes()[1])
+        translator.book.widths.note_join(plain, fields // translator.group.order)
     return translator.keep(tensors)
 
 

@@ -49,11 +49,25 @@ class Widths:
         # expected there.
         self._expected = 1e-9 if scale is None and keep != "parameters" else math.inf
         self._more = dict(more or {})
+        self._joined: dict[int, int] = {}
+
+    def note_join(self, channels: int, fields: int) -> None:
+        """Notes the fields of a concatenation, which may be rounded otherwise than their sum.
+
+        Layers of as many channels get as many fields from here on, since they may be added to it.
+
+        Args:
+            channels: of the plain concatenation.
+            fields: of the converted one.
+        """
+        if channels not in self.asked:
+            self._joined.setdefault(channels, fields)
 
     def fields(self, channels: int) -> tuple[int, bool]:
         """Returns the number of fields in place of plain channels, and whether it is exact."""
         wanted = channels * self._share
         fields = max(1, max(1, round(wanted)) + self._more.get(channels, 0))
+        fields = self._joined.get(channels, fields)
         self.asked[channels] = fields
         return fields, abs(fields - wanted) <= self._expected
 
