@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: demo test test-thorough test-lowest lint dist serve benchmarks peers export-matrix clean
 
-# Trains three small networks of equal size on upright digits and tests them on rotated ones.
+# Trains five small networks of equal size on digits and tests them on rotated ones.
 demo: .venv/demo
 	$(BIN)/keras-gcnn train digits
 

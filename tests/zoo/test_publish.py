@@ -1,4 +1,4 @@
-"""From a run to the published zoo, on one small network."""
+"""From a run to the published zoo and back, on one small network."""
 
 import importlib
 import json
@@ -63,7 +63,7 @@ def publish(tmp_path, monkeypatch, run):
     pretrained.entries.cache_clear()
     yield script
     pretrained.entries.cache_clear()
-    sys.modules.pop("publish"), sys.modules.pop("cards")
+    sys.modules.pop("publish"), sys.modules.pop("cards"), sys.modules.pop("restore", None)
 
 
 def test_a_published_network_is_found_by_name_and_predicts_the_same(publish, run, tmp_path):
@@ -117,3 +117,23 @@ def test_a_file_that_is_too_large_replaces_nothing(publish, run, tmp_path, monke
 def test_an_unfinished_run_is_refused(publish, tmp_path):
     with pytest.raises(SystemExit, match="Finish it with `keras-gcnn train tiny`"):
         publish.main("tiny", tmp_path / "nowhere")
+
+
+def test_published_results_are_a_run_that_networks_join(publish, run, tmp_path, monkeypatch):
+    publish.main("tiny", run[1])
+    restore = importlib.import_module("restore")
+    monkeypatch.setattr(restore, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(restore, "load_recipe", lambda name: run[0])
+    restore.main("tiny", tmp_path / "grown")
+    (table,) = run[0].models
+    added = table.model_copy(update={"name": "plain", "arguments": {"widths": [2, 3]}})
+    recipe = run[0].model_copy(update={"models": (table, added)})
+    results = train(recipe, tmp_path / "grown", seeds=[1])
+    assert [(one["network"], one["seed"]) for one in results] == [
+        ("P4", 0),
+        ("P4", 1),
+        ("plain", 1),
+    ]
+    assert results[1] == json.loads((run[1] / "P4-seed1" / "result.json").read_text())
+    with pytest.raises(SystemExit, match="grown exists"):
+        restore.main("tiny", tmp_path / "grown")

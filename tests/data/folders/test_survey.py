@@ -55,18 +55,22 @@ def test_a_contact_sheet_has_a_row_for_each_class(pets, tmp_path):
     np.testing.assert_array_equal(sheet[22:118, 4:100], first)
 
 
-def test_a_recipe_is_written_for_a_folder(write, tmp_path):
-    for name in ('odd "name"', "b"):
+@pytest.mark.parametrize(
+    ("name", "networks"),
+    [("folder", ["P4M", "plain", "plain-augmented"]), ("any_angle", ["SO2", "plain-augmented"])],
+)
+def test_a_recipe_is_written_for_a_folder(write, tmp_path, name, networks):
+    for label in ('odd "name"', "b"):
         for number in range(2):
-            write(f"my images/{name}/{number}.png", (120, 150, 3))
+            write(f"my images/{label}/{number}.png", (120, 150, 3))
     path = tmp_path / "mine.toml"
-    told = write_recipe(path, survey(Folder(tmp_path / "my images")))
+    told = write_recipe(path, survey(Folder(tmp_path / "my images")), name)
     assert "96 x 96" in told
     assert "120 x 150; they are made square" in told
     recipe = load_recipe(path)
     assert recipe.data.size == (96, 96)
     assert Path(recipe.data.folder) == tmp_path / "my images"
-    assert [model.name for model in recipe.models] == ["P4M", "plain", "plain-augmented"]
+    assert [model.name for model in recipe.models] == networks
     assert 'odd "name"' in path.read_text(encoding="utf-8").partition("\n")[0]
     with pytest.raises(ValueError, match=r"mine.toml exists. Choose another name"):
         write_recipe(path, survey(Folder(tmp_path / "my images")))
