@@ -25,7 +25,7 @@ SHAPES = {
 }
 # What each table compares; P4M of the report's form is a little larger than the others.
 PARAMETERS = {
-    "any_angle": (60_000, 275_000),
+    "any_angle": (13_000, 275_000),
     "colorectal": (34_000, 275_000),
     "digits": (24_500, 25_000),
     "equal_cost": (8_500, 86_000),

@@ -103,10 +103,13 @@ def _digits(measure: str) -> int:
 
 
 def _transposed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Swaps rows and columns: one column per network."""
+    """Swaps rows and columns: one column per network. The title of the table has the unit."""
     names = [row["network"] for row in rows]
     return [
-        {"network": column, **dict(zip(names, (row[column] for row in rows), strict=True))}
+        {
+            "network": column.removesuffix(", error %"),
+            **dict(zip(names, (row[column] for row in rows), strict=True)),
+        }
         for column in list(rows[0])[1:]
     ]
 
