@@ -1,6 +1,6 @@
 """Prints by how much the logits of a trained U-Net change when an image is turned or mirrored.
 
-    python check.py runs/nuclei/P4M-seed0/model.keras nuclei
+python check.py runs/nuclei/P4M-seed0/model.keras nuclei
 """
 
 from __future__ import annotations

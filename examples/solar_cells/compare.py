@@ -50,17 +50,23 @@ def main(run: Path) -> None:
     table = recipe.data
     found: dict[str, list[dict[str, float]]] = {}
     for model, seed in recipe.networks:
+        path = run / f"{model.name}-seed{seed}" / "model.keras"
+        if not path.is_file():
+            print(f"{path} is not there yet; it is left out.", file=sys.stderr)
+            continue
         dataset = keras_gcnn.data.load_folder(
             table.folder, size=table.size, validation=table.validation, test=table.test, seed=seed
         )
         images, labels = np.asarray(dataset.test.images), dataset.test.labels
-        network = export.load(run / f"{model.name}-seed{seed}" / "model.keras")
+        network = export.load(path)
         names = {model.name: network}
         if model.name == "plain":
             names[SYMMETRIZED] = keras_gcnn.symmetrize(network, "p4m")
         for name, each in names.items():
             predict = lambda batch, each=each: each.predict(batch, verbose=0)  # noqa: E731
             found.setdefault(name, []).append(measures(predict, images, labels, seed))
+    if not found:
+        raise SystemExit(f"There is no trained network in {run}. Train first, see README.md.")
     columns = list(next(iter(found.values()))[0])
     print(f"| network | {' | '.join(columns)} |")
     print("|---" + "|---:" * len(columns) + "|")
