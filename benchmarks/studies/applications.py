@@ -28,6 +28,7 @@ NETWORKS = {
 }
 EXACT_SIZE = 96  # with exact downsampling
 MOST = 10e9  # multiply-adds of one image; networks that need more are left out
+MOST_WEIGHTS = 100e6  # trained kernels are expanded for all elements, which takes the memory
 CLASSES, BATCH, STEPS = 10, 2, 5
 # Of Adam, by `keep`: what makes a network wider needs smaller steps.
 RATES = {"channels": 1e-3, "parameters": 1e-4, "fields": 1e-4}
@@ -75,6 +76,8 @@ def _measured(
     }
     if row["of the converted"] > MOST:
         return row | {"left out": f"more than {MOST:.0e} multiply-adds"}
+    if row["converted"] > MOST_WEIGHTS:
+        return row | {"left out": f"more than {MOST_WEIGHTS:.0e} parameters"}
     first = network.get_weights()
     rng = np.random.default_rng(0)
     images = _images(plain, rng, 2)

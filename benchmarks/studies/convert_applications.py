@@ -27,6 +27,7 @@ from benchmarks.studies.applications import (
     DIFFERENCES,
     EXACT_SIZE,
     MOST,
+    MOST_WEIGHTS,
     NETWORKS,
     RATES,
     STEPS,
@@ -44,7 +45,8 @@ NOTES = (
     f'size that its windows fit and, with `downsampling="exact"`, at {EXACT_SIZE}. Scales, '
     "offsets and statistics are random. A row has the worst of all cases that it names; "
     "[conversions.json](conversions.json) has every case, with parameters and multiply-adds. Cases "
-    f"of more than {MOST / 1e9:.0f} thousand million multiply-adds are left out.",
+    f"of more than {MOST / 1e9:.0f} thousand million multiply-adds, or of more than "
+    f"{MOST_WEIGHTS / 1e6:.0f} million parameters, are left out.",
     "All differences are relative to the largest output. `images differ` is that of two images, "
     "beside which the others have to be small; `error` is the largest under all elements of the "
     "group; `loaded elsewhere` compares with the same network, saved and loaded under another "
