@@ -39,7 +39,8 @@ def unit(vectors: Tensor) -> Tensor:
     # For longer vectors this is `slope * vectors`, whose direction has the derivatives of
     # `v / |v|`, second ones too, although the slope counts as a constant.
     scaled = direction + slope * (vectors - fixed)
-    return scaled * ops.rsqrt(ops.sum(ops.square(scaled), -1, keepdims=True))
+    # Not `rsqrt`, which TensorFlow approximates on some processors: that of 1 is less than 1.
+    return scaled / ops.sqrt(ops.sum(ops.square(scaled), -1, keepdims=True))
 
 
 def unit_or_zero(vectors: Tensor) -> Tensor:
@@ -60,7 +61,7 @@ def with_slope(vectors: Tensor) -> tuple[Tensor, Tensor]:
     """
     squares = ops.sum(ops.square(vectors), -1, keepdims=True)
     missing = squares < NONE
-    per_length = ops.rsqrt(ops.where(missing, ops.ones_like(squares), squares))
+    per_length = 1 / ops.sqrt(ops.where(missing, ops.ones_like(squares), squares))
     axis = ops.cast(constant(np.eye(1, vectors.shape[-1])[0]), vectors.dtype)
     slope = per_length * ops.clip(squares / SHORTEST**2, 0.0, 1.0)
     return ops.where(missing, axis, vectors * per_length), slope
