@@ -171,8 +171,8 @@ def test_solar_cells_are_compared_as_they_are_and_turned(rng):
         return np.stack([-score, score], axis=-1)
 
     found = compare.measures(predict, images, labels, seed=0)
-    assert found["error as they are"] == 0
-    assert found["AUC as they are"] == 1
+    assert found["error unchanged"] == 0
+    assert found["AUC unchanged"] == 1
     turned = [groups.get("p4m").act_on_plane(images, element, (1, 2)) for element in range(1, 8)]
     wrong = [(predict(each).argmax(axis=-1) != labels).mean() for each in turned]
     assert found["error turned"] == pytest.approx(100 * np.mean(wrong))

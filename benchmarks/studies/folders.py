@@ -1,7 +1,7 @@
 """Memory and speed of training on a folder of many images.
 
 Makes a folder of JPEG files, trains a small network on all of them by a recipe, and on a few, each
-in a process of its own, and compares the peaks of memory: images that are read as they are needed
+in a process of its own, and compares the peaks of memory: images that are read batch by batch
 add nothing to it. Then it times epochs of training from the file of decoded images in turn with
 epochs from an array in the memory.
 

@@ -27,7 +27,7 @@ def pictures() -> tuple[np.ndarray, np.ndarray]:
         raise SystemExit("Install the pictures first: pip install --no-deps stardist")
     folder = Path(package.submodule_search_locations[0]) / "data" / "images"
     picture, mask = (np.asarray(Image.open(folder / f"{name}2d.tif")) for name in ("img", "mask"))
-    return picture.astype("uint8"), mask  # 16 bits, of which 8 are used
+    return picture.astype("uint8"), mask  # its numbers of 16 bits are below 256
 
 
 def cut(picture: np.ndarray, mask: np.ndarray, folder: Path, left: int, step: int) -> int:

@@ -1,4 +1,4 @@
-"""Compares the trained networks on the test images as they are and turned, in one table.
+"""Compares the trained networks on unchanged and on turned test images, in one table.
 
     python compare.py runs/solar_cells
 
@@ -16,16 +16,17 @@ import numpy as np
 
 import keras_gcnn
 from keras_gcnn import analysis, export, training
+from keras_gcnn.training.predictions.classes import as_probabilities
 
 SYMMETRIZED = "plain, symmetrized"
 
 
 def measures(predict, images: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, float]:
-    """Error in percent and area under the curve of images as they are, turned, and at any angle."""
+    """Error in percent and area under the curve on unchanged, turned, and freely rotated images."""
     group = keras_gcnn.groups.get("p4m")
     angles = keras_gcnn.data.random_angles(len(images), seed)
     poses = {
-        "as they are": [images],
+        "unchanged": [images],
         "turned": [group.act_on_plane(images, element, (1, 2)) for element in range(1, 8)],
         "any angle": [keras_gcnn.data.rotate(images, angles)],
     }
@@ -33,15 +34,13 @@ def measures(predict, images: np.ndarray, labels: np.ndarray, seed: int) -> dict
     for name, turned in poses.items():
         logits = [predict(np.ascontiguousarray(each)) for each in turned]
         errors = [100 * np.mean(each.argmax(axis=-1) != labels) for each in logits]
-        areas = [analysis.area_under_curve(_probabilities(each), labels) for each in logits]
+        areas = [
+            analysis.area_under_curve(as_probabilities(each, probabilities=False), labels)
+            for each in logits
+        ]
         result[f"error {name}"] = float(np.mean(errors))
         result[f"AUC {name}"] = float(np.mean(areas))
     return result
-
-
-def _probabilities(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def main(run: Path) -> None:

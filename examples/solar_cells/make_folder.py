@@ -3,8 +3,8 @@
     pip install elpv-dataset
     python make_folder.py solar_cells
 
-Experts gave each cell a probability of being defective: 0, 1/3, 2/3 or 1. The cells of which they
-were sure are kept, 1,508 functional and 715 defective ones.
+Experts gave each cell a probability of being defective: 0, 1/3, 2/3 or 1. The cells with a
+probability of 0 or 1 are kept, 1,508 functional and 715 defective ones.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from keras_gcnn.backend.ops import name as backend_name
+from keras_gcnn.backend.saved_model import run_saved_model
 from keras_gcnn.backend.stateless import without_trace
 from keras_gcnn.export import onnx_from_torch, onnx_operations, onnx_transposed_pads
 from keras_gcnn.export.failures import ConversionError
@@ -77,18 +78,12 @@ def run_model(model: keras.Model, samples: Samples) -> Outputs:
 def _write_saved_model(model: keras.Model, path: Path, samples: Samples, metadata: dict) -> Outputs:
     if backend_name() != "tensorflow":
         return _write_by_tensorflow(model, path, samples, metadata, "saved_model")
-    import tensorflow as tf
-
     model(samples[0])  # Keras exports only models that have been called
     model.export(str(path), format="tf_saved_model", verbose=False)
     extra = path / "assets.extra"
     extra.mkdir()
     (extra / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
-    loaded = tf.saved_model.load(str(path))
-    run = loaded.signatures["serving_default"]
-    (name,) = run.structured_input_signature[1]
-    by_name = [run(**{name: tf.convert_to_tensor(sample)}) for sample in samples]
-    return [[outputs[key].numpy() for key in sorted(outputs)] for outputs in by_name]
+    return run_saved_model(path, samples)
 
 
 # Packages that convert to ONNX under each backend.

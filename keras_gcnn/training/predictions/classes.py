@@ -38,11 +38,13 @@ class Classifier:
         run: from a batch of images to scores.
         shape: to which images are brought.
         classes: their names.
+        probabilities: whether scores are probabilities; None for unknown.
     """
 
     run: Run
     shape: Shape
     classes: tuple[str, ...]
+    probabilities: bool | None = None
 
     def predict(self, paths: Sequence[Path], progress: Progress = silent) -> Iterator[Prediction]:
         """Yields a prediction for each file, in their order.
@@ -53,12 +55,19 @@ class Classifier:
         """
         for output in outputs_of(self.run, paths, self.shape, progress):
             scores = output.values
-            probabilities = None if scores is None else as_probabilities(scores)
+            probabilities = None
+            if scores is not None:
+                probabilities = as_probabilities(scores, self.probabilities)
             yield Prediction(output.path, probabilities, output.reason)
 
 
-def as_probabilities(scores: np.ndarray) -> np.ndarray:
-    """Returns probabilities from logits; what are probabilities already stays as it is.
+def as_probabilities(scores: np.ndarray, probabilities: bool | None = None) -> np.ndarray:
+    """Returns probabilities from logits; probabilities stay unchanged.
+
+    Args:
+        scores: of shape `(..., classes)`.
+        probabilities: whether these are probabilities already; None for a guess: if none is below
+            0 and they add up to 1.
 
     Example:
 
@@ -66,8 +75,10 @@ def as_probabilities(scores: np.ndarray) -> np.ndarray:
     [[0.5, 0.5], [0.25, 0.75]]
     """
     scores = np.asarray(scores, "float64")
-    sums = scores.sum(axis=-1)
-    if scores.min() >= 0 and np.allclose(sums, 1, atol=1e-4):
+    if probabilities is None:
+        sums = scores.sum(axis=-1)
+        probabilities = bool(scores.min() >= 0 and np.allclose(sums, 1, atol=1e-4))
+    if probabilities:
         return scores
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)

@@ -121,7 +121,8 @@ def write_masks(
             atomic_files.make_folder((folder / name).parent)
             mask, overlay = (folder / f"{name}-{what}.png" for what in ("mask", "overlay"))
             atomic_files.write(mask, partial(_write_mask, prediction.mask, colours))
-            atomic_files.write(overlay, partial(_write_overlay, prediction, colours))
+            write_overlay = partial(_write_overlay, prediction.path, prediction.mask, colours)
+            atomic_files.write(overlay, write_overlay)
         yield prediction
 
 
@@ -150,17 +151,15 @@ def _write_mask(mask: np.ndarray, colours: np.ndarray, path: Path) -> None:
     image.save(path, format="PNG")
 
 
-def _write_overlay(prediction: MaskPrediction, colours: np.ndarray, path: Path) -> None:
+def _write_overlay(source: Path, mask: np.ndarray, colours: np.ndarray, path: Path) -> None:
     from PIL import Image
 
-    assert prediction.mask is not None
-    rows, columns = prediction.mask.shape
-    image = np.array(as_type(fit_image(decode(prediction.path), Shape(rows, columns, 3)), "uint8"))
+    rows, columns = mask.shape
+    image = np.array(as_type(fit_image(decode(source), Shape(rows, columns, 3)), "uint8"))
     for part in blocks(rows, columns):
-        below, mask = image[part], prediction.mask[part]
-        mixed = (1 - _OPACITY) * below + _OPACITY * colours[mask]
-        shown = np.where(mask[..., None] > 0, np.round(mixed), below).astype("uint8")
-        image[part] = shown
+        below, classes = image[part], mask[part]
+        mixed = np.round((1 - _OPACITY) * below + _OPACITY * colours[classes])
+        image[part] = np.where(classes[..., None] > 0, mixed, below).astype("uint8")
     Image.fromarray(image).save(path, format="PNG")
 
 

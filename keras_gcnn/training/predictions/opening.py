@@ -13,6 +13,8 @@ from keras_gcnn.training.predictions.batches import Run
 from keras_gcnn.training.predictions.classes import Classifier
 from keras_gcnn.training.predictions.masks import Segmenter
 
+_PROBABILITIES = {"linear": False, "softmax": True, "sigmoid": True}  # by the last activation
+
 
 def load_predictor(path: str | Path) -> Classifier | Segmenter:
     """Loads a `.keras` or an `.onnx` file with what it says of its classes and images.
@@ -51,11 +53,8 @@ def load_predictor(path: str | Path) -> Classifier | Segmenter:
         def run(images: np.ndarray) -> np.ndarray:
             return inner(images / np.float32(scale))
 
-    if len(outputs) == 2:
-        return Classifier(run, shape, names)
-    activation = known.get("activation")
-    is_known = isinstance(activation, str)
-    return Segmenter(run, shape, names, activation == "sigmoid" if is_known else None)
+    probabilities = _PROBABILITIES.get(str(known.get("activation")))
+    return (Classifier if len(outputs) == 2 else Segmenter)(run, shape, names, probabilities)
 
 
 def _open_keras(path: Path) -> tuple[Run, tuple, tuple, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,15 +141,7 @@ def load_like_training(
             f"{', '.join(dataset.classes)}. Name them as in the training."
         )
     test = dataset.test if len(dataset.test) else dataset.train
-    return Dataset(
-        dataset.name,
-        dataset.train,
-        dataset.validation,
-        test,
-        dataset.classes,
-        dataset.description,
-        dataset.preparation,
-    )
+    return replace(dataset, test=test)
 
 
 def _write(
