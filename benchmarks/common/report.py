@@ -155,12 +155,17 @@ class Table:
         )
 
 
-def read_rows(path: Path, header: str) -> list[Row]:
-    """The rows of a JSON file; ends the command if machine, versions or day differ."""
+def read(path: Path) -> dict[str, Any]:
+    """What a JSON file has as "measured with" and as "rows"; ends the command if there is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SystemExit(f"{path} cannot be read ({error.strerror}): measure all.") from None
+
+
+def read_rows(path: Path, header: str) -> list[Row]:
+    """The rows of a JSON file; ends the command if machine, versions or day differ."""
+    content = read(path)
     if content["measured with"] != header:
         raise SystemExit(
             f"{path} was measured with {content['measured with']}, and this is {header}: rows of "

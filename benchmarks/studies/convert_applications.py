@@ -17,6 +17,7 @@ import itertools
 import re
 import sys
 import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,7 +45,7 @@ NOTES = (
     "family of `keras.applications`, made equivariant on p4m by `convert` with each `keep`, at a "
     f'size that its windows fit and, with `downsampling="exact"`, at {EXACT_SIZE}. Scales, '
     "offsets and statistics are random. A row has the worst of all cases that it names; "
-    "[conversions.json](conversions.json) has every case, with parameters and multiply-adds. Cases "
+    "the JSON file of the backend has every case, with parameters and multiply-adds. Cases "
     f"of more than {MOST / 1e9:.0f} thousand million multiply-adds, or of more than "
     f"{MOST_WEIGHTS / 1e6:.0f} million parameters, are left out.",
     "All differences are relative to the largest output. `images differ` is that of two images, "
@@ -153,18 +154,36 @@ def main(
     print(header)
     whole = [set(backend), network, keep, group] == [set(BACKENDS), NAMES, KEEPS, "p4m"]
     folder = command.destination(folder, again or whole)
-    table = report.Table(report.read_rows(folder / f"{PAGE}.json", header) if again else [])
-    for each, way, name in itertools.product(backend, keep, network):
-        table.kept = [row for row in table.kept if (*_place(row), row["keep"]) != (name, each, way)]
-        for row in attempted(name, each, way, group):
-            table.add(row)
-        if folder:
-            rows = [*table.kept, *table.rows]
-            table.write_json(folder / f"{PAGE}.json", header)
-            page = report.Table(summary(rows))
-            page.write_markdown(
-                folder / f"{PAGE}.md", TITLE, [f"{header}.", *NOTES, *filter(None, [missing(rows)])]
-            )
+    for each in backend:
+        file = file_of(folder, each) if folder else None
+        table = report.Table(report.read_rows(file, header) if file and again else [])
+        for way, name in itertools.product(keep, network):
+            table.kept = [row for row in table.kept if (row["network"], row["keep"]) != (name, way)]
+            for row in attempted(name, each, way, group):
+                table.add(row)
+            if folder:
+                table.write_json(file, header)
+                write_page(folder)
+
+
+def file_of(folder: Path, backend: str) -> Path:
+    """The file of the rows of a backend; each has its own, so that they may be measured apart."""
+    return folder / f"{PAGE}.{backend}.json"
+
+
+def write_page(folder: Path) -> None:
+    """Writes the page of the rows of all backends that the folder has."""
+    headers: dict[str, list[str]] = {}
+    rows: list[report.Row] = []
+    for backend in BACKENDS:
+        path = file_of(folder, backend)
+        if path.is_file():
+            content = report.read(path)
+            headers.setdefault(content["measured with"], []).append(backend)
+            rows += content["rows"]
+    measured = [f"{', '.join(backends)}: {header}." for header, backends in headers.items()]
+    notes = [*measured, *NOTES, *filter(None, [missing(rows)])]
+    report.Table(summary(rows)).write_markdown(folder / f"{PAGE}.md", TITLE, notes)
 
 
 if __name__ == "__main__":

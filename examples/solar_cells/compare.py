@@ -12,11 +12,11 @@ import statistics
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 
 import keras_gcnn
 from keras_gcnn import analysis, export, training
-from keras_gcnn.training.predictions.classes import as_probabilities
 
 SYMMETRIZED = "plain, symmetrized"
 
@@ -34,10 +34,8 @@ def measures(predict, images: np.ndarray, labels: np.ndarray, seed: int) -> dict
     for name, turned in poses.items():
         logits = [predict(np.ascontiguousarray(each)) for each in turned]
         errors = [100 * np.mean(each.argmax(axis=-1) != labels) for each in logits]
-        areas = [
-            analysis.area_under_curve(as_probabilities(each, probabilities=False), labels)
-            for each in logits
-        ]
+        probabilities = [keras.ops.convert_to_numpy(keras.ops.softmax(each)) for each in logits]
+        areas = [analysis.area_under_curve(each, labels) for each in probabilities]
         result[f"error {name}"] = float(np.mean(errors))
         result[f"AUC {name}"] = float(np.mean(areas))
     return result
