@@ -84,11 +84,12 @@ def first_data_format(target: object) -> str | None:
 
 
 def group_of(layer: object) -> Group | None:
-    """Returns the group of one of our layers, P4 for a steerable layer, or None for others."""
+    """Returns the group of one of our layers under which it is exact, or None for others."""
     layer = unwrap(layer)
     group = getattr(layer, "group", None)
-    if isinstance(getattr(layer, "fields_out", None), Fields):
-        return groups.get("p4")
+    fields = getattr(layer, "fields_out", None)
+    if isinstance(fields, Fields):
+        return fields.group.pixel_group
     return group if isinstance(group, Group) else None
 
 

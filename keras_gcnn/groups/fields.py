@@ -1,38 +1,43 @@
-"""The channels of a feature map under rotations by any angle: fields and their frequencies.
+"""The channels of a feature map under rotations by any angle: fields and their irreps.
 
 `Fields` is public as `keras_gcnn.layers.Fields`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby, pairwise
 from operator import index
 from typing import Any
 
 import numpy as np
 
-from keras_gcnn.groups.harmonics import dimension, representation
+from keras_gcnn.groups.point_group import TRIVIAL, Irrep, PointGroup, names_of, point_group
 
-_LARGEST_FREQUENCY = 100  # far beyond what an image of some hundred pixels can show
+SO2 = PointGroup(None, mirrors=False)
 
 
 @dataclass(frozen=True)
 class Block:
-    """Neighbouring fields of the same frequencies.
+    """Neighbouring fields of the same irreps.
 
     Attributes:
         field_count: int, number of fields.
-        frequencies: the frequencies of each of them, increasing.
+        irreps: the irreps of each of them, in the order of its channels.
+        group: the group of the irreps.
     """
 
     field_count: int
-    frequencies: tuple[int, ...]
+    irreps: tuple[Irrep, ...]
+    group: PointGroup = SO2
 
     @property
     def size(self) -> int:
         """Number of channels of one field."""
-        return sum(map(dimension, self.frequencies))
+        return sum(map(self.group.dimension, self.irreps))
 
     @property
     def channels(self) -> int:
@@ -41,21 +46,32 @@ class Block:
 
 
 class Fields:
-    """The channels of a feature map that rotates with the image by any angle.
+    """The channels of a feature map that rotates with the image by any angle of a group.
 
-    A map consists of *fields*. Frequency 0 of a field is one channel, which keeps its value when
-    the image is rotated; frequency k > 0 is a pair of channels, which rotates by k times the angle:
-    `rho_k(t) = [[cos kt, -sin kt], [sin kt, cos kt]]`. The multiplicity of a frequency is the
-    number of fields that have it: field c has the frequencies of multiplicity above c. Channels are
-    ordered by field, and within a field by frequency, so that `{0: 8, 1: 4}` stands for four fields
-    with the channels `(0, 1, 1)`, followed by four fields with the channel `(0)`.
+    A map consists of *fields*, and a field of irreducible representations (irreps) of the group,
+    which are numbered by frequency. The irrep 0 is one channel, which keeps its value when the
+    image is rotated; frequency k > 0 is a pair of channels, which rotates by k times the angle:
+    `rho_k(t) = [[cos kt, -sin kt], [sin kt, cos kt]]`, followed by `diag(1, -1)` for mirrored
+    images. Groups with mirrors also have `"0-"`, one channel whose sign a mirror changes. If N of
+    C_N or D_N is even, frequency `N / 2` is one channel, which alternates its sign, and D_N has
+    both `N / 2` and its odd form, such as `"4-"` of D_8.
+
+    The multiplicity of an irrep is the number of fields that have it: field c has the irreps of
+    multiplicity above c. Channels are ordered by field, and within a field by frequency, so that
+    `{0: 8, 1: 4}` stands for four fields with the channels `(0, 1, 1)`, followed by four fields
+    with the channel `(0)`. Fields that hold an irrep more than once are made by `regular` or
+    `quotient`.
 
     Args:
-        multiplicities: dict from frequencies, 0 and above, to the number of fields that have them.
+        multiplicities: dict from the irreps, numbers from 0 and strings such as `"0-"`, to the
+            number of fields that have them.
+        group: `"so2"` (rotations by any angle), `"o2"` (and mirrors), `"c8"` (multiples of an
+            eighth of a turn), `"d8"` (and mirrors), with any number in place of 8.
 
     Raises:
         TypeError: if `multiplicities` is not a dict.
-        ValueError: if a frequency or a multiplicity is out of its range, or there are no channels.
+        ValueError: if the group has no such irrep, a multiplicity is no number, or there are no
+            channels.
 
     Example:
 
@@ -67,172 +83,336 @@ class Fields:
     Fields.regular(16, max_frequency=5)
     >>> fields + Fields.trivial(3)  # the channels of two concatenated maps
     Fields({0: 11, 1: 4})
+    >>> Fields({0: 4, "0-": 2, 1: 3}, group="o2").channels
+    12
+    >>> Fields.regular(2, group="d8").channels
+    32
     """
 
-    def __init__(self, multiplicities: Mapping[int, int]) -> None:
+    def __init__(
+        self, multiplicities: Mapping[int | str, int], group: str | PointGroup = "so2"
+    ) -> None:
         if not isinstance(multiplicities, Mapping):
             raise TypeError(
-                f"Fields takes a dict from frequencies to multiplicities, e.g. {{0: 8, 1: 4}}, not "
+                f"Fields takes a dict from irreps to multiplicities, e.g. {{0: 8, 1: 4}}, not "
                 f"{multiplicities!r}. For plain channels use Fields.trivial(n)."
             )
-        checked: dict[int, int] = {}
+        of_group = point_group(group)
+        checked: dict[Irrep, int] = {}
         for key, value in multiplicities.items():
-            frequency, multiplicity = _as_number(key), _as_number(value)
-            if frequency is None or frequency > _LARGEST_FREQUENCY or multiplicity is None:
+            irrep, multiplicity = of_group.irrep(key), _as_number(value)
+            if irrep is None or multiplicity is None or irrep in checked:
                 raise ValueError(
-                    f"Fields({dict(multiplicities)!r}): {key!r}: {value!r} has to be a frequency "
-                    f"from 0 to {_LARGEST_FREQUENCY} and the number of fields that have it."
+                    f"Fields({dict(multiplicities)!r}): {key!r}: {value!r} has to be an irrep of "
+                    f"{of_group}, {_described(of_group)}, and the number of fields that have it."
                 )
-            if multiplicity:
-                checked[frequency] = multiplicity
-        if not checked:
+            checked[irrep] = multiplicity
+        steps = sorted({0, *checked.values()})
+        self._set(
+            of_group,
+            [
+                (
+                    number - below,
+                    tuple(sorted(k for k, fields in checked.items() if fields >= number)),
+                )
+                for below, number in pairwise(steps)
+            ],
+        )
+
+    def _set(self, group: PointGroup, parts: Iterable[tuple[int, tuple[Irrep, ...]]]) -> None:
+        merged = groupby(parts, key=lambda part: part[1])
+        counts = [(sum(count for count, _ in same), irreps) for irreps, same in merged]
+        self._group = group
+        self._blocks = tuple(Block(count, irreps, group) for count, irreps in counts if count)
+        if not self._blocks:
             raise ValueError(
-                f"Fields({dict(multiplicities)!r}) has no channel. Give at least one frequency a "
-                "multiplicity of 1 or more."
+                "These Fields have no channel. Give at least one irrep a multiplicity of 1 or more."
             )
-        self._multiplicities = dict(sorted(checked.items()))
 
     @classmethod
-    def trivial(cls, channels: int) -> Fields:
-        """Returns ordinary channels, such as those of an image: frequency 0 only."""
-        return cls({0: channels})
+    def from_blocks(
+        cls, parts: Iterable[tuple[int, tuple[Irrep, ...]]], group: PointGroup
+    ) -> Fields:
+        """Returns fields from their numbers and irreps, in the order of the channels."""
+        fields = cls.__new__(cls)
+        fields._set(group, parts)
+        return fields
+
+    def restrict(self, subgroup: str | PointGroup) -> Fields:
+        """Returns the fields that these become under a subgroup; see `SteerableRestriction`.
+
+        Raises:
+            ValueError: if `subgroup` is no subgroup of the fields' group.
+        """
+        from keras_gcnn.groups.field_restriction import restrict_fields  # which imports this file
+
+        return restrict_fields(self, subgroup)[0]
 
     @classmethod
-    def regular(cls, fields: int, max_frequency: int) -> Fields:
-        """Returns fields with all frequencies up to `max_frequency`: functions of the angle."""
-        highest = _as_number(max_frequency)
-        if highest is None or highest > _LARGEST_FREQUENCY:
+    def trivial(cls, channels: int, group: str | PointGroup = "so2") -> Fields:
+        """Returns ordinary channels, such as those of an image: irrep 0 only."""
+        return cls({0: channels}, group)
+
+    @classmethod
+    def regular(
+        cls, fields: int, max_frequency: int | None = None, group: str | PointGroup = "so2"
+    ) -> Fields:
+        """Returns fields that are functions on the group.
+
+        Args:
+            fields: int, number of fields.
+            max_frequency: int, the highest frequency of the functions. The default for C_N and D_N
+                is the highest of the group, with which a field has a channel for every element.
+            group: see `Fields`. With mirrors, a field is a function on both sheets, the rotations
+                and the mirrored ones, and has every pair twice.
+        """
+        return cls.quotient(fields, "c1", max_frequency, group)
+
+    @classmethod
+    def circle(
+        cls, fields: int, max_frequency: int | None = None, group: str | PointGroup = "o2"
+    ) -> Fields:
+        """Returns fields that are functions of the angle, also under mirrors.
+
+        Those of O(2) and D_N have half of the channels and weights of `regular`; a filter on an
+        image is then symmetric about its own direction.
+        """
+        by = "d1" if point_group(group).mirrors else "c1"
+        return cls.quotient(fields, by, max_frequency, group)
+
+    @classmethod
+    def quotient(
+        cls,
+        fields: int,
+        by: str | PointGroup,
+        max_frequency: int | None = None,
+        group: str | PointGroup = "so2",
+    ) -> Fields:
+        """Returns fields that are functions on the group which do not change along a subgroup.
+
+        Args:
+            fields: int, number of fields.
+            by: the subgroup: `"c4"` for functions that repeat every quarter turn, `"d1"` for
+                functions that the mirror m does not change.
+            max_frequency: int, the highest frequency; see `regular`.
+            group: see `Fields`.
+
+        Raises:
+            ValueError: if `by` is no subgroup, or is infinite.
+        """
+        of_group, subgroup = point_group(group), point_group(by)
+        if not of_group.contains(subgroup) or subgroup.turns is None:
             raise ValueError(
-                f"max_frequency={max_frequency!r} has to be an integer from 0 to "
-                f"{_LARGEST_FREQUENCY}."
+                f"by={by!r} has to be a subgroup of {of_group} with finitely many elements, such "
+                f"as {'d1' if of_group.mirrors else 'c1'!r}."
             )
-        return cls(dict.fromkeys(range(highest + 1), fields))
+        copies = {
+            irrep: 1 if subgroup.mirrors else of_group.regular_copies(irrep)
+            for irrep in of_group.irreps(max_frequency)
+            if irrep.frequency % subgroup.turns == 0 and not (irrep.odd and subgroup.mirrors)
+        }
+        count = _as_number(fields)
+        if count is None:
+            raise ValueError(f"fields={fields!r} has to be a number of fields, 1 or more.")
+        return cls.from_blocks([(count, tuple(Counter(copies).elements()))], of_group)
 
     @classmethod
-    def of(cls, value: Fields | Mapping[int, int]) -> Fields:
+    def of(cls, value: Fields | Mapping[Any, Any]) -> Fields:
         """Returns fields from `Fields`, from their multiplicities, or from `as_json`."""
         if isinstance(value, Fields):
             return value
-        multiplicities: Any = value
-        if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-            # From JSON, whose keys cannot be numbers.
-            multiplicities = {
-                int(key) if str(key).isdecimal() else key: number for key, number in value.items()
-            }
-        return cls(multiplicities)
+        if not isinstance(value, Mapping) or "group" not in value:
+            return cls(value)
+        group = point_group(value["group"])
+        return cls.from_blocks(
+            [_read_block(part, group) for part in value.get("blocks", ())], group
+        )
 
     @property
-    def multiplicities(self) -> dict[int, int]:
-        """Number of fields that have a frequency, by frequency."""
-        return dict(self._multiplicities)
+    def group(self) -> PointGroup:
+        """The group whose rotations and mirrors the fields know."""
+        return self._group
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The fields in their order, grouped by equal irreps."""
+        return self._blocks
+
+    @property
+    def multiplicities(self) -> dict[int | str, int]:
+        """How often the fields have an irrep, by its name."""
+        return {irrep.name: number for irrep, number in self.irreps.items()}
+
+    @cached_property
+    def irreps(self) -> dict[Irrep, int]:
+        """How often the fields have an irrep, by increasing frequency."""
+        counts: Counter[Irrep] = Counter()
+        for block in self._blocks:
+            for irrep in block.irreps:
+                counts[irrep] += block.field_count
+        return dict(sorted(counts.items()))
 
     @property
     def frequencies(self) -> tuple[int, ...]:
         """The frequencies of the fields, increasing."""
-        return tuple(self._multiplicities)
+        return tuple(sorted({irrep.frequency for irrep in self.irreps}))
 
     @property
     def count(self) -> int:
         """Number of fields."""
-        return max(self._multiplicities.values())
+        return sum(block.field_count for block in self._blocks)
 
     @property
     def channels(self) -> int:
         """Number of channels."""
-        return sum(dimension(k) * number for k, number in self._multiplicities.items())
+        return sum(block.channels for block in self._blocks)
 
     @property
-    def blocks(self) -> tuple[Block, ...]:
-        """The fields in their order, grouped by equal frequencies."""
-        steps = sorted(set(self._multiplicities.values()))
-        blocks = []
-        for below, number in zip((0, *steps), steps, strict=False):
-            frequencies = tuple(k for k, fields in self._multiplicities.items() if fields >= number)
-            blocks.append(Block(number - below, frequencies))
-        return tuple(blocks)
+    def scalars(self) -> int:
+        """Number of channels of irrep 0, which keep their values: only they can have a bias."""
+        return self.irreps.get(TRIVIAL, 0)
+
+    @property
+    def is_trivial(self) -> bool:
+        """Whether all channels keep their values, as those of an image do."""
+        return self.scalars == self.channels
+
+    @cached_property
+    def _copies(self) -> tuple[tuple[int, Irrep], ...]:
+        """The field and the irrep of every copy of an irrep, in the order of the channels."""
+        irreps = [block.irreps for block in self._blocks for _ in range(block.field_count)]
+        return tuple((number, irrep) for number, each in enumerate(irreps) for irrep in each)
+
+    def _per_channel(self, values: Iterable[Any]) -> np.ndarray:
+        return np.repeat([*values], [self._group.dimension(irrep) for _, irrep in self._copies])
 
     @property
     def channel_frequencies(self) -> np.ndarray:
         """The frequency of every channel."""
-        return np.concatenate(
-            [
-                np.tile(
-                    np.repeat(block.frequencies, [*map(dimension, block.frequencies)]),
-                    block.field_count,
-                )
-                for block in self.blocks
-            ]
-        )
+        return self._per_channel(irrep.frequency for _, irrep in self._copies)
 
     @property
     def channel_fields(self) -> np.ndarray:
         """The field, counted from 0, of every channel."""
-        return np.repeat(
-            np.arange(self.count),
-            [block.size for block in self.blocks for _ in range(block.field_count)],
-        )
+        return self._per_channel(number for number, _ in self._copies)
 
-    def representation(self, angle: float) -> np.ndarray:
+    @property
+    def channel_copies(self) -> np.ndarray:
+        """The copy of an irrep, counted from 0, of every channel."""
+        return self._per_channel(range(len(self._copies)))
+
+    @property
+    def scalar_channels(self) -> np.ndarray:
+        """Whether a channel has irrep 0, for every channel."""
+        return self._per_channel(irrep == TRIVIAL for _, irrep in self._copies)
+
+    def representation(self, angle: float, mirrored: bool = False) -> np.ndarray:
         """Returns the matrix by which a rotation of the image multiplies every fibre.
 
         Args:
             angle: in radians, counter-clockwise on the screen.
+            mirrored: bool, whether the rotated image is then mirrored: its rows are reversed.
 
         Returns:
             float64 matrix of shape `(channels, channels)`.
         """
+        if mirrored and not self._group.mirrors:
+            raise ValueError(
+                f"{self!r} know no mirrors. Make them with group={self._group.mirrored.name!r}."
+            )
         matrix = np.zeros((self.channels, self.channels))
         at = 0
-        for block in self.blocks:
-            for frequency in block.frequencies * block.field_count:
-                end = at + dimension(frequency)
-                matrix[at:end, at:end] = representation(frequency, angle)
-                at = end
+        for _, irrep in self._copies:
+            end = at + self._group.dimension(irrep)
+            matrix[at:end, at:end] = self._group.representation(irrep, angle, mirrored)
+            at = end
         return matrix
 
-    def as_json(self) -> dict[str, int]:
-        """Returns the multiplicities with keys for JSON; `Fields.of` reads them."""
-        return {str(frequency): number for frequency, number in self._multiplicities.items()}
+    def under(self, group: str | PointGroup) -> Fields:
+        """Returns ordinary channels as fields of another group; other fields must be of it.
+
+        Raises:
+            ValueError: if these are fields of another group.
+        """
+        other = point_group(group)
+        if other == self._group:
+            return self
+        if not self.is_trivial:
+            raise ValueError(
+                f"{self!r} are fields of {self._group}, not of {other}. Make all fields of a "
+                f"network with group={other.name!r}, or put a SteerableRestriction between them."
+            )
+        return Fields.trivial(self.channels, other)
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the fields as values for JSON; `Fields.of` reads them."""
+        if self._group == SO2 and self._is_nested:
+            return {str(name): number for name, number in self.multiplicities.items()}
+        blocks = [[block.field_count, names_of(block.irreps)] for block in self._blocks]
+        return {"group": self._group.name, "blocks": blocks}
+
+    @property
+    def _is_nested(self) -> bool:
+        """Whether the multiplicities alone determine the fields."""
+        return self._blocks == Fields(self.multiplicities, self._group)._blocks
 
     def __add__(self, other: Fields) -> Fields:
         """Returns the fields of two maps that are concatenated in this order.
 
         Raises:
-            ValueError: if `Fields` does not order the channels like this.
+            ValueError: if they are fields of different groups.
         """
         if not isinstance(other, Fields):
             return NotImplemented
-        frequencies = {*self._multiplicities, *other._multiplicities}
-        both = Fields(
-            {k: sum(each._multiplicities.get(k, 0) for each in (self, other)) for k in frequencies}
+        group = other._group if self.is_trivial and not other.is_trivial else self._group
+        both = (self.under(group), other.under(group))
+        return Fields.from_blocks(
+            [(block.field_count, block.irreps) for each in both for block in each._blocks], group
         )
-        if both._frequencies_of_fields() != [
-            *self._frequencies_of_fields(),
-            *other._frequencies_of_fields(),
-        ]:
-            raise ValueError(
-                f"{self!r} + {other!r}: concatenated, their channels are not in the order of "
-                "Fields. Give all fields the same frequencies, or put those with more frequencies "
-                "first, as in Fields.regular(4, max_frequency=2) + Fields.trivial(3)."
-            )
-        return both
-
-    def _frequencies_of_fields(self) -> list[tuple[int, ...]]:
-        return [block.frequencies for block in self.blocks for _ in range(block.field_count)]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Fields) and self._multiplicities == other._multiplicities
+        return isinstance(other, Fields) and self._blocks == other._blocks
 
     def __hash__(self) -> int:
-        return hash(tuple(self._multiplicities.items()))
+        return hash(self._blocks)
 
     def __repr__(self) -> str:
-        highest = self.frequencies[-1]
-        if highest == 0:
-            return f"Fields.trivial({self.channels})"
-        if self.multiplicities == dict.fromkeys(range(highest + 1), self.count):
-            return f"Fields.regular({self.count}, max_frequency={highest})"
-        return f"Fields({self._multiplicities})"
+        group = "" if self._group == SO2 else f", group={self._group.name!r}"
+        if self.is_trivial:
+            return f"Fields.trivial({self.channels}{group})"
+        if len(self._blocks) == 1:
+            (block,) = self._blocks
+            highest = block.irreps[-1].frequency
+            frequency = (
+                "" if highest == self._group.highest_frequency else f", max_frequency={highest}"
+            )
+            for kind in ("regular", "circle"):
+                if self == getattr(Fields, kind)(block.field_count, highest, self._group):
+                    return f"Fields.{kind}({block.field_count}{frequency}{group})"
+        if self._is_nested:
+            return f"Fields({self.multiplicities}{group})"
+        if len(self._blocks) == 1:
+            return f"Fields.of({self.as_json()})"
+        parts = [Fields.from_blocks([(b.field_count, b.irreps)], self._group) for b in self._blocks]
+        return " + ".join(map(repr, parts))
+
+
+def _read_block(part: Any, group: PointGroup) -> tuple[int, tuple[Irrep, ...]]:
+    """Reads one of the blocks of `Fields.as_json`."""
+    count, names = part if isinstance(part, list | tuple) and len(part) == 2 else (None, ())
+    irreps = tuple(map(group.irrep, names if isinstance(names, list | tuple) else (None,)))
+    number = _as_number(count)
+    if number is None or not irreps or None in irreps:
+        raise ValueError(
+            f"{part!r} are no fields of {group}: give their number and the list of their irreps."
+        )
+    return number, tuple(irrep for irrep in irreps if irrep)
+
+
+def _described(group: PointGroup) -> str:
+    """The names of a group's irreps, in words."""
+    names = names_of(group.irreps(3 if group.turns is None else None))
+    return ", ".join(map(repr, names)) + (", ..." if group.turns is None else "")
 
 
 def _as_number(value: Any) -> int | None:

@@ -33,7 +33,8 @@ def check_band_limit(value: float | str) -> float | str:
     if not number or isinstance(value, str) or not 0 < value <= 1:
         raise ValueError(
             f"band_limit={value!r} has to be a number above 0 and up to 1, the share of a kernel's "
-            'response that may be wrong, e.g. 0.1, or "escnn".'
+            'response that may be wrong, e.g. 0.1, or "escnn"; for the groups of quarter turns, '
+            'half turns and mirrors also "grid".'
         )
     return float(value)
 
@@ -75,6 +76,19 @@ def radial_profiles(
         return np.stack(rows) if rows else np.zeros((0, *np.shape(at)))
 
     return profiles
+
+
+@lru_cache(maxsize=256)
+def highest_frequency(kernel_size: int, dilation: int, band_limit: float | str) -> int:
+    """Returns the highest circular frequency for which there is a radial profile."""
+    radii, _ = polar_grid(kernel_size, dilation)
+    highest, frequency = 0, 1
+    # Aliases differ by multiples of four, so that a gap may be as wide.
+    while frequency <= highest + 4:
+        if len(radial_profiles(frequency, kernel_size, dilation, band_limit)(radii)):
+            highest = frequency
+        frequency += 1
+    return highest
 
 
 def _rings(frequency: int, kernel_size: int, dilation: int) -> Profiles:

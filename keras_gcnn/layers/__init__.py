@@ -40,6 +40,10 @@ from keras_gcnn.layers.steerable import (
     SteerableDropout,
     SteerableGroupNormalization,
     SteerableLayerNormalization,
+    SteerablePooling,
+    SteerableRestriction,
+    ToFields,
+    ToGroupMaps,
 )
 
 __all__ = [
@@ -78,7 +82,11 @@ __all__ = [
     "SteerableDropout",
     "SteerableGroupNormalization",
     "SteerableLayerNormalization",
+    "SteerablePooling",
+    "SteerableRestriction",
     "Symmetrized",
+    "ToFields",
+    "ToGroupMaps",
     "TurnByVector",
     "UnitDirection",
     "VonMisesFisherHead",

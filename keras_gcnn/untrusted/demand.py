@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -125,17 +126,20 @@ def _steerable_tables(config: Mapping[str, Any]) -> dict[str, float]:
     them.
     """
     fields = [config.get(key) for key in ("fields", "fields_in", "fields_out")]
-    multiplicities = [_multiplicities(entry) for entry in fields if isinstance(entry, Mapping)]
+    sizes = [_field_sizes(entry) for entry in fields if isinstance(entry, Mapping)]
     # Matrices that select or sum channels.
-    tables: dict[str, float] = {str(m): _BYTES * (2 * sum(m)) ** 2 for m in multiplicities}
+    tables: dict[str, float] = {
+        str(one): _BYTES * sum(count * size for count, size in one) ** 2 for one in sizes
+    }
     kernel = max(_numbers(config.get("kernel_size")), default=0)
-    if len(multiplicities) == 2 and kernel:
+    if len(sizes) == 2 and kernel:
         dilation = max(_numbers(config.get("dilation_rate")), default=1)
         tables[f"{kernel}, {dilation}"] = _wave_bytes(kernel, dilation)
-        # Two or four solutions for each radial profile, and at most one profile for each radius.
-        elements = 4 * math.ceil(kernel / 2)
-        pairs = math.prod(map(_squared_sizes, multiplicities))
-        tables[f"{kernel}, {multiplicities}"] = elements * kernel**2 * pairs * _BYTES
+        # About as many functions of the position as there are positions; an entry of a kernel is a
+        # sum of one of each kind at most, with an index and a factor.
+        waves = 2 * kernel**2
+        largest = math.prod(sum(size for _, size in one) for one in sizes)
+        tables[f"{kernel}, {sizes}"] = waves * (kernel**2 + 4 * largest) * 2 * _BYTES
     return tables
 
 
@@ -144,14 +148,17 @@ def _wave_bytes(kernel: float, dilation: float) -> float:
     return kernel**2 * 32 * (5 * kernel * dilation + 64) * 4 * _BYTES
 
 
-def _squared_sizes(multiplicities: list[int]) -> int:
-    """Sums frequencies times channels over the types of field; a frequency has two channels."""
-    sizes = [sum(m >= count for m in multiplicities) for count in set(multiplicities)]
-    return sum(2 * frequencies**2 for frequencies in sizes)
-
-
-def _multiplicities(fields: Mapping[str, Any]) -> list[int]:
-    return [count for count in fields.values() if isinstance(count, int) and count > 0]
+def _field_sizes(fields: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Returns, for each kind of field, their number and a bound of the channels of one."""
+    if isinstance(fields.get("blocks"), list):
+        parts = [part for part in fields["blocks"] if isinstance(part, list) and len(part) == 2]
+        counts = [(part[0], part[1]) for part in parts if isinstance(part[1], list)]
+        return [(int(max(_numbers(n), default=0)), 2 * len(irreps)) for n, irreps in counts]
+    numbers = sorted({0, *(n for n in fields.values() if isinstance(n, int) and n > 0)})
+    return [
+        (count - below, 2 * sum(n >= count for n in _numbers([*fields.values()])))
+        for below, count in itertools.pairwise(numbers)
+    ]
 
 
 def _numbers(value: Any) -> list[int | float]:

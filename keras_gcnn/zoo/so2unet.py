@@ -63,7 +63,7 @@ class _Levels:
 def _logits(
     net: SteerableGraphBuilder, x: FieldMaps, classes: int, activation: str | None
 ) -> FieldMaps:
-    invariant = x.fields.multiplicities[0]
+    invariant = x.fields.scalars
     return net.add_layer(
         x,
         partial(

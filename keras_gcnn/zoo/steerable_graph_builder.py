@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from keras_gcnn.backend.initial_weights import call_new
-from keras_gcnn.groups.steerable_basis import kernel_basis
+from keras_gcnn.groups.steerable_basis import irrep_basis
 from keras_gcnn.layers import (
     DiscMask,
     Fields,
@@ -83,9 +83,11 @@ class SteerableGraphBuilder:
     ) -> FieldMaps:
         """Adds a convolution, without bias since normalisation follows."""
         weights = sum(
-            len(kernel_basis(m, n, kernel_size, 1, self.band_limit)) * count_in * count_out
-            for m, count_in in x.fields.multiplicities.items()
-            for n, count_out in fields.multiplicities.items()
+            irrep_basis(fields.group, m, n, kernel_size, 1, self.band_limit).count
+            * count_in
+            * count_out
+            for m, count_in in x.fields.irreps.items()
+            for n, count_out in fields.irreps.items()
         )
         cut = kernel_size - 1 if padding == "valid" else 0
         sizes = (x.sizes[0] - cut, x.sizes[1] - cut)
@@ -115,7 +117,7 @@ class SteerableGraphBuilder:
             lambda: SteerableBatchNormalization(
                 x.fields, axis, momentum=MOMENTUM, epsilon=EPSILON, name=name
             ),
-            x.fields.count + x.fields.multiplicities.get(0, 0),
+            x.fields.count + x.fields.scalars,
         )
 
     def activation(self, x: FieldMaps, name: str) -> FieldMaps:
@@ -211,7 +213,7 @@ class SteerableGraphBuilder:
             lambda: InvariantMap(
                 x.fields, filters, use_bias=False, data_format=self.data_format, name=name
             ),
-            x.fields.multiplicities[0] * filters,
+            x.fields.scalars * filters,
             math.prod(x.sizes) * x.fields.channels * filters,
             fields=Fields.trivial(filters),
         )

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from keras_gcnn.groups.fields import Block, Fields
+from keras_gcnn.groups.point_group import Irrep, point_group
+from tests.helpers import point_groups as formula
 from tests.helpers import steerable
 
 pytestmark = pytest.mark.backend_free
@@ -34,13 +36,15 @@ def test_channels_are_those_of_the_layout(multiplicities):
         assert set(fields.channel_fields[part]) == {field}
         assert set(fields.channel_frequencies[part]) == {frequency}
     expected = [(len(c), frequencies) for c, frequencies in steerable.blocks(multiplicities)]
-    assert [(one.field_count, one.frequencies) for one in fields.blocks] == expected
+    found = [(b.field_count, tuple(i.frequency for i in b.irreps)) for b in fields.blocks]
+    assert found == expected
     assert sum(one.channels for one in fields.blocks) == fields.channels
 
 
 def test_an_example_by_hand():
     fields = Fields({0: 3, 1: 2, 3: 1})
-    assert fields.blocks == (Block(1, (0, 1, 3)), Block(1, (0, 1)), Block(1, (0,)))
+    kinds = [(0, 1, 3), (0, 1), (0,)]
+    assert fields.blocks == tuple(Block(1, tuple(map(Irrep, kind))) for kind in kinds)
     assert [one.size for one in fields.blocks] == [5, 3, 1]
     assert fields.channel_frequencies.tolist() == [0, 1, 1, 3, 3, 0, 1, 1, 0]
     assert fields.channel_fields.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 2]
@@ -105,20 +109,123 @@ def test_sum(first, second, both):
     [
         (Fields.trivial(4), Fields.regular(2, 3)),
         (Fields({0: 3, 1: 1}), Fields({0: 2, 1: 2})),
-        (Fields.regular(2, 1), Fields.regular(2, 2)),
         (Fields({1: 2}), Fields({2: 2})),
+        (Fields.trivial(2), Fields.regular(2, group="d8")),
+        (Fields.circle(2, 3), Fields.trivial(1)),
     ],
     ids=str,
 )
-def test_no_sum(first, second):
-    with pytest.raises(ValueError, match="not in the order of Fields"):
-        first + second
+def test_sum_in_any_order(first, second):
+    both = first + second
+    assert both.channels == first.channels + second.channels
+    assert Fields.of(json.loads(json.dumps(both.as_json()))) == both
+    assert eval(repr(both), {"Fields": Fields}) == both
+    matrix, size = both.representation(0.7), first.channels
+    np.testing.assert_array_equal(matrix[:size, :size], first.representation(0.7))
+    np.testing.assert_array_equal(matrix[size:, size:], second.representation(0.7))
+
+
+def test_no_sum():
+    with pytest.raises(ValueError, match=r"are fields of d8, not of so2.*SteerableRestriction"):
+        Fields.regular(2, 1) + Fields.regular(2, group="d8")
     with pytest.raises(TypeError):
-        first + 3
+        Fields.trivial(2) + 3
+
+
+GROUPS = pytest.mark.parametrize("group", formula.GROUPS, ids=formula.name_of)
+
+
+def every_kind(group):
+    """Fields of a group with the irreps of each of them."""
+    name, top = formula.name_of(group), 3 if group[0] is None else None
+    field = formula.regular(group, top)
+    yield Fields.regular(2, top, name), [field, field]
+    once = [irrep for irrep in dict.fromkeys(field) if not irrep[1]]
+    yield Fields.circle(1, top, name), [once]
+    named = {Irrep(*irrep).name: 2 for irrep in once} | {0: 3}
+    yield Fields(named, name), [once, once, [(0, False)]]
+
+
+@GROUPS
+def test_fields_of_every_group(group, rng):
+    for fields, irreps in every_kind(group):
+        flat = [irrep for field in irreps for irrep in field]
+        sizes = [formula.part(group, irrep).shape[1] for irrep in flat]
+        of_field = [number for number, field in enumerate(irreps) for _ in field]
+        assert fields.channels == sum(sizes)
+        assert fields.count == len(irreps)
+        assert fields.channel_fields.tolist() == np.repeat(of_field, sizes).tolist()
+        assert fields.channel_copies.tolist() == np.repeat(range(len(flat)), sizes).tolist()
+        trivial = [irrep == (0, False) for irrep in flat]
+        assert fields.scalar_channels.tolist() == np.repeat(trivial, sizes).tolist()
+        assert fields.scalars == sum(trivial)
+        assert fields.irreps == {Irrep(*i): flat.count(i) for i in sorted(set(flat))}
+        for mirrored, angle in formula.some(group, 3, rng):
+            expected = formula.matrix(group, flat, (mirrored, angle))
+            np.testing.assert_allclose(fields.representation(angle, mirrored), expected, atol=1e-14)
+        again = [
+            eval(repr(fields), {"Fields": Fields}),
+            Fields.of(json.loads(json.dumps(fields.as_json()))),
+            pickle.loads(pickle.dumps(fields)),
+        ]
+        assert all(one == fields and hash(one) == hash(fields) for one in again)
+
+
+@pytest.mark.parametrize(
+    ("by", "group", "irreps"),
+    [
+        ("c1", "c6", [0, 1, 2, 3]),
+        ("c2", "c8", [0, 2, 4]),
+        ("c4", "c8", [0, 4]),
+        ("c3", "c6", [0, 3]),
+        ("d1", "d8", [0, 1, 2, 3, 4]),
+        ("d2", "d8", [0, 2, 4]),
+        ("c8", "d8", [0, "0-"]),
+        ("c2", "d8", [0, "0-", 2, 2, 4, "4-"]),
+        ("c2", "d3", None),
+        ("d1", "c8", None),
+        ("so2", "o2", None),
+    ],
+)
+def test_quotients(by, group, irreps):
+    """As many channels as cosets, if there are finitely many."""
+    if irreps is None:
+        with pytest.raises(ValueError, match="has to be a subgroup of"):
+            Fields.quotient(2, by, 2, group=group)
+        return
+    fields = Fields.quotient(3, by, group=group)
+    assert [irrep.name for irrep in fields.blocks[0].irreps] == irreps
+    assert fields.channels == 3 * point_group(group).order // point_group(by).order
+
+
+def test_ordinary_channels_belong_to_every_group():
+    assert Fields.trivial(3).under("d8") == Fields.trivial(3, group="d8")
+    assert Fields.trivial(3) != Fields.trivial(3, group="d8")
+    with pytest.raises(ValueError, match="know no mirrors"):
+        Fields.regular(1, 1).representation(0.0, mirrored=True)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"group": "d8", "blocks": [[2]]},
+        {"group": "d8", "blocks": [[2, ["one"]]]},
+        {"group": "d8", "blocks": [[-1, [0]]]},
+        {"group": "d8", "blocks": []},
+        {"group": "d8"},
+        {"group": "e8", "blocks": [[2, [0]]]},
+        {"group": "d8", "blocks": [[2, "0"]]},
+        {"group": "d8", "blocks": [[2, []]]},
+    ],
+    ids=str,
+)
+def test_wrong_files(value):
+    with pytest.raises(ValueError, match=r"are no fields of|have no channel|is unknown"):
+        Fields.of(value)
 
 
 def test_the_same_frequency_twice():
-    with pytest.raises(ValueError, match="'0': 2 has to be a frequency"):
+    with pytest.raises(ValueError, match="'0': 2 has to be an irrep of so2"):
         Fields.of({0: 1, "0": 2})
 
 
@@ -132,10 +239,10 @@ def test_equality():
 @pytest.mark.parametrize(
     ("multiplicities", "says"),
     [
-        ({}, r"Fields\(\{\}\) has no channel\. Give at least one frequency"),
-        ({0: 0, 1: 0}, "has no channel"),
-        ({-1: 2}, "-1: 2 has to be a frequency from 0 to 100 and the number of fields"),
-        ({101: 2}, "101: 2 has to be a frequency"),
+        ({}, r"have no channel\. Give at least one irrep"),
+        ({0: 0, 1: 0}, "have no channel"),
+        ({-1: 2}, r"-1: 2 has to be an irrep of so2, 0, 1, 2, 3, \.\.\., and the number of fields"),
+        ({101: 2}, "101: 2 has to be an irrep"),
         ({0.5: 2}, r"0\.5: 2 has to be"),
         ({True: 2}, "True: 2 has to be"),
         ({"one": 2}, "'one': 2 has to be"),

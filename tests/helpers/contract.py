@@ -16,6 +16,7 @@ from tests.helpers.layers import randomize, to_format
 SIZE = 6
 CHANNELS = 8  # one field of P4M, two of P4
 FIELDS = {0: 2, 1: 2, 2: 1}  # also the number of channels per frequency
+REGULAR = layers.Fields.regular(2, group="c4")  # as many channels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,6 +190,10 @@ CASES = [
     ),
     Case(layers.InvariantMap, {"fields": FIELDS, "filters": 3}, (_INVARIANTS,)),
     Case(layers.NormPooling, {"fields": FIELDS}, ({"epsilon": 0.1},)),
+    Case(layers.SteerablePooling, {"fields": FIELDS}, ({"mode": "mean", "samples": 20},)),
+    Case(layers.SteerableRestriction, {"fields": FIELDS, "subgroup": "c4"}, ({"subgroup": "c3"},)),
+    Case(layers.ToFields, {"group": "p4"}, ({"group": "p4m"},)),
+    Case(layers.ToGroupMaps, {"fields": REGULAR}),
     Case(layers.SteerableAveragePooling2D, {}, ({"fields": FIELDS, "strides": 3, "sigma": 1.5},)),
     Case(layers.DiscMask, {}, ({"fields": FIELDS, "margin": 2.0},)),
 ]

@@ -60,7 +60,8 @@ def patches(size, half, sigma, rng):
 def convolution(fields_in, kernel_size, band_limit, rng):
     """With weights of variance `1 / (I_o N)`, I_o frequencies of N elements each into o."""
     (block_in,), (block_out,) = fields_in.blocks, FIELDS.blocks
-    pairs = [*map(tuple, block_basis(block_in, block_out, kernel_size, 1, band_limit)[1])]
+    irreps = (block_in.irreps, block_out.irreps, FIELDS.group)
+    pairs = block_basis(*irreps, kernel_size, 1, band_limit).pairs
     elements = Counter(pairs)
     reaching = Counter(n for _, n in elements)
     variances = [1 / (reaching[n] * elements[m, n] * block_in.field_count) for m, n in pairs]

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_gcnn.groups.point_group import Irrep, point_group
 from keras_gcnn.groups.steerable_basis import kernel_basis
 from keras_gcnn.layers import (
     EquivarianceWarning,
@@ -50,6 +51,8 @@ TRANSPOSED_WINDOWS = [
 ]
 NAMES = {"strides": "strides", "dilation_rate": "dilation", "output_padding": "output_padding"}
 
+SO2 = point_group("so2")
+
 
 def make(layer_class, kernel_size, fields_in=FIELDS, fields_out=OUT, **more):
     settings = {
@@ -73,7 +76,7 @@ def expected_kernel(layer, fields_in=FIELDS, fields_out=OUT):
             element = 0
             for n in frequencies_out:
                 for m in frequencies_in:
-                    for basis in kernel_basis(m, n, size, *window):
+                    for basis in kernel_basis(SO2, Irrep(m), Irrep(n), size, *window):
                         for i, field_in in enumerate(ins):
                             for c, field_out in enumerate(outs):
                                 part = weights[name][element, i, c] * basis.transpose(2, 3, 1, 0)

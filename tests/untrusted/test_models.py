@@ -35,7 +35,9 @@ def test_many_frequencies(steerable, tmp_path):
     def edit(config):
         for key in ("fields", "fields_in", "fields_out"):
             if len(config.get(key, ())) > 1:
-                config[key] = {str(k): 1 for k in range(40)}
+                config[key] = {str(k): 1 for k in range(100)}
+        if "kernel_size" in config:
+            config["kernel_size"] = [31, 31]
 
     path = pack(tmp_path / "model.keras", configured(steerable, edit))
     refuse(path, "its steerable layers ask for tables")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import keras
 
 from keras_gcnn.analysis.auditing.channel_types import (
-    ROTATIONS,
     ChannelType,
     SteerableType,
     VectorType,
@@ -39,8 +38,7 @@ def candidate_types(
     fibre_groups = dict.fromkeys([group_of(op) or held, *input_groups, held])
     types = [ChannelType("trivial", held)]
     types += [ChannelType("regular", group) for group in fibre_groups]
-    if ROTATIONS.contains(held):
-        types += _steerable(op, inputs, data_format)
+    types += _steerable(op, inputs, held, data_format)
     types += _vectors(op, input_types, held)
     first_types, shapes = [types[0] for _, types in inputs], [shape for shape, _ in inputs]
     types += token_types(first_types, shapes, types.copy())
@@ -58,7 +56,9 @@ def _vectors(
     return [VectorType("vectors", held, pair) for pair in dict.fromkeys(components)]
 
 
-def _steerable(op: keras.Operation, inputs: Inputs, data_format: str) -> list[ChannelType]:
+def _steerable(
+    op: keras.Operation, inputs: Inputs, held: Group, data_format: str
+) -> list[ChannelType]:
     """Returns the types with the layer's own fields, with the inputs' fields, and with both."""
     input_fields = [t.fields for _, types in inputs for t in types if isinstance(t, SteerableType)]
     layer_fields = getattr(unwrap(op), "fields_out", None)
@@ -67,9 +67,9 @@ def _steerable(op: keras.Operation, inputs: Inputs, data_format: str) -> list[Ch
     if input_fields:
         candidates += _joined(inputs, data_format)
     return [
-        channel_type_of(fields, ROTATIONS)
+        channel_type_of(fields, fields.group.pixel_group)
         for fields in dict.fromkeys(candidates)
-        if fields.frequencies[-1] > 0
+        if not fields.is_trivial and fields.group.pixel_group.contains(held)
     ]
 
 
@@ -86,5 +86,5 @@ def _joined(inputs: Inputs, data_format: str) -> list[Fields]:
             parts.append(Fields.trivial(shape[axis]))
     try:
         return [sum(parts[1:], parts[0])]
-    except ValueError:  # no Fields have this order
+    except ValueError:  # fields of different groups
         return []

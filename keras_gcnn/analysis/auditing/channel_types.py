@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_gcnn import groups
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
+from keras_gcnn.groups.point_group import element_of
 from keras_gcnn.groups.vectors import COMPONENTS, vector_matrices
 
 TYPES = ("trivial", "regular")  # those that are tried where none is given
-ROTATIONS = groups.get("p4")  # all rotations of the pixel grid
 RANKS = (2, 3, 4)  # features; images without a channel axis; images and feature maps
 
 
@@ -70,11 +69,11 @@ class ChannelType:
 
 @dataclass(frozen=True)
 class SteerableType(ChannelType):
-    """Channels that rotate by multiples of the angle; the audit tries quarter turns.
+    """Fields; the audit tries the elements that move pixels to pixels.
 
     Args:
         name: `"steerable"`.
-        group: a group of rotations.
+        group: the elements of the fields' group that move pixels to pixels.
         fields: `keras_gcnn.layers.Fields`.
     """
 
@@ -88,9 +87,9 @@ class SteerableType(ChannelType):
         return len(shape) in (2, 4) and shape[_channel_axis(data_format)] == self.fields.channels
 
     def permute(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
-        """Applies element `g` of `acting`, a group of rotations, to the channels."""
-        quarter_turns = ROTATIONS.embed(acting)[g]
-        matrix = self.fields.representation(quarter_turns * np.pi / 2)
+        """Applies element `g` of `acting`, which the fields' group contains, to the channels."""
+        mirrored, angle = element_of(acting.matrices[g])
+        matrix = self.fields.representation(angle, mirrored)
         axis = _channel_axis(data_format)
         rotated = np.moveaxis(np.moveaxis(array, axis, -1) @ matrix.T, -1, axis)
         return rotated.astype(array.dtype)

@@ -45,7 +45,7 @@ _REPLACE_ON_FIELDS = {
     "Activation": _ACTIVATE_FIELDS,
     "AveragePooling2D": "use SteerableAveragePooling2D",
     "BatchNormalization": "use SteerableBatchNormalization",
-    "Concatenate": "concatenate in an order that Fields + Fields has",
+    "Concatenate": "concatenate fields of one group",
     "Conv2D": "use SteerableConv2D",
     "Conv2DTranspose": "use SteerableConv2DTranspose",
     "Dense": f"use SteerableConv2D with kernel size 1 on maps, or {_INVARIANT_FIRST}",

@@ -106,7 +106,7 @@ class OnGroup:
         return self.group
 
     @property
-    def map_out(self) -> groups.Group | None:
+    def map_out(self) -> Channels | None:
         """The group of the output map; None if it is that of the input."""
         return self.group
 

@@ -13,7 +13,6 @@ from keras_gcnn.layers.common.stock_rule import Rule
 from keras_gcnn.types import Shape
 
 ORDINARY = groups.get("z2")  # stands for all ordinary channels
-ROTATIONS = groups.get("p4")  # the only rotations of the pixel grid
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Lineage:
         if self.channels is None or is_ordinary(self.channels):
             return None
         if isinstance(self.channels, Fields):
-            return MapType(self.channels, ROTATIONS)
+            return MapType(self.channels, self.channels.group.pixel_group)
         return MapType(self.channels, self.channels)
 
 

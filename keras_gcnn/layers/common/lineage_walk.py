@@ -241,6 +241,6 @@ def _joined(before: list[Lineage], sizes: list[Any]) -> tuple[Fields | None, Pro
         return reduce(add, parts), None
     except ValueError as error:
         return None, (
-            "joins fields in an order that Fields does not allow",
-            f"put those with more frequencies first ({error})",
+            "joins fields of different groups",
+            f"give both the same group ({error})",
         )

@@ -42,7 +42,7 @@ class MapType:
 def is_ordinary(channels: Channels) -> bool:
     """Whether these are ordinary channels, which keep their values when the image is rotated."""
     if isinstance(channels, Fields):
-        return channels.frequencies == (0,)
+        return channels.is_trivial
     return channels.order == 1
 
 

@@ -11,9 +11,10 @@ from keras_gcnn.layers.steerable.image_normalization import (
     SteerableGroupNormalization,
     SteerableLayerNormalization,
 )
-from keras_gcnn.layers.steerable.invariants import InvariantMap, NormPooling
+from keras_gcnn.layers.steerable.invariants import InvariantMap, NormPooling, SteerablePooling
 from keras_gcnn.layers.steerable.normalization import SteerableBatchNormalization
 from keras_gcnn.layers.steerable.positions import DiscMask, SteerableAveragePooling2D
+from keras_gcnn.layers.steerable.restriction import SteerableRestriction, ToFields, ToGroupMaps
 
 __all__ = [
     "DiscMask",
@@ -29,4 +30,8 @@ __all__ = [
     "SteerableDropout",
     "SteerableGroupNormalization",
     "SteerableLayerNormalization",
+    "SteerablePooling",
+    "SteerableRestriction",
+    "ToFields",
+    "ToGroupMaps",
 ]

@@ -8,11 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.arguments import check_above_zero, check_count
+from keras_gcnn.arguments import check_above_zero
 from keras_gcnn.backend.constants import outside_graphs
 from keras_gcnn.backend.fourier import activate_samples
 from keras_gcnn.backend.ops import widened
-from keras_gcnn.groups.fields import Block, Fields
+from keras_gcnn.groups.field_functions import sampling_matrix
+from keras_gcnn.groups.fields import Fields
+from keras_gcnn.groups.point_group import TRIVIAL
 from keras_gcnn.layers.common.base import along, as_numbers, fresh
 from keras_gcnn.layers.common.pointwise import pointwise
 from keras_gcnn.layers.steerable.base import (
@@ -21,34 +23,14 @@ from keras_gcnn.layers.steerable.base import (
     gated_channels,
     join_blocks,
     mix_channels,
-    pair_channels,
-    pair_lengths,
     positions_of,
     scalar_channels,
     split_blocks,
+    vector_channels,
+    vector_lengths,
 )
+from keras_gcnn.layers.steerable.samples import checked_samples
 from keras_gcnn.types import Activation, Initializer, Shape, Tensor
-
-
-def sampling_matrix(block: Block, samples: int) -> np.ndarray:
-    """Returns the matrix that samples a field, a function of the angle, at equally spaced angles.
-
-    Args:
-        block: `Block` with the frequencies of the field.
-        samples: int, number of angles.
-
-    Returns:
-        Matrix of shape `(samples, block.size)` with the rows
-        `[1, sqrt2 cos t, sqrt2 sin t, sqrt2 cos 2t, ...] / sqrt(block.size)`.
-    """
-    angles = 2 * np.pi * np.arange(samples) / samples
-    columns = []
-    for frequency in block.frequencies:
-        if frequency == 0:
-            columns.append(np.ones(samples))
-        else:
-            columns += [np.sqrt(2) * wave(frequency * angles) for wave in (np.cos, np.sin)]
-    return np.stack(columns, axis=1) / np.sqrt(block.size)
 
 
 @outside_graphs
@@ -59,18 +41,20 @@ def _sampling_matrix(fields: Fields, block: int, samples: int) -> np.ndarray:
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class FourierActivation(SteerableLayer):
-    """Applies an activation to fields as functions of the angle.
+    """Applies an activation to fields as functions on their group.
 
-    A field of frequencies 0 to L is a band-limited function. The layer samples it at `samples`
-    angles, applies the activation to each value and projects the results back to the frequencies
-    of the field. This is exact for rotations by multiples of `2 pi / samples`, among them quarter
-    turns, and nearly exact for all others.
+    A field of frequencies 0 to L is a band-limited function of the angle, with mirrors one on each
+    of two sheets. The layer samples it, applies the activation to each value and projects the
+    results back to the irreps of the field. Under C_N and D_N the samples are the elements of the
+    group, and the layer is exact. Under SO(2) and O(2) it is exact for rotations by multiples of
+    `2 pi / samples`, among them quarter turns, and nearly exact for all others.
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
         activation: name of an activation of one value at a time, or such a callable.
-        samples: int, a multiple of 4 and at least `2 L + 1`; more samples reduce the error from
-            aliasing.
+        samples: int, number of angles: a multiple of 4 and at least `2 L + 1`; more samples reduce
+            the error from aliasing. The default is 16, or the next possible number. Under C_N and
+            D_N it is N.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
     Input shape:
@@ -80,8 +64,8 @@ class FourierActivation(SteerableLayer):
         Same as the input.
 
     Raises:
-        ValueError: if there are too few samples, their number is no multiple of 4, or the channels
-            do not match the fields.
+        ValueError: if there are too few samples, their number is no multiple of 4, a field has an
+            irrep more often than a function on the group, or the channels do not match the fields.
 
     Example:
 
@@ -101,19 +85,12 @@ class FourierActivation(SteerableLayer):
         fields: FieldsLike,
         activation: Activation = "elu",
         *,
-        samples: int = 16,
+        samples: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(fields, **kwargs)
         self.activation = pointwise(activation)
-        self.samples = check_count("samples", samples)
-        needed = 2 * self.fields.frequencies[-1] + 1
-        if self.samples < needed or self.samples % 4:
-            raise ValueError(
-                f"samples={samples} has to be a multiple of 4, so that quarter turns are exact, "
-                f"and at least {needed} for {self.fields!r}: twice the highest frequency plus one. "
-                f"Use samples={-(-max(needed, 4) // 4) * 4}, or more."
-            )
+        self.samples = checked_samples(self.fields, samples)
 
     def call(self, inputs: Tensor) -> Tensor:
         inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
@@ -126,7 +103,7 @@ class FourierActivation(SteerableLayer):
     def _activate(self, tensor: Tensor, number: int) -> Tensor:
         block = self.fields.blocks[number]
         matrix = _sampling_matrix(self.fields, number, self.samples)
-        inverse = matrix.T * (block.size / self.samples)
+        inverse = matrix.T * (block.size / len(matrix))
         shape, channels_last = ops.shape(tensor), self.channel_axis == -1
         # With channels last, a single matrix product serves every rank.
         positions = () if channels_last else (positions_of(shape),)
@@ -146,8 +123,9 @@ class FourierActivation(SteerableLayer):
 class NormActivation(SteerableLayer):
     """Applies an activation to the lengths of pairs of channels, which keep their directions.
 
-    A pair v becomes `activation(|v| + b) v / |v|`, with a bias b for every frequency of every
-    field; channels of frequency 0 become `activation(v + b)`.
+    A pair v becomes `activation(|v| + b) v / |v|`, with a bias b for every copy of an irrep; so do
+    single channels that change their sign, such as `"0-"`. Channels of irrep 0 become
+    `activation(v + b)`.
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
@@ -193,10 +171,9 @@ class NormActivation(SteerableLayer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
     def build(self, input_shape: Shape) -> None:
-        scalars = self.fields.multiplicities.get(0, 0)
         initializer = self.bias_initializer
-        self.scalar_bias = self._add_bias("scalar_bias", scalars, initializer)
-        pairs = len(pair_channels(self.fields))
+        self.scalar_bias = self._add_bias("scalar_bias", self.fields.scalars, initializer)
+        pairs = len(vector_channels(self.fields))
         self.pair_bias = self._add_bias("pair_bias", pairs, fresh(initializer))
         super().build(input_shape)
 
@@ -214,11 +191,11 @@ class NormActivation(SteerableLayer):
             values = mix_channels(inputs, scalars.T, axis) + along(self.scalar_bias, axis, rank)
             parts.append(mix_channels(self.activation(values), scalars, axis))
         if self.pair_bias is not None:
-            lengths = pair_lengths(inputs, self.fields, self.epsilon, axis)
+            lengths = vector_lengths(inputs, self.fields, self.epsilon, axis)
             bias = ops.cast(along(self.pair_bias, axis, rank), lengths.dtype)
             scales = self.activation(lengths + bias) / lengths
             # Multiplies before it rounds, since float16 cannot hold the scale of short pairs.
-            pairs = widened(inputs) * mix_channels(scales, pair_channels(self.fields), axis)
+            pairs = widened(inputs) * mix_channels(scales, vector_channels(self.fields), axis)
             parts.append(ops.cast(pairs, inputs.dtype))
         return sum(parts[1:], parts[0])
 
@@ -233,14 +210,14 @@ class NormActivation(SteerableLayer):
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class GatedActivation(SteerableLayer):
-    """Scales the pairs of a field by a gate that its channel of frequency 0 controls.
+    """Scales the pairs of a field by a gate that its channel of irrep 0 controls.
 
-    With s the channel of frequency 0 of a field, s becomes `activation(s)` and every pair v of the
-    field becomes `gate(s) v`.
+    With s the channel of irrep 0 of a field, s becomes `activation(s)` and every other channel v
+    of the field becomes `gate(s) v`.
 
     Args:
-        fields: `Fields` of the input, or the dict of their multiplicities; every field needs a
-            frequency 0.
+        fields: `Fields` of the input, or the dict of their multiplicities; every field needs the
+            irrep 0, once.
         activation: name of an activation of one value at a time, or such a callable.
         gate: the same for the gates.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
@@ -252,7 +229,7 @@ class GatedActivation(SteerableLayer):
         Same as the input.
 
     Raises:
-        ValueError: if a field has no frequency 0, or the channels do not match the fields.
+        ValueError: if a field does not have irrep 0 once, or the channels do not match the fields.
 
     Example:
 
@@ -276,12 +253,12 @@ class GatedActivation(SteerableLayer):
         super().__init__(fields, **kwargs)
         self.activation = pointwise(activation)
         self.gate = pointwise(gate)
-        scalars = self.fields.multiplicities.get(0, 0)
-        if scalars < self.fields.count:
+        wrong = [block for block in self.fields.blocks if block.irreps.count(TRIVIAL) != 1]
+        if wrong:
             raise ValueError(
-                f"GatedActivation received {self.fields!r}; {self.fields.count - scalars} of these "
-                "fields have no frequency 0 that could be their gate. Give frequency 0 a "
-                f"multiplicity of {self.fields.count}, or use NormActivation."
+                f"GatedActivation received {self.fields!r}; {sum(b.field_count for b in wrong)} of "
+                "these fields do not have frequency 0 once, which would be their gate. Give "
+                f"frequency 0 a multiplicity of {self.fields.count}, or use NormActivation."
             )
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -16,9 +16,10 @@ from keras_gcnn.backend.constants import constant, outside_graphs
 from keras_gcnn.backend.ops import product, widened
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.base import MapLayer, known_channels
+from keras_gcnn.layers.common.map_type import Channels
 from keras_gcnn.types import Shape, Tensor
 
-FieldsLike = Fields | Mapping[int, int]
+FieldsLike = Fields | Mapping[int | str, int]
 
 
 def check_channels(layer: keras.Layer, fields: Fields, input_shape: Shape, axis: int) -> None:
@@ -50,8 +51,9 @@ class KeepsFields:
 
     @property
     def symmetry(self) -> groups.Group:
-        """P4: the quarter turns are the only exact rotations of the pixel grid."""
-        return groups.get("p4")
+        """The elements of the fields' group that move pixels to pixels; P4 without fields."""
+        fields = self.fields_in
+        return groups.get("p4") if fields is None else fields.group.pixel_group
 
     @property
     def map_in(self) -> Fields | None:
@@ -59,7 +61,7 @@ class KeepsFields:
         return self.fields_in
 
     @property
-    def map_out(self) -> Fields | None:
+    def map_out(self) -> Channels | None:
         """The fields of the output; None if they are those of the input."""
         return self.fields_out
 
@@ -136,28 +138,32 @@ def field_of_channel(fields: Fields) -> np.ndarray:
 
 @outside_graphs
 def scalar_channels(fields: Fields) -> np.ndarray:
-    """Returns a one-hot matrix of shape (scalars, channels): the channels of frequency 0."""
-    return np.eye(fields.channels)[fields.channel_frequencies == 0]
+    """Returns a one-hot matrix of shape (scalars, channels): the channels of irrep 0."""
+    return np.eye(fields.channels)[fields.scalar_channels]
 
 
 @outside_graphs
 def gated_channels(fields: Fields) -> np.ndarray:
-    """Returns `field_of_channel` with zeros at the channels of frequency 0."""
+    """Returns `field_of_channel` with zeros at the channels of irrep 0."""
     return field_of_channel(fields) - scalar_channels(fields)
 
 
 @outside_graphs
-def pair_channels(fields: Fields) -> np.ndarray:
-    """Returns a matrix of shape (pairs, channels) with ones at the two channels of a pair."""
-    channels = np.eye(fields.channels)[fields.channel_frequencies > 0]
-    return channels[0::2] + channels[1::2]
+def vector_channels(fields: Fields) -> np.ndarray:
+    """Returns a matrix of shape (vectors, channels) with ones at the channels of a vector.
+
+    The vectors are the copies of all irreps but 0: pairs, and single channels that change sign.
+    """
+    copies = fields.channel_copies
+    members = np.arange(copies[-1] + 1)[:, None] == copies
+    return members[~members[:, fields.scalar_channels].any(axis=1)].astype("float64")
 
 
-def pair_lengths(tensor: Tensor, fields: Fields, epsilon: float, axis: int) -> Tensor:
-    """Returns `sqrt(a^2 + b^2 + epsilon)` of every pair of channels, at least in float32.
+def vector_lengths(tensor: Tensor, fields: Fields, epsilon: float, axis: int) -> Tensor:
+    """Returns `sqrt(a^2 + b^2 + epsilon)` of every vector, at least in float32.
 
     Half precision can hold neither the squares (float16 overflows at 256^2) nor the gradient of a
     quotient by a short length.
     """
-    squares = mix_channels(ops.square(widened(tensor)), pair_channels(fields).T, axis)
+    squares = mix_channels(ops.square(widened(tensor)), vector_channels(fields).T, axis)
     return ops.sqrt(squares + epsilon)

@@ -13,8 +13,9 @@ from keras_gcnn import groups
 from keras_gcnn.backend.constants import constant
 from keras_gcnn.backend.ops import product
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.groups.radial import check_band_limit
-from keras_gcnn.groups.steerable_basis import block_basis
+from keras_gcnn.groups.grid_basis import band_limit_for
+from keras_gcnn.groups.point_group import Irrep
+from keras_gcnn.groups.steerable_basis import BlockBasis, block_basis
 from keras_gcnn.layers.common.transposed_window import TransposedWindow
 from keras_gcnn.layers.common.window import WindowConvolution
 from keras_gcnn.layers.steerable.base import (
@@ -26,15 +27,31 @@ from keras_gcnn.layers.steerable.base import (
 from keras_gcnn.layers.steerable.initial_weights import scaled_normal, weight_spreads
 from keras_gcnn.types import Constraint, Initializer, Regularizer, Shape, Size2D, Tensor
 
+Spreads = dict[tuple[Irrep, Irrep], float]
+
+
+def _of_one_group(fields_in: Fields, fields_out: Fields) -> tuple[Fields, Fields]:
+    """Returns the fields as those of one group: ordinary channels are fields of every group."""
+    group = fields_in.group if fields_out.is_trivial else fields_out.group
+    return fields_in.under(group), fields_out.under(group)
+
+
+def _tables_of(basis: BlockBasis) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns waves, indices and factors as a layer uses them: PyTorch needs writable arrays."""
+    count, rows, columns = basis.waves.shape
+    waves = basis.waves.reshape(count, rows * columns).T.copy()
+    return waves, basis.index.copy(), basis.factor[..., None, None].copy()
+
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class SteerableConv2D(WindowConvolution):
-    """Convolution that commutes with rotations by every angle, as far as the pixel grid allows.
+    """Convolution that commutes with a group of rotations, as far as the pixel grid allows.
 
     The kernel is a trained combination of the kernels that satisfy
-    `K(R_t x) = rho_out(t) K(x) rho_in(t)^-1`, computed once by `keras_gcnn.groups`. With stride 1
-    quarter turns are exact; other angles have an error from sampling, which the default basis keeps
-    small.
+    `K(g x) = rho_out(g) K(x) rho_in(g)^-1` for every element g of the group of the fields, computed
+    once by `keras_gcnn.groups`. With stride 1 the elements that move pixels to pixels are exact,
+    quarter turns and the mirrors among them; other angles have an error from sampling, which the
+    default basis keeps small.
 
     Args:
         fields_in: `Fields` of the input, or the dict of their multiplicities; `Fields.trivial(c)`
@@ -48,10 +65,12 @@ class SteerableConv2D(WindowConvolution):
             as wide as `keras_gcnn.groups.border_widths` says.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         dilation_rate: int, rows and columns.
-        use_bias: bool. The bias is one number per channel of frequency 0; others cannot have one.
+        use_bias: bool. The bias is one number per channel of irrep 0; others cannot have one.
         band_limit: which kernels the basis contains. A float (default 0.1) is the largest share, as
             amplitude, of a kernel's response to slightly blurred images that may lie at wrong
-            angular frequencies; `"escnn"` takes the Gaussian rings and limits of that library.
+            angular frequencies; `"escnn"` takes the Gaussian rings and limits of that library;
+            `"grid"` takes all kernels, as `GConv2D` does, and is the default and for the groups
+            that move pixels to pixels only: C_N and D_N with N of 1, 2 or 4.
         kernel_initializer: None (default) for normal numbers that make the output about as large
             as the input; otherwise an initializer of weights of shape
             `(elements, fields in, fields out)`.
@@ -68,8 +87,8 @@ class SteerableConv2D(WindowConvolution):
         `(batch, new_rows, new_columns, fields_out.channels)`.
 
     Raises:
-        ValueError: if the kernel is not square, the basis is empty, or the channels do not match
-            the fields.
+        ValueError: if the kernel is not square, the basis is empty, the fields are of different
+            groups, or the channels do not match the fields.
 
     Example:
 
@@ -98,7 +117,7 @@ class SteerableConv2D(WindowConvolution):
         data_format: str | None = None,
         dilation_rate: int = 1,
         use_bias: bool = True,
-        band_limit: float | str = 0.1,
+        band_limit: float | str | None = None,
         kernel_initializer: Initializer = None,
         bias_initializer: Initializer = "zeros",
         kernel_regularizer: Regularizer = None,
@@ -124,8 +143,8 @@ class SteerableConv2D(WindowConvolution):
             **kwargs,
         )
         self._keep("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
-        self.fields_in, self.fields_out = Fields.of(fields_in), Fields.of(fields_out)
-        self.band_limit = check_band_limit(band_limit)
+        self.fields_in, self.fields_out = _of_one_group(Fields.of(fields_in), Fields.of(fields_out))
+        self.band_limit = band_limit_for(band_limit, self.fields_out.group)
         for name in ("kernel_size", "dilation_rate"):
             pair = getattr(self, name)
             if pair[0] != pair[1]:
@@ -134,11 +153,14 @@ class SteerableConv2D(WindowConvolution):
                     f"Use {name}={max(pair)}."
                 )
         self._bases = {
-            (i, o): block_basis(block_in, block_out, *self._basis_arguments)
+            (i, o): block_basis(
+                block_in.irreps, block_out.irreps, self.fields_out.group, *self._basis_arguments
+            )
             for i, block_in in enumerate(self.fields_in.blocks)
             for o, block_out in enumerate(self.fields_out.blocks)
         }
-        if not any(len(elements) for elements, _ in self._bases.values()):
+        self._tables = {key: _tables_of(basis) for key, basis in self._bases.items()}
+        if not any(map(len, self._bases.values())):
             raise ValueError(
                 f"No kernel of size {self.kernel_size[0]} with band_limit={self.band_limit!r} "
                 f"takes {self.fields_in!r} to {self.fields_out!r}: their frequencies are too far "
@@ -152,8 +174,8 @@ class SteerableConv2D(WindowConvolution):
 
     @property
     def symmetry(self) -> groups.Group:
-        """P4: the quarter turns are the only exact rotations of the pixel grid."""
-        return groups.get("p4")
+        """The elements of the fields' group that move pixels to pixels."""
+        return self.fields_out.group.pixel_group
 
     @property
     def map_in(self) -> Fields:
@@ -177,18 +199,17 @@ class SteerableConv2D(WindowConvolution):
 
     def _build_weights(self, input_shape: Shape) -> None:
         spreads = self._spreads()
-        for (i, o), (elements, pairs) in self._bases.items():
-            if not len(elements):
+        for (i, o), basis in self._bases.items():
+            if not len(basis):
                 continue
             block_in, block_out = self.fields_in.blocks[i], self.fields_out.blocks[o]
-            shape = (len(elements), block_in.field_count, block_out.field_count)
+            shape = (len(basis), block_in.field_count, block_out.field_count)
             settings = {}
             if self.kernel_initializer is None:
-                scale = [spreads[pair] for pair in map(tuple, pairs.tolist())]
-                settings["initializer"] = scaled_normal(np.array(scale))
+                settings["initializer"] = scaled_normal(np.array([spreads[p] for p in basis.pairs]))
             name = self._weight_of(i, o)
             setattr(self, name, self._add_part("kernel", shape, name, **settings))
-        scalars = self.fields_out.multiplicities.get(0, 0)
+        scalars = self.fields_out.scalars
         self.bias = self._add_part("bias", (scalars,)) if self.use_bias and scalars else None
 
     @staticmethod
@@ -196,8 +217,8 @@ class SteerableConv2D(WindowConvolution):
         """Returns the name of the weight from block i of the input to block o of the output."""
         return "kernel" if i == o == 0 else f"kernel_{i}_{o}"
 
-    def _spreads(self) -> dict[tuple[int, int], float]:
-        """Returns the standard deviation of the weights from one frequency to another."""
+    def _spreads(self) -> Spreads:
+        """Returns the standard deviation of the weights from one irrep to another."""
         return weight_spreads(self.fields_in, self.fields_out, *self._basis_arguments)
 
     def _expanded_kernel(self) -> Tensor:
@@ -209,18 +230,25 @@ class SteerableConv2D(WindowConvolution):
 
     def _part(self, i: int, o: int) -> Tensor:
         """Returns the kernel from one block to another, a combination of its basis."""
-        elements = self._bases[i, o][0]
+        basis = self._bases[i, o]
         block_in, block_out = self.fields_in.blocks[i], self.fields_out.blocks[o]
-        if not len(elements):
+        if not len(basis):
             return ops.zeros(
                 (*self.kernel_size, block_in.channels, block_out.channels), self.compute_dtype
             )
         weight = ops.convert_to_tensor(getattr(self, self._weight_of(i, o)))
-        basis = ops.cast(constant(elements.reshape(len(elements), -1).T.copy()), weight.dtype)
-        kernel = product(basis, ops.reshape(weight, (len(elements), -1)))
-        shape = (*elements.shape[1:], block_in.field_count, block_out.field_count)
+        waves, index, factor = self._tables[i, o]
+        # The coefficients of the waves: sums of weights with signs and scales.
+        terms = [
+            ops.take(weight, constant(places), axis=0) * ops.cast(constant(scales), weight.dtype)
+            for places, scales in zip(index, factor, strict=True)
+        ]
+        coefficients = ops.reshape(sum(terms[1:], terms[0]), (len(basis.waves), -1))
+        kernel = product(ops.cast(constant(waves), weight.dtype), coefficients)
+        fields = (block_in.field_count, block_out.field_count)
+        kernel = ops.reshape(kernel, (*self.kernel_size, *basis.index.shape[2:], *fields))
         # To rows, columns, field in, its channels, field out, its channels.
-        kernel = ops.transpose(ops.reshape(kernel, shape), (0, 1, 4, 2, 5, 3))
+        kernel = ops.transpose(kernel, (0, 1, 4, 2, 5, 3))
         return ops.reshape(kernel, (*self.kernel_size, block_in.channels, block_out.channels))
 
     def _channel_bias(self) -> Tensor:
@@ -280,7 +308,7 @@ class SteerableConv2DTranspose(TransposedWindow, SteerableConv2D):
             fields_in, fields_out, kernel_size, output_padding=output_padding, **kwargs
         )
 
-    def _spreads(self) -> dict[tuple[int, int], float]:
+    def _spreads(self) -> Spreads:
         # By this factor fewer positions of the window reach a position of the output.
         factor = math.prod(self.strides)
         return {pair: spread * factor**0.5 for pair, spread in super()._spreads().items()}

@@ -23,8 +23,8 @@ from keras_gcnn.types import Shape, Tensor
 
 @outside_graphs
 def _is_scalar(fields: Fields) -> np.ndarray:
-    """Returns 1 for every channel of frequency 0, and 0 for the others."""
-    return (fields.channel_frequencies == 0).astype("float64")
+    """Returns 1 for every channel of irrep 0, and 0 for the others."""
+    return fields.scalar_channels.astype("float64")
 
 
 @outside_graphs
@@ -36,7 +36,7 @@ def channel_groups(
     Args:
         fields: the fields.
         count: number of channel groups, a divisor of the number of fields.
-        scalars_only: whether to leave out all channels but those of frequency 0.
+        scalars_only: whether to leave out all channels but those of irrep 0.
 
     Returns:
         Two matrices of shape (channel groups, channels): the share that a channel has in the mean
@@ -52,10 +52,10 @@ def channel_groups(
 class SteerableLayerNormalization(SharedByFields, ImageNormalization):
     """Layer normalisation of fields, which commutes with rotations by any angle.
 
-    At each position the mean over the channels of frequency 0 is subtracted from these; the other
-    frequencies average to zero over all directions. Then all channels are divided by their root
-    mean square, which is invariant. A field has one scale, a channel of frequency 0 an offset. On
-    frequency 0 alone it is `keras.layers.LayerNormalization`.
+    At each position the mean over the channels of irrep 0 is subtracted from these; the other
+    irreps average to zero over all directions and mirrors. Then all channels are divided by their
+    root mean square, which is invariant. A field has one scale, a channel of irrep 0 an offset. On
+    irrep 0 alone it is `keras.layers.LayerNormalization`.
 
     Args:
         fields: `Fields` of the input, or the dict of their multiplicities.
@@ -79,12 +79,12 @@ class SteerableLayerNormalization(SharedByFields, ImageNormalization):
     >>> from keras_gcnn.layers import Fields, SteerableLayerNormalization
     >>> layer = SteerableLayerNormalization(Fields({0: 3, 1: 2}))
     >>> outputs = layer(np.zeros((1, 8, 8, 7)))
-    >>> layer.count_params()  # scale per field, offset per channel of frequency 0
+    >>> layer.count_params()  # scale per field, offset per channel of irrep 0
     6
 
     References:
         Ba et al. 2016, section 3; Weiler & Cesa 2019, section 2.6, for the rule that only
-        frequency 0 has means and offsets.
+        irrep 0 has means and offsets.
     """
 
     def __init__(self, fields: FieldsLike, axis: int | None = None, **kwargs: Any) -> None:
@@ -95,7 +95,7 @@ class SteerableLayerNormalization(SharedByFields, ImageNormalization):
         return mean(values, self.axis, keepdims=True)
 
     def _mean(self, inputs: Tensor) -> Tensor | None:
-        scalars = self.fields.multiplicities.get(0, 0)
+        scalars = self.fields.scalars
         if not scalars:
             return None
         selection = ops.cast(constant(_is_scalar(self.fields)), inputs.dtype)
@@ -137,7 +137,7 @@ class SteerableGroupNormalization(SharedByFields, ChannelGroupNormalization):
     >>> from keras_gcnn.layers import Fields, SteerableGroupNormalization
     >>> layer = SteerableGroupNormalization(Fields({0: 4, 1: 2}), groups=2)
     >>> outputs = layer(np.zeros((1, 8, 8, 8)))
-    >>> layer.count_params()  # scale per field, offset per channel of frequency 0
+    >>> layer.count_params()  # scale per field, offset per channel of irrep 0
     8
 
     References:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from keras_gcnn.arguments import check_above_zero, check_count
+from keras_gcnn.arguments import check_above_zero, check_choice, check_count
+from keras_gcnn.backend.constants import outside_graphs
 from keras_gcnn.backend.initial_weights import drawn_once
+from keras_gcnn.backend.ops import maximum, mean
+from keras_gcnn.groups.field_functions import sampling_matrix
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.base import along, as_numbers
 from keras_gcnn.layers.common.pointwise import is_joint
@@ -17,10 +21,14 @@ from keras_gcnn.layers.steerable.base import (
     SteerableLayer,
     join_blocks,
     mix_channels,
-    pair_lengths,
     scalar_channels,
+    split_blocks,
+    vector_lengths,
 )
+from keras_gcnn.layers.steerable.samples import checked_samples
 from keras_gcnn.types import Activation, Constraint, Initializer, Regularizer, Shape, Tensor
+
+_REDUCE = {"max": maximum, "mean": mean}
 
 
 class _Invariant(SteerableLayer):
@@ -43,11 +51,11 @@ class _Invariant(SteerableLayer):
 class InvariantMap(_Invariant):
     """1x1 convolution from fields to ordinary channels.
 
-    Only frequency 0 of a field contributes. The result is invariant at every position; as a map it
+    Only irrep 0 of a field contributes. The result is invariant at every position; as a map it
     still rotates with the image, until the positions are pooled.
 
     Args:
-        fields: `Fields` of the input, or the dict of their multiplicities; they need a frequency 0.
+        fields: `Fields` of the input, or the dict of their multiplicities; they need an irrep 0.
         filters: int, number of output channels.
         activation: name of an activation, a callable, or None. Invariant channels allow every
             activation that keeps their number; one that mixes channels, e.g. softmax, needs
@@ -64,7 +72,7 @@ class InvariantMap(_Invariant):
         The same with `filters` channels.
 
     Raises:
-        ValueError: if the fields have no frequency 0, or the channels do not match them.
+        ValueError: if the fields have no irrep 0, or the channels do not match them.
 
     Example:
 
@@ -90,7 +98,7 @@ class InvariantMap(_Invariant):
         **kwargs: Any,
     ) -> None:
         super().__init__(fields, **kwargs)
-        if 0 not in self.fields.frequencies:
+        if not self.fields.scalars:
             raise ValueError(
                 f"InvariantMap received {self.fields!r}, which have no frequency 0, the only "
                 "invariant one. Give the layer before it fields_out with a frequency 0, or use "
@@ -116,7 +124,7 @@ class InvariantMap(_Invariant):
     def build(self, input_shape: Shape) -> None:
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(self.fields.multiplicities[0], self.filters),
+            shape=(self.fields.scalars, self.filters),
             initializer=drawn_once(self.kernel_initializer),
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
@@ -157,9 +165,10 @@ class InvariantMap(_Invariant):
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class NormPooling(_Invariant):
-    """Replaces every pair of channels by its length, which no rotation changes.
+    """Replaces every pair of channels by its length, which no rotation or mirror changes.
 
-    Channels of frequency 0 do not change. The length is `sqrt(a^2 + b^2 + epsilon)`, so that it has
+    Channels of irrep 0 do not change; other single channels, such as `"0-"`, become their absolute
+    values in the same way. The length is `sqrt(a^2 + b^2 + epsilon)`, so that it has
     a gradient at zero.
 
     Args:
@@ -171,8 +180,8 @@ class NormPooling(_Invariant):
         `(batch, ..., fields.channels)`, or channels first.
 
     Output shape:
-        The same with one channel for every frequency of every field: first those of frequency 0,
-        then the lengths, both in the order of the input.
+        The same with one channel for every copy of an irrep: first those of irrep 0, then the
+        lengths, both in the order of the input.
 
     Raises:
         ValueError: if the channels do not match the fields.
@@ -188,17 +197,85 @@ class NormPooling(_Invariant):
     def __init__(self, fields: FieldsLike, *, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(fields, **kwargs)
         self.epsilon = check_above_zero("epsilon", epsilon)
-        self.filters = sum(self.fields.multiplicities.values())
+        self.filters = sum(self.fields.irreps.values())
 
     def call(self, inputs: Tensor) -> Tensor:
         inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
         parts = []
-        if 0 in self.fields.frequencies:
+        if self.fields.scalars:
             parts.append(mix_channels(inputs, scalar_channels(self.fields).T, axis))
-        if self.fields.frequencies[-1] > 0:
-            lengths = pair_lengths(inputs, self.fields, self.epsilon, axis)
+        if not self.fields.is_trivial:
+            lengths = vector_lengths(inputs, self.fields, self.epsilon, axis)
             parts.append(ops.cast(lengths, inputs.dtype))
         return join_blocks(parts, axis)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="keras_gcnn")
+class SteerablePooling(_Invariant):
+    """Pools over the values of every field, a function on the group: one invariant channel each.
+
+    It is exact under C_N and D_N, and under SO(2) and O(2) for the rotations by `2 pi / samples`.
+    As a map, the result still rotates with the image, until the positions are pooled.
+
+    Args:
+        fields: `Fields` of the input, or the dict of their multiplicities.
+        mode: `"max"` or `"mean"`. The mean of a field is its irrep 0.
+        samples: see `FourierActivation`.
+        **kwargs: arguments of `keras.Layer`, and `data_format`.
+
+    Input shape:
+        `(batch, ..., fields.channels)`, or channels first.
+
+    Output shape:
+        The same with one channel per field.
+
+    Raises:
+        ValueError: for an unknown mode, fields that are no functions on their group, a number of
+            samples that does not fit, or if the channels do not match the fields.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_gcnn.layers import Fields, SteerablePooling
+    >>> SteerablePooling(Fields.regular(4, group="d8"))(np.zeros((1, 5, 5, 64))).shape[-1]
+    4
+
+    References:
+        Weiler & Cesa 2019, "General E(2)-Equivariant Steerable CNNs", section 2.6.
+    """
+
+    def __init__(
+        self, fields: FieldsLike, mode: str = "max", *, samples: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(fields, **kwargs)
+        self.mode = check_choice("mode", mode, tuple(_REDUCE))
+        self.samples = checked_samples(self.fields, samples)
+        self.filters = self.fields.count
+
+    def call(self, inputs: Tensor) -> Tensor:
+        inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
+        parts = []
+        for number, part in enumerate(split_blocks(inputs, self.fields, axis)):
+            matrix, at = self.to_values(number), axis % len(part.shape)
+            values = mix_channels(part, matrix, axis)
+            count = self.fields.blocks[number].field_count
+            shape = [*ops.shape(values)]
+            shape[at : at + 1] = [count, matrix.shape[1] // count]
+            parts.append(_REDUCE[self.mode](ops.reshape(values, shape), axis=at + 1))
+        return join_blocks(parts, axis)
+
+    def to_values(self, number: int) -> np.ndarray:
+        """Returns the matrix from the channels of a block, by its number, to the samples."""
+        return _values_of(self.fields, number, self.samples)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "mode": self.mode, "samples": self.samples}
+
+
+@outside_graphs
+def _values_of(fields: Fields, number: int, samples: int) -> np.ndarray:
+    block = fields.blocks[number]
+    return np.kron(np.eye(block.field_count), sampling_matrix(block, samples).T)

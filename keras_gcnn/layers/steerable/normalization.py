@@ -22,13 +22,13 @@ from keras_gcnn.types import Shape, Tensor
 
 
 class SharedByFields(KeepsFields, SharesWeights):
-    """Mixin of the normalisations with one scale for every field, and offsets of frequency 0."""
+    """Mixin of the normalisations with one scale for every field, and offsets of irrep 0."""
 
     fields: Fields
 
     def _sizes(self, input_shape: Shape) -> tuple[int, int]:
         check_channels(self, self.fields, input_shape, self.axis)
-        return self.fields.multiplicities.get(0, 0), self.fields.count
+        return self.fields.scalars, self.fields.count
 
     def _means_of(self, values: Tensor) -> Tensor:
         return mix_channels(values, scalar_channels(self.fields), -1)
@@ -44,8 +44,8 @@ class SharedByFields(KeepsFields, SharesWeights):
 class SteerableBatchNormalization(SharedByFields, SharedBatchNormalization):
     """Batch normalisation of fields, which commutes with rotations by any angle.
 
-    Only frequency 0 has a mean to subtract and an offset to add, since the other frequencies
-    average to zero over all directions. A field has one variance, the average of its channels'
+    Only irrep 0 has a mean to subtract and an offset to add, since the other irreps average to zero
+    over all directions and mirrors. A field has one variance, the average of its channels'
     second moments, and one scale. Gradients flow through the statistics, as in the stock layer.
 
     Args:

@@ -103,11 +103,11 @@ def steerable_normalization(translator: StockTranslator, inputs: Tensor) -> Tens
     """Adds the stock layer on frequency 0 alone, else averages over channels as matrices."""
     layer = translator.layer
     over_positions = isinstance(layer, layers.SteerableGroupNormalization)
-    if layer.fields.frequencies == (0,):
+    if layer.fields.is_trivial:
         stock = group_normalization if over_positions else layer_normalization
         return stock(translator, inputs)
     centred = inputs
-    if 0 in layer.fields.frequencies:
+    if layer.fields.scalars:
         mean = _average(translator, inputs, over_positions, "mean", scalars_only=True)
         centred = translator.add(keras.layers.Subtract, [inputs, mean], part="centred")
     squares = translator.add(keras.layers.Multiply, [centred, centred], part="squares")

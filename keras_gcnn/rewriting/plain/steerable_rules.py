@@ -7,13 +7,13 @@ import numpy as np
 
 from keras_gcnn import layers
 from keras_gcnn.backend.ops import has_fast_filters
+from keras_gcnn.groups.field_functions import sampling_matrix
 from keras_gcnn.groups.fields import Block
 from keras_gcnn.layers.common.size_dependent import map_sizes
-from keras_gcnn.layers.steerable.activations import sampling_matrix
 from keras_gcnn.layers.steerable.base import (
     field_of_channel,
-    pair_channels,
     scalar_channels,
+    vector_channels,
 )
 from keras_gcnn.layers.steerable.positions import (
     blurring_matrix,
@@ -21,6 +21,7 @@ from keras_gcnn.layers.steerable.positions import (
     disc,
     windows_inside,
 )
+from keras_gcnn.layers.steerable.restriction import fibre_matrix
 from keras_gcnn.rewriting.plain.stock_translator import StockTranslator
 from keras_gcnn.rewriting.rule_book import RuleBook
 from keras_gcnn.types import Activation, Tensor
@@ -49,7 +50,7 @@ def _activate(translator: StockTranslator, inputs: Tensor, block: Block, prefix:
     last = inputs if open_size else translator.channels_to_end(inputs, f"{prefix}last")
     shape = tuple(last.shape[1:])
     to_samples = sampling_matrix(block, layer.samples)
-    to_field = to_samples.T * (block.size / layer.samples)
+    to_field = to_samples.T * (block.size / len(to_samples))
 
     def dense(x: Tensor, matrix: np.ndarray, part: str, activation: Activation = None) -> Tensor:
         return translator.add(
@@ -82,8 +83,8 @@ def _activate(translator: StockTranslator, inputs: Tensor, block: Block, prefix:
 
 
 def _lengths(translator: StockTranslator, inputs: Tensor, epsilon: float) -> Tensor:
-    """`sqrt(a^2 + b^2 + epsilon)` of every pair of channels."""
-    pairs = pair_channels(translator.layer.fields)
+    """`sqrt(a^2 + b^2 + epsilon)` of every vector."""
+    pairs = vector_channels(translator.layer.fields)
     squares = translator.add(keras.layers.Multiply, [inputs, inputs], part="squares")
     sums = translator.mix(squares, pairs.T, "sums", bias=np.full(len(pairs), epsilon))
     return keras.ops.sqrt(sums)
@@ -98,7 +99,7 @@ def norm_activation(translator: StockTranslator, inputs: Tensor) -> Tensor:
         values = translator.mix(inputs, scalars.T, "scalars", bias, layer.activation)
         terms.append(translator.mix(values, scalars, "scalars_back"))
     if layer.pair_bias is not None:
-        pairs, bias = pair_channels(layer.fields), _array(layer.pair_bias)
+        pairs, bias = vector_channels(layer.fields), _array(layer.pair_bias)
         lengths = _lengths(translator, inputs, layer.epsilon)
         raised = translator.mix(lengths, np.eye(len(pairs)), "raised", bias, layer.activation)
         scales = translator.mix(raised / lengths, pairs, "scales")
@@ -125,13 +126,57 @@ def gated_activation(translator: StockTranslator, inputs: Tensor) -> Tensor:
 def norm_pooling(translator: StockTranslator, inputs: Tensor) -> Tensor:
     """Returns frequency 0 and the lengths of the pairs."""
     layer, outputs = translator.layer, []
-    if 0 in layer.fields.frequencies:
+    if layer.fields.scalars:
         outputs.append(translator.mix(inputs, scalar_channels(layer.fields).T, "scalars"))
-    if layer.fields.frequencies[-1] > 0:
+    if not layer.fields.is_trivial:
         outputs.append(_lengths(translator, inputs, layer.epsilon))
     if len(outputs) == 1:
         return outputs[0]
     return translator.add(keras.layers.Concatenate, outputs, axis=layer.channel_axis)
+
+
+@plain_steerable_rules.rule(layers.SteerablePooling)
+def value_pooling(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Takes the maximum of all samples, or the mean, which is a matrix."""
+    layer, outputs = translator.layer, []
+    blocks = layer.fields.blocks
+    starts = np.cumsum([0, *(block.channels for block in blocks)])
+    for number, block in enumerate(blocks):
+        matrix = np.zeros((starts[-1], layer.to_values(number).shape[1]))
+        matrix[starts[number] : starts[number + 1]] = layer.to_values(number)
+        samples = matrix.shape[1] // block.field_count
+        part = f"block{number}_" if len(blocks) > 1 else ""
+        if layer.mode == "mean":
+            means = matrix.reshape(len(matrix), block.field_count, samples).mean(axis=2)
+            outputs.append(translator.mix(inputs, means, f"{part}mean" if part else ""))
+            continue
+        values = translator.mix(inputs, matrix, f"{part}samples")
+        parts = translator.split_by_remainder(values, samples)
+        name = f"{part}max" if part else ""
+        outputs.append(translator.add(keras.layers.Maximum, parts, part=name))
+    if len(outputs) == 1:
+        return outputs[0]
+    return translator.add(keras.layers.Concatenate, outputs, axis=layer.channel_axis)
+
+
+@plain_steerable_rules.rule(layers.SteerableRestriction)
+def restriction(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds a pointwise convolution with the matrix of the restriction."""
+    return translator.mix(inputs, translator.layer.matrix)
+
+
+@plain_steerable_rules.rule(layers.ToFields)
+def to_fields(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds a pointwise convolution with the change of basis."""
+    layer = translator.layer
+    return translator.mix(inputs, fibre_matrix(layer.group, layer.fields_out.count))
+
+
+@plain_steerable_rules.rule(layers.ToGroupMaps)
+def to_group_maps(translator: StockTranslator, inputs: Tensor) -> Tensor:
+    """Adds a pointwise convolution with the change of basis."""
+    layer = translator.layer
+    return translator.mix(inputs, fibre_matrix(layer.group, layer.fields.count).T)
 
 
 @plain_steerable_rules.rule(layers.InvariantMap, takes_change=True)
