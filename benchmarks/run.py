@@ -30,6 +30,7 @@ from benchmarks.suite import (
     export,
     layers,
     pipeline,
+    point_groups,
     pointwise,
     settings,
     small_equivariant,
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     for module in (
         layers,
         steerable,
+        point_groups,
         small_equivariant,
         vmf,
         pointwise,

@@ -26,7 +26,7 @@ import typer
 
 from benchmarks.common import command, environments, networks, report
 from benchmarks.common.environments import VARIANT_NOTE, Environment, Failed
-from benchmarks.peers import escnn_networks, our_networks, spheres
+from benchmarks.peers import angles, escnn_networks, our_networks, spheres
 
 ENVIRONMENTS = Path(__file__).resolve().parents[1] / ".venv-peers"
 # All numbers in float32, or maps and products in bfloat16: in Keras by the policy
@@ -45,6 +45,10 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "samples": networks.SAMPLES,
         "classes": networks.CLASSES,
     },
+    **{
+        group: {"fields": fields, "kernel": networks.GROUP_KERNEL, "classes": networks.CLASSES}
+        for group, fields in networks.GROUP_FIELDS.items()
+    },
 }
 # Targets for the time of this library on PyTorch, relative to escnn's.
 TARGETS = {
@@ -52,12 +56,16 @@ TARGETS = {
     ("c4", "inference"): 1.0,
     ("so2", "step"): 1 / 1.3,
     ("so2", "inference"): 1 / 1.2,
+    **{(group, action): 0.8 for group in networks.GROUP_FIELDS for action in ("step", "inference")},
 }
-BEST_TARGET = 1 / 2  # for the fastest backend
+# For the fastest backend.
+BEST_TARGETS = {"c4": 1 / 2, "so2": 1 / 2, **dict.fromkeys(networks.GROUP_FIELDS, 0.6)}
 SPHERE = (4096, 10, 20.0)  # samples, dimensions, concentration
 # By library: its environment, and the target for our time relative to its time.
 SPHERES = {"tfp": ("tfp", round(1 / 3, 3)), "power_spherical": ("escnn", None)}
-COMPARISONS = (*NETWORKS, *SPHERES)
+ANGLES = "angles"
+ANGLES_TARGET, RANDOM_NETWORKS = 0.8, 20
+COMPARISONS = (*NETWORKS, *SPHERES, ANGLES)
 NOTES = (
     "Written by `make peers`; [benchmarks.md](benchmarks.md) describes what is measured and how. "
     "The reference is the other library; a ratio below 1 means that this one takes less time.",
@@ -112,7 +120,7 @@ def compare_networks(
         label = PRECISIONS[precision]
         for action in ("step", "inference"):
             work = (name, NETWORKS[name], batch_size)
-            targets = {"torch": round(TARGETS[name, action], 3), "best": BEST_TARGET}
+            targets = {"torch": round(TARGETS[name, action], 3), "best": BEST_TARGETS[name]}
             ours = {
                 environment.name: partial(
                     environment.serve, getattr(our_networks, action), *work, precision
@@ -148,6 +156,21 @@ def compare_spheres(
         calls,
         {"best": target},
     )
+
+
+def compare_angles(where: Environment, threads: int) -> Iterator[report.Row]:
+    """The rows of the errors under the elements of groups, of this library and of escnn."""
+    other = peer("escnn", threads)
+    for group in angles.FIELDS:
+        theirs = other.run(angles.errors, "escnn", group, RANDOM_NETWORKS)
+        ours = where.run(angles.errors, "keras_gcnn", group, RANDOM_NETWORKS)
+        row = report.comparison(
+            f"{group}, error under its elements, %, against escnn",
+            100 * statistics.mean(theirs),
+            100 * statistics.mean(ours),
+            target=ANGLES_TARGET,
+        )
+        yield {"backend": where.name, **row}
 
 
 def slopes(where: list[Environment], threads: int) -> Iterator[str]:
@@ -204,7 +227,9 @@ def main(
     table, notes = report.Table(kept), []
     for number, name in enumerate(names, start=1):
         try:
-            if name in NETWORKS:
+            if name == ANGLES:
+                rows = compare_angles(where[0], threads)
+            elif name in NETWORKS:
                 rows = compare_networks(name, where, threads, batch_size, rounds, calls, precision)
             else:
                 rows = compare_spheres(name, where, threads, rounds, 20 * calls)

@@ -18,6 +18,8 @@ FIELDS = (16, 16, 32)
 FREQUENCY = 5
 SAMPLES = 16
 FIELD_KERNEL = 3
+# Regular fields of finite groups, of equal channels.
+GROUP_FIELDS = {"c8": (16, 16, 32), "d8": (8, 8, 16)}
 
 
 def _recomputed(wanted: bool):
@@ -87,6 +89,7 @@ def steerable(
     *,
     recomputed: bool = False,
     band_limit: float | str = 0.1,
+    group: str = "so2",
 ):
     """The network of steerable convolutions."""
     import keras
@@ -96,13 +99,15 @@ def steerable(
     def put(x):
         after = layers.Fields.trivial(SHAPE[-1])
         for number in fields:
-            before, after = after, layers.Fields.regular(number, max_frequency=FREQUENCY)
+            highest = FREQUENCY if group == "so2" else None
+            before, after = after, layers.Fields.regular(number, highest, group)
             convolution = layers.SteerableConv2D(
                 before, after, kernel, padding="same", use_bias=False, band_limit=band_limit
             )
             x = layers.SteerableBatchNormalization(after)(convolution(x))
             with _recomputed(recomputed):
-                activation = layers.FourierActivation(after, "elu", samples=SAMPLES)
+                samples = SAMPLES if group == "so2" else None
+                activation = layers.FourierActivation(after, "elu", samples=samples)
             x = activation(x)
         x = keras.layers.GlobalAveragePooling2D()(x)
         return layers.InvariantMap(after, CLASSES)(x)
@@ -110,6 +115,9 @@ def steerable(
     return _model(put)
 
 
-def field_channels(fields: Iterable[int]) -> list[int]:
+def field_channels(fields: Iterable[int], group: str = "so2") -> list[int]:
     """Channels of the maps of `steerable`."""
-    return [number * (2 * FREQUENCY + 1) for number in fields]
+    from keras_gcnn.layers import Fields
+
+    highest = FREQUENCY if group == "so2" else None
+    return [Fields.regular(number, highest, group).channels for number in fields]

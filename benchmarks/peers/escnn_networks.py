@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from benchmarks.common import harness
 
@@ -77,7 +78,9 @@ def _through(body, images):
 
 def _network(name: str, settings: dict):
     """Convolutions of equivariant modules, and a head from tensors to logits."""
-    return {"c4": _c4, "so2": _so2}[name](**settings)
+    if name == "so2":
+        return _so2(**settings)
+    return _regular(name, **settings)
 
 
 def _body(space, kernel: int, activations: list, normalization):
@@ -96,12 +99,33 @@ def _body(space, kernel: int, activations: list, normalization):
     return nn.SequentialModule(*modules)
 
 
-def _c4(channels: list[int], kernel: int, classes: int):
-    import torch
-    from escnn import gspaces, nn
+def space_of(group: str, frequency: int | None = None):
+    """Escnn's rotations, and mirrors for D_N and O(2), of the plane."""
+    from escnn import gspaces
 
-    space = gspaces.rot2dOnR2(4)
-    fields = [number // 4 for number in channels]
+    # Mirrors reverse the rows, as in keras_gcnn: the axis of the mirror is horizontal.
+    if group in ("so2", "o2"):
+        make = gspaces.rot2dOnR2 if group == "so2" else partial(gspaces.flipRot2dOnR2, axis=0.0)
+        return make(-1, maximum_frequency=frequency)
+    number = int(group[1:])
+    if group[0] == "d":
+        return gspaces.flipRot2dOnR2(number, axis=0.0)
+    return gspaces.rot2dOnR2(number)
+
+
+def _regular(
+    group: str,
+    kernel: int,
+    classes: int,
+    channels: list[int] | None = None,
+    fields: list[int] | None = None,
+):
+    import torch
+    from escnn import nn
+
+    space = space_of(group)
+    order = space.regular_repr.size
+    fields = fields or [number // order for number in channels or ()]
     types = [nn.FieldType(space, number * [space.regular_repr]) for number in fields]
     body = _body(
         space, kernel, [nn.ELU(field_type, inplace=True) for field_type in types], nn.InnerBatchNorm
@@ -114,16 +138,16 @@ def _c4(channels: list[int], kernel: int, classes: int):
             self.classify = classify
 
         def forward(self, x):
-            return self.classify(x.mean((2, 3)).unflatten(1, (-1, 4)).mean(2))
+            return self.classify(x.mean((2, 3)).unflatten(1, (-1, order)).mean(2))
 
     return body, Head()
 
 
 def _so2(fields: list[int], kernel: int, frequency: int, samples: int, classes: int):
     import torch
-    from escnn import gspaces, nn
+    from escnn import nn
 
-    space = gspaces.rot2dOnR2(-1, maximum_frequency=frequency)
+    space = space_of("so2", frequency)
     irreps = space.fibergroup.bl_irreps(frequency)
     activations = [
         nn.FourierELU(space, number, irreps, N=samples, inplace=True) for number in fields

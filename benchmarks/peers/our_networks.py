@@ -53,4 +53,6 @@ def _network(name: str, settings: dict, precision: str):
     if name == "c4":
         return networks.on_group("p4", settings["channels"], settings["kernel"])
     # escnn's rings and band limits, so that both have the same basis of kernels.
-    return networks.steerable(settings["fields"], settings["kernel"], band_limit="escnn")
+    return networks.steerable(
+        settings["fields"], settings["kernel"], band_limit="escnn", group=name
+    )
