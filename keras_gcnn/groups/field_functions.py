@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from keras_gcnn.groups.fields import Block
+from keras_gcnn.groups.blocks import Block
 from keras_gcnn.groups.point_group import Element, rotated
 
 

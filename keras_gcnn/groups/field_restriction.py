@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from keras_gcnn.groups.blocks import Block
 from keras_gcnn.groups.field_functions import sampling_matrix
-from keras_gcnn.groups.fields import Block, Fields
+from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.group import Group
 from keras_gcnn.groups.point_group import Irrep, PointGroup, point_group
 

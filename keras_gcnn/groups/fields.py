@@ -7,42 +7,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, pairwise
-from operator import index
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
+from keras_gcnn.groups.blocks import (
+    SO2,
+    Block,
+    Part,
+    as_number,
+    nested_parts,
+    quotient_irreps,
+    read_part,
+)
 from keras_gcnn.groups.point_group import TRIVIAL, Irrep, PointGroup, names_of, point_group
-
-SO2 = PointGroup(None, mirrors=False)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Neighbouring fields of the same irreps.
-
-    Attributes:
-        field_count: int, number of fields.
-        irreps: the irreps of each of them, in the order of its channels.
-        group: the group of the irreps.
-    """
-
-    field_count: int
-    irreps: tuple[Irrep, ...]
-    group: PointGroup = SO2
-
-    @property
-    def size(self) -> int:
-        """Number of channels of one field."""
-        return sum(map(self.group.dimension, self.irreps))
-
-    @property
-    def channels(self) -> int:
-        """Number of channels of all fields."""
-        return self.field_count * self.size
 
 
 class Fields:
@@ -98,28 +78,9 @@ class Fields:
                 f"{multiplicities!r}. For plain channels use Fields.trivial(n)."
             )
         of_group = point_group(group)
-        checked: dict[Irrep, int] = {}
-        for key, value in multiplicities.items():
-            irrep, multiplicity = of_group.irrep(key), _as_number(value)
-            if irrep is None or multiplicity is None or irrep in checked:
-                raise ValueError(
-                    f"Fields({dict(multiplicities)!r}): {key!r}: {value!r} has to be an irrep of "
-                    f"{of_group}, {_described(of_group)}, and the number of fields that have it."
-                )
-            checked[irrep] = multiplicity
-        steps = sorted({0, *checked.values()})
-        self._set(
-            of_group,
-            [
-                (
-                    number - below,
-                    tuple(sorted(k for k, fields in checked.items() if fields >= number)),
-                )
-                for below, number in pairwise(steps)
-            ],
-        )
+        self._set(of_group, nested_parts(multiplicities, of_group))
 
-    def _set(self, group: PointGroup, parts: Iterable[tuple[int, tuple[Irrep, ...]]]) -> None:
+    def _set(self, group: PointGroup, parts: Iterable[Part]) -> None:
         merged = groupby(parts, key=lambda part: part[1])
         counts = [(sum(count for count, _ in same), irreps) for irreps, same in merged]
         self._group = group
@@ -130,9 +91,7 @@ class Fields:
             )
 
     @classmethod
-    def from_blocks(
-        cls, parts: Iterable[tuple[int, tuple[Irrep, ...]]], group: PointGroup
-    ) -> Fields:
+    def from_blocks(cls, parts: Iterable[Part], group: PointGroup) -> Fields:
         """Returns fields from their numbers and irreps, in the order of the channels."""
         fields = cls.__new__(cls)
         fields._set(group, parts)
@@ -200,21 +159,12 @@ class Fields:
         Raises:
             ValueError: if `by` is no subgroup, or is infinite.
         """
-        of_group, subgroup = point_group(group), point_group(by)
-        if not of_group.contains(subgroup) or subgroup.turns is None:
-            raise ValueError(
-                f"by={by!r} has to be a subgroup of {of_group} with finitely many elements, such "
-                f"as {'d1' if of_group.mirrors else 'c1'!r}."
-            )
-        copies = {
-            irrep: 1 if subgroup.mirrors else of_group.regular_copies(irrep)
-            for irrep in of_group.irreps(max_frequency)
-            if irrep.frequency % subgroup.turns == 0 and not (irrep.odd and subgroup.mirrors)
-        }
-        count = _as_number(fields)
+        of_group = point_group(group)
+        irreps = quotient_irreps(of_group, by, max_frequency)
+        count = as_number(fields)
         if count is None:
             raise ValueError(f"fields={fields!r} has to be a number of fields, 1 or more.")
-        return cls.from_blocks([(count, tuple(Counter(copies).elements()))], of_group)
+        return cls.from_blocks([(count, irreps)], of_group)
 
     @classmethod
     def of(cls, value: Fields | Mapping[Any, Any]) -> Fields:
@@ -224,9 +174,7 @@ class Fields:
         if not isinstance(value, Mapping) or "group" not in value:
             return cls(value)
         group = point_group(value["group"])
-        return cls.from_blocks(
-            [_read_block(part, group) for part in value.get("blocks", ())], group
-        )
+        return cls.from_blocks([read_part(part, group) for part in value.get("blocks", ())], group)
 
     @property
     def group(self) -> PointGroup:
@@ -395,30 +343,3 @@ class Fields:
             return f"Fields.of({self.as_json()})"
         parts = [Fields.from_blocks([(b.field_count, b.irreps)], self._group) for b in self._blocks]
         return " + ".join(map(repr, parts))
-
-
-def _read_block(part: Any, group: PointGroup) -> tuple[int, tuple[Irrep, ...]]:
-    """Reads one of the blocks of `Fields.as_json`."""
-    count, names = part if isinstance(part, list | tuple) and len(part) == 2 else (None, ())
-    irreps = tuple(map(group.irrep, names if isinstance(names, list | tuple) else (None,)))
-    number = _as_number(count)
-    if number is None or not irreps or None in irreps:
-        raise ValueError(
-            f"{part!r} are no fields of {group}: give their number and the list of their irreps."
-        )
-    return number, tuple(irrep for irrep in irreps if irrep)
-
-
-def _described(group: PointGroup) -> str:
-    """The names of a group's irreps, in words."""
-    names = names_of(group.irreps(3 if group.turns is None else None))
-    return ", ".join(map(repr, names)) + (", ..." if group.turns is None else "")
-
-
-def _as_number(value: Any) -> int | None:
-    """Returns an integer from 0, of Python or NumPy, as an int; None for everything else."""
-    try:
-        number = index(value)
-    except TypeError:
-        return None
-    return None if isinstance(value, bool) or number < 0 else number

@@ -6,7 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from keras_gcnn.groups.fields import Block, Fields
+from keras_gcnn.groups.blocks import Block
+from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.point_group import Irrep, point_group
 from tests.helpers import point_groups as formula
 from tests.helpers import steerable

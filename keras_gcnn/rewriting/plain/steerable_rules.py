@@ -7,8 +7,8 @@ import numpy as np
 
 from keras_gcnn import layers
 from keras_gcnn.backend.ops import has_fast_filters
+from keras_gcnn.groups.blocks import Block
 from keras_gcnn.groups.field_functions import sampling_matrix
-from keras_gcnn.groups.fields import Block
 from keras_gcnn.layers.common.size_dependent import map_sizes
 from keras_gcnn.layers.steerable.base import (
     field_of_channel,
