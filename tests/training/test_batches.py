@@ -84,6 +84,26 @@ def test_every_pose_that_was_asked_for_occurs_and_no_other(rng, augment, turns, 
     assert len(found) == len(turns) * len(flips) * len(shifts) ** 2
 
 
+def test_shifts_between_the_pixels(rng):
+    """Each row and column is a mixture of two neighbours, by one part of a pixel for each axis."""
+    images = rng.random((50, 6, 5, 2))
+    augment = AugmentTable(subpixel=True)
+    batches = ShuffledBatches(Split(images, np.arange(50)), 64, 0, augment)
+    changed, labels = epoch(batches, 0)
+    fractions = batches._poses.fractions[labels]
+    assert np.abs(fractions).max() <= 0.5 < np.ptp(fractions)
+    for image, original, (down, right) in zip(changed, images[labels], fractions, strict=True):
+        steps = [int(np.sign(part)) for part in (down, right)]
+        expected = sum(
+            (abs(down) if row else 1 - abs(down))
+            * (abs(right) if column else 1 - abs(right))
+            * moved(original, row * steps[0], column * steps[1])
+            for row in (0, 1)
+            for column in (0, 1)
+        )
+        np.testing.assert_allclose(image, expected, atol=1e-14)
+
+
 def test_poses_that_do_not_fit_the_images_are_refused(rng):
     split = Split(rng.random((2, 6, 8, 1)), np.arange(2))
     for augment, message in (

@@ -18,11 +18,13 @@ class Poses:
         angles: degrees, counter-clockwise.
         mirrored: booleans of shape `(n, 2)`: top and bottom, left and right.
         shifts: integers of shape `(n, 2)`: rows down and columns to the right.
+        fractions: the same in parts of a pixel, from -1/2 to 1/2.
     """
 
     angles: np.ndarray
     mirrored: np.ndarray
     shifts: np.ndarray
+    fractions: np.ndarray
 
 
 def check_fits(settings: AugmentTable, image_shape: tuple[int, ...]) -> None:
@@ -54,7 +56,8 @@ def draw_poses(generator: np.random.Generator, n: int, settings: AugmentTable) -
         settings.flip
     ]
     shifts = generator.integers(-settings.shift, settings.shift, (n, 2), endpoint=True)
-    return Poses(angles, mirrored, shifts)
+    fractions = generator.uniform(-0.5, 0.5, (n, 2)) * settings.subpixel
+    return Poses(angles, mirrored, shifts, fractions)
 
 
 def augment(
@@ -71,7 +74,8 @@ def augment(
         poses: of all images of the data set.
         chosen: indices of these images in the data set.
         settings: what is changed.
-        interpolation: of rotations by any angle, `"bilinear"`, or `"nearest"` for masks.
+        interpolation: of rotations by any angle, `"bilinear"`, or `"nearest"` for masks, which are
+            not shifted between the pixels.
     """
     if settings.flip != "none":
         for axis in (1, 2):
@@ -84,7 +88,20 @@ def augment(
         images = rotate(images, poses.angles[chosen], interpolation=interpolation)
     if settings.shift:
         images = _shifted(images, poses.shifts[chosen], settings.shift)
+    if settings.subpixel and interpolation == "bilinear":
+        for axis in (1, 2):
+            images = _between_pixels(images, poses.fractions[chosen, axis - 1], axis)
     return images
+
+
+def _between_pixels(images: np.ndarray, fractions: np.ndarray, axis: int) -> np.ndarray:
+    """Shifts by less than a pixel, by bilinear interpolation with zeros around the image."""
+    around = [(1, 1) if at == axis else (0, 0) for at in range(4)]
+    padded, size = np.pad(images, around), images.shape[axis]
+    before, after = (np.take(padded, np.arange(size) + start, axis) for start in (0, 2))
+    neighbours = np.where((fractions > 0).reshape(-1, 1, 1, 1), before, after)
+    share = np.abs(fractions).reshape(-1, 1, 1, 1).astype(images.dtype)
+    return (1 - share) * images + share * neighbours
 
 
 def _shifted(images: np.ndarray, shifts: np.ndarray, most: int) -> np.ndarray:

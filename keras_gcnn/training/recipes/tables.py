@@ -84,6 +84,9 @@ class AugmentTable(Table):
     # Mirror left and right in half of the images, or left and right and also top and bottom.
     flip: Literal["none", "horizontal", "both"] = "none"
     shift: int = Field(0, ge=0)  # at most so many pixels in each direction
+    # Shift by up to half a pixel more, between the pixels: images are then as blurred by the
+    # interpolation as images that are rotated by any angle.
+    subpixel: bool = False
 
     def __str__(self) -> str:
         """Returns what is changed, in words, or "unchanged"."""
@@ -91,6 +94,7 @@ class AugmentTable(Table):
         flips = {"horizontal": "mirrored left and right", "both": "mirrored both ways"}
         parts = [turns.get(self.rotate), flips.get(self.flip)]
         parts += [f"shifted by up to {self.shift} pixels"] if self.shift else []
+        parts += ["shifted between the pixels"] if self.subpixel else []
         return ", ".join(filter(None, parts)) or "unchanged"
 
 
