@@ -108,7 +108,8 @@ def cost(model: keras.Model, *, input_shape: Shape | Sequence[Shape] | None = No
     - convolutions on a group and steerable ones: as the stock convolution with the expanded kernel,
       whose c_in and c_out count all channels. `GSeparableConv2D` of variant "gc": 1x1 at the
       positions of the input, then depthwise;
-    - the constant matrices of `FourierActivation` and `SteerableAveragePooling2D`.
+    - the constant matrices of `FourierActivation`, `SteerablePooling`, `SteerableAveragePooling2D`,
+      `SteerableRestriction`, `ToFields` and `ToGroupMaps`.
 
     Everything else counts zero: normalisation, pooling, activations, sums of maps, and the
     expansion of kernels, which takes place once per batch and not at all after `to_plain`. Layers

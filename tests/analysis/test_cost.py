@@ -11,6 +11,8 @@ from tests.helpers.contract import CASES
 
 pytestmark = pytest.mark.backend_free
 FIELDS = {0: 2, 1: 2, 2: 1}
+# A function on both sheets, and one on the angles alone.
+MIRRORED = layers.Fields.regular(1, group="d6") + layers.Fields({0: 1, 1: 1, "3-": 1}, "d6")
 
 
 def model_of(layer, *shapes):
@@ -44,6 +46,11 @@ LAYERS = [
     (layers.SteerableConv2DTranspose(FIELDS, {0: 2, 1: 1}, 4, strides=2), (4, 3, 8)),
     (layers.InvariantMap(FIELDS, 3), (5, 4, 8)),
     (layers.FourierActivation(FIELDS, samples=8), (5, 4, 8)),
+    (layers.FourierActivation(MIRRORED), (5, 4, 16)),
+    (layers.SteerablePooling(MIRRORED), (5, 4, 16)),
+    (layers.SteerableRestriction(MIRRORED, "c3"), (5, 4, 16)),
+    (layers.ToFields("p4m"), (5, 4, 16)),
+    (layers.ToGroupMaps(layers.Fields.regular(2, group="d4")), (5, 4, 16)),
     (layers.SteerableAveragePooling2D(strides=3), (9, 7, 4)),
     (layers.VonMisesFisherHead(3), (7,)),
 ]

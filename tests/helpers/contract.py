@@ -11,12 +11,17 @@ import keras
 import numpy as np
 
 from keras_gcnn import layers
+from keras_gcnn.layers import Fields
 from tests.helpers.layers import randomize, to_format
 
 SIZE = 6
 CHANNELS = 8  # one field of P4M, two of P4
-FIELDS = {0: 2, 1: 2, 2: 1}  # also the number of channels per frequency
-REGULAR = layers.Fields.regular(2, group="c4")  # as many channels
+# Fields of as many channels: of all rotations, of a finite group with mirrors, whose irreps "0-"
+# and "4-" are single channels that change their sign, and of all rotations and mirrors.
+FIELDS = {0: 2, 1: 2, 2: 1}
+MIRRORED = Fields({0: 2, "0-": 1, 1: 1, 3: 1, "4-": 1}, group="d8")
+TWO_SHEETS = Fields.regular(1, 1, "o2") + Fields({0: 1, "0-": 1}, "o2")
+REGULAR = Fields.regular(2, group="c4")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +85,15 @@ _STEERABLE = {
     "band_limit": 0.2,
     **{key: value for key, value in _CONVOLUTION.items() if key != "activation"},
 }
-_BETWEEN_FIELDS = {"fields_in": FIELDS, "fields_out": {0: 2, 1: 1}, "kernel_size": 3}
+_BETWEEN_FIELDS = {"fields_in": FIELDS, "fields_out": {0: 2, 1: 1}}
+_BETWEEN_MIRRORED = {
+    "fields_in": MIRRORED,
+    "fields_out": Fields({0: 1, "0-": 1, 2: 1, 4: 1}, group="d8"),
+}
+_BETWEEN_TWO_SHEETS = {
+    "fields_in": TWO_SHEETS,
+    "fields_out": Fields({0: 1, "0-": 1, 2: 1}, group="o2"),
+}
 _NORMALIZATION = {
     "momentum": 0.5,
     "epsilon": 0.01,
@@ -163,39 +176,63 @@ CASES = [
     Case(layers.Restriction, {"group": "p4m", "subgroup": "p4"}),
     Case(layers.GMaxPooling2D, {}, (_POOLING,)),
     Case(layers.GAveragePooling2D, {}, (_POOLING,)),
-    Case(layers.SteerableConv2D, _BETWEEN_FIELDS, (_STEERABLE, _CONVOLUTIONS[1], *_FROM_MAP)),
+    Case(
+        layers.SteerableConv2D,
+        {**_BETWEEN_MIRRORED, "kernel_size": 3},
+        (_STEERABLE, {**_CONVOLUTIONS[1], **_BETWEEN_FIELDS}, *_FROM_MAP),
+    ),
     Case(
         layers.SteerableConv2DTranspose,
-        _BETWEEN_FIELDS,
+        {**_BETWEEN_TWO_SHEETS, "kernel_size": 3},
         (_STEERABLE, _CONVOLUTIONS[1], {"strides": 2, "output_padding": (1, 1)}),
     ),
-    Case(layers.SteerableBatchNormalization, {"fields": FIELDS}, (_NORMALIZATION,)),
-    Case(layers.SteerableLayerNormalization, {"fields": FIELDS}, (_IMAGE_NORMALIZATION,)),
+    Case(layers.SteerableBatchNormalization, {"fields": MIRRORED}, (_NORMALIZATION,)),
+    Case(
+        layers.SteerableLayerNormalization,
+        {"fields": FIELDS},
+        ({**_IMAGE_NORMALIZATION, "fields": TWO_SHEETS},),
+    ),
     Case(
         layers.SteerableGroupNormalization,
-        {"fields": FIELDS, "groups": 2},
-        (_IMAGE_NORMALIZATION, {"groups": -1}),
+        {"fields": TWO_SHEETS, "groups": 2},
+        (_IMAGE_NORMALIZATION, {"groups": -1, "fields": MIRRORED}),
     ),
-    Case(layers.FourierActivation, {"fields": FIELDS}, ({"activation": "relu", "samples": 20},)),
+    Case(
+        layers.FourierActivation,
+        {"fields": MIRRORED},
+        ({"activation": "relu", "samples": 20, "fields": TWO_SHEETS}, {"fields": FIELDS}),
+    ),
     Case(
         layers.NormActivation,
-        {"fields": FIELDS},
-        ({"activation": "elu", "epsilon": 0.1, "bias_initializer": "ones"},),
+        {"fields": MIRRORED},
+        ({"activation": "elu", "epsilon": 0.1, "bias_initializer": "ones", "fields": FIELDS},),
     ),
-    Case(layers.GatedActivation, {"fields": FIELDS}, ({"activation": "elu", "gate": "tanh"},)),
+    Case(
+        layers.GatedActivation,
+        {"fields": TWO_SHEETS},
+        ({"activation": "elu", "gate": "tanh", "fields": MIRRORED},),
+    ),
     Case(
         layers.SteerableDropout,
         {"fields": FIELDS, "rate": 0.5},
-        ({"spatial": True, "seed": 7},),
+        ({"spatial": True, "seed": 7, "fields": MIRRORED},),
     ),
-    Case(layers.InvariantMap, {"fields": FIELDS, "filters": 3}, (_INVARIANTS,)),
-    Case(layers.NormPooling, {"fields": FIELDS}, ({"epsilon": 0.1},)),
-    Case(layers.SteerablePooling, {"fields": FIELDS}, ({"mode": "mean", "samples": 20},)),
-    Case(layers.SteerableRestriction, {"fields": FIELDS, "subgroup": "c4"}, ({"subgroup": "c3"},)),
+    Case(layers.InvariantMap, {"fields": TWO_SHEETS, "filters": 3}, (_INVARIANTS,)),
+    Case(layers.NormPooling, {"fields": MIRRORED}, ({"epsilon": 0.1, "fields": FIELDS},)),
+    Case(
+        layers.SteerablePooling,
+        {"fields": TWO_SHEETS},
+        ({"mode": "mean", "samples": 20}, {"fields": MIRRORED, "mode": "mean"}),
+    ),
+    Case(
+        layers.SteerableRestriction,
+        {"fields": MIRRORED, "subgroup": "c4"},
+        ({"subgroup": "d2"}, {"fields": TWO_SHEETS, "subgroup": "so2"}),
+    ),
     Case(layers.ToFields, {"group": "p4"}, ({"group": "p4m"},)),
-    Case(layers.ToGroupMaps, {"fields": REGULAR}),
+    Case(layers.ToGroupMaps, {"fields": REGULAR}, ({"fields": Fields.regular(1, group="d4")},)),
     Case(layers.SteerableAveragePooling2D, {}, ({"fields": FIELDS, "strides": 3, "sigma": 1.5},)),
-    Case(layers.DiscMask, {}, ({"fields": FIELDS, "margin": 2.0},)),
+    Case(layers.DiscMask, {}, ({"fields": MIRRORED, "margin": 2.0},)),
 ]
 
 

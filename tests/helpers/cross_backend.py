@@ -34,6 +34,25 @@ def invariants(images, axis, here):
     return [layers.InvariantMap(fields, 2, **here)(maps), layers.NormPooling(fields, **here)(maps)]
 
 
+def invariants_of_mirrors(images, axis, here):
+    """Images to invariant maps, through fields of D8, maps on P4M and fields of D4."""
+    fields = layers.Fields.regular(1, group="d8")
+    maps = layers.SteerableConv2D({0: 3}, fields, 3, **here)(images)
+    maps = layers.SteerableBatchNormalization(fields, axis)(maps)
+    maps = layers.NormActivation(fields, "elu", **here)(
+        layers.FourierActivation(fields, **here)(maps)
+    )
+    restriction = layers.SteerableRestriction(fields, "d4", **here)
+    on_group = layers.ToGroupMaps(restriction.fields_out, **here)(restriction(maps))
+    on_group = layers.GConv2D(1, 3, "p4m", **here)(on_group)
+    fields = layers.Fields.regular(1, group="d4")
+    maps = layers.SteerableConv2D(fields, fields, 3, **here)(
+        layers.ToFields("p4m", **here)(on_group)
+    )
+    maps = maps / 100  # the random weights make large numbers
+    return [layers.SteerablePooling(fields, **here)(maps), layers.NormPooling(fields, **here)(maps)]
+
+
 def build(data_format):
     """Images to vectors, through every layer of `keras_gcnn.layers`."""
     here = {"data_format": data_format}
@@ -55,9 +74,8 @@ def build(data_format):
         layers.GConv2DTranspose(2, 2, "p4m", strides=2, **here)(dropped),
     ]
     sides = [layers.GGlobalPooling("mean", "p4m", **here)(side) for side in sides]
-    sides += [
-        keras.layers.GlobalAveragePooling2D(**here)(side) for side in invariants(images, axis, here)
-    ]
+    on_fields = [*invariants(images, axis, here), *invariants_of_mirrors(images, axis, here)]
+    sides += [keras.layers.GlobalAveragePooling2D(**here)(side) for side in on_fields]
     maps = layers.GConv2D(2, 3, "p4m", padding="same", **here)(maps)
     maps = layers.GAveragePooling2D(**here)(maps)
     maps = layers.Restriction("p4m", "p4", **here)(maps)

@@ -14,7 +14,10 @@ forward pass at inference, padding included; `positions` are rows times columns:
 | attention of several heads | its four projections, the scores, and the weighted sum |
 | convolution on a group, steerable convolution | those of the stock convolution with the expanded kernel: c_in and c_out count all channels |
 | `GSeparableConv2D` of variant "gc" | 1x1 at the positions of the input, then its depthwise convolution |
-| `FourierActivation` | positions * 2 * samples * channels, for its two constant matrices |
+| `FourierActivation` | positions * 2 * values of a field * channels, for its two constant matrices |
+| `SteerablePooling` | positions * values of a field * channels |
+| `ToFields`, `ToGroupMaps` | positions * orientations * channels |
+| `SteerableRestriction` | positions * channels * channels, for its constant matrix |
 | `SteerableAveragePooling2D` | its constant matrix over the rows, then that over the columns |
 
 To expand a kernel takes operations too, once per batch and none after `to_plain`; they are not
@@ -32,6 +35,7 @@ from typing import Any
 
 import keras
 
+from keras_gcnn.groups.field_functions import sample_points
 from keras_gcnn.layers.common import stock_convolution
 from keras_gcnn.layers.common.image_normalization import ImageNormalization
 from keras_gcnn.layers.common.shared_normalization import SharedBatchNormalization
@@ -44,8 +48,9 @@ from keras_gcnn.layers.group.separable import GSeparableConv2D
 from keras_gcnn.layers.latent.von_mises_fisher import VonMisesFisherHead
 from keras_gcnn.layers.steerable.activations import FourierActivation, NormActivation
 from keras_gcnn.layers.steerable.convolution import SteerableConv2D
-from keras_gcnn.layers.steerable.invariants import InvariantMap
+from keras_gcnn.layers.steerable.invariants import InvariantMap, SteerablePooling
 from keras_gcnn.layers.steerable.positions import SteerableAveragePooling2D
+from keras_gcnn.layers.steerable.restriction import SteerableRestriction, ToFields, ToGroupMaps
 from keras_gcnn.types import Shape
 
 # Takes a layer, the shapes of its inputs, and the shape of its output.
@@ -189,7 +194,20 @@ def _pointwise(layer: Any, inputs: Sequence[Any], output: Any) -> int:
 
 
 def _fourier(layer: FourierActivation, inputs: Sequence[Any], output: Any) -> int:
-    return 2 * layer.samples * math.prod(output[1:])
+    return 2 * _to_values(layer, inputs, output)
+
+
+def _to_values(
+    layer: FourierActivation | SteerablePooling, inputs: Sequence[Any], output: Any
+) -> int:
+    each = [
+        block.channels * len(sample_points(block, layer.samples)) for block in layer.fields.blocks
+    ]
+    return _positions(layer, inputs[0]) * sum(each)
+
+
+def _change_of_basis(layer: ToFields | ToGroupMaps, inputs: Sequence[Any], output: Any) -> int:
+    return math.prod(output[1:]) * layer.group.order
 
 
 def _blur(layer: SteerableAveragePooling2D, inputs: Sequence[Any], output: Any) -> int:
@@ -239,6 +257,10 @@ _FORMULAS: dict[type, _Formula] = {
     VonMisesFisherHead: _head,
     InvariantMap: _pointwise,
     FourierActivation: _fourier,
+    SteerablePooling: _to_values,
+    SteerableRestriction: _pointwise,
+    ToFields: _change_of_basis,
+    ToGroupMaps: _change_of_basis,
     SteerableAveragePooling2D: _blur,
     SharedBatchNormalization: _zero,
     ImageNormalization: _zero,

@@ -112,6 +112,17 @@ def mix_channels(tensor: Tensor, matrix: Tensor, axis: int) -> Tensor:
     return ops.reshape(mixed, (-1, matrix.shape[1], *shape[2:]))
 
 
+def mix_fields(tensor: Tensor, matrix: np.ndarray, axis: int) -> Tensor:
+    """Multiplies every field by a matrix of shape (its channels, new channels)."""
+    shape = ops.shape(tensor)
+    size, new_size = matrix.shape
+    positions = () if axis == -1 else (positions_of(shape),)
+    mixed = mix_channels(ops.reshape(tensor, (-1, size, *positions)), matrix, 1)
+    new_shape = [-1, *shape[1:]]
+    new_shape[axis] = tensor.shape[axis] // size * new_size
+    return ops.reshape(mixed, new_shape)
+
+
 def positions_of(shape: Shape) -> Any:
     """Returns how many positions a channels-first map has; a tensor if the graph decides."""
     return math.prod(shape[2:])

@@ -12,6 +12,7 @@ from keras_gcnn.arguments import check_above_zero, check_choice, check_count
 from keras_gcnn.backend.constants import outside_graphs
 from keras_gcnn.backend.initial_weights import drawn_once
 from keras_gcnn.backend.ops import maximum, mean
+from keras_gcnn.groups.blocks import Block
 from keras_gcnn.groups.field_functions import sampling_matrix
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.base import along, as_numbers
@@ -21,6 +22,7 @@ from keras_gcnn.layers.steerable.base import (
     SteerableLayer,
     join_blocks,
     mix_channels,
+    mix_fields,
     scalar_channels,
     split_blocks,
     vector_lengths,
@@ -257,25 +259,24 @@ class SteerablePooling(_Invariant):
 
     def call(self, inputs: Tensor) -> Tensor:
         inputs, axis = as_numbers(inputs, self.compute_dtype), self.channel_axis
-        parts = []
-        for number, part in enumerate(split_blocks(inputs, self.fields, axis)):
-            matrix, at = self.to_values(number), axis % len(part.shape)
-            values = mix_channels(part, matrix, axis)
-            count = self.fields.blocks[number].field_count
-            shape = [*ops.shape(values)]
-            shape[at : at + 1] = [count, matrix.shape[1] // count]
-            parts.append(_REDUCE[self.mode](ops.reshape(values, shape), axis=at + 1))
-        return join_blocks(parts, axis)
+        parts = split_blocks(inputs, self.fields, axis)
+        return join_blocks([self._pool(part, number) for number, part in enumerate(parts)], axis)
+
+    def _pool(self, tensor: Tensor, number: int) -> Tensor:
+        block, matrix = self.fields.blocks[number], self.to_values(number)
+        values = mix_fields(tensor, matrix, self.channel_axis)
+        shape, at = [*ops.shape(values)], self.channel_axis % len(tensor.shape)
+        shape[at : at + 1] = [block.field_count, matrix.shape[1]]
+        return _REDUCE[self.mode](ops.reshape(values, shape), axis=at + 1)
 
     def to_values(self, number: int) -> np.ndarray:
-        """Returns the matrix from the channels of a block, by its number, to the samples."""
-        return _values_of(self.fields, number, self.samples)
+        """Returns the matrix from a field of a block, by its number, to its values."""
+        return _values_of(self.fields.blocks[number], self.samples)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "mode": self.mode, "samples": self.samples}
 
 
 @outside_graphs
-def _values_of(fields: Fields, number: int, samples: int) -> np.ndarray:
-    block = fields.blocks[number]
-    return np.kron(np.eye(block.field_count), sampling_matrix(block, samples).T)
+def _values_of(block: Block, samples: int) -> np.ndarray:
+    return sampling_matrix(block, samples).T

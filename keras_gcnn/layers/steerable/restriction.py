@@ -15,7 +15,7 @@ from keras_gcnn.groups.group import Group
 from keras_gcnn.groups.point_group import PointGroup, point_group
 from keras_gcnn.layers.common.base import GroupLayer, as_numbers
 from keras_gcnn.layers.common.map_type import Channels
-from keras_gcnn.layers.steerable.base import FieldsLike, SteerableLayer, mix_channels
+from keras_gcnn.layers.steerable.base import FieldsLike, SteerableLayer, mix_channels, mix_fields
 from keras_gcnn.types import GroupLike, Shape, Tensor
 
 
@@ -133,8 +133,7 @@ class ToFields(GroupLayer):
 
     def call(self, inputs: Tensor) -> Tensor:
         inputs = as_numbers(inputs, self.compute_dtype)
-        count = self.field_count(inputs.shape)
-        return mix_channels(inputs, fibre_matrix(self.group, count), self.channel_axis)
+        return mix_fields(inputs, _basis_of(self.group), self.channel_axis)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.field_count(input_shape)
@@ -195,11 +194,9 @@ class ToGroupMaps(SteerableLayer):
 
     def call(self, inputs: Tensor) -> Tensor:
         inputs = as_numbers(inputs, self.compute_dtype)
-        matrix = fibre_matrix(self.group, self.fields.count).T
-        return mix_channels(inputs, matrix, self.channel_axis)
+        return mix_fields(inputs, _basis_of(self.group).T, self.channel_axis)
 
 
 @outside_graphs
-def fibre_matrix(group: Group, count: int) -> np.ndarray:
-    """Returns the matrix from the fibres of a map to fields."""
-    return np.kron(np.eye(count), group_basis(group))
+def _basis_of(group: Group) -> np.ndarray:
+    return group_basis(group)

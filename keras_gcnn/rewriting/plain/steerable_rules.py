@@ -9,6 +9,7 @@ from keras_gcnn import layers
 from keras_gcnn.backend.ops import has_fast_filters
 from keras_gcnn.groups.blocks import Block
 from keras_gcnn.groups.field_functions import sampling_matrix
+from keras_gcnn.groups.field_restriction import group_basis
 from keras_gcnn.layers.common.size_dependent import map_sizes
 from keras_gcnn.layers.steerable.base import (
     field_of_channel,
@@ -21,7 +22,6 @@ from keras_gcnn.layers.steerable.positions import (
     disc,
     windows_inside,
 )
-from keras_gcnn.layers.steerable.restriction import fibre_matrix
 from keras_gcnn.rewriting.plain.stock_translator import StockTranslator
 from keras_gcnn.rewriting.rule_book import RuleBook
 from keras_gcnn.types import Activation, Tensor
@@ -142,9 +142,10 @@ def value_pooling(translator: StockTranslator, inputs: Tensor) -> Tensor:
     blocks = layer.fields.blocks
     starts = np.cumsum([0, *(block.channels for block in blocks)])
     for number, block in enumerate(blocks):
-        matrix = np.zeros((starts[-1], layer.to_values(number).shape[1]))
-        matrix[starts[number] : starts[number + 1]] = layer.to_values(number)
-        samples = matrix.shape[1] // block.field_count
+        of_field = layer.to_values(number)
+        samples = of_field.shape[1]
+        matrix = np.zeros((starts[-1], block.field_count * samples))
+        matrix[starts[number] : starts[number + 1]] = _for_each_field(of_field, block.field_count)
         part = f"block{number}_" if len(blocks) > 1 else ""
         if layer.mode == "mean":
             means = matrix.reshape(len(matrix), block.field_count, samples).mean(axis=2)
@@ -169,14 +170,21 @@ def restriction(translator: StockTranslator, inputs: Tensor) -> Tensor:
 def to_fields(translator: StockTranslator, inputs: Tensor) -> Tensor:
     """Adds a pointwise convolution with the change of basis."""
     layer = translator.layer
-    return translator.mix(inputs, fibre_matrix(layer.group, layer.fields_out.count))
+    matrix = _for_each_field(group_basis(layer.group), layer.fields_out.count)
+    return translator.mix(inputs, matrix)
 
 
 @plain_steerable_rules.rule(layers.ToGroupMaps)
 def to_group_maps(translator: StockTranslator, inputs: Tensor) -> Tensor:
     """Adds a pointwise convolution with the change of basis."""
     layer = translator.layer
-    return translator.mix(inputs, fibre_matrix(layer.group, layer.fields.count).T)
+    matrix = _for_each_field(group_basis(layer.group).T, layer.fields.count)
+    return translator.mix(inputs, matrix)
+
+
+def _for_each_field(matrix: np.ndarray, count: int) -> np.ndarray:
+    """Returns the matrix that multiplies each of the fields, side by side, by a matrix."""
+    return np.kron(np.eye(count), matrix)
 
 
 @plain_steerable_rules.rule(layers.InvariantMap, takes_change=True)
