@@ -141,13 +141,16 @@ def equivariance_error(
     group = _find_group(target, group)
     known_format = data_format or first_data_format(target)
     data_format = known_format or keras.config.image_data_format()
-    input_type, output_type = _find_types(target, input_type, output_type)
     x = _find_inputs(target, inputs, input_shape, batch_size, seed)
     _check_square(target, group, x, data_format)
     _check_rank("input", x)
     evaluate = _function_of(target, training)
-    y = evaluate(x)
+    y = evaluate(x)  # builds a layer, which may know the fields of its output only then
     _check_rank("output", y)
+    input_type, output_type = _find_types(target, input_type, output_type)
+    for name, channels, array in (("input", input_type, x), ("output", output_type, y)):
+        if isinstance(channels, Fields):
+            _check_fields(name, channels, group, array, data_format)
     if not y.any():
         raise ValueError("The output is zero everywhere, which shows nothing. Give other inputs.")
     trials = _trials(group, x, data_format, seed, training)
@@ -200,6 +203,23 @@ def _find_types(
                 "Fields."
             )
     return input_type, output_type
+
+
+def _check_fields(
+    what: str, fields: Fields, group: groups.Group, array: np.ndarray, data_format: str
+) -> None:
+    """Raises a `ValueError` unless an array can be fields that know all elements of a group."""
+    exact = fields.group.pixel_group
+    if not (fields.is_trivial or exact.contains(group)):
+        raise ValueError(
+            f"The {what} is {fields!r}, and {group.name} is not in {fields.group}, their group. "
+            f"Give group={exact.name!r}, its elements that move pixels to pixels."
+        )
+    if not channel_type_of(fields, group).fits(array.shape, data_format):
+        raise ValueError(
+            f"The {what} has shape {array.shape}, and {fields!r} have {fields.channels} channels. "
+            f"Give other Fields as {what}_type, or leave it out."
+        )
 
 
 def _trials(

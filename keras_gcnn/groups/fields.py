@@ -312,7 +312,7 @@ class Fields:
         """
         if not isinstance(other, Fields):
             return NotImplemented
-        group = other._group if self.is_trivial and not other.is_trivial else self._group
+        group = common_group(self, other)
         both = (self.under(group), other.under(group))
         return Fields.from_blocks(
             [(block.field_count, block.irreps) for each in both for block in each._blocks], group
@@ -343,3 +343,13 @@ class Fields:
             return f"Fields.of({self.as_json()})"
         parts = [Fields.from_blocks([(b.field_count, b.irreps)], self._group) for b in self._blocks]
         return " + ".join(map(repr, parts))
+
+
+def common_group(first: Fields, second: Fields) -> PointGroup:
+    """Returns the group of two fields, of which ordinary channels take that of the others.
+
+    Of two sets of ordinary channels it is the group that was chosen, not the default of `Fields`.
+    """
+    if first.is_trivial and (not second.is_trivial or first.group == SO2):
+        return second.group
+    return first.group

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from keras_gcnn.groups.group import Group
@@ -77,10 +79,26 @@ def get(group: str | Group) -> Group:
     if known is None:
         raise ValueError(
             f"Unknown group {group!r}. Choose one of {', '.join(_GROUPS)}, or register your own "
-            "with keras_gcnn.groups.register. For rotations by any angle use the steerable layers, "
-            "which are exact under 'p4', the quarter turns."
+            f"with keras_gcnn.groups.register. {_about_fields(group)}"
         )
     return known
+
+
+def _about_fields(name: Any) -> str:
+    """Says which groups are for steerable layers, and what of them is exact on the pixel grid."""
+    from keras_gcnn.groups.point_group import point_group  # which imports this file
+
+    try:
+        of_fields = point_group(name)
+    except ValueError:
+        return (
+            "For rotations by any angle use the steerable layers, which are exact under 'p4', the "
+            "quarter turns."
+        )
+    return (
+        f"{of_fields.name!r} is a group of Fields, for steerable layers, which are exact under "
+        f"{of_fields.pixel_group.name!r}, its elements that move pixels to pixels."
+    )
 
 
 def register(group: Group) -> Group:

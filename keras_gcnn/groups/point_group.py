@@ -185,6 +185,15 @@ class PointGroup:
             return True
         return other.turns is not None and self.turns % other.turns == 0
 
+    def joined(self, other: PointGroup) -> PointGroup:
+        """Returns the smallest group with a name that contains both."""
+        turns = None
+        if self.turns is not None and other.turns is not None:
+            turns = math.lcm(self.turns, other.turns)
+        if turns is not None and turns > _LARGEST_TURNS:
+            turns = None
+        return PointGroup(turns, self.mirrors or other.mirrors)
+
     def __str__(self) -> str:
         return self.name
 
@@ -237,6 +246,12 @@ def point_group(group: str | PointGroup | Group) -> PointGroup:
             f"number from 1 to {_LARGEST_TURNS} in place of 8."
         )
     return PointGroup(int(match[2]), match[1] == "d")
+
+
+def pixel_point_group(group: Group) -> PointGroup | None:
+    """Returns the group with the elements of one of the pixel grid; None for one of your own."""
+    name = _PIXEL_NAMES.get(group.name)
+    return None if name is None else point_group(name)
 
 
 def names_of(irreps: Iterable[Irrep]) -> list[int | str]:

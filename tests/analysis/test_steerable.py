@@ -24,6 +24,85 @@ def test_other_fields_than_its_own_do_not_fit():
     assert max(errors.values()) > 0.1
     with pytest.raises(ValueError, match="or give Fields"):
         analysis.equivariance_error(layer, input_shape=(7, 7, 8), output_type="steerable")
+    for what in ("input", "output"):
+        says = rf"The {what} has shape .*, and Fields\(\{{1: 2\}}\) have 4 channels\. Give other"
+        with pytest.raises(ValueError, match=says):
+            analysis.equivariance_error(
+                layer, input_shape=(7, 7, 8), **{f"{what}_type": Fields({1: 2})}
+            )
+
+
+def test_elements_that_the_fields_do_not_know_are_refused():
+    fields = Fields.regular(1, group="c8")
+    says = r"The input is Fields.*, and p4m is not in c8, their group\. Give group='p4', its"
+    with pytest.raises(ValueError, match=says):
+        analysis.equivariance_error(
+            layers.NormActivation(fields), "p4m", input_shape=(7, 7, 8), output_type="trivial"
+        )
+
+
+def network(group):
+    """From images to invariant features, through fields of a group."""
+    fields = Fields.regular(1, 2 if group in ("so2", "o2") else None, group)
+    return keras.Sequential(
+        [
+            keras.Input((7, 7, 1)),
+            layers.SteerableConv2D(Fields.trivial(1), fields, 3, name="first"),
+            layers.FourierActivation(fields),
+            layers.SteerableConv2D(fields, fields, 3),
+            layers.SteerablePooling(fields),
+            keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+
+
+EXACT = {"so2": "p4", "o2": "p4m", "c8": "p4", "d8": "p4m", "d3": "pm", "c2": "p2", "d6": "pmm"}
+
+
+@pytest.mark.parametrize(("group", "exact"), EXACT.items())
+@pytest.mark.thorough("jax", "tensorflow")
+def test_the_elements_that_a_network_keeps_on_pixels(group, exact):
+    model = network(group)
+    audit = analysis.audit(model)
+    assert (audit.asked, audit.group, bool(audit)) == (exact, exact, True)
+    analysis.assert_equivariant(model)
+    if exact != "p4m":
+        (problem,) = analysis.audit(model, "p4m").problems
+        assert (problem.layer, problem.group) == ("first", exact)
+        assert max(analysis.equivariance_error(model, "p4m").values()) > 1e-3
+        larger = problem.fix.removeprefix("make all fields with group=").strip("'")
+        assert not analysis.audit(network(larger), "p4m").problems
+
+
+def test_fields_that_go_on_as_others():
+    """From a group to a subgroup, and from fields to orientations and back."""
+    image, fields = keras.Input((9, 9, 1)), Fields.regular(1, group="d8")
+    restriction = layers.SteerableRestriction(fields, "d4")
+    x = restriction(layers.SteerableConv2D(Fields.trivial(1), fields, 3)(image))
+    x = layers.GConv2D(1, 3, "p4m")(layers.ToGroupMaps(restriction.fields_out)(x))
+    to_fields = layers.ToFields("p4m")
+    x = to_fields(x)
+    narrower = layers.SteerableRestriction(to_fields.fields_out, "c4", name="narrower")
+    x = layers.SteerablePooling(narrower.fields_out)(narrower(x))
+    audit = analysis.audit(keras.Model(image, x))
+    assert (audit.asked, audit.group, audit.problems) == ("p4m", "p4", ())
+    assert {f.layer: f.group for f in audit.findings}["narrower"] == "p4"
+
+
+@pytest.mark.parametrize(
+    ("layer", "channels"),
+    [
+        (layers.ToFields("p4m"), 16),
+        (layers.ToGroupMaps(Fields.regular(2, group="d4")), 16),
+        (layers.SteerableRestriction(Fields.regular(1, group="d8"), "d4"), 16),
+        (layers.SteerablePooling(Fields.regular(1, group="d8")), 16),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_layers_that_change_the_type_are_measured_before_they_are_built(layer, channels):
+    errors = analysis.equivariance_error(layer, input_shape=(5, 5, channels))
+    assert {"m", "mr"} <= errors.keys()
+    assert max(errors.values()) < 1e-5
 
 
 @pytest.mark.thorough("jax", "tensorflow")
@@ -93,5 +172,7 @@ def test_a_model_is_measured_under_its_largest_group():
     analysis.assert_equivariant(build("lenet", "p4m"))
     with pytest.raises(ValueError, match="does not belong to a group"):
         analysis.assert_equivariant(build("lenet", "z2"))
-    with pytest.raises(ValueError, match=r"'so2'.* steerable layers, which are exact under 'p4'"):
-        analysis.equivariance_error(build("lenet", "z2"), "so2")
+    for name, exact in (("so2", "p4"), ("d8", "p4m"), ("c5", "z2")):
+        says = rf"'{name}'.* steerable layers, which are exact under '{exact}'"
+        with pytest.raises(ValueError, match=says):
+            analysis.equivariance_error(build("lenet", "z2"), name)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn.groups.blocks import Block
-from keras_gcnn.groups.fields import Fields
+from keras_gcnn.groups.fields import Fields, common_group
 from keras_gcnn.groups.point_group import Irrep, point_group
 from tests.helpers import point_groups as formula
 from tests.helpers import steerable
@@ -124,6 +124,13 @@ def test_sum_in_any_order(first, second):
     matrix, size = both.representation(0.7), first.channels
     np.testing.assert_array_equal(matrix[:size, :size], first.representation(0.7))
     np.testing.assert_array_equal(matrix[size:, size:], second.representation(0.7))
+
+
+def test_ordinary_channels_take_the_group_of_others():
+    for fields in (Fields.regular(1, group="d8"), Fields.trivial(2, "c1")):
+        for first, second in ((Fields.trivial(3), fields), (fields, Fields.trivial(3))):
+            assert common_group(first, second) == fields.group
+            assert (first + second).group == fields.group
 
 
 def test_no_sum():

@@ -100,3 +100,14 @@ def test_names_of_irreps():
         d8.irreps(5)
     with pytest.raises(ValueError, match="infinitely many elements"):
         point_group("o2").elements()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [("c8", "d4", "d8"), ("c5", "d4", "d20"), ("so2", "d1", "o2"), ("c199", "c4", "so2")],
+)
+def test_the_smallest_group_that_contains_two(first, second, both):
+    joined = point_group(first).joined(point_group(second))
+    assert joined.name == both
+    assert joined.contains(point_group(first))
+    assert joined.contains(point_group(second))

@@ -24,6 +24,7 @@ from keras_gcnn.layers import (
 pytestmark = pytest.mark.backend_free
 
 K = keras.layers
+D4 = Fields.regular(1, group="d4")
 SOME, OTHER = Fields({0: 2, 1: 3}), Fields({0: 4, 1: 2})  # of 8 channels both
 
 
@@ -33,6 +34,10 @@ def sequential(*parts, shape=(11, 11, 8)):
 
 def lift(group="p4m", **arguments):
     return LiftingConv2D(2, 3, group, name="lift", **arguments)
+
+
+def steer_d4():
+    return SteerableConv2D(Fields.trivial(8), D4, 3)
 
 
 def steer(**arguments):
@@ -72,7 +77,8 @@ REFUSED = {
     ),
     "orientations, read as fields": (
         lambda: (lift("p4"), layers.FourierActivation(SOME)),
-        r"reads a map of Fields\(\{0: 2, 1: 3\}\), but .* on p4.*put GPooling\(group='p4'\)",
+        r"reads a map of Fields\(\{0: 2, 1: 3\}\), but .* on p4\..*put ToFields\('p4'\) before it.*"
+        r"; or put GPooling\(group='p4'\) before it, whose channels are ordinary\.",
     ),
     "fields, read as orientations": (
         lambda: (steer(), GConv2D(2, 3, "p4")),
@@ -81,6 +87,22 @@ REFUSED = {
     "other fields": (
         lambda: (steer(), K.Dropout(0.5), layers.NormPooling(OTHER)),
         r"reads a map of Fields\(\{0: 4, 1: 2\}\), but .*fields_out .* Fields\(\{0: 2, 1: 3\}\)",
+    ),
+    "fields of D4, read as orientations": (
+        lambda: (steer_d4(), GConv2D(2, 3, "p4m")),
+        r"To fix: put ToGroupMaps\(Fields\.regular\(1, group='d4'\)\) before it\.",
+    ),
+    "fields of D4, read as orientations of P4": (
+        lambda: (steer_d4(), GConv2D(2, 3, "p4")),
+        r"put SteerableRestriction\(.*, 'c4'\) and ToGroupMaps of its fields_out before it\.",
+    ),
+    "fields of D4, read as fields of C4": (
+        lambda: (steer_d4(), layers.FourierActivation(Fields.regular(2, group="c4"))),
+        r"put SteerableRestriction\(Fields.*, 'c4'\) before it, and give it that layer's fields",
+    ),
+    "fields of D4, read as fields of C8": (
+        lambda: (steer_d4(), layers.FourierActivation(Fields.regular(1, group="c8"))),
+        r"give it the fields_out .*'d4'\), or make all fields of the network with group='d8'",
     ),
 }
 

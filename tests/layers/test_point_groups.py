@@ -224,6 +224,14 @@ def test_restriction_in_a_network(group, subgroup, rng):
         assert relative_error(turned, expected) < 1e-12
 
 
+def test_images_take_the_group_of_the_fields():
+    """Also where these are ordinary channels: without symmetry a convolution has every filter."""
+    fields = Fields.regular(2, group="c1")
+    layer = layers.SteerableConv2D(Fields.trivial(1), fields, 3, use_bias=False)
+    layer.build((1, 5, 5, 1))
+    assert (layer.symmetry.name, layer.count_params()) == ("z2", 2 * 9)
+
+
 def test_fields_of_two_groups_do_not_meet():
     with pytest.raises(ValueError, match=r"are fields of c8, not of d8\. Make all fields"):
         layers.SteerableConv2D(Fields.regular(2, group="c8"), Fields.regular(2, group="d8"), 3)

@@ -26,6 +26,8 @@ WITHOUT = {
     layers.GatedActivation: {"fields": FIELDS},
     layers.SteerableDropout: {"fields": FIELDS, "rate": 0.5},
     layers.NormPooling: {"fields": FIELDS},
+    layers.SteerablePooling: {"fields": FIELDS},
+    layers.SteerableRestriction: {"fields": FIELDS, "subgroup": "c4"},
 }
 POSITIONS = {
     layers.SteerableAveragePooling2D: {"fields": FIELDS},

@@ -154,6 +154,8 @@ def test_what_cannot_be_restricted_is_named():
     refused("GOrientation 'direction'", turning, "p2")
     wrapped = keras.layers.SpectralNormalization(layers.GConv2D(2, 1, "p4m"), name="wrapped")
     refused("SpectralNormalization 'wrapped'", on_map(wrapped))
+    fields = layers.ToFields("p4m", name="fields")
+    refused("ToFields 'fields' is a steerable layer.*SteerableRestriction", on_map(fields))
     merged = on_map(
         layers.Restriction("p4m", "p4"),
         layers.GConv2D(4, 1, "p4"),

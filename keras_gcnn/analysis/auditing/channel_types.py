@@ -88,6 +88,8 @@ class SteerableType(ChannelType):
 
     def permute(self, array: np.ndarray, acting: Group, g: int, data_format: str) -> np.ndarray:
         """Applies element `g` of `acting`, which the fields' group contains, to the channels."""
+        if self.fields.is_trivial:
+            return array
         mirrored, angle = element_of(acting.matrices[g])
         matrix = self.fields.representation(angle, mirrored)
         axis = _channel_axis(data_format)

@@ -7,6 +7,8 @@ import keras
 from keras_gcnn.analysis.auditing.tokens import TokenType
 from keras_gcnn.analysis.auditing.trial import Traced
 from keras_gcnn.groups import Group
+from keras_gcnn.groups.fields import Fields
+from keras_gcnn.groups.point_group import pixel_point_group
 from keras_gcnn.model_graph import group_of, unwrap
 
 _POOL_FIRST = "pool over orientations first, with GGlobalPooling or GPooling"
@@ -86,8 +88,7 @@ def remedy(op: keras.Operation, before: Traced, held: Group, axes_known: bool) -
         return f"{kept}: {explanation[0]}", explanation[1]
     layer_group = group_of(op) or group
     if not layer_group.contains(group):
-        problem = f"made for {layer_group.name}, the input obeys {group.name}"
-        return problem, f"use group={group.name!r}"
+        return _of_a_smaller_group(unwrap(op), layer_group, group)
     problem = f"{kept} on {channel_type} channels of shape {tuple(input_shape[1:])}"
     class_name = type(unwrap(op)).__name__
     if not axes_known and (class_name == "Reshape" or class_name not in _REPLACE):
@@ -117,3 +118,19 @@ def remedy(op: keras.Operation, before: Traced, held: Group, axes_known: bool) -
     if channel_type.name == "steerable":
         replacements, otherwise = _REPLACE_ON_FIELDS, _OTHERWISE_ON_FIELDS
     return problem, replacements.get(class_name, otherwise)
+
+
+def _of_a_smaller_group(layer: object, layer_group: Group, group: Group) -> tuple[str, str]:
+    """Returns the problem and the fix of a layer whose group lacks elements of the input's."""
+    fields = getattr(layer, "fields_out", None)
+    if not isinstance(fields, Fields):
+        problem = f"made for {layer_group.name}, the input obeys {group.name}"
+        return problem, f"use group={group.name!r}"
+    asked = pixel_point_group(group)
+    problem = (
+        f"made for fields of {fields.group}, whose elements that move pixels to pixels are those "
+        f"of {layer_group.name}; the input obeys {group.name}"
+    )
+    if asked is None:
+        return problem, "use fields of a group that contains it"
+    return problem, f"make all fields with group={fields.group.joined(asked).name!r}"

@@ -10,13 +10,15 @@ import keras
 import numpy as np
 
 from keras_gcnn import groups
-from keras_gcnn.analysis.auditing.channel_types import ChannelType
+from keras_gcnn.analysis.auditing.channel_types import ChannelType, channel_type_of
 from keras_gcnn.analysis.auditing.remedies import remedy
 from keras_gcnn.analysis.auditing.tokens import token_types
 from keras_gcnn.analysis.auditing.trial import BATCH, Traced, Trial
 from keras_gcnn.groups import Group
-from keras_gcnn.layers import Restriction
+from keras_gcnn.layers import Restriction, SteerableRestriction
 from keras_gcnn.model_graph import find_data_format, group_of, is_graph, run_graph
+
+_RESTRICTIONS = (Restriction, SteerableRestriction)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Walk:
             return self._model(op, trial.traced, f"{prefix}{op.name}/")
         before = _smallest(trial.traced)
         with trial:
-            judge = self._judge_restriction if isinstance(op, Restriction) else self._judge
+            judge = self._judge_restriction if isinstance(op, _RESTRICTIONS) else self._judge
             held, after, types, problem = judge(op, before, trial)
         shapes = [output.shape for output in trial.outputs]
         pooled_by = next((traced.pooled_by for traced in trial.traced if traced.pooled_by), None)
@@ -138,12 +140,17 @@ class Walk:
         mended = [(self._mended(op, output.shape, before),) for output in trial.outputs]
         return Judgement(held, before.group, mended, problem)
 
-    def _judge_restriction(self, op: Restriction, before: Traced, trial: Trial) -> Judgement:
+    def _judge_restriction(
+        self, op: Restriction | SteerableRestriction, before: Traced, trial: Trial
+    ) -> Judgement:
         """Judges a restriction, which is meant to leave only the subgroup."""
-        subgroups = groups.subgroups(before.group)
-        target = next(subgroup for subgroup in subgroups if op.subgroup.contains(subgroup))
-        if before.types[-1] == ChannelType("regular", op.group):
-            return Judgement(target, target, [(ChannelType("regular", op.subgroup),)])
+        reads, makes = _types_of(op)
+        if before.types[-1] == reads:
+            smaller = groups.subgroups(before.group)
+            target = next(one for one in smaller if makes.group.contains(one))
+            return Judgement(target, target, [(makes,)])
+        if isinstance(op, SteerableRestriction):
+            return self._judge(op, before, trial)
         held, types = trial.explain(before.group)
         problem = (
             f"made for feature maps on {op.group.name}, the input is {before.types[-1]}",
@@ -170,6 +177,17 @@ class Walk:
         if len(shape) == 4 and oriented and regular.fits(shape, self.data_format):
             return regular
         return trivial
+
+
+def _types_of(op: Restriction | SteerableRestriction) -> tuple[ChannelType, ChannelType]:
+    """Returns the types of the channels that a restriction reads and makes."""
+    if isinstance(op, Restriction):
+        return ChannelType("regular", op.group), ChannelType("regular", op.subgroup)
+    reads, makes = op.fields, op.fields_out
+    return (
+        channel_type_of(reads, reads.group.pixel_group),
+        channel_type_of(makes, makes.group.pixel_group),
+    )
 
 
 def _smallest(traced: list[Traced]) -> Traced:

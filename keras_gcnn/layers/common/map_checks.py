@@ -5,9 +5,12 @@ from __future__ import annotations
 import keras
 
 from keras_gcnn.groups import Group
+from keras_gcnn.groups.field_restriction import group_fields
+from keras_gcnn.groups.fields import Fields
+from keras_gcnn.groups.point_group import pixel_point_group
 from keras_gcnn.layers.common.lineage import Lineage, name_of, ordinary
 from keras_gcnn.layers.common.lineage_walk import lineage
-from keras_gcnn.layers.common.map_type import MapType
+from keras_gcnn.layers.common.map_type import Channels, MapType
 
 
 def find_problems(
@@ -43,10 +46,8 @@ def _mismatch(layer: keras.Layer, wanted: MapType | None, given: Lineage) -> str
 
 def _fix(layer: keras.Layer, wanted: MapType, given: MapType) -> str:
     """Returns how to give the layer a map that it can read."""
-    if wanted.steerable and given.steerable:
-        return f"give it the fields_out of the layer before it, {given.channels!r}"
-    if given.steerable:
-        return "put InvariantMap or NormPooling before it, whose channels are ordinary"
+    if isinstance(given.channels, Fields):
+        return _fix_of_fields(wanted.channels, given.channels)
     group = wanted.channels
     if given.ordinary:
         if not isinstance(group, Group):
@@ -54,13 +55,49 @@ def _fix(layer: keras.Layer, wanted: MapType, given: MapType) -> str:
         return f"make the map by LiftingConv2D(..., group={group.name!r})"
     name = given.symmetry.name
     if not isinstance(group, Group):
-        return f"put GPooling(group={name!r}) before it, whose channels are ordinary"
+        pooling = f"put GPooling(group={name!r}) before it, whose channels are ordinary"
+        if group.is_trivial or pixel_point_group(given.symmetry) is None:
+            return pooling
+        return (
+            f"put ToFields({name!r}) before it, and give it that layer's fields_out; or {pooling}"
+        )
     if getattr(layer, "lifting", False) and layer.group.order > 1:
         return f"use GConv2D(..., group={name!r})"
     if given.symmetry.contains(group):
         restriction = f"Restriction({name!r}, {group.name!r})"
         return f"use group={name!r}, or put {restriction} before it"
     return f"use group={name!r}"
+
+
+def _fix_of_fields(wanted: Channels, given: Fields) -> str:
+    """Returns how to give a map of these fields to a layer that reads another map."""
+    if isinstance(wanted, Group):
+        reading = _as_maps(given, wanted)
+        if reading is None or wanted.order == 1:
+            return "put InvariantMap or NormPooling before it, whose channels are ordinary"
+        return f"put {reading} before it"
+    if given.group == wanted.group or wanted.is_trivial:
+        return f"give it the fields_out of the layer before it, {given!r}"
+    if given.group.contains(wanted.group):
+        restriction = f"SteerableRestriction({given!r}, {wanted.group.name!r})"
+        return f"put {restriction} before it, and give it that layer's fields_out"
+    return (
+        f"give it the fields_out of the layer before it, {given!r}, or make all fields of the "
+        f"network with group={given.group.joined(wanted.group).name!r}"
+    )
+
+
+def _as_maps(given: Fields, group: Group) -> str | None:
+    """Returns the layers that read fields as a map on a group, or None if none do."""
+    smaller = pixel_point_group(group)
+    if smaller is None or not given.group.contains(smaller):
+        return None
+    fields = given.restrict(smaller)
+    if fields != group_fields(fields.count, group):
+        return None
+    if smaller == given.group:
+        return f"ToGroupMaps({given!r})"
+    return f"SteerableRestriction({given!r}, {smaller.name!r}) and ToGroupMaps of its fields_out"
 
 
 def _broken(

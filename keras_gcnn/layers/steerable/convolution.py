@@ -12,7 +12,7 @@ from keras import ops
 from keras_gcnn import groups
 from keras_gcnn.backend.constants import constant
 from keras_gcnn.backend.ops import product
-from keras_gcnn.groups.fields import Fields
+from keras_gcnn.groups.fields import Fields, common_group
 from keras_gcnn.groups.grid_basis import band_limit_for
 from keras_gcnn.groups.point_group import Irrep
 from keras_gcnn.groups.steerable_basis import BlockBasis, block_basis
@@ -32,7 +32,7 @@ Spreads = dict[tuple[Irrep, Irrep], float]
 
 def _of_one_group(fields_in: Fields, fields_out: Fields) -> tuple[Fields, Fields]:
     """Returns the fields as those of one group: ordinary channels are fields of every group."""
-    group = fields_in.group if fields_out.is_trivial else fields_out.group
+    group = common_group(fields_out, fields_in)
     return fields_in.under(group), fields_out.under(group)
 
 

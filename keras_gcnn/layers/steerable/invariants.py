@@ -41,7 +41,7 @@ class _Invariant(SteerableLayer):
     @property
     def fields_out(self) -> Fields:
         """The ordinary channels of the output."""
-        return Fields.trivial(self.filters)
+        return Fields.trivial(self.filters, self.fields.group)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         shape = list(super().compute_output_shape(input_shape))

@@ -12,7 +12,7 @@ from keras_gcnn.backend.constants import outside_graphs
 from keras_gcnn.groups.field_restriction import group_basis, group_fields, restrict_fields
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.group import Group
-from keras_gcnn.groups.point_group import PointGroup, point_group
+from keras_gcnn.groups.point_group import PointGroup, pixel_point_group, point_group
 from keras_gcnn.layers.common.base import GroupLayer, as_numbers
 from keras_gcnn.layers.common.map_type import Channels
 from keras_gcnn.layers.steerable.base import FieldsLike, SteerableLayer, mix_channels, mix_fields
@@ -99,7 +99,7 @@ class ToFields(GroupLayer):
         Same as the input; its fields are `Fields.regular(c, group="d4")` for P4M.
 
     Raises:
-        ValueError: if the channels are no multiple of `|G|`.
+        ValueError: if the group is one of your own, or the channels are no multiple of `|G|`.
 
     Example:
 
@@ -115,6 +115,11 @@ class ToFields(GroupLayer):
 
     def __init__(self, group: GroupLike = "p4", **kwargs: Any) -> None:
         super().__init__(group, **kwargs)
+        if pixel_point_group(self.group) is None:
+            raise ValueError(
+                f"ToFields received {self.group!r}, a group of your own, for which there are no "
+                "Fields. Choose one of z2, p2, p4, pm, pmm and p4m."
+            )
         self.supports_masking = True
 
     @property

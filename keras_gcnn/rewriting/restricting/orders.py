@@ -12,6 +12,7 @@ import numpy as np
 from keras_gcnn import groups, layers
 from keras_gcnn.groups import Group
 from keras_gcnn.layers.common import stock_layers
+from keras_gcnn.layers.steerable.base import KeepsFields
 from keras_gcnn.model_graph import is_graph, run_graph, unwrap
 from keras_gcnn.types import Shape
 
@@ -165,10 +166,17 @@ def _orders_of(op: Any, inputs: Sequence[_Traced], shape: Shape, subgroup: Group
 
 
 def _no_rule(op: keras.Operation) -> ValueError:
+    named = f"{type(op).__name__} {op.name!r}"
+    if isinstance(unwrap(op), (KeepsFields, layers.ToFields)):
+        return ValueError(
+            f"{named} is a steerable layer, and only layers on a group, such as GConv2D, are "
+            "restricted. Restrict the network from a stage after this layer, or build it with a "
+            "SteerableRestriction."
+        )
     return ValueError(
-        f"{type(op).__name__} {op.name!r} reads a map whose group becomes smaller, and there is no "
-        'rule for it. Restrict the network to "z2", which keeps the order of channels for layers '
-        "of Keras, or from a stage after this layer."
+        f"{named} reads a map whose group becomes smaller, and there is no rule for it. Restrict "
+        'the network to "z2", which keeps the order of channels for layers of Keras, or from a '
+        "stage after this layer."
     )
 
 

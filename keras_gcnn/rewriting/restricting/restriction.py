@@ -48,7 +48,7 @@ def restrict(
         TypeError: if `model` is no `keras.Model`.
         ValueError: if the model is no graph of layers or has none on a group; if its group does not
             contain the subgroup; for an unknown stage or one that others bypass; or if there is no
-            rule for a layer, whose name the message says.
+            rule for a layer, such as a steerable one, whose name the message says.
 
     Example:
 
@@ -75,7 +75,8 @@ def _check_group(model: keras.Model, subgroup: Group) -> None:
     if largest.order == 1:
         raise ValueError(
             f"{model.name!r} has no layer on a group larger than z2, such as GConv2D, whose "
-            "equivariance could become smaller."
+            "equivariance could become smaller. For fields of steerable layers there is "
+            "SteerableRestriction, a layer to build a network with."
         )
     if not largest.contains(subgroup):
         names = ", ".join(group.name for group in groups.subgroups(largest))
