@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from keras_gcnn.groups.group import Group
+from keras_gcnn.groups.point_group import PointGroup
 
 Tensor: TypeAlias = Any
 """A tensor of the backend in use, a symbolic `keras.KerasTensor`, or a NumPy array."""
@@ -23,7 +24,10 @@ Size2D: TypeAlias = int | tuple[int, int]
 GroupLike: TypeAlias = str | Group
 """A group or its name: `"z2"`, `"p4"`, `"p4m"`, ..."""
 
-RestrictAfter: TypeAlias = str | int | Mapping[str | int, GroupLike] | None
+AnyGroupLike: TypeAlias = str | Group | PointGroup
+"""The same, or another group that keeps a point: `"so2"`, `"o2"`, `"c8"`, `"d8"`, ..."""
+
+RestrictAfter: TypeAlias = str | int | Mapping[str | int, AnyGroupLike] | None
 """The stage after which a network goes on under a subgroup, or a subgroup for each stage."""
 
 Activation: TypeAlias = str | Callable[[Tensor], Tensor] | None

@@ -127,8 +127,8 @@ def identify(table: ModelTable, weights: str) -> str:
     arguments = table.arguments
     parts = [table.builder]
     if _takes(table.builder, "group"):
-        parts.append({"group": "z2", **table.arguments}["group"])
-    parts += [arguments[key] for key in ("convolution", "variant") if key in arguments]
+        parts.append(_with_group(table)["group"])
+    parts += [arguments[key] for key in ("convolution", "variant", "fields") if key in arguments]
     if "depth" in arguments:
         parts.append(f"depth{arguments['depth']}")
     stages = by_stage(arguments.get("restrict_after"))
@@ -139,6 +139,12 @@ def identify(table: ModelTable, weights: str) -> str:
 def _takes(builder: str, argument: str) -> bool:
     """Whether a builder has an argument; `so2cnn` has neither group nor head."""
     return argument in inspect.signature(getattr(zoo, builder)).parameters
+
+
+def _with_group(table: ModelTable) -> dict[str, Any]:
+    """Returns the arguments of a network, with the builder's default group if they have none."""
+    default = inspect.signature(getattr(zoo, table.builder)).parameters["group"].default
+    return {"group": default, **table.arguments}
 
 
 def save_weights(table: ModelTable, model: Path, file: Path) -> dict[str, Any]:
@@ -153,7 +159,7 @@ def save_weights(table: ModelTable, model: Path, file: Path) -> dict[str, Any]:
     arguments.pop("parameters", None)
     arguments["widths"] = list(network.widths)
     if _takes(table.builder, "group"):
-        arguments = {"group": "z2", **arguments}
+        arguments = {"group": _with_group(table)["group"], **arguments}
     if "restrict_after" in arguments:
         arguments["restrict_after"] = by_stage(arguments["restrict_after"])
     if _takes(table.builder, "head"):

@@ -15,7 +15,6 @@ from keras_gcnn.groups.point_group import Irrep, PointGroup, element_of
 from keras_gcnn.groups.radial import check_band_limit
 
 GRID = "grid"  # the band limit that stands for all kernels
-_TURNS = (1, 2, 4)
 _INDEPENDENT = 1e-6  # length that a further element has beside those before it, at least
 
 
@@ -26,10 +25,10 @@ def band_limit_for(value: float | str | None, group: PointGroup) -> float | str:
         ValueError: for `"grid"` with another group, and as `check_band_limit`.
     """
     if value is None:
-        return GRID if group.turns in _TURNS else 0.1
+        return GRID if group.is_on_pixels else 0.1
     if not isinstance(value, str) or value != GRID:
         return check_band_limit(value)
-    if group.turns not in _TURNS:
+    if not group.is_on_pixels:
         raise ValueError(
             f"band_limit='grid' is for the groups that move pixels to pixels, c1, c2, c4, d1, d2 "
             f"and d4, not for {group}. Use a number such as 0.1, or None for the default."

@@ -96,6 +96,11 @@ class PointGroup:
         return None if self.turns is None else self.turns // 2
 
     @property
+    def is_on_pixels(self) -> bool:
+        """Whether every element moves pixels to pixels."""
+        return self.turns in (1, 2, 4)
+
+    @property
     def pixel_group(self) -> Group:
         """The elements that move pixels to pixels: the exact symmetry of layers on a grid."""
         turns = 4 if self.turns is None else math.gcd(self.turns, 4)

@@ -58,17 +58,17 @@ def hypermodel(
 
     The hyperparameters of the zoo are, as far as the builder has them, `group`, `convolution` (full
     or separable), `restrict_after` (where equivariance stops), `head`, `taper` (the shape of the
-    widths), `dropout`, `max_frequency` and `kernel_sizes` of steerable networks, `posterior`,
-    `latent_dim` and `beta` of autoencoders, and `optimizer`, `learning_rate`, `sgd_learning_rate`
-    and `weight_decay`; `hypermodel(...).space` lists bounds and meanings.
+    widths), `dropout`, `max_frequency`, `fields` and `kernel_sizes` of steerable networks,
+    `posterior`, `latent_dim` and `beta` of autoencoders, and `optimizer`, `learning_rate`,
+    `sgd_learning_rate` and `weight_decay`; `hypermodel(...).space` lists bounds and meanings.
 
     Args:
         builder: name of a builder of `keras_gcnn.zoo`, or a function that returns a functional or
             sequential model of Keras's layers.
         parameters: int, number of trainable parameters of every trial; or leave it out for
             `multiply_adds`. A builder of the zoo needs one of the two.
-        groups: names of groups to choose from; None for z2, p4 and p4m, or for so2 and z2 with an
-            autoencoder.
+        groups: names of groups to choose from; None for z2, p4 and p4m, with `steerable_cnn` for
+            so2, c8 and d8, and with an autoencoder for so2 and z2.
         multiply_adds: int, number of multiply-adds for one image in every trial; see
             `keras_gcnn.analysis.cost`.
         space: what to search instead, by name of the hyperparameter: a value to fix it, a list of

@@ -10,13 +10,22 @@ from typing import Any
 
 from keras_gcnn import groups as known_groups
 from keras_gcnn import zoo
-from keras_gcnn.training.recipes.tables import STEERABLE, check_group
+from keras_gcnn.groups.point_group import point_group
+from keras_gcnn.training.recipes.tables import check_group
 from keras_gcnn.tuning.hyperparameter import Hyperparameter
 from keras_gcnn.zoo.posteriors import POSTERIORS
 from keras_gcnn.zoo.spec import CONVOLUTIONS, HEADS
+from keras_gcnn.zoo.symmetries import FIELDS, find_group, is_steerable
 
 NEVER = "never"  # KerasTuner's choices all have one type, so None cannot be one
 _KERNEL_SIZES = ("7 5 5", "3 3 3", "5 5 5", "7 7 5", "9 7 5")
+# To choose from by default.
+_PIXEL_GROUPS = ("z2", "p4", "p4m")
+_GROUPS = {
+    "steerable_cnn": ("so2", "c8", "d8"),
+    **dict.fromkeys(zoo.AUTOENCODERS, ("so2", "z2")),
+}
+_ALL_GROUPS = tuple(_GROUPS)  # builders that take steerable groups too
 
 _TAPER = Hyperparameter(
     "taper",
@@ -72,7 +81,8 @@ def space_of(
 
     Args:
         builder: name of a builder.
-        groups: to choose from; None for z2, p4 and p4m, or for so2 and z2 with an autoencoder.
+        groups: to choose from; None for z2, p4 and p4m, with `steerable_cnn` for so2, c8 and d8,
+            and with an autoencoder for so2 and z2.
         given: what to search instead of the defaults, by name: a value to fix it, a list to choose
             from, or a dict with `min` and `max`.
 
@@ -100,7 +110,7 @@ def converted_space(
     Raises:
         ValueError: as in `space_of`.
     """
-    names = _check_groups(("z2", "p4", "p4m") if groups is None else groups, model)
+    names = _check_groups(_PIXEL_GROUPS if groups is None else groups, model)
     space = [_group(names)]
     if keep:
         space.append(
@@ -154,16 +164,19 @@ def _simplify(space: tuple[Hyperparameter, ...]) -> tuple[Hyperparameter, ...]:
 def _default_space(builder: str, groups: Sequence[str] | None) -> list[Hyperparameter]:
     space: list[Hyperparameter]
     if builder == "so2cnn":
-        if groups not in (None, [STEERABLE], (STEERABLE,)):
+        if groups not in (None, ["so2"], ("so2",)):
             raise ValueError(f"groups={groups!r}: so2cnn has no group but so2. Leave groups out.")
         space = [_FREQUENCY, _SIZES, _DROPOUT]
-    elif builder in zoo.AUTOENCODERS:
-        names = _check_groups((STEERABLE, "z2") if groups is None else groups, builder)
-        frequency = replace(_FREQUENCY, parent="group", parent_values=(STEERABLE,))
-        space = [_group(names), frequency, *_LATENT]
-    elif builder in zoo.BUILDERS:
-        names = _check_groups(("z2", "p4", "p4m") if groups is None else groups, builder)
-        space = _discrete(builder, names)
+    elif builder in (*zoo.BUILDERS, *zoo.AUTOENCODERS):
+        default = _GROUPS.get(builder, _PIXEL_GROUPS)
+        names = _check_groups(default if groups is None else groups, builder)
+        if builder in zoo.AUTOENCODERS:
+            space = [_group(names), *_fields(names)[:1], *_LATENT]
+        elif builder in _ALL_GROUPS:
+            space = [_group(names), *_fields(names), _restriction(builder, names), _DROPOUT]
+            space += [_SIZES] if builder == "steerable_cnn" else []
+        else:
+            space = _discrete(builder, names)
     else:
         problem = "is no builder of keras_gcnn.zoo"
         if builder in zoo.SEGMENTERS:
@@ -182,7 +195,7 @@ def _check_groups(groups: Sequence[str], builder: str) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError(f"groups={groups!r} names a group twice.")
     for name in names:
-        if builder in zoo.AUTOENCODERS:
+        if builder in _ALL_GROUPS:
             check_group(name)
         else:
             known_groups.get(name)
@@ -195,7 +208,30 @@ def _group(names: tuple[str, ...]) -> Hyperparameter:
 
 def _nontrivial(names: tuple[str, ...]) -> tuple[str, ...]:
     """Returns the names of groups that have more than one element."""
-    return tuple(name for name in names if known_groups.get(name).order > 1)
+    return tuple(name for name in names if find_group(name).order > 1)
+
+
+def _fields(names: tuple[str, ...]) -> list[Hyperparameter]:
+    """Returns the hyperparameters of fields, which steerable groups have."""
+    steerable = {name: point_group(name) for name in names if is_steerable(name)}
+    infinite = [name for name, group in steerable.items() if group.turns is None]
+    mirrored = [name for name, group in steerable.items() if group.mirrors]
+    fields = Hyperparameter("fields", "functions on the group or of the angle", FIELDS[0], FIELDS)
+    return [
+        replace(_FREQUENCY, parent="group", parent_values=tuple(infinite)),
+        replace(fields, parent="group", parent_values=tuple(mirrored)),
+    ]
+
+
+def _restriction(builder: str, names: tuple[str, ...]) -> Hyperparameter:
+    return Hyperparameter(
+        "restrict_after",
+        "the stage after which the network is an ordinary one",
+        NEVER,
+        values=(NEVER, *_stages(builder)),
+        parent="group",
+        parent_values=_nontrivial(names),
+    )
 
 
 @cache
@@ -220,14 +256,7 @@ def _discrete(builder: str, names: tuple[str, ...]) -> list[Hyperparameter]:
             parent="group",
             parent_values=nontrivial,
         ),
-        Hyperparameter(
-            "restrict_after",
-            "the stage after which the network is an ordinary one",
-            NEVER,
-            values=(NEVER, *_stages(builder)),
-            parent="group",
-            parent_values=nontrivial,
-        ),
+        _restriction(builder, names),
         Hyperparameter("head", "how maps become a vector", heads[0], heads, more=more),
     ]
     return [*space, _DROPOUT] if builder == "cohen_cnn" else space

@@ -9,12 +9,13 @@ from keras_gcnn.zoo.lenet import lenet
 from keras_gcnn.zoo.resnet import resnet, resnet20, resnet26, resnet44
 from keras_gcnn.zoo.so2cnn import so2cnn
 from keras_gcnn.zoo.so2unet import so2unet
+from keras_gcnn.zoo.steerable_cnn import steerable_cnn
 from keras_gcnn.zoo.unet import unet
 from keras_gcnn.zoo.vae import vae
 
 BUILDERS = (
     *("lenet", "cohen_cnn", "allcnn", "resnet", "resnet20", "resnet26", "resnet44"),
-    *("densenet", "so2cnn"),
+    *("densenet", "so2cnn", "steerable_cnn"),
 )
 AUTOENCODERS = ("vae",)
 SEGMENTERS = ("unet", "so2unet")  # the output is a map
@@ -35,6 +36,7 @@ __all__ = [
     "resnet44",
     "so2cnn",
     "so2unet",
+    "steerable_cnn",
     "unet",
     "vae",
 ]

@@ -14,11 +14,14 @@ from typing import Any
 
 import keras
 
-from keras_gcnn import former_names, groups
+from keras_gcnn import former_names
+from keras_gcnn.groups import Group
+from keras_gcnn.groups.point_group import PointGroup
 from keras_gcnn.zoo.restrictions import by_stage
+from keras_gcnn.zoo.symmetries import find_group
 
 # Arguments that select among the trained networks of one builder on one data set.
-SELECTS = ("group", "convolution", "restrict_after", "depth", "variant")
+SELECTS = ("group", "convolution", "restrict_after", "depth", "variant", "fields")
 # Arguments that may differ from those of the trained network.
 _FREE = ("weights", "include_top", "classifier_activation", "data_format", "name", "dropout")
 # Ignored when include_top=False, except for the channels, which are checked with the weights.
@@ -45,7 +48,7 @@ class Published:
     def label(self) -> str:
         """The arguments that select this network, as a user would write them."""
         parts = [self.arguments["group"]] if "group" in self.arguments else []
-        for key in ("depth", "variant"):
+        for key in ("depth", "variant", "fields"):
             if self.arguments.get(key) is not None:
                 parts.append(f"{key}={self.arguments[key]!r}")
         if self.arguments.get("convolution", "full") != "full":
@@ -144,7 +147,7 @@ def _find(builder: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -
     """Returns the published network that a call selects, or raises a `ValueError`."""
     weights = given["weights"]
     if "group" in defaults:
-        groups.get(given.get("group", defaults["group"]))  # refuses unknown ones with the choices
+        find_group(given.get("group", defaults["group"]))  # refuses unknown ones with the choices
     networks = [network for network in entries() if network.builder == builder]
     matches = [network for network in networks if network.weights == weights]
     if not matches:
@@ -173,16 +176,17 @@ def _selection(arguments: Mapping[str, Any]) -> list[Any]:
     """Returns the values of the arguments in `SELECTS`, in comparable types."""
     if "group" in arguments:
         # A restriction to the group itself has no effect.
-        group = _plain(groups.get(arguments["group"]))
+        group = find_group(arguments["group"])
         stages = by_stage(arguments.get("restrict_after")).items()
-        restrictions = {stage: subgroup for stage, subgroup in stages if _plain(subgroup) != group}
-        arguments = {**arguments, "restrict_after": restrictions}
+        subgroups = {stage: find_group(subgroup) for stage, subgroup in stages}
+        restrictions = {stage: found for stage, found in subgroups.items() if found != group}
+        arguments = {**arguments, "group": group, "restrict_after": restrictions}
     return [_plain(arguments.get(key)) for key in SELECTS]
 
 
 def _plain(value: Any) -> Any:
     """Returns a value in a type that can be compared with values from JSON."""
-    if isinstance(value, groups.Group):
+    if isinstance(value, Group | PointGroup):
         return value.name
     if isinstance(value, str):
         return value.lower()

@@ -7,10 +7,13 @@ from typing import Any
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import is_integer
-from keras_gcnn.types import GroupLike, RestrictAfter
+from keras_gcnn.groups import Group
+from keras_gcnn.groups.point_group import PointGroup, point_group
+from keras_gcnn.types import AnyGroupLike, RestrictAfter
+from keras_gcnn.zoo.symmetries import AnyGroup, find_group
 
 
-def by_stage(restrict_after: RestrictAfter) -> dict[str, GroupLike]:
+def by_stage(restrict_after: RestrictAfter) -> dict[str, AnyGroupLike]:
     """Returns `restrict_after` as a dict from stages to subgroups.
 
     None is short for an empty dict, and a stage alone for its restriction to Z2. Integers become
@@ -28,7 +31,7 @@ def by_stage(restrict_after: RestrictAfter) -> dict[str, GroupLike]:
             f"restrict_after={restrict_after!r} has to be the name of a stage, or a dict from "
             'stages to subgroups, e.g. {"1": "z2"}.'
         )
-    subgroups: Mapping[Any, GroupLike] = restrict_after
+    subgroups: Mapping[Any, AnyGroupLike] = restrict_after
     return {
         str(stage) if is_integer(stage) else stage: subgroup
         for stage, subgroup in subgroups.items()
@@ -36,12 +39,12 @@ def by_stage(restrict_after: RestrictAfter) -> dict[str, GroupLike]:
 
 
 def find_subgroups(
-    group: groups.Group, stages: Sequence[str], restrict_after: RestrictAfter
-) -> dict[str, groups.Group]:
+    group: AnyGroup, stages: Sequence[str], restrict_after: RestrictAfter
+) -> dict[str, AnyGroup]:
     """Returns the subgroups of a network, in the order of the stages after which they begin.
 
     Args:
-        group: the group of the first stage.
+        group: the group of the first stage; the others are of its type.
         stages: names of the stages, in order.
         restrict_after: see the builders.
 
@@ -59,12 +62,31 @@ def find_subgroups(
     subgroups = {}
     for stage in stages:
         if stage in restrictions:
-            subgroup = groups.get(restrictions[stage])
+            subgroup = _read_as(group, restrictions[stage])
             if not group.contains(subgroup):
-                names = ", ".join(choice.name for choice in groups.subgroups(group))
                 raise ValueError(
                     f"restrict_after={restrictions}: {subgroup.name} is no subgroup of "
-                    f"{group.name}, the group of stage {stage!r}. Choose one of {names}."
+                    f"{group.name}, the group of stage {stage!r}. Choose one of "
+                    f"{_names_of_subgroups(group)}."
                 )
             subgroups[stage] = group = subgroup
     return subgroups
+
+
+def _read_as(group: AnyGroup, subgroup: AnyGroupLike) -> AnyGroup:
+    """Returns a subgroup as an object of the class of its group."""
+    if isinstance(group, PointGroup):
+        return point_group(subgroup)
+    found = find_group(subgroup)
+    return found if isinstance(found, Group) else groups.get(found.name)  # which refuses it
+
+
+def _names_of_subgroups(group: Group | PointGroup) -> str:
+    if isinstance(group, Group):
+        return ", ".join(choice.name for choice in groups.subgroups(group))
+    if group.turns is None:
+        return "so2, o2, and c1, d1, c2, d2, ..." if group.mirrors else "so2, c1, c2, c3, ..."
+    divisors = [turns for turns in range(1, group.turns + 1) if group.turns % turns == 0]
+    return ", ".join(
+        f"{letter}{turns}" for turns in divisors for letter in ("cd" if group.mirrors else "c")
+    )

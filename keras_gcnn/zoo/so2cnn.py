@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 import keras
 
-from keras_gcnn.arguments import all_counts, check_choice, check_count, check_flag
-from keras_gcnn.layers import Fields
-from keras_gcnn.layers.common.stock_in_graphs import Rescaling
-from keras_gcnn.zoo import steerable_graph_builder as steerable
-from keras_gcnn.zoo.budget import choose_widths
+from keras_gcnn.arguments import check_choice
+from keras_gcnn.groups.fields import SO2
+from keras_gcnn.zoo.build_steerable import build_steerable
 from keras_gcnn.zoo.decorators import with_published_weights
-from keras_gcnn.zoo.spec import check_shape
-from keras_gcnn.zoo.steerable_graph_builder import FieldMaps, SteerableGraphBuilder
-from keras_gcnn.zoo.weight_files import load_weights
+from keras_gcnn.zoo.spec import Options
+from keras_gcnn.zoo.steerable_chain import Chain, check_kernel_sizes
+from keras_gcnn.zoo.symmetries import FieldType
 
 
 @dataclass(frozen=True)
@@ -26,75 +24,22 @@ class _Variant:
     Attributes:
         widths: regular fields per convolution.
         kernel_sizes: rows and columns of the kernel per convolution.
-        max_frequency: highest frequency of the fields.
-        band_limit: see `SteerableConv2D`.
-        blur: standard deviation of the blur of the image, in pixels.
-        pooling: standard deviation of the blur before the maps are halved, in pixels, or None for
-            the default of the layer.
-        invariants: number of invariant channels after the last stage.
-        window: rows and columns of the window that yields an invariant channel.
-        normalized: whether the invariant channels are normalised.
+        chain: the other settings.
     """
 
     widths: tuple[int, ...]
     kernel_sizes: tuple[int, ...]
-    max_frequency: int
-    band_limit: float | str
-    blur: float
-    pooling: float | None
-    invariants: int
-    window: int
-    normalized: bool
-
-    @property
-    def smallest(self) -> int:
-        """The smallest number of rows and columns of an image, for the kernels and the window."""
-        return max(12, 2**steerable.POOLED * (self.window - 1) + 1)
+    chain: Chain
 
 
 _VARIANTS = {
-    None: _Variant(
-        widths=(8, 12, 16),
-        kernel_sizes=(7, 5, 5),
-        max_frequency=4,
-        band_limit=steerable.BAND_LIMIT,
-        blur=steerable.BLUR,
-        pooling=steerable.POOLING,
-        invariants=32,
-        window=steerable.WINDOW,
-        normalized=True,
-    ),
+    None: _Variant(widths=(8, 12, 16), kernel_sizes=(7, 5, 5), chain=Chain()),
     "report": _Variant(
         widths=(16, 16, 32),
         kernel_sizes=(3, 3, 3),
-        max_frequency=4,
-        band_limit="escnn",
-        blur=0.0,
-        pooling=None,
-        invariants=32,
-        window=1,
-        normalized=False,
+        chain=Chain(band_limit="escnn", blur=0.0, pooling=None, window=1, normalized=False),
     ),
 }
-
-
-def _check_settings(
-    widths: Sequence[int], kernel_sizes: Sequence[int], max_frequency: int
-) -> tuple[int, ...]:
-    """Returns the kernel sizes, or raises a `ValueError`."""
-    sizes = all_counts(kernel_sizes)
-    if not sizes or any(size % 2 == 0 for size in sizes):
-        raise ValueError(
-            f"kernel_sizes={kernel_sizes!r} has to be odd positive integers, one per "
-            "convolution, e.g. (7, 5, 5)."
-        )
-    if not isinstance(widths, Sequence) or len(sizes) != len(widths):
-        raise ValueError(
-            f"kernel_sizes={kernel_sizes!r} and widths={widths!r} differ in length. Give one of "
-            "each for every convolution."
-        )
-    Fields.regular(1, max_frequency)  # refuses an invalid frequency
-    return sizes
 
 
 @with_published_weights
@@ -156,9 +101,9 @@ def so2cnn(
 
     Returns:
         A functional `keras.Model` from images `(batch, rows, columns, channels)` to logits
-        `(batch, classes)`, or to fields without the top. Its attributes `widths` and
-        `multiply_adds` hold the fields per convolution and the multiply-adds for one image; they
-        are not saved with the model.
+        `(batch, classes)`, or to fields without the top. Its attributes `widths`, `stages` and
+        `multiply_adds` hold the fields per convolution, the names of the stages, and the
+        multiply-adds for one image; they are not saved with the model.
 
     Raises:
         ValueError: for an unknown variant, an image that is too small, widths and kernel sizes of
@@ -177,46 +122,31 @@ def so2cnn(
         Weiler & Cesa 2019, "General E(2)-Equivariant Steerable CNNs", section 3.
     """
     settings = _VARIANTS[check_choice("variant", variant, tuple(_VARIANTS))]
-    classes = check_count("classes", classes)
-    include_top = check_flag("include_top", include_top)
-    data_format = data_format or keras.config.image_data_format()
-    rows, columns, channels = check_shape(input_shape, data_format, settings.smallest)
-    if max_frequency is None:
-        max_frequency = settings.max_frequency
+    fields = FieldType("regular", max_frequency)
+    fields.check(SO2)
     ratio = settings.widths if widths is None else widths
     if kernel_sizes is None:
         kernel_sizes = settings.kernel_sizes
-    sizes = _check_settings(ratio, kernel_sizes, max_frequency)
-
-    def assemble(
-        widths: tuple[int, ...], image: keras.KerasTensor | None = None
-    ) -> tuple[SteerableGraphBuilder, FieldMaps]:
-        net = SteerableGraphBuilder(data_format, settings.band_limit, samples)
-        x = net.stages(
-            FieldMaps(Fields.trivial(channels), (rows, columns), image),
-            [Fields.regular(width, max_frequency) for width in widths],
-            sizes,
-            blur=settings.blur,
-            pooling=settings.pooling,
-            dropout=dropout,
-        )
-        if include_top:
-            x = net.invariants(x, settings.invariants, settings.window, "invariants")
-            if settings.normalized:
-                x = net.normalization(x, "invariants_norm")
-            x = net.logits(net.vector(x), classes, classifier_activation)
-        return net, x
-
-    widths = choose_widths(
-        lambda widths: assemble(widths)[0],
+    architecture = settings.chain.architecture(
+        "so2cnn",
+        SO2,
+        fields,
         ratio,
-        widths,
+        check_kernel_sizes(kernel_sizes, ratio),
+        samples=samples,
+        dropout=dropout,
+        counts_fields=True,
+    )
+    options = Options(
+        input_shape=input_shape,
+        classes=classes,
+        widths=widths,
         parameters=parameters,
         multiply_adds=multiply_adds,
+        include_top=include_top,
+        classifier_activation=classifier_activation,
+        weights=weights,
+        data_format=data_format,
+        name=name,
     )
-    inputs = keras.Input(tuple(map(int, input_shape)), name="image")
-    image = Rescaling(steerable.SCALE, name="normalization")(inputs)
-    net, outputs = assemble(widths, image)
-    model = keras.Model(inputs, outputs.tensor, name=name or "so2cnn")
-    model.widths, model.multiply_adds = widths, net.multiply_adds
-    return load_weights(model, weights)
+    return build_steerable(architecture, options)

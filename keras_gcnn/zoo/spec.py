@@ -62,18 +62,18 @@ class Options:
     A head or downsampling of None is that of the architecture.
     """
 
-    group: GroupLike
     input_shape: Sequence[int | None]
     classes: int
     widths: Sequence[int] | None
     parameters: int | None
-    convolution: str
-    restrict_after: RestrictAfter
     include_top: bool
     classifier_activation: str | None
     weights: str | os.PathLike | None
     data_format: str | None
     name: str | None
+    group: GroupLike = "z2"
+    convolution: str = "full"
+    restrict_after: RestrictAfter = None
     head: str | None = None
     downsampling: str | None = None
     multiply_adds: int | None = None

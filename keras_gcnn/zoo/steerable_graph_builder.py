@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 
 from keras_gcnn.backend.initial_weights import call_new
+from keras_gcnn.groups.grid_basis import GRID
+from keras_gcnn.groups.point_group import PointGroup
 from keras_gcnn.groups.steerable_basis import irrep_basis
 from keras_gcnn.layers import (
     DiscMask,
@@ -21,7 +23,9 @@ from keras_gcnn.layers import (
     SteerableBatchNormalization,
     SteerableConv2D,
     SteerableDropout,
+    SteerableRestriction,
 )
+from keras_gcnn.layers.steerable.samples import checked_samples, sampling_products
 from keras_gcnn.zoo.graph_builder import EPSILON, MOMENTUM
 
 POOLED = 2  # number of convolutions, the first ones, after which the maps are halved
@@ -53,14 +57,23 @@ class SteerableGraphBuilder:
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`.
-        band_limit: see `SteerableConv2D`.
-        samples: see `FourierActivation`.
+        band_limit: see `SteerableConv2D`. Groups that move pixels to pixels have all kernels.
+        samples: angles for the activation under SO(2) and O(2), or None for the default; see
+            `FourierActivation`.
+        subgroups: from the name of a stage to the group that remains after it.
     """
 
-    def __init__(self, data_format: str, band_limit: float | str, samples: int):
+    def __init__(
+        self,
+        data_format: str,
+        band_limit: float | str,
+        samples: int | None = None,
+        subgroups: Mapping[str, PointGroup] | None = None,
+    ):
         self.data_format = data_format
         self.band_limit = band_limit
         self.samples = samples
+        self.subgroups = subgroups or {}
         self.parameters = 0
         self.multiply_adds = 0
 
@@ -82,10 +95,9 @@ class SteerableGraphBuilder:
         self, x: FieldMaps, fields: Fields, kernel_size: int, name: str, padding: str = "same"
     ) -> FieldMaps:
         """Adds a convolution, without bias since normalisation follows."""
+        band_limit = GRID if fields.group.is_on_pixels else self.band_limit
         weights = sum(
-            irrep_basis(fields.group, m, n, kernel_size, 1, self.band_limit).count
-            * count_in
-            * count_out
+            irrep_basis(fields.group, m, n, kernel_size, 1, band_limit).count * count_in * count_out
             for m, count_in in x.fields.irreps.items()
             for n, count_out in fields.irreps.items()
         )
@@ -99,7 +111,7 @@ class SteerableGraphBuilder:
                 kernel_size,
                 padding=padding,
                 use_bias=False,
-                band_limit=self.band_limit,
+                band_limit=band_limit,
                 data_format=self.data_format,
                 name=name,
             ),
@@ -121,14 +133,16 @@ class SteerableGraphBuilder:
         )
 
     def activation(self, x: FieldMaps, name: str) -> FieldMaps:
-        """Adds the ELU of the fields as functions of the angle."""
+        """Adds the ELU of the fields as functions on their group."""
+        given = self.samples if x.fields.group.turns is None else None
+        samples = checked_samples(x.fields, given)
         return self.add_layer(
             x,
             lambda: FourierActivation(
-                x.fields, "elu", samples=self.samples, data_format=self.data_format, name=name
+                x.fields, "elu", samples=samples, data_format=self.data_format, name=name
             ),
             # Two matrices: from the fields to samples, and back.
-            multiply_adds=math.prod(x.sizes) * 2 * self.samples * x.fields.channels,
+            multiply_adds=math.prod(x.sizes) * 2 * sampling_products(x.fields, samples),
         )
 
     def dropout(self, x: FieldMaps, rate: float, name: str) -> FieldMaps:
@@ -183,6 +197,8 @@ class SteerableGraphBuilder:
     ) -> FieldMaps:
         """Adds mask and blur of the image, then convolution, normalisation and ELU per stage.
 
+        A stage ends in a restriction if `subgroups` has its number.
+
         Args:
             x: the image.
             fields: fields after each convolution.
@@ -202,12 +218,28 @@ class SteerableGraphBuilder:
             x = self.dropout(x, dropout, f"dropout{stage}")
             if stage <= pooled:
                 x = self.average(x, pooling, f"pool{stage}")
+            x = self.end_stage(x, str(stage))
         return x
+
+    def end_stage(self, x: FieldMaps, stage: str) -> FieldMaps:
+        """Adds the restriction to the subgroup that follows a stage, if there is one."""
+        subgroup = self.subgroups.get(stage)
+        if subgroup is None or subgroup == x.fields.group:
+            return x
+        return self.add_layer(
+            x,
+            lambda: SteerableRestriction(
+                x.fields, subgroup, data_format=self.data_format, name=f"restrict{stage}"
+            ),
+            multiply_adds=math.prod(x.sizes) * x.fields.channels**2,
+            fields=x.fields.restrict(subgroup),
+        )
 
     def invariants(self, x: FieldMaps, filters: int, kernel_size: int, name: str) -> FieldMaps:
         """Adds invariant channels: of frequency 0 at a position, or of all fields in a window."""
         if kernel_size > 1:
-            return self.convolution(x, Fields.trivial(filters), kernel_size, name, "valid")
+            outputs = Fields.trivial(filters, x.fields.group)
+            return self.convolution(x, outputs, kernel_size, name, "valid")
         return self.add_layer(
             x,
             lambda: InvariantMap(

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import keras
 
-from keras_gcnn import groups, untrusted
+from keras_gcnn import untrusted
+from keras_gcnn.groups import Group
+from keras_gcnn.groups.point_group import PointGroup
 from keras_gcnn.quiet import without_warnings
 
 _SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -101,16 +103,21 @@ def _differing_groups(stored: keras.Model, model: keras.Model) -> list[str]:
     return [name for name in expected if stored_groups.get(name, expected[name]) != expected[name]]
 
 
-def _groups(model: keras.Model) -> dict[str, list[groups.Group]]:
-    """Returns the groups of every layer that has a group; a restriction has two."""
-    return {
-        layer.name: [getattr(layer, name) for name in ("group", "subgroup") if hasattr(layer, name)]
-        for layer in model.layers
-        if hasattr(layer, "group")
-    }
+def _groups(model: keras.Model) -> dict[str, list[Group | PointGroup]]:
+    """Returns the groups of every layer that has a group or fields; a restriction has two."""
+    found = {layer.name: _groups_of(layer) for layer in model.layers}
+    return {name: layer_groups for name, layer_groups in found.items() if layer_groups}
 
 
-def _names(layer_groups: list[groups.Group]) -> str:
+def _groups_of(layer: keras.Layer) -> list[Group | PointGroup]:
+    fields = getattr(layer, "fields_in", None)
+    layer_groups = [] if fields is None else [fields.group]
+    return layer_groups + [
+        getattr(layer, name) for name in ("group", "subgroup") if hasattr(layer, name)
+    ]
+
+
+def _names(layer_groups: list[Group | PointGroup]) -> str:
     return " to ".join(group.name for group in layer_groups)
 
 

@@ -44,7 +44,7 @@ def test_every_network(builder, group, tmp_path):
 def test_a_steerable_network(data_format):
     shape = (28, 28, 1) if data_format == "channels_last" else (1, 28, 28)
     form = {"widths": (2, 2, 3), "input_shape": shape, "data_format": data_format}
-    fast = check(build("so2cnn", None, **form), images(shape))
+    fast = check(build("steerable_cnn", "d6", **form), images(shape))
     assert kinds(fast).count(layers.FourierActivation) == 3
     assert layers.SteerableBatchNormalization not in kinds(fast)
 

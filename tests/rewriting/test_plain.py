@@ -33,19 +33,23 @@ def test_every_network(builder, arguments):
     check(build(builder, **arguments), images((28, 28, 1)))
 
 
+_REPORT = {"builder": "so2cnn", "variant": "report"}
+_MIRRORS = {"builder": "steerable_cnn", "group": "o2", "restrict_after": {"1": "d6", "2": "c3"}}
+
+
 @pytest.mark.parametrize(
-    ("variant", "data_format"),
+    ("which", "data_format"),
     [
-        (None, "channels_last"),
-        *thoroughly(("report", "channels_first"), on=COMPILING),
-        *thoroughly((None, "channels_first"), ("report", "channels_last")),
+        (_MIRRORS, "channels_last"),
+        *thoroughly((_REPORT, "channels_first"), on=COMPILING),
+        *thoroughly((_MIRRORS, "channels_first"), (_REPORT, "channels_last")),
     ],
 )
-def test_a_steerable_network(variant, data_format):
+def test_a_steerable_network(which, data_format):
     skip_without_stock_layers(data_format)
     shape = (28, 28, 1) if data_format == "channels_last" else (1, 28, 28)
     form = {"widths": (2, 2, 3), "input_shape": shape, "data_format": data_format}
-    network = build("so2cnn", None, variant=variant, **form)
+    network = build(**{"group": None, **which}, **form)
     plain = check(network, images(shape))
     assert not any(isinstance(one, keras.layers.BatchNormalization) for one in plain.layers)
 

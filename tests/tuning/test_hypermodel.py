@@ -17,6 +17,7 @@ BUDGETS = {
     "allcnn": 90_000,
     "resnet20": 80_000,
     "so2cnn": 30_000,
+    "steerable_cnn": 30_000,
     "vae": 150_000,
 }
 

@@ -30,7 +30,12 @@ def test_what_means_nothing_without_a_group_is_left_out():
     assert "convolution" not in names("lenet", ["z2"])
     (found,) = [one for one in space_of("lenet", ["p4", "p4m"]) if one.name == "convolution"]
     assert found.parent is None
-    assert "max_frequency" not in names("vae", ["z2"])
+    assert "max_frequency" not in names("vae", ["z2", "d8"])
+    assert "fields" not in names("steerable_cnn", ["so2", "c8", "p4m"])
+    space = {one.name: one for one in space_of("steerable_cnn", ["so2", "d8", "c1"])}
+    assert space["max_frequency"].parent_values == ("so2",)
+    assert space["fields"].parent_values == ("d8",)
+    assert space["restrict_after"].parent_values == ("so2", "d8")
     assert "sgd_learning_rate" not in names("lenet", given={"optimizer": "adamw"})
 
 

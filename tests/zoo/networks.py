@@ -23,8 +23,8 @@ BUILDERS = {
 }
 # What turns dropout off, where there is some.
 WITHOUT_DROPOUT = {"cohen_cnn": {"dropout": 0.0}, "allcnn": {"dropout": (0.0, 0.0)}}
-# Takes no group; test_so2cnn.py has the same tests for it.
-STEERABLE = {"so2cnn"}
+# test_so2cnn.py and test_steerable_cnn.py have the same tests for them.
+STEERABLE = {"so2cnn", "steerable_cnn"}
 # Covered by the tests of `resnet`.
 SHORTHANDS = {"resnet20": 20, "resnet26": 26, "resnet44": 44}
 

@@ -77,7 +77,7 @@ def test_arguments_that_agree_are_allowed(shelf):
         ({"group": "z2"}, "Choose one of: p4; p4m"),
         ({}, "Choose one of: p4; p4m"),
         ({"group": "p4", "convolution": "gc"}, "Choose one of: p4; p4m"),
-        ({"group": "p5"}, "Unknown group 'p5'"),
+        ({"group": "p5"}, "group='p5' is unknown. Choose one of z2"),
         ({"group": "p4", "weights": "mark"}, "'mark' are not published for lenet.*'marks'"),
     ],
 )

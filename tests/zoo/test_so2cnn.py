@@ -82,15 +82,6 @@ def test_files_and_backbone(tmp_path):
         small(classes=11, weights=tmp_path / "network.keras")
 
 
-def test_channels_first_computes_the_same():
-    last = small(input_shape=(28, 28, 3))
-    first = small(input_shape=(3, 28, 28), data_format="channels_first")
-    first.set_weights(last.get_weights())
-    x = images((28, 28, 3))
-    found, expected = numbers(compiled(first)(x.transpose(0, 3, 1, 2))), numbers(compiled(last)(x))
-    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
-
-
 def test_mixed_precision_returns_full_precision_logits():
     with policy("mixed_float16"):
         network = small()

@@ -35,7 +35,6 @@ from typing import Any
 
 import keras
 
-from keras_gcnn.groups.field_functions import sample_points
 from keras_gcnn.layers.common import stock_convolution
 from keras_gcnn.layers.common.image_normalization import ImageNormalization
 from keras_gcnn.layers.common.shared_normalization import SharedBatchNormalization
@@ -51,6 +50,7 @@ from keras_gcnn.layers.steerable.convolution import SteerableConv2D
 from keras_gcnn.layers.steerable.invariants import InvariantMap, SteerablePooling
 from keras_gcnn.layers.steerable.positions import SteerableAveragePooling2D
 from keras_gcnn.layers.steerable.restriction import SteerableRestriction, ToFields, ToGroupMaps
+from keras_gcnn.layers.steerable.samples import sampling_products
 from keras_gcnn.types import Shape
 
 # Takes a layer, the shapes of its inputs, and the shape of its output.
@@ -200,10 +200,7 @@ def _fourier(layer: FourierActivation, inputs: Sequence[Any], output: Any) -> in
 def _to_values(
     layer: FourierActivation | SteerablePooling, inputs: Sequence[Any], output: Any
 ) -> int:
-    each = [
-        block.channels * len(sample_points(block, layer.samples)) for block in layer.fields.blocks
-    ]
-    return _positions(layer, inputs[0]) * sum(each)
+    return _positions(layer, inputs[0]) * sampling_products(layer.fields, layer.samples)
 
 
 def _change_of_basis(layer: ToFields | ToGroupMaps, inputs: Sequence[Any], output: Any) -> int:

@@ -1,9 +1,9 @@
-"""How many angles a layer samples fields at."""
+"""How many angles a layer samples fields at, and what that costs."""
 
 from __future__ import annotations
 
 from keras_gcnn.arguments import check_count
-from keras_gcnn.groups.field_functions import function_problem
+from keras_gcnn.groups.field_functions import function_problem, sample_points
 from keras_gcnn.groups.fields import Fields
 
 _SAMPLES = 16  # angles, unless the fields need more
@@ -41,3 +41,13 @@ def checked_samples(fields: Fields, samples: int | None) -> int:
             f"samples={possible}, or more."
         )
     return number
+
+
+def sampling_products(fields: Fields, samples: int) -> int:
+    """Returns the multiply-adds of the matrices from the fields at a position to their values.
+
+    Args:
+        fields: `Fields`.
+        samples: number of angles; with mirrors a function has values on two sheets.
+    """
+    return sum(len(sample_points(block, samples)) * block.channels for block in fields.blocks)

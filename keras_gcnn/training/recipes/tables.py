@@ -14,10 +14,10 @@ from pydantic import (
 
 from keras_gcnn import groups
 from keras_gcnn.former_names import update_table
+from keras_gcnn.groups.point_group import point_group
 from keras_gcnn.training.recipes.table import Table
 
 NAME = r"^[\w.+-]+$"  # of a network, after which a folder is named
-STEERABLE = "so2"  # the group of all rotations
 MOST_EPOCHS = 100_000  # a longer history could not be read again (see user_files.MOST_DATA)
 
 
@@ -60,15 +60,16 @@ def check_group(name: str) -> None:
     Raises:
         ValueError: if no builder knows such a group.
     """
-    if name.lower() != STEERABLE:
-        try:
-            groups.get(name)
-        except ValueError:
-            raise ValueError(
-                f"Unknown group {name!r}. Choose one of {', '.join(groups.names())}, or "
-                f"{STEERABLE} for an autoencoder; your own groups have to be registered with "
-                "keras_gcnn.groups.register first"
-            ) from None
+    if name in groups.names():
+        return
+    try:
+        point_group(name)
+    except ValueError:
+        raise ValueError(
+            f"Unknown group {name!r}. Choose one of {', '.join(groups.names())}, or, for steerable "
+            "networks and autoencoders, so2, o2, c8 or d8 with any number in place of 8; your own "
+            "groups have to be registered with keras_gcnn.groups.register first"
+        ) from None
 
 
 OptimizerArguments = Annotated[Arguments, AfterValidator(_check_no_rate)]
