@@ -16,6 +16,7 @@ _LARGEST_IMAGE = 2**27  # numbers: half a gigabyte in float32
 _LARGEST_TABLES = 2**31  # bytes of all tables of steerable layers, by an upper bound
 _LARGEST_OPTION = {"pool_size": 2**14, "samples": 2**12, "sigma": 2**10, "size": 2**10}
 _BYTES = 8  # bytes of a number in float64
+_BYTES_OF_A_WEIGHT = 2**12  # of the objects for each pair of blocks of fields, beside their numbers
 
 
 def check_sizes(config: Mapping[str, Any], held: int) -> None:
@@ -29,9 +30,10 @@ def check_sizes(config: Mapping[str, Any], held: int) -> None:
         ValueError: if weights, images or tables would be too large.
     """
     tables: dict[str, float] = {}
-    for part in _configs(config):
+    for number, part in enumerate(_configs(config)):
         _check_numbers(part, _most(held))
-        tables |= _steerable_tables(part)
+        tables |= _shared_tables(part)
+        tables[f"layer {number}"] = _bytes_of_own_tables(part)
     if (table_bytes := sum(tables.values())) > _LARGEST_TABLES:
         raise ValueError(
             f"its steerable layers ask for tables of up to {table_bytes} bytes; "
@@ -119,28 +121,35 @@ def _check_numbers(config: Mapping[str, Any], most: int) -> None:
             raise ValueError(f"{name!r} with {key}={config[key]!r}; {largest} is allowed")
 
 
-def _steerable_tables(config: Mapping[str, Any]) -> dict[str, float]:
-    """Returns upper bounds of the bytes of a steerable layer's tables.
+def _shared_tables(config: Mapping[str, Any]) -> dict[str, float]:
+    """Returns upper bounds of the bytes of tables that steerable layers share.
 
-    The keys are the options on which the tables depend, since layers with the same options share
-    them.
+    The keys are the options on which the tables depend.
     """
-    fields = [config.get(key) for key in ("fields", "fields_in", "fields_out")]
-    sizes = [_field_sizes(entry) for entry in fields if isinstance(entry, Mapping)]
     # Matrices that select or sum channels.
     tables: dict[str, float] = {
-        str(one): _BYTES * sum(count * size for count, size in one) ** 2 for one in sizes
+        str(sizes): _BYTES * sum(count * size for count, size in sizes) ** 2
+        for sizes in _sizes_of_fields(config)
     }
-    kernel = max(_numbers(config.get("kernel_size")), default=0)
-    if len(sizes) == 2 and kernel:
-        dilation = max(_numbers(config.get("dilation_rate")), default=1)
+    kernel, dilation = _largest(config, "kernel_size", 0), _largest(config, "dilation_rate", 1)
+    if "fields_out" in config:
         tables[f"{kernel}, {dilation}"] = _wave_bytes(kernel, dilation)
-        # About as many functions of the position as there are positions; an entry of a kernel is a
-        # sum of one of each kind at most, with an index and a factor.
-        waves = 2 * kernel**2
-        largest = math.prod(sum(size for _, size in one) for one in sizes)
-        tables[f"{kernel}, {sizes}"] = waves * (kernel**2 + 4 * largest) * 2 * _BYTES
     return tables
+
+
+def _bytes_of_own_tables(config: Mapping[str, Any]) -> float:
+    """Returns an upper bound of the bytes of the tables that a steerable layer has for itself."""
+    sizes, samples = _sizes_of_fields(config), 2 * _largest(config, "samples", 0)
+    values = sum(samples * size for one in sizes for _, size in one)
+    if len(sizes) < 2:
+        return _BYTES * values
+    kernel = _largest(config, "kernel_size", 0)
+    # About as many functions of the position as there are positions; an entry of a kernel is a sum
+    # of a few of each of them, with an index and a factor.
+    waves = 2 * kernel**2
+    entries = math.prod(sum(size for _, size in one) for one in sizes)
+    blocks = math.prod(map(len, sizes))
+    return waves * (kernel**2 + 4 * entries) * 2 * _BYTES + blocks * _BYTES_OF_A_WEIGHT
 
 
 def _wave_bytes(kernel: float, dilation: float) -> float:
@@ -148,12 +157,28 @@ def _wave_bytes(kernel: float, dilation: float) -> float:
     return kernel**2 * 32 * (5 * kernel * dilation + 64) * 4 * _BYTES
 
 
+def _sizes_of_fields(config: Mapping[str, Any]) -> list[list[tuple[int, int]]]:
+    """Returns `_field_sizes` of all fields that a configuration states."""
+    fields = [config.get(key) for key in ("fields", "fields_in", "fields_out")]
+    return [_field_sizes(entry) for entry in fields if isinstance(entry, Mapping)]
+
+
+def _largest(config: Mapping[str, Any], key: str, default: float) -> float:
+    """Returns the largest number in an option."""
+    return max(_numbers(config.get(key)), default=default)
+
+
 def _field_sizes(fields: Mapping[str, Any]) -> list[tuple[int, int]]:
     """Returns, for each kind of field, their number and a bound of the channels of one."""
-    if isinstance(fields.get("blocks"), list):
-        parts = [part for part in fields["blocks"] if isinstance(part, list) and len(part) == 2]
-        counts = [(part[0], part[1]) for part in parts if isinstance(part[1], list)]
-        return [(int(max(_numbers(n), default=0)), 2 * len(irreps)) for n, irreps in counts]
+    blocks = fields.get("blocks")
+    if isinstance(blocks, list):
+        parts = [part for part in blocks if isinstance(part, list) and len(part) == 2]
+        # What is no whole number of fields, or no list of irreps, is refused when it is read.
+        return [
+            (count, 2 * len(irreps))
+            for count, irreps in parts
+            if isinstance(count, int) and isinstance(irreps, list)
+        ]
     numbers = sorted({0, *(n for n in fields.values() if isinstance(n, int) and n > 0)})
     return [
         (count - below, 2 * sum(n >= count for n in _numbers([*fields.values()])))

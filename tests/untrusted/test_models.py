@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gcnn import export, zoo
+from keras_gcnn import export, layers, zoo
+from keras_gcnn.untrusted import demand
 from tests.untrusted.hostile import WEIGHTS, configured, pack, refuse, weights
 
 
@@ -41,6 +42,57 @@ def test_many_frequencies(steerable, tmp_path):
 
     path = pack(tmp_path / "model.keras", configured(steerable, edit))
     refuse(path, "its steerable layers ask for tables")
+
+
+# Fields of other groups state their fields one by one.
+BLOCKS = {
+    "many fields": ([[10**9, [0]]], 3),
+    "fields of many irreps": ([[1, [0, 1] * 5000]], 3),
+    "many kinds of fields": ([[1, [0]], [1, [1]]] * 500, 1),
+}
+
+
+@pytest.mark.parametrize(("blocks", "size"), BLOCKS.values(), ids=BLOCKS)
+def test_fields_of_finite_groups(steerable, tmp_path, blocks, size):
+    def edit(config):
+        for key in ("fields", "fields_in", "fields_out"):
+            if key in config:
+                config[key] = {"group": "d4", "blocks": blocks}
+        if "kernel_size" in config:
+            config["kernel_size"] = [size, size]
+
+    path = pack(tmp_path / "model.keras", configured(steerable, edit))
+    refuse(path, "its steerable layers ask for tables")
+
+
+def test_many_layers_with_large_tables():
+    """Each has tables of its own, even if all have the same options."""
+    fields = layers.Fields.regular(1, group="d16").as_json()
+    layer = {"fields_in": fields, "fields_out": fields, "kernel_size": [11, 11]}
+    demand.check_sizes({"layers": [layer] * 10}, 0)
+    with pytest.raises(ValueError, match="its steerable layers ask for tables"):
+        demand.check_sizes({"layers": [layer] * 1000}, 0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        5,
+        {"group": "d4"},
+        {"group": "d4", "blocks": [[1, "0"]]},
+        {"group": "d4", "blocks": [[float("inf"), [0]]]},
+        {"group": ["d4"], "blocks": [[1, [0]]]},
+        {"group": "d201", "blocks": [[1, [0]]]},
+    ],
+    ids=str,
+)
+def test_what_are_no_fields(steerable, tmp_path, fields):
+    def edit(config):
+        for key in {"fields", "fields_in", "fields_out"} & config.keys():
+            config[key] = fields
+
+    path = pack(tmp_path / "model.keras", configured(steerable, edit))
+    refuse(path, "cannot be loaded as a Keras model")
 
 
 # Every one of them is a key of some layer, with a value that asks for gigabytes.
