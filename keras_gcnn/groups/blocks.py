@@ -72,7 +72,7 @@ def quotient_irreps(
     Raises:
         ValueError: if `by` is no subgroup, or is infinite.
     """
-    subgroup = point_group(by)
+    subgroup = point_group(by, "by")
     if not group.contains(subgroup) or subgroup.turns is None:
         raise ValueError(
             f"by={by!r} has to be a subgroup of {group} with finitely many elements, such "

@@ -35,9 +35,12 @@ def restrict_fields(fields: Fields, subgroup: str | PointGroup) -> tuple[Fields,
     Raises:
         ValueError: if `subgroup` is no subgroup.
     """
-    group, smaller = fields.group, point_group(subgroup)
+    group, smaller = fields.group, point_group(subgroup, "subgroup")
     if not group.contains(smaller):
-        raise ValueError(f"{smaller} is no subgroup of {group}, the group of {fields!r}.")
+        raise ValueError(
+            f"{smaller} is no subgroup of {group}, the group of {fields!r}. The subgroups are "
+            f"{group.subgroups}."
+        )
     parts: _Parts = []
     matrix = np.zeros((fields.channels, fields.channels))
     at = 0

@@ -173,8 +173,13 @@ class Fields:
             return value
         if not isinstance(value, Mapping) or "group" not in value:
             return cls(value)
-        group = point_group(value["group"])
-        return cls.from_blocks([read_part(part, group) for part in value.get("blocks", ())], group)
+        group, parts = point_group(value["group"]), value.get("blocks")
+        if not isinstance(parts, list | tuple):
+            raise ValueError(
+                f"{dict(value)!r} are no fields of {group}: give 'blocks', a list of numbers of "
+                "fields with the lists of their irreps."
+            )
+        return cls.from_blocks([read_part(part, group) for part in parts], group)
 
     @property
     def group(self) -> PointGroup:

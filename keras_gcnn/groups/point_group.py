@@ -190,6 +190,16 @@ class PointGroup:
             return True
         return other.turns is not None and self.turns % other.turns == 0
 
+    @property
+    def subgroups(self) -> str:
+        """The names of its subgroups, in words."""
+        if self.turns is None:
+            rotations = "c1, c2, c3, ..., so2"
+            return f"{rotations}, d1, d2, d3, ..., o2" if self.mirrors else rotations
+        orders = [n for n in range(1, self.turns + 1) if self.turns % n == 0]
+        letters = "cd" if self.mirrors else "c"
+        return ", ".join(f"{letter}{n}" for letter in letters for n in orders)
+
     def joined(self, other: PointGroup) -> PointGroup:
         """Returns the smallest group with a name that contains both."""
         turns = None
@@ -225,7 +235,7 @@ def element_of(matrix: np.ndarray) -> Element:
     return mirrored, float(np.arctan2(rotation[1, 0], rotation[0, 0]))
 
 
-def point_group(group: str | PointGroup | Group) -> PointGroup:
+def point_group(group: str | PointGroup | Group, argument: str = "group") -> PointGroup:
     """Returns a group by its name.
 
     Args:
@@ -233,6 +243,7 @@ def point_group(group: str | PointGroup | Group) -> PointGroup:
             eighth of a turn), `"d8"` (and mirrors), with any number from 1 to 200; or the name of a
             group of the pixel grid, such as `"p4m"` for `"d4"`. A `PointGroup` is returned
             unchanged.
+        argument: what the message calls it.
 
     Raises:
         ValueError: if no group has that name.
@@ -246,7 +257,7 @@ def point_group(group: str | PointGroup | Group) -> PointGroup:
     match = re.fullmatch(r"([cd])([1-9]\d{0,5})", text)
     if match is None or int(match[2]) > _LARGEST_TURNS:
         raise ValueError(
-            f"group={group!r} is unknown. Choose 'so2' (rotations by any angle), 'o2' (and "
+            f"{argument}={group!r} is unknown. Choose 'so2' (rotations by any angle), 'o2' (and "
             "mirrors), 'c8' (multiples of an eighth of a turn) or 'd8' (and mirrors), with any "
             f"number from 1 to {_LARGEST_TURNS} in place of 8."
         )

@@ -145,5 +145,10 @@ def test_the_mirrored_sheet_of_p4m_is_read_as_restriction_reads_it():
 
 
 def test_no_restriction():
-    with pytest.raises(ValueError, match=r"d8 is no subgroup of c8, the group of Fields\.regular"):
+    says = r"d8 is no subgroup of c8, the group of Fields.*The subgroups are c1, c2, c4, c8\."
+    with pytest.raises(ValueError, match=says):
         Fields.regular(1, group="c8").restrict("d8")
+    with pytest.raises(ValueError, match=r"The subgroups are c1, c2, c3, \.\.\., so2\."):
+        Fields.regular(1, 2).restrict("d3")
+    with pytest.raises(ValueError, match="subgroup=8 is unknown"):
+        Fields.regular(1, group="c8").restrict(8)

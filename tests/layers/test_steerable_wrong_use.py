@@ -104,6 +104,10 @@ def test_wrong_fields(layer_class):
             {"fields_in": {0: 1}, "fields_out": {5: 1}},
             r"No kernel of size 3 with band_limit=0\.1 takes Fields\.trivial\(1\) to Fields\(.5: 1",
         ),
+        (
+            {"fields_in": {0: 1}, "fields_out": Fields({"0-": 1}, group="o2")},
+            r"No kernel of any size takes .* o2 has none between the irreps 0 and '0-'\. Add",
+        ),
     ],
     ids=str,
 )

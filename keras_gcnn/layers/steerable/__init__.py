@@ -5,7 +5,7 @@ from keras_gcnn.layers.steerable.activations import (
     GatedActivation,
     NormActivation,
 )
-from keras_gcnn.layers.steerable.convolution import SteerableConv2D, SteerableConv2DTranspose
+from keras_gcnn.layers.steerable.convolution import SteerableConv2D
 from keras_gcnn.layers.steerable.dropout import SteerableDropout
 from keras_gcnn.layers.steerable.image_normalization import (
     SteerableGroupNormalization,
@@ -15,6 +15,7 @@ from keras_gcnn.layers.steerable.invariants import InvariantMap, NormPooling, St
 from keras_gcnn.layers.steerable.normalization import SteerableBatchNormalization
 from keras_gcnn.layers.steerable.positions import DiscMask, SteerableAveragePooling2D
 from keras_gcnn.layers.steerable.restriction import SteerableRestriction, ToFields, ToGroupMaps
+from keras_gcnn.layers.steerable.transposed_convolution import SteerableConv2DTranspose
 
 __all__ = [
     "DiscMask",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from typing import Any
 
 import keras
@@ -14,9 +14,9 @@ from keras_gcnn.backend.constants import constant
 from keras_gcnn.backend.ops import product
 from keras_gcnn.groups.fields import Fields, common_group
 from keras_gcnn.groups.grid_basis import band_limit_for
-from keras_gcnn.groups.point_group import Irrep
+from keras_gcnn.groups.harmonics import angular_parts
+from keras_gcnn.groups.point_group import LARGEST_FREQUENCY, Irrep
 from keras_gcnn.groups.steerable_basis import BlockBasis, block_basis
-from keras_gcnn.layers.common.transposed_window import TransposedWindow
 from keras_gcnn.layers.common.window import WindowConvolution
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
@@ -161,12 +161,25 @@ class SteerableConv2D(WindowConvolution):
         }
         self._tables = {key: _tables_of(basis) for key, basis in self._bases.items()}
         if not any(map(len, self._bases.values())):
-            raise ValueError(
-                f"No kernel of size {self.kernel_size[0]} with band_limit={self.band_limit!r} "
-                f"takes {self.fields_in!r} to {self.fields_out!r}: their frequencies are too far "
-                "apart for so few pixels. Use a larger kernel_size, a larger band_limit, or fields "
-                "of lower frequencies."
+            raise ValueError(self._no_kernel())
+
+    def _no_kernel(self) -> str:
+        """Says why no kernel takes the fields of the input to those of the output."""
+        takes = f"takes {self.fields_in!r} to {self.fields_out!r}"
+        group, irreps = self.fields_in.group, (self.fields_in.irreps, self.fields_out.irreps)
+        if not any(
+            angular_parts(group, *pair, 2 * LARGEST_FREQUENCY)
+            for pair in itertools.product(*irreps)
+        ):
+            return (
+                f"No kernel of any size {takes}: {group} has none between the irreps 0 and '0-'. "
+                "Add another irrep, such as 1, to one of them."
             )
+        return (
+            f"No kernel of size {self.kernel_size[0]} with band_limit={self.band_limit!r} {takes}: "
+            "their frequencies are too far apart for so few pixels. Use a larger kernel_size, a "
+            "larger band_limit, or fields of lower frequencies."
+        )
 
     @property
     def _basis_arguments(self) -> tuple[int, int, float | str]:
@@ -261,54 +274,3 @@ class SteerableConv2D(WindowConvolution):
             "fields_out": self.fields_out.as_json(),
             "band_limit": self.band_limit,
         }
-
-
-@keras.saving.register_keras_serializable(package="keras_gcnn")
-class SteerableConv2DTranspose(TransposedWindow, SteerableConv2D):
-    """Transposed convolution between maps of fields, which enlarges them.
-
-    It is the `Conv2DTranspose` of `SteerableConv2D`. The size of the output and exactness under
-    quarter turns follow the rules of `GConv2DTranspose`: use an odd kernel with an odd stride and
-    an even kernel with an even stride.
-
-    Args:
-        fields_in, fields_out, kernel_size: as for `SteerableConv2D`.
-        output_padding: int or pair of ints below `strides`, or None (default) for the usual size.
-        **kwargs: the other arguments of `SteerableConv2D`.
-
-    Input shape:
-        `(batch, rows, columns, fields_in.channels)`, or channels first.
-
-    Output shape:
-        `(batch, new_rows, new_columns, fields_out.channels)`.
-
-    Raises:
-        ValueError: as `SteerableConv2D`, and for an `output_padding` that is not below the stride.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_gcnn.layers import Fields, SteerableConv2DTranspose
-    >>> fields = Fields.regular(4, max_frequency=2)
-    >>> layer = SteerableConv2DTranspose(fields, fields, 4, strides=2, padding="same")
-    >>> tuple(layer(np.zeros((1, 7, 7, 20))).shape)
-    (1, 14, 14, 20)
-    """
-
-    def __init__(
-        self,
-        fields_in: FieldsLike,
-        fields_out: FieldsLike,
-        kernel_size: int,
-        *,
-        output_padding: Size2D | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            fields_in, fields_out, kernel_size, output_padding=output_padding, **kwargs
-        )
-
-    def _spreads(self) -> Spreads:
-        # By this factor fewer positions of the window reach a position of the output.
-        factor = math.prod(self.strides)
-        return {pair: spread * factor**0.5 for pair, spread in super()._spreads().items()}

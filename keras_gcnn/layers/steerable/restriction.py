@@ -55,7 +55,7 @@ class SteerableRestriction(SteerableLayer):
 
     def __init__(self, fields: FieldsLike, subgroup: str | PointGroup, **kwargs: Any) -> None:
         super().__init__(fields, **kwargs)
-        self.subgroup = point_group(subgroup)
+        self.subgroup = point_group(subgroup, "subgroup")
         self._fields_out = self.fields.restrict(self.subgroup)
 
     @property
