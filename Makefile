@@ -2,7 +2,8 @@ PYTHON ?= python3.11
 BACKENDS ?= torch tensorflow jax
 BIN := .venv/bin
 
-.PHONY: demo test test-thorough test-lowest lint dist serve benchmarks peers export-matrix clean
+.PHONY: demo test test-thorough test-lowest lint dist docs docs-serve serve benchmarks peers \
+  export-matrix clean
 
 # Trains five small networks of equal size on digits and tests them on rotated ones.
 demo: .venv/demo
@@ -49,6 +50,14 @@ dist: .venv/test
 	  --run-dir run
 	rm -rf $(TRIAL)
 
+# The site, into site/. The reference is read from the library, which needs one backend.
+docs: .venv/docs website/node_modules/done
+	KERAS_BACKEND=jax $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet \
+	  --conf-dir website --doctree-dir .venv/doctrees . site
+
+docs-serve: docs
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8080
+
 # A trained P4 network and a plain one that costs as much, on 127.0.0.1:8000; see docs/serving.md.
 serve: .venv/serve
 	cd examples/serve_ray && ../../$(BIN)/python export_models.py && \
@@ -79,7 +88,7 @@ peers: .venv/test
 	touch $@
 
 clean:
-	rm -rf .venv .venv-lowest .venv-peers dist runs
+	rm -rf .venv .venv-lowest .venv-peers dist runs site website/node_modules
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -90,6 +99,15 @@ clean:
 
 .venv/serve: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[tensorflow,onnx,serve]"
+	touch $@
+
+.venv/docs: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
+# KaTeX, which typesets the formulas in the browser.
+website/node_modules/done: website/package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --prefix website
 	touch $@
 
 .venv/test: .venv/bin/python pyproject.toml constraints.txt

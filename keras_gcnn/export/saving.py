@@ -43,12 +43,10 @@ def save(
 ) -> Path:
     """Writes a network to a file for serving, and checks that both compute the same.
 
-    | format | file | read by |
-    |---|---|---|
-    | `"keras"` | `.keras`, with this library's layers | Keras and this library |
-    | `"plain_keras"` | `.keras`, stock layers only | Keras |
-    | `"saved_model"` | a folder | TensorFlow, TensorFlow Serving |
-    | `"onnx"` | `.onnx` | ONNX Runtime and others |
+    - `"keras"`: a file `.keras` with this library's layers, for Keras and this library.
+    - `"plain_keras"`: a file `.keras` with stock layers only, for Keras.
+    - `"saved_model"`: a folder, for TensorFlow and TensorFlow Serving.
+    - `"onnx"`: a file `.onnx`, for ONNX Runtime and others.
 
     The last three are written from `to_plain(model)`: they include preprocessing layers, and omit
     layers that act in training only. Batches may have any size. If the backend in use cannot write

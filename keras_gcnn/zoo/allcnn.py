@@ -73,7 +73,7 @@ def allcnn(
     positions and orientations. Layers are named `stage1_1_conv`, `stage1_1_bn`,
     `stage1_1_relu`, ..., `top_conv`, `head`, `logits`.
 
-    `widths` are three numbers, one per stage; the default is (96, 192, 192) / sqrt(|G|), which
+    `widths` are three numbers, one per stage; the default is `(96, 192, 192) / sqrt(|G|)`, which
     gives 1,372,254 parameters on Z2. The other heads add a dense layer after the last convolution.
 
     Args:

@@ -63,7 +63,7 @@ def cohen_cnn(
     orientations. Layers are named `conv1`, `bn1`, `relu1`, ..., `pool2`,
     `top`, `head`, `logits`. Exactly equivariant at every size from 28 rows and columns.
 
-    `widths` are six numbers, one per convolution; the default is 20 / sqrt(|G|), as published,
+    `widths` are six numbers, one per convolution; the default is `20 / sqrt(|G|)`, as published,
     which gives 21,750 parameters on Z2 and 24,680 on P4. The other heads add a dense layer after
     the last convolution. `restrict_after="4"` builds the network whose equivariance ends early,
     with 25,140 parameters on P4.

@@ -78,7 +78,7 @@ def densenet(
     `stage1_layer1_concat`, ..., `transition1_conv`, `transition1_pool`, ..., `head`, `logits`.
 
     `widths` are the fields that each layer of a block adds, one number for each block; the default
-    is 24 / sqrt(|G|).
+    is `24 / sqrt(|G|)`.
 
     Args:
         {arguments}

@@ -91,7 +91,7 @@ def resnet(
     `stage1_block1_relu1`, ..., `stage2_block1_shortcut`, `head`, `logits`.
 
     `widths` are three numbers, one per stage; the stem has the width of stage `1`. The default is
-    (16, 32, 64) / sqrt(|G|), and twice that for `variant="cohen"`.
+    `(16, 32, 64) / sqrt(|G|)`, and twice that for `variant="cohen"`.
 
     Args:
         {arguments}

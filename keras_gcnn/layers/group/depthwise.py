@@ -30,7 +30,7 @@ class GDepthwiseConv2D(GroupWindow):
     `y[x, c * m + n, g] = sum_u f[x + u, c, g] W[c, n, g^-1 u] + b[c * m + n]` for n below
     `m = depth_multiplier`. Orientations do not mix; a pointwise `GConv2D` before or after does
     that, as in `GSeparableConv2D`. The layer costs what a stock depthwise convolution of as many
-    channels costs, and has 1 / |G| of its weights. On `"z2"` it is the stock layer.
+    channels costs, and has `1 / |G|` of its weights. On `"z2"` it is the stock layer.
 
     Args:
         kernel_size: int or pair of ints, even or odd; square if the group has quarter turns.

@@ -74,8 +74,7 @@ class SteerableConv2D(WindowConvolution):
         kernel_initializer: None (default) for normal numbers that make the output about as large
             as the input; otherwise an initializer of weights of shape
             `(elements, fields in, fields out)`.
-        bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
-            kernel_constraint, bias_constraint: as in `keras.layers.Conv2D`.
+        bias_initializer: as in `keras.layers.Conv2D`, as are the regularizers and constraints.
         equivariance: what to do if not even quarter turns are exact, since window and stride do not
             fit the size of the input: `"warn"`, `"strict"` (raise) or `"ignore"`.
         **kwargs: arguments of `keras.Layer`, such as `name` and `dtype`.

@@ -63,8 +63,8 @@ class InvariantMap(_Invariant):
             activation that keeps their number; one that mixes channels, e.g. softmax, needs
             channels last.
         use_bias: bool.
-        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            kernel_constraint, bias_constraint: as in `keras.layers.Dense`.
+        kernel_initializer: as in `keras.layers.Dense`, as are the other initializer, the
+            regularizers and the constraints.
         **kwargs: arguments of `keras.Layer`, and `data_format`.
 
     Input shape:

@@ -1,0 +1,105 @@
+"""The site: it builds without a warning, has every public name, and needs no other host.
+
+One test, since the checks share one build, which takes half a minute.
+"""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+import keras_gcnn
+
+ROOT = Path(__file__).parents[1]
+KATEX = ROOT / "website" / "node_modules" / "katex"
+PARTS = [*keras_gcnn.__all__, "interop"]
+FUNCTIONS = ["convert", "restrict", "symmetrize"]
+
+pytestmark = [
+    pytest.mark.backend_free,
+    pytest.mark.skipif(
+        not (find_spec("sphinx_book_theme") and find_spec("myst_parser") and KATEX.exists()),
+        reason="`make docs` installs what the site is built with",
+    ),
+]
+
+
+class Page(HTMLParser):
+    """What a page of the site links to, what it loads, and the fragments that it offers."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.loaded, self.fragments = set(), set(), set()
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.fragments.add(attrs.get("id"))
+        if tag == "a" and "href" in attrs:
+            self.links.add(attrs["href"])
+        elif tag == "link":
+            self.loaded.add(attrs["href"])
+        elif "src" in attrs:
+            self.loaded.add(attrs["src"])
+
+
+def build(folder):
+    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]
+    done = subprocess.run(
+        [*command, "--conf-dir", "website", "--doctree-dir", folder / "doctrees", ".", folder],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    pages = (path for path in folder.rglob("*.html") if "_static" not in path.parts)
+    return {path: Page(path) for path in pages}
+
+
+def public_names():
+    yield from (f"keras_gcnn.{name}" for name in FUNCTIONS)
+    for part in PARTS:
+        names = importlib.import_module(f"keras_gcnn.{part}").__all__
+        yield from (f"keras_gcnn.{part}.{name}" for name in names)
+
+
+def wrong_links(pages):
+    """Links that lead nowhere, and scripts, styles and pictures of other hosts."""
+    for path, page in pages.items():
+        for link in page.links | page.loaded:
+            parts = urlsplit(link)
+            fragment = unquote(parts.fragment)
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if parts.scheme or parts.netloc:
+                if link in page.loaded and parts.scheme != "data":
+                    yield f"{path.name} loads {link}"
+            elif not target.is_file():
+                yield f"{path.name} links to {link}"
+            elif target in pages and fragment and fragment not in pages[target].fragments:
+                yield f"{path.name} links to {link}, which has no such heading"
+
+
+def test_the_site(tmp_path):
+    pages = build(tmp_path)
+    assert not list(wrong_links(pages))
+    for style in tmp_path.rglob("*.css"):
+        hosts = r"""(?:url\(|@import)\s*['"]?(?:https?:)?//[^)'"]*"""
+        assert not re.findall(hosts, style.read_text("utf-8")), style
+
+    reference = [page for path, page in pages.items() if path.parent.name == "api"]
+    described = {
+        str(fragment).removeprefix("module-") for page in reference for fragment in page.fragments
+    }
+    assert set(public_names()) <= described
+
+    with_formulas = [path for path in pages if 'class="formula"' in path.read_text("utf-8")]
+    assert all("katex.min.js" in path.read_text("utf-8") for path in with_formulas)
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*")) < 30e6
