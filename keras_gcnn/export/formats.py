@@ -24,6 +24,7 @@ from keras_gcnn.export import onnx_from_torch, onnx_operations, onnx_transposed_
 from keras_gcnn.export.failures import ConversionError
 from keras_gcnn.export.format_names import FILE_FORMATS
 from keras_gcnn.export.metadata import METADATA, add_to_keras
+from keras_gcnn.model_graph import all_layers
 from keras_gcnn.quiet import without_warnings
 
 FAILURE = "failure.txt"  # the second process writes the message of its error to it
@@ -101,6 +102,7 @@ def _write_onnx(model: keras.Model, path: Path, samples: Samples, metadata: dict
 
     if backend == "tensorflow":
         onnx_operations.register()
+        _hold_statistics(model)
     model(samples[0])  # Keras exports only models that have been called
     known = onnx_from_torch.known() if backend == "torch" else nullcontext()
     with (
@@ -117,6 +119,17 @@ def _write_onnx(model: keras.Model, path: Path, samples: Samples, metadata: dict
     onnx.checker.check_model(written)
     onnx.save(written, path)
     return _run_onnx(path, samples)
+
+
+def _hold_statistics(model: keras.Model) -> None:
+    """Puts arrays in place of the tensors that Keras's `Normalization` keeps outside of the graph.
+
+    TensorFlow's converter would take these tensors for inputs of the network.
+    """
+    for layer in all_layers(model):
+        if isinstance(layer, keras.layers.Normalization) and layer.built:
+            layer.mean = keras.ops.convert_to_numpy(layer.mean)
+            layer.variance = keras.ops.convert_to_numpy(layer.variance)
 
 
 def _has_open_size(model: keras.Model) -> bool:

@@ -55,7 +55,11 @@ def test_normalizations(tmp_path, rng):
         layers.SteerableLayerNormalization(FIELDS),
         layers.SteerableGroupNormalization(FIELDS, 2),
     ]
-    stock = [keras.layers.LayerNormalization(), keras.layers.RMSNormalization()]
+    stock = [
+        keras.layers.LayerNormalization(),
+        keras.layers.RMSNormalization(),
+        keras.layers.Normalization(mean=rng.normal(size=8), variance=rng.uniform(1, 2, 8)),
+    ]
     model = keras.Model(image, {layer.name: layer(image) for layer in [*ours, *stock]})
     randomize(model, rng)
     export.save(model, tmp_path / "net.onnx")
