@@ -49,6 +49,7 @@ def test_the_options_are_explained(capsys):
     ("fields", "field", "message"),
     [
         (Fields.trivial(4), 0, "no field with both frequencies"),
+        (Fields.regular(1, group="d2"), 0, "no field with both frequencies 0 and 1, where 1 are"),
         (Fields.regular(2, max_frequency=1), 2, "from 0 to 1"),
         (Fields.regular(3, max_frequency=1), 0, "do not fit together"),
     ],
@@ -58,6 +59,20 @@ def test_fields_that_cannot_be_plotted_are_refused(fields, field, message, tmp_p
     with pytest.raises(ValueError, match=message):
         plot_turning_fields(images, maps, fields, (0, 90), tmp_path / "no.png", field=field)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_field_with_arrows_is_found_among_others(rng):
+    fields = Fields({0: 1, "0-": 1}, group="d8") + Fields.regular(1, group="d8")
+    maps = rng.normal(size=(1, 5, 5, fields.channels))
+    figure = plot_turning_fields(np.zeros((1, 5, 5, 1)), maps, fields, (0,))
+    middle = figure.axes[1]
+    (colours,), (arrows,) = middle.images, middle.collections
+    np.testing.assert_array_equal(colours.get_array(), maps[0, ..., 2])  # after 0 and "0-" come
+    pairs = maps[0, ..., 4:6]  # 0, "0-" and the first copy of 1
+    shown = np.hypot(*np.meshgrid(*[np.arange(5) - 2] * 2)) < 2
+    lengths = np.hypot(arrows.U, arrows.V) / np.hypot(*pairs[shown].T)
+    np.testing.assert_allclose(lengths, lengths[0])
+    np.testing.assert_allclose(np.arctan2(arrows.V, arrows.U), np.arctan2(*pairs[shown].T[::-1]))
 
 
 def state_in_the_layout_of_the_wheel(rng):

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_gcnn.analysis.plots.base import empty_plot, finish_plot
 from keras_gcnn.groups.fields import Fields
+from keras_gcnn.groups.point_group import TRIVIAL, Irrep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,6 +28,9 @@ def plot_turning_fields(
     note: str = "",
 ) -> Figure:
     """Plots one field of each map below its image: frequency 0 as colours, frequency 1 as arrows.
+
+    Of a field that has frequency 1 twice, as regular fields of groups with mirrors, the first pair
+    of channels are the arrows.
 
     The images are one image at several angles. The first row shows the images, the second the
     field, and the third the field rotated back by the angle, including its arrows. The third row
@@ -58,23 +62,24 @@ def plot_turning_fields(
     ...     np.ones((2, 8, 8, 1)), np.ones((2, 8, 8, 3)), fields, (0, 90)
     ... )
     """
-    count = min(fields.multiplicities.get(frequency, 0) for frequency in (0, 1))
+    plottable = _fields_with_arrows(fields)
+    count = len(plottable)
     if not 0 <= field < count:
         raise ValueError(
             f"field={field} of {fields!r} cannot be plotted: {count} fields have the frequencies 0 "
             f"and 1. Choose one from 0 to {count - 1}."
             if count
-            else f"{fields!r} has no field with both frequencies 0 and 1, so none can be plotted."
+            else f"{fields!r} has no field with both frequencies 0 and 1, where 1 are pairs of "
+            "channels, so none can be plotted."
         )
     if maps.shape[-1] != fields.channels or not len(images) == len(maps) == len(angles):
         raise ValueError(
             f"Images of shape {images.shape}, maps of shape {maps.shape}, {len(angles)} angles and "
             f"{fields.channels} channels of {fields!r} do not fit together."
         )
-    channels = np.flatnonzero(fields.channel_fields == field)
-    frequencies = fields.channel_frequencies[channels]
-    scalar = maps[..., channels[frequencies == 0][0]]
-    arrows = maps[..., channels[frequencies == 1]]
+    of_field = fields.channel_fields == plottable[field]
+    scalar = maps[..., of_field & fields.scalar_channels][..., 0]
+    arrows = maps[..., of_field & (fields.channel_frequencies == 1)][..., :2]
     figure = empty_plot(1.6 * len(angles), 5.2, note)
     panels = figure.subplots(3, len(angles), squeeze=False)
     limit = np.abs(scalar).max()
@@ -107,3 +112,14 @@ def plot_turning_fields(
         axes.set_ylabel(label, fontsize=9)
     figure.suptitle(title, fontsize=10, parse_math=False)
     return finish_plot(figure, path, dpi=130)
+
+
+def _fields_with_arrows(fields: Fields) -> list[int]:
+    """Returns the numbers of the fields with irrep 0 and a pair of frequency 1."""
+    if fields.group.is_single(1):
+        return []
+    counts, irreps = zip(
+        *((block.field_count, block.irreps) for block in fields.blocks), strict=True
+    )
+    each = np.repeat([{TRIVIAL, Irrep(1)} <= {*one} for one in irreps], counts)
+    return np.flatnonzero(each).tolist()
