@@ -82,10 +82,19 @@ def mean(tensor: Tensor, axis: int | tuple[int, ...], keepdims: bool = False) ->
 
 
 def maximum(tensor: Tensor, axis: int | tuple[int, ...], keepdims: bool = False) -> Tensor:
-    """Maximum along axes; `ops.max` would break the graph of PyTorch's compiler."""
-    if on("torch") and 0 not in tensor.shape:
-        return ops.amax(tensor, axis=axis, keepdims=keepdims)
-    return ops.max(tensor, axis=axis, keepdims=keepdims)
+    """Maximum along axes, also of an empty batch.
+
+    `ops.max` would break the graph of PyTorch's compiler. There, and on TensorFlow unless it has an
+    initial value, it refuses every empty tensor.
+    """
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    initial = None
+    if all(tensor.shape[i] for i in axes):
+        if on("torch"):
+            return ops.amax(tensor, axis=axis, keepdims=keepdims)
+        if on("tensorflow"):
+            initial = -math.inf
+    return ops.max(tensor, axis=axis, keepdims=keepdims, initial=initial)
 
 
 def minimum(tensor: Tensor, axis: int, highest: float) -> Tensor:

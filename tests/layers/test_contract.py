@@ -8,6 +8,7 @@ import pytest
 
 from keras_gcnn import layers
 from keras_gcnn.backend.stateless import without_trace
+from keras_gcnn.layers.common.window import WindowConvolution
 from tests.helpers.compiling import without_optimizing
 from tests.helpers.contract import (
     CASES,
@@ -86,6 +87,16 @@ def test_output_shape(network):
         assert layer.compute_output_shape(inputs.shape) == real, layer
         assert layer.compute_output_shape((None, *inputs.shape[1:])) == unknown_batch, layer
         assert tensor.shape == unknown_batch, layer
+
+
+@pytest.mark.thorough("jax")
+def test_an_empty_batch(network):
+    """It gives empty outputs, as when the last part of a stream has no images."""
+    made, model, inputs, _ = network
+    for layer, tensor in zip(made, model.outputs, strict=True):
+        if keras.backend.backend() == "tensorflow" and isinstance(layer, WindowConvolution):
+            continue  # TensorFlow's own convolution then returns its input
+        assert tuple(layer(inputs[:0]).shape) == (0, *tensor.shape[1:]), layer
 
 
 def test_a_functional_model_computes_what_the_layer_does(network):
