@@ -210,12 +210,12 @@ class Fields:
         """The frequencies of the fields, increasing."""
         return tuple(sorted({irrep.frequency for irrep in self.irreps}))
 
-    @property
+    @cached_property
     def count(self) -> int:
         """Number of fields."""
         return sum(block.field_count for block in self._blocks)
 
-    @property
+    @cached_property
     def channels(self) -> int:
         """Number of channels."""
         return sum(block.channels for block in self._blocks)

@@ -22,6 +22,7 @@ _KERNEL_SIZES = ("7 5 5", "3 3 3", "5 5 5", "7 7 5", "9 7 5")
 # To choose from by default.
 _PIXEL_GROUPS = ("z2", "p4", "p4m")
 _GROUPS = {
+    "wide_resnet": _PIXEL_GROUPS,
     "steerable_cnn": ("so2", "c8", "d8"),
     **dict.fromkeys(zoo.AUTOENCODERS, ("so2", "z2")),
 }

@@ -12,10 +12,11 @@ from keras_gcnn.zoo.so2unet import so2unet
 from keras_gcnn.zoo.steerable_cnn import steerable_cnn
 from keras_gcnn.zoo.unet import unet
 from keras_gcnn.zoo.vae import vae
+from keras_gcnn.zoo.wide_resnet import wide_resnet
 
 BUILDERS = (
     *("lenet", "cohen_cnn", "allcnn", "resnet", "resnet20", "resnet26", "resnet44"),
-    *("densenet", "so2cnn", "steerable_cnn"),
+    *("densenet", "wide_resnet", "so2cnn", "steerable_cnn"),
 )
 AUTOENCODERS = ("vae",)
 SEGMENTERS = ("unet", "so2unet")  # the output is a map
@@ -39,6 +40,7 @@ __all__ = [
     "steerable_cnn",
     "unet",
     "vae",
+    "wide_resnet",
 ]
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.groups.grid_basis import GRID
-from keras_gcnn.groups.point_group import PointGroup
+from keras_gcnn.groups.point_group import Irrep, PointGroup
 from keras_gcnn.groups.steerable_basis import irrep_basis
 from keras_gcnn.layers import (
     DiscMask,
@@ -50,6 +52,23 @@ class FieldMaps:
     fields: Fields
     sizes: tuple[int, int]
     tensor: keras.KerasTensor | None = None
+
+
+@lru_cache(maxsize=1024)
+def _basis_counts(
+    group: PointGroup,
+    irreps_in: tuple[Irrep, ...],
+    irreps_out: tuple[Irrep, ...],
+    kernel_size: int,
+    band_limit: float | str,
+) -> np.ndarray:
+    """Returns how many kernels there are from one irrep to another, by both."""
+    return np.array(
+        [
+            [irrep_basis(group, m, n, kernel_size, 1, band_limit).count for n in irreps_out]
+            for m in irreps_in
+        ]
+    )
 
 
 class SteerableGraphBuilder:
@@ -96,11 +115,11 @@ class SteerableGraphBuilder:
     ) -> FieldMaps:
         """Adds a convolution, without bias since normalisation follows."""
         band_limit = GRID if fields.group.is_on_pixels else self.band_limit
-        weights = sum(
-            irrep_basis(fields.group, m, n, kernel_size, 1, band_limit).count * count_in * count_out
-            for m, count_in in x.fields.irreps.items()
-            for n, count_out in fields.irreps.items()
+        irreps_in, irreps_out = x.fields.irreps, fields.irreps
+        counts = _basis_counts(
+            fields.group, tuple(irreps_in), tuple(irreps_out), kernel_size, band_limit
         )
+        weights = int(np.array([*irreps_in.values()]) @ counts @ np.array([*irreps_out.values()]))
         cut = kernel_size - 1 if padding == "valid" else 0
         sizes = (x.sizes[0] - cut, x.sizes[1] - cut)
         return self.add_layer(
@@ -153,6 +172,12 @@ class SteerableGraphBuilder:
             x,
             lambda: SteerableDropout(rate, x.fields, data_format=self.data_format, name=name),
         )
+
+    def add(self, x: FieldMaps, other: FieldMaps, name: str) -> FieldMaps:
+        """Adds the sum of a residual connection."""
+        if x.tensor is None:
+            return x
+        return replace(x, tensor=keras.layers.Add(name=name)([x.tensor, other.tensor]))
 
     def mask(self, x: FieldMaps, name: str) -> FieldMaps:
         """Adds the mask of the disc that stays inside the image when the image is rotated."""

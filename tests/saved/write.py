@@ -24,6 +24,7 @@ NETWORKS = {
     "resnet": {"group": "p4", "widths": (2, 2, 2), "depth": 8},
     "so2cnn": {"widths": (2, 2), "kernel_sizes": (5, 3)},
     "steerable_cnn": {"group": "d6", "widths": (1, 2, 2), "restrict_after": {"2": "c6"}},
+    "wide_resnet": {"group": "d3", "depth": 10, "widths": (1, 1, 1, 1)},
     "vae": {"group": "p4", "widths": (2, 2, 2), "decoder_widths": (2, 2, 2), "latent_dim": 3},
 }
 

@@ -18,6 +18,7 @@ BUDGETS = {
     "resnet20": 80_000,
     "so2cnn": 30_000,
     "steerable_cnn": 30_000,
+    "wide_resnet": 300_000,
     "vae": 150_000,
 }
 

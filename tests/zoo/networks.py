@@ -23,8 +23,8 @@ BUILDERS = {
 }
 # What turns dropout off, where there is some.
 WITHOUT_DROPOUT = {"cohen_cnn": {"dropout": 0.0}, "allcnn": {"dropout": (0.0, 0.0)}}
-# test_so2cnn.py and test_steerable_cnn.py have the same tests for them.
-STEERABLE = {"so2cnn", "steerable_cnn"}
+# With other arguments; test_so2cnn.py, test_steerable_cnn.py and test_wide_resnet.py test them.
+OTHERS = {"so2cnn": {}, "steerable_cnn": {}, "wide_resnet": {"depth": 10, "width": 1}}
 # Covered by the tests of `resnet`.
 SHORTHANDS = {"resnet20": 20, "resnet26": 26, "resnet44": 44}
 
@@ -39,7 +39,7 @@ every_group = pytest.mark.parametrize("group", GROUPS)
 def build(builder, group, **arguments):
     """A network with random weights throughout: fresh biases of zero would hide mistakes."""
     keras.utils.set_random_seed(0)
-    defaults = {"input_shape": (28, 28, 1), **BUILDERS.get(builder, {})}
+    defaults = {"input_shape": (28, 28, 1), **(BUILDERS | OTHERS).get(builder, {})}
     if group is not None:
         defaults["group"] = group
     network = getattr(zoo, builder)(**{**defaults, **arguments})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import zoo
-from tests.zoo.networks import BUILDERS, STEERABLE, build, count, every_network
+from tests.zoo.networks import BUILDERS, OTHERS, build, count, every_network
 
 pytestmark = pytest.mark.backend_free
 
@@ -73,10 +73,10 @@ def test_numpy_integers_are_integers(builder):
     assert count(build(builder, "p4", widths=np.array(BUILDERS[builder]["widths"])))
 
 
-@pytest.mark.parametrize("builder", [*BUILDERS, *STEERABLE, "vae"])
+@pytest.mark.parametrize("builder", [*BUILDERS, *OTHERS, "vae"])
 def test_the_default_size_follows_the_format(builder, monkeypatch):
     last = inspect.signature(getattr(zoo, builder)).parameters["input_shape"].default
-    arguments = BUILDERS.get(builder, {})
+    arguments = (BUILDERS | OTHERS).get(builder, {})
 
     def shape(**more):
         network = getattr(zoo, builder)(**arguments, **more)

@@ -10,8 +10,8 @@ from keras_gcnn import zoo
 from tests.helpers.compiling import without_optimizing
 from tests.zoo.networks import (
     BUILDERS,
+    OTHERS,
     SHORTHANDS,
-    STEERABLE,
     WITHOUT_DROPOUT,
     a_network,
     build,
@@ -23,7 +23,7 @@ from tests.zoo.networks import (
 
 
 def test_every_builder_is_tested():
-    assert set(zoo.BUILDERS) == set(BUILDERS) | set(SHORTHANDS) | STEERABLE
+    assert set(zoo.BUILDERS) == set(BUILDERS) | set(SHORTHANDS) | set(OTHERS)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_few_steps_lower_the_loss(builder, group, convolution):
     keras.backend.backend() != "torch",
     reason="the others compile for minutes, and have no other gradients for a batch of one",
 )
-@pytest.mark.parametrize("builder", [*BUILDERS, *STEERABLE])
+@pytest.mark.parametrize("builder", [*BUILDERS, *OTHERS])
 def test_a_last_batch_of_one(builder):
     group, form = None, {}
     if builder in BUILDERS:
