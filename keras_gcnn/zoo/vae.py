@@ -9,16 +9,18 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_gcnn import groups
 from keras_gcnn.arguments import as_count, check_choice, check_flag, check_rate
-from keras_gcnn.layers import Fields
+from keras_gcnn.groups import Group
+from keras_gcnn.groups.fields import SO2
+from keras_gcnn.groups.point_group import PointGroup
 from keras_gcnn.layers.common.cost import multiply_adds_of
-from keras_gcnn.types import GroupLike
+from keras_gcnn.types import AnyGroupLike
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 from keras_gcnn.zoo.budget import Count, check_widths, choose_widths
 from keras_gcnn.zoo.decorators import with_default_shape
 from keras_gcnn.zoo.posteriors import POSTERIORS, Posterior
 from keras_gcnn.zoo.spec import check_shape
+from keras_gcnn.zoo.symmetries import FieldType, find_group
 from keras_gcnn.zoo.vae_convolutional import Convolutions
 from keras_gcnn.zoo.vae_dense import DenseLayers
 from keras_gcnn.zoo.weight_files import load_weights
@@ -34,7 +36,7 @@ class _Variant:
         decoder_widths: channels per convolution of the decoder, or units per dense layer.
         dropout: rate after every activation.
         kernel_sizes: kernel size per convolution of the encoder; empty for dense layers.
-        max_frequency: highest frequency of the fields under SO(2).
+        max_frequency: highest frequency of the fields under SO(2) and O(2).
         features: invariant channels before the head.
     """
 
@@ -77,7 +79,7 @@ _VARIANTS = {
 
 @with_default_shape
 def vae(
-    group: GroupLike = "so2",
+    group: AnyGroupLike = "so2",
     posterior: str = "vmf",
     latent_dim: int = 6,
     beta: float | keras.optimizers.schedules.LearningRateSchedule = 0.1,
@@ -99,10 +101,11 @@ def vae(
     """Builds a variational autoencoder whose encoder is invariant under rotations of the image.
 
     The encoder has three convolutions, followed by invariant channels, each from a 7x7 window of
-    the last maps; their mean over positions goes to the posterior. Under SO(2) it has the mask,
-    blur and pooling of `so2cnn`, on other groups exact pooling. The latent vector of an image is
-    therefore the same for the image transformed by any element of the group: exactly for quarter
-    turns, and under SO(2) at other angles up to the error of sampling. The decoder is an ordinary
+    the last maps; their mean over positions goes to the posterior. Under SO(2) and the other groups
+    with steerable layers it has the mask, blur and pooling of `steerable_cnn`, on groups of the
+    pixel grid exact pooling. The latent vector of an image is therefore the same for the image
+    transformed by any element of the group: exactly for the elements that move pixels to pixels,
+    and for the others up to the error of sampling. The decoder is an ordinary
     network and returns the image in the pose of its training targets, for instance the upright
     digit for a digit at any angle.
 
@@ -121,24 +124,26 @@ def vae(
     number of images.
 
     Args:
-        group: `"so2"`, or str or `keras_gcnn.groups.Group` of the encoder's group convolutions:
-            `"z2"` (an ordinary encoder), `"p4"`, `"p4m"`, ...
+        group: `"so2"` (rotations by any angle), `"o2"` (and mirrors), `"c8"` (multiples of an
+            eighth of a turn), `"d8"` (and mirrors), with any number in place of 8, for steerable
+            layers; or `"z2"` (an ordinary encoder), `"p4"`, `"p4m"`, ... for group convolutions.
         posterior: `"vmf"` (von Mises-Fisher, on the sphere) or `"gaussian"`.
         latent_dim: int, coordinates of a latent vector; on the sphere at least 2.
         beta: float, the weight of the divergence from the prior in the loss, or a
             `keras.optimizers.schedules.LearningRateSchedule` of the training step.
-        max_frequency: int, highest frequency of the fields under SO(2); default 4, for `"report"`
-            6.
+        max_frequency: int, highest frequency of the fields of steerable layers. The default is 4
+            under SO(2) and O(2), for `"report"` 6, and the highest of other groups.
         input_shape: rows, columns, channels (with `data_format="channels_first"`, the channels come
-            first). At least 28 rows and columns, under SO(2) 25, with dense layers 1. Pixels are
-            floats in [0, 1].
+            first). At least 28 rows and columns, 25 with steerable layers, 1 with dense layers.
+            Pixels are floats in [0, 1].
         variant: None for a network that a laptop can train, `"report"` for the large one of the
             published results, with 5x5 kernels and dropout of 0.1, or `"mlp"` for dense layers,
             which need `group="z2"`: the network of Davidson et al., section 5.2.
         widths: fields per convolution of the encoder. The default is `(8, 12, 16)` under SO(2) and
-            `(16, 24, 24) / sqrt(|G|)` on other groups; for `"report"` `(64, 64, 128)` and
-            `(64, 64, 128) / sqrt(|G|)`; for `"mlp"` units per dense layer, `(256, 128)`. With
-            a budget, only the proportions of the widths count.
+            `(16, 24, 24) / sqrt(|G|)` on groups of the pixel grid; for `"report"` `(64, 64, 128)`
+            and `(64, 64, 128) / sqrt(|G|)`; for `"mlp"` units per dense layer, `(256, 128)`. Other
+            groups have the widths of SO(2) times `sqrt(m / n)`, for fields of n channels where
+            those of SO(2) have m. With a budget, only the proportions of the widths count.
         decoder_widths: channels of the decoder's three transposed convolutions. The default is
             `(64, 32, 16)`, for `"report"` `(128, 64, 32)`; for `"mlp"` units per dense layer,
             `(128, 256)`.
@@ -147,7 +152,7 @@ def vae(
         multiply_adds: int, a budget of multiply-adds for one image instead, from the image to the
             logits of its pixels, used to the same share; see `keras_gcnn.analysis.cost`.
         orientation: bool, whether the encoder has the second head and the output is rotated. Needs
-            a group of rotations.
+            a group of rotations without mirrors.
         dropout: float, rate after every activation; None for that of the variant.
         seed: int, seed of the latent vectors drawn in training, or None for a random seed.
         weights: None for fresh weights, or the path of a file of this network.
@@ -181,18 +186,15 @@ def vae(
     family = POSTERIORS[check_choice("posterior", posterior, tuple(POSTERIORS))]
     dim = _check_dim(latent_dim, family, posterior)
     data_format = data_format or keras.config.image_data_format()
-    encoder_group = _find_group(group)
-    if max_frequency is None:
-        max_frequency = settings.max_frequency
-    if encoder_group is None:
-        Fields.regular(1, max_frequency)  # refuses an invalid frequency
+    encoder_group = find_group(group)
+    fields = _find_fields(encoder_group, max_frequency, settings)
     dropout = settings.dropout if dropout is None else check_rate("dropout", dropout)
     orientation = _check_orientation(orientation, encoder_group)
     rows, columns, channels = check_shape(input_shape, data_format, 1)
     shape = (int(input_shape[0]), int(input_shape[1]), int(input_shape[2]))
     parts: DenseLayers | Convolutions
     if variant == "mlp":
-        if encoder_group is None or encoder_group.order > 1:
+        if encoder_group.order > 1:
             raise ValueError(
                 f'variant="mlp" has dense layers, which are not equivariant under group={group!r}. '
                 'Use group="z2", or another variant.'
@@ -204,7 +206,7 @@ def vae(
             sizes=(rows, columns),
             channels=channels,
             kernel_sizes=settings.kernel_sizes,
-            max_frequency=max_frequency,
+            fields=fields,
             features=settings.features,
             dropout=dropout,
             orientation=orientation,
@@ -223,9 +225,7 @@ def vae(
         head = Count((outputs.channels + 1) * units, outputs.channels * units)
         return decoder_count + head + outputs.count
 
-    ratio: Sequence[float] = settings.so2_widths
-    if encoder_group is not None:
-        ratio = [width / encoder_group.order**0.5 for width in settings.widths]
+    ratio = _ratio(encoder_group, fields, settings)
     widths = choose_widths(count, ratio, widths, parameters=parameters, multiply_adds=multiply_adds)
 
     image = keras.Input(shape, name="image")
@@ -234,7 +234,6 @@ def vae(
     outputs = dict(zip(family.outputs, family.head(encoded.features, dim, precision), strict=True))
     if encoded.orientation is not None:
         outputs["orientation"] = encoded.orientation
-    group_name = "so2" if encoder_group is None else encoder_group.name
     model = VariationalAutoencoder(
         keras.Model(image, outputs, name="encoder"),
         decoder,
@@ -242,7 +241,7 @@ def vae(
         beta,
         seed=seed,
         data_format=data_format,
-        name=name or f"vae_{group_name}_{posterior}",
+        name=name or f"vae_{encoder_group.name}_{posterior}",
     )
     model.widths, model.multiply_adds = widths, count(widths).multiply_adds
     return load_weights(model, weights)
@@ -259,14 +258,27 @@ def _count(decoder: keras.Model) -> Count:
     )
 
 
-def _find_group(group: GroupLike) -> groups.Group | None:
-    """Returns the group of the encoder, or None for SO(2)."""
-    if isinstance(group, str) and group.lower() == "so2":
-        return None
-    try:
-        return groups.get(group)
-    except ValueError as error:
-        raise ValueError(f"{error} Or 'so2', for all rotations.") from None
+def _find_fields(
+    group: Group | PointGroup, max_frequency: int | None, settings: _Variant
+) -> FieldType:
+    """Returns what the fields of steerable layers are."""
+    if isinstance(group, Group):
+        return FieldType()
+    if max_frequency is None and group.turns is None:
+        max_frequency = settings.max_frequency
+    fields = FieldType("regular", max_frequency)
+    fields.check(group)
+    return fields
+
+
+def _ratio(group: Group | PointGroup, fields: FieldType, settings: _Variant) -> list[float]:
+    """Returns the default widths, for about as many weights under every group."""
+    if isinstance(group, Group):
+        return [width / group.order**0.5 for width in settings.widths]
+    if group == SO2:
+        return list(settings.so2_widths)
+    channels = FieldType("regular", settings.max_frequency).size(SO2)
+    return [width * (channels / fields.size(group)) ** 0.5 for width in settings.so2_widths]
 
 
 def _check_dim(latent_dim: int, family: Posterior, posterior: str) -> int:
@@ -279,11 +291,14 @@ def _check_dim(latent_dim: int, family: Posterior, posterior: str) -> int:
     return dim
 
 
-def _check_orientation(orientation: bool, group: groups.Group | None) -> bool:
+def _check_orientation(orientation: bool, group: Group | PointGroup) -> bool:
     orientation = check_flag("orientation", orientation)
-    if not orientation or group is None:
-        return orientation
-    only_rotations = (np.linalg.det(group.matrices) > 0).all()
+    if not orientation:
+        return False
+    if isinstance(group, Group):
+        only_rotations = (np.linalg.det(group.matrices) > 0).all()
+    else:
+        only_rotations = not group.mirrors
     if group.order == 1 or not only_rotations:
         reason = "has no rotation" if group.order == 1 else "has mirror images too"
         raise ValueError(

@@ -8,8 +8,9 @@ from functools import partial
 
 import keras
 
-from keras_gcnn import groups
 from keras_gcnn.backend.initial_weights import call_new
+from keras_gcnn.groups import Group
+from keras_gcnn.groups.point_group import PointGroup
 from keras_gcnn.layers import Fields, GOrientation, UnitDirection
 from keras_gcnn.layers.common.stock_convolution import Conv2D, Conv2DTranspose
 from keras_gcnn.layers.common.stock_in_graphs import BatchNormalization, Rescaling
@@ -17,8 +18,8 @@ from keras_gcnn.zoo import steerable_graph_builder as steerable
 from keras_gcnn.zoo.budget import Counted
 from keras_gcnn.zoo.graph_builder import EPSILON, MOMENTUM, GraphBuilder, Maps
 from keras_gcnn.zoo.steerable_graph_builder import FieldMaps, SteerableGraphBuilder
+from keras_gcnn.zoo.symmetries import FieldType
 
-_SAMPLES = 16
 HALVED = 2**steerable.POOLED
 
 
@@ -44,22 +45,22 @@ class Convolutions:
     """Convolutional encoders and decoders whose widths are still open.
 
     Attributes:
-        group: the group of the encoder, or None for SO(2).
+        group: the group of the encoder; a `PointGroup` for steerable layers.
         sizes: rows and columns of the image.
         channels: channels of the image.
         kernel_sizes: kernel size of each convolution of the encoder.
-        max_frequency: highest frequency of the fields under SO(2).
+        fields: what the fields of steerable layers are.
         features: invariant channels after the last convolution.
         dropout: rate after every activation.
         orientation: whether the encoder has a second head for the pose.
         data_format: `"channels_last"` or `"channels_first"`.
     """
 
-    group: groups.Group | None
+    group: Group | PointGroup
     sizes: tuple[int, int]
     channels: int
     kernel_sizes: tuple[int, ...]
-    max_frequency: int
+    fields: FieldType
     features: int
     dropout: float
     orientation: bool
@@ -68,8 +69,10 @@ class Convolutions:
     @property
     def smallest(self) -> int:
         """The smallest number of rows and columns for which the window fits the last maps."""
-        # Pooling rounds sizes down on a group, and up under SO(2).
-        return HALVED * steerable.WINDOW if self.group else HALVED * (steerable.WINDOW - 1) + 1
+        if isinstance(self.group, Group):
+            return HALVED * steerable.WINDOW
+        # The pooling of steerable layers rounds sizes up, that on groups down.
+        return HALVED * (steerable.WINDOW - 1) + 1
 
     def encode(
         self, widths: Sequence[int], image: keras.KerasTensor | None = None
@@ -82,10 +85,10 @@ class Convolutions:
         """
         if image is not None:
             image = Rescaling(steerable.SCALE, name="normalization")(image)
-        if self.group is None:
-            count, features, pose = _encode_by_angle(self, widths, image)
-        else:
+        if isinstance(self.group, Group):
             count, features, pose = _encode_on_group(self, self.group, widths, image)
+        else:
+            count, features, pose = _encode_by_angle(self, self.group, widths, image)
         direction = None
         if pose is not None:
             precision = keras.config.dtype_policy().variable_dtype
@@ -102,13 +105,16 @@ _Encoded = tuple[Counted, keras.KerasTensor | None, keras.KerasTensor | None]
 
 
 def _encode_by_angle(
-    settings: Convolutions, widths: Sequence[int], image: keras.KerasTensor | None
+    settings: Convolutions,
+    group: PointGroup,
+    widths: Sequence[int],
+    image: keras.KerasTensor | None,
 ) -> _Encoded:
     """Adds steerable convolutions; the features do not change when the image is rotated."""
-    net = SteerableGraphBuilder(settings.data_format, steerable.BAND_LIMIT, _SAMPLES)
+    net = SteerableGraphBuilder(settings.data_format, steerable.BAND_LIMIT)
     x = net.stages(
-        FieldMaps(Fields.trivial(settings.channels), settings.sizes, image),
-        [Fields.regular(width, settings.max_frequency) for width in widths],
+        FieldMaps(Fields.trivial(settings.channels, group), settings.sizes, image),
+        [settings.fields.make(width, group) for width in widths],
         settings.kernel_sizes,
         blur=steerable.BLUR,
         pooling=steerable.POOLING,
@@ -116,7 +122,7 @@ def _encode_by_angle(
     )
     pose = None
     if settings.orientation:
-        vectors = net.convolution(x, Fields({1: 1}), steerable.WINDOW, "pose", "valid")
+        vectors = net.convolution(x, Fields({1: 1}, group), steerable.WINDOW, "pose", "valid")
         pose = net.mean(vectors, "pose_mean").tensor
     x = net.invariants(x, settings.features, steerable.WINDOW, "invariants")
     features = net.vector(net.normalization(x, "invariants_norm"))
@@ -125,7 +131,7 @@ def _encode_by_angle(
 
 def _encode_on_group(
     settings: Convolutions,
-    group: groups.Group,
+    group: Group,
     widths: Sequence[int],
     image: keras.KerasTensor | None,
 ) -> _Encoded:

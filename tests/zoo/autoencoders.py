@@ -6,6 +6,8 @@ from tests.zoo.networks import build, compiled
 
 SMALL = {
     "so2": {"widths": (2, 2, 3), "max_frequency": 2},
+    "o2": {"widths": (1, 2, 2), "max_frequency": 2},
+    "c6": {"widths": (2, 2, 3)},
     "z2": {"widths": (3, 3, 4)},
     "p4": {"widths": (2, 2, 3)},
     "p4m": {"widths": (1, 2, 2)},

@@ -116,7 +116,9 @@ def test_a_mistake_in_the_steerable_network(wrong, message):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"group": "so3"}, "'so3'.* Or 'so2', for all rotations"),
+        ({"group": "so3"}, "group='so3' is unknown. .*'so2' for all rotations"),
+        ({"group": "d8", "max_frequency": 5}, "integer from 0 to 4, the highest frequency of d8"),
+        ({"group": "o2", "orientation": True}, "mirror images"),
         ({"orientation": "no"}, "orientation='no' has to be True or False"),
         ({"posterior": "normal"}, "Choose one of 'vmf', 'gaussian'"),
         ({"latent_dim": 1}, "latent_dim=1 has to be an integer from 2"),

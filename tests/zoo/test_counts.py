@@ -101,6 +101,7 @@ COUNTED = [
     ("steerable_cnn", {"group": "d8", "fields": "circle", "input_shape": (29, 30, 1)}),
     ("vae", {"orientation": True, "input_shape": (29, 30, 1)}),
     ("vae", {"group": "p4", "orientation": True, "posterior": "gaussian"}),
+    ("vae", {"group": "c6", "orientation": True}),
     ("vae", {"group": "z2", "variant": "mlp"}),
 ]
 

@@ -17,32 +17,36 @@ POSTERIORS = pytest.mark.parametrize("posterior", ["vmf", *thoroughly("gaussian"
 @pytest.mark.parametrize(
     ("group", "size"),
     [
-        *(("so2", 28), ("p4", 29), ("p4m", 33)),
-        *thoroughly(("so2", 33), ("p4", 32), ("p4m", 28), on=COMPILING),
+        *(("c6", 28), ("p4", 29), ("o2", 33)),
+        *thoroughly(("so2", 28), ("p4", 32), ("p4m", 28), on=COMPILING),
     ],
 )
 def test_quarter_turns(group, size):
     """Latent vectors do not see them; the direction and what is drawn turn with the image."""
     with policy("float64"):
-        orientation = group != "p4m"  # which has mirror images, and so no direction
+        orientation = group not in ("p4m", "o2")  # which have mirror images, and so no direction
         model = small(group, input_shape=(size, size, 1), orientation=orientation)
     x = images((size, size, 1), n=2).astype("float64")
-    moved = np.concatenate([np.rot90(x, turns, (1, 2)) for turns in range(4)])
-    found = {name: np.stack(np.split(one, 4)) for name, one in outputs(model, moved).items()}
+    turned = [np.rot90(x, turns, (1, 2)) for turns in range(0, 4, 2 if group == "c6" else 1)]
+    mirrored = [] if orientation else [one[:, ::-1] for one in turned]
+    moved = np.concatenate([*turned, *mirrored])
+    every = len(moved) // 2
+    found = {name: np.stack(np.split(one, every)) for name, one in outputs(model, moved).items()}
     for name in ("mean", "concentration"):
         values = found[name]
         assert name != "mean" or np.ptp(values[0], axis=0).max() > 1e-6
         assert np.abs(values - values[0]).max() <= 1e-10 * np.abs(values).max()
-    assert found["logits"].shape == (4, 2, size, size, 1)
+    assert found["logits"].shape == (every, 2, size, size, 1)
     if not orientation:
         return
     upright, logits = found["orientation"][0], found["logits"]
     np.testing.assert_allclose(np.linalg.norm(upright, axis=-1), 1, atol=1e-6)
-    for turns in range(1, 4):
+    for number in range(1, every):
+        turns = number * 4 // every
         quarter = np.linalg.matrix_power([[0.0, -1.0], [1.0, 0.0]], turns)
-        np.testing.assert_allclose(found["orientation"][turns], upright @ quarter.T, atol=1e-10)
+        np.testing.assert_allclose(found["orientation"][number], upright @ quarter.T, atol=1e-10)
         drawn = np.rot90(logits[0], turns, (1, 2))
-        assert np.abs(logits[turns] - drawn).max() <= 1e-9 * np.abs(drawn).max()
+        assert np.abs(logits[number] - drawn).max() <= 1e-9 * np.abs(drawn).max()
 
 
 @pytest.mark.thorough("jax", "tensorflow")
@@ -108,7 +112,7 @@ def test_no_images_have_no_vectors(autoencoder):
 @pytest.mark.thorough("jax", "tensorflow")
 @pytest.mark.parametrize(
     ("group", "orientation"),
-    [("so2", True), ("z2", False), ("p4", True), *thoroughly(("so2", False), ("p4", False))],
+    [("c6", True), ("z2", False), ("p4", True), *thoroughly(("so2", False), ("d8", False))],
 )
 def test_a_budget_is_met(group, orientation):
     model = zoo.vae(group, parameters=150_000, orientation=orientation)
