@@ -5,6 +5,8 @@ Both change the basis of the channels by an orthogonal matrix; no value is lost.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from keras_gcnn.groups.blocks import Block
@@ -35,6 +37,20 @@ def restrict_fields(fields: Fields, subgroup: str | PointGroup) -> tuple[Fields,
     Raises:
         ValueError: if `subgroup` is no subgroup.
     """
+    found = restricted_fields(fields, subgroup)
+    matrix = np.zeros((fields.channels, fields.channels))
+    at = 0
+    for block in fields.blocks:
+        _, change = _restrict_block(block, found.group)
+        for _ in range(block.field_count):
+            end = at + block.size
+            matrix[at:end, at:end] = change
+            at = end
+    return found, matrix
+
+
+def restricted_fields(fields: Fields, subgroup: str | PointGroup) -> Fields:
+    """Returns the fields of `restrict_fields` without its matrix, which can be large."""
     group, smaller = fields.group, point_group(subgroup, "subgroup")
     if not group.contains(smaller):
         raise ValueError(
@@ -42,18 +58,12 @@ def restrict_fields(fields: Fields, subgroup: str | PointGroup) -> tuple[Fields,
             f"{group.subgroups}."
         )
     parts: _Parts = []
-    matrix = np.zeros((fields.channels, fields.channels))
-    at = 0
     for block in fields.blocks:
-        new, change = _restrict_block(block, smaller)
-        parts += new * block.field_count
-        for _ in range(block.field_count):
-            end = at + block.size
-            matrix[at:end, at:end] = change
-            at = end
-    return Fields.from_blocks(parts, smaller), matrix
+        parts += _restrict_block(block, smaller)[0] * block.field_count
+    return Fields.from_blocks(parts, smaller)
 
 
+@lru_cache(maxsize=256)
 def _restrict_block(block: Block, subgroup: PointGroup) -> tuple[_Parts, np.ndarray]:
     """Returns the fields that one field becomes, and the matrix of the change."""
     group = block.group

@@ -103,9 +103,10 @@ class Fields:
         Raises:
             ValueError: if `subgroup` is no subgroup of the fields' group.
         """
-        from keras_gcnn.groups.field_restriction import restrict_fields  # which imports this file
+        # This file is imported by that one.
+        from keras_gcnn.groups.field_restriction import restricted_fields
 
-        return restrict_fields(self, subgroup)[0]
+        return restricted_fields(self, subgroup)
 
     @classmethod
     def trivial(cls, channels: int, group: str | PointGroup = "so2") -> Fields:

@@ -82,11 +82,6 @@ def _read_as(group: AnyGroup, subgroup: AnyGroupLike) -> AnyGroup:
 
 
 def _names_of_subgroups(group: Group | PointGroup) -> str:
-    if isinstance(group, Group):
-        return ", ".join(choice.name for choice in groups.subgroups(group))
-    if group.turns is None:
-        return "so2, o2, and c1, d1, c2, d2, ..." if group.mirrors else "so2, c1, c2, c3, ..."
-    divisors = [turns for turns in range(1, group.turns + 1) if group.turns % turns == 0]
-    return ", ".join(
-        f"{letter}{turns}" for turns in divisors for letter in ("cd" if group.mirrors else "c")
-    )
+    if isinstance(group, PointGroup):
+        return group.subgroups
+    return ", ".join(choice.name for choice in groups.subgroups(group))

@@ -41,6 +41,8 @@ PARAMETERS = {
     "table3_letters": (108_936, 111_822),
     "rotated_mnist": (24_500, 38_500),
     "rotated_mnist_augmented": (24_500, 38_500),
+    "rotated_mnist_d16": (2_989_050, 2_989_050),
+    "rotated_mnist_groups": (39_200, 400_000),
     "rotated_mnist_small": (2_900, 5_100),
     "segmentation": (15_000, 122_000),
     "svae": (137_200, 140_000),
@@ -111,6 +113,7 @@ def test_its_networks_cost_the_same(name):
     [
         ("table3", ["P4-early"]),
         *thoroughly(("table1", ["P4"]), ("rotated_mnist", ["P4CNN-gc"])),
+        *thoroughly(("rotated_mnist_groups", ["D8"])),
     ],
 )
 def test_in_small_it_runs_to_its_table(name, networks, tmp_path):
