@@ -31,6 +31,11 @@ def test_turning_fields_writes_a_plot(tmp_path):
     assert (tmp_path / "fields.png").stat().st_size > 10_000
 
 
+def test_the_field_of_the_rotated_digit_is_the_rotated_field(tmp_path):
+    assert load("rotated_field").plot(tmp_path / "field.png", field=3) < 1e-5
+    assert (tmp_path / "field.png").stat().st_size > 10_000
+
+
 def test_the_error_lists_the_layers_that_can_be_plotted(tmp_path, capsys):
     with pytest.raises(SystemExit):
         load("turning_fields").main([str(tmp_path / "no.png"), "--layer", "head"])

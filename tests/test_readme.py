@@ -75,8 +75,17 @@ def serving(names, files):
     assert files == {"p4.onnx"}
 
 
+def asserted(names, files):
+    """The blocks of these pages hold their own assertions."""
+    assert not files
+
+
+ASSERTING = (
+    *("coming_from", "equivariance", "fields", "mathematics", "start", "which_group"),
+    "your_model",
+)
 CHECKS = (layers, steerable, networks, autoencoders, folders, serving)
-RUN = {check.__name__: check for check in CHECKS}
+RUN = {check.__name__: check for check in CHECKS} | dict.fromkeys(ASSERTING, asserted)
 PREPARE = {"folders": make_images}
 
 

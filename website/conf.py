@@ -55,6 +55,7 @@ html_css_files = ["site.css"]
 html_math_renderer = "katex"
 html_copy_source = False
 html_theme_options = {
+    "navbar_persistent": [],  # one field for searching, in the sidebar, is enough
     "show_navbar_depth": 1,
     "use_download_button": False,
     "use_fullscreen_button": False,
