@@ -11,6 +11,7 @@ from keras_gcnn.export.failures import ConversionError, explain
 from tests.helpers.layers import randomize, relative_error
 
 FIELDS = {0: 4, 1: 2}
+MIRRORED = layers.Fields({0: 2, "0-": 1, 1: 1, 3: 1, "4-": 1}, group="d8")
 # Of those that a layer takes by name: glu halves the channels, threshold needs arguments.
 ACTIVATIONS = [
     name
@@ -32,6 +33,9 @@ def test_every_activation_wherever_it_stands(tmp_path, rng):
         x = layers.NormActivation(FIELDS, activation="gelu", name="norms")(image)
         x = layers.GatedActivation(FIELDS, activation="gelu", gate="gelu", name="gates")(x)
         x = layers.FourierActivation(FIELDS, activation="gelu", name="samples")(x)
+        fields, maps = layers.Fields.regular(1, group="d4"), layers.ToFields("p4m")(image)
+        outputs["values"] = layers.SteerablePooling(fields)(maps)
+        outputs["rotations"] = layers.SteerableRestriction(fields, "c4")(maps)
         x = layers.InvariantMap(FIELDS, 3, activation="gelu", name="invariants")(x)
         x = keras.layers.Conv2D(3, 1, activation="gelu", name="stock")(x)
         rows = keras.layers.TimeDistributed(keras.layers.Dense(2, activation="gelu"), name="rows")
@@ -52,7 +56,7 @@ def test_normalizations(tmp_path, rng):
         layers.GRMSNormalization("p4"),
         layers.GGroupNormalization(2, "p4"),
         layers.GPReLU("p4"),
-        layers.SteerableLayerNormalization(FIELDS),
+        layers.SteerableLayerNormalization(MIRRORED),
         layers.SteerableGroupNormalization(FIELDS, 2),
     ]
     stock = [
@@ -102,8 +106,8 @@ def test_keras_writes_our_normalisations_and_activations_by_itself(tmp_path, rng
     image = keras.Input((4, 4, 8), name="image")
     outputs = [
         layers.GBatchNormalization("p4")(image),
-        layers.SteerableBatchNormalization(FIELDS)(image),
-        layers.FourierActivation(FIELDS)(image),
+        layers.SteerableBatchNormalization(MIRRORED)(image),
+        layers.FourierActivation(MIRRORED)(image),
     ]
     model = randomize(keras.Model(image, outputs), rng)
     model(np.zeros((1, 4, 4, 8)))

@@ -11,9 +11,9 @@ import numpy as np
 
 from keras_gcnn import layers
 from keras_gcnn.layers import Fields
+from tests.helpers import point_groups as formula
 from tests.helpers.layers import random_initializer
 from tests.helpers.reference import move_images, move_maps, order
-from tests.helpers.steerable import turn
 
 SUBGROUPS = {
     "p4m": ("p4", "pmm", "pm", "p2"),
@@ -22,10 +22,22 @@ SUBGROUPS = {
     "pm": (),
     "p2": (),
 }
-SQUARE_ONLY = ("p4", "p4m", "so2")
+# Groups of fields: as the formulas have them, what of them moves pixels to pixels, and subgroups.
+POINT_GROUPS = {
+    "so2": ((None, False), "p4", ("c8", "c6")),
+    "o2": ((None, True), "p4m", ("so2", "d8")),
+    "c8": ((8, False), "p4", ("c4",)),
+    "d8": ((8, True), "p4m", ("c8", "d4")),
+    "d6": ((6, True), "pmm", ("c6", "d3")),
+    "c4": ((4, False), "p4", ()),
+    "d4": ((4, True), "p4m", ("c4",)),
+    "c6": ((6, False), "p2", ()),
+    "d3": ((3, True), "pm", ()),
+}
+SQUARE_ONLY = ("p4", "p4m")
 PADDINGS = ("valid", "same", "circular", "reflect")
 ACTIVATIONS = ("relu", "tanh", "elu")
-FIELDS = ({0: 2, 1: 1}, {0: 1, 1: 1, 2: 1})
+HIGHEST = 2  # frequency of fields
 # JAX would compile the random numbers of every shape of a weight.
 _KERNEL = {"kernel_initializer": random_initializer(0)}
 _PARTS = {f"{part}_initializer": random_initializer(0) for part in ("pointwise", "depthwise")}
@@ -39,7 +51,7 @@ class Stack:
         build: makes the layers and calls them on a symbolic image; returns the functional model.
         shape: rows, columns and channels of the images.
         dtype: of the images.
-        group: name of the group of the outputs; `"so2"` for fields.
+        group: name of the group of the outputs, or of their fields.
         output: `"maps"`, `"plane"`, `"vectors"`, or the fields.
         training: whether to call the network in training.
         data_format: of the network.
@@ -55,8 +67,8 @@ class Stack:
 
     @property
     def turns(self):
-        """Name of the group whose elements are tried: of all rotations the quarter turns."""
-        return "p4" if self.group == "so2" else self.group
+        """Name of the group whose elements are tried: those that move pixels to pixels."""
+        return POINT_GROUPS[self.group][1] if self.group in POINT_GROUPS else self.group
 
     @property
     def order(self):
@@ -72,7 +84,11 @@ class Stack:
             return self.move_images(outputs, g)
         if self.output == "maps":
             return move_maps(outputs, self.group, g)
-        return turn(outputs, self.output, g)
+        group = POINT_GROUPS[self.group][0]
+        blocks = self.output.blocks
+        irreps = [i for block in blocks for i in block.irreps * block.field_count]
+        matrix = formula.matrix(group, irreps, formula.on_pixels(group)[g])
+        return self.move_images(outputs, g) @ matrix.T
 
 
 def draw(seed):
@@ -80,10 +96,13 @@ def draw(seed):
     rng = np.random.default_rng(seed)
     dtype = str(rng.choice(["float64", "float64", "float32", "mixed_bfloat16"]))
     data_format = "channels_first" if rng.random() < 0.25 else "channels_last"
-    group = str(rng.choice([*SUBGROUPS, "so2"], p=[0.25, 0.25, 0.1, 0.1, 0.1, 0.2]))
+    group = str(rng.choice([*SUBGROUPS, "fields"], p=[0.25, 0.2, 0.1, 0.1, 0.1, 0.25]))
+    if group == "fields":
+        group = str(rng.choice([*POINT_GROUPS]))
     rows = int(rng.integers(7, 13))
-    columns = rows if group in SQUARE_ONLY else int(rng.choice([rows, 9]))
-    drawing = _FieldStack(rng, group) if group == "so2" else _GroupStack(rng, group)
+    turns = POINT_GROUPS[group][1] if group in POINT_GROUPS else group
+    columns = rows if turns in SQUARE_ONLY else int(rng.choice([rows, 9]))
+    drawing = (_FieldStack if group in POINT_GROUPS else _GroupStack)(rng, group)
     drawing.draw({"dtype": dtype, "data_format": data_format})
     first = data_format == "channels_first"
     inputs = "float32" if dtype == "mixed_bfloat16" else dtype
@@ -154,7 +173,7 @@ class _GroupStack(_Drawing):
                 [
                     *(self.convolve, self.convolve, self.separable, self.depthwise, self.enlarge),
                     *(self.pool, self.normalize, self.activate, self.pad),
-                    *(self.restrict, self.interrupt),
+                    *(self.restrict, self.interrupt, self.steer),
                 ]
             )
             step(common)
@@ -227,6 +246,14 @@ class _GroupStack(_Drawing):
         self.add(stock, **arguments)
         self.convolve(common)
 
+    def steer(self, common):
+        """A steerable convolution between group convolutions."""
+        self.convolve(common)
+        fields = Fields.regular(2, group=self.group)
+        self.add(layers.ToFields, self.group, **common)
+        self.add(layers.SteerableConv2D, fields, fields, 3, **_KERNEL, **common)
+        self.add(layers.ToGroupMaps, fields, **common)
+
     def restrict(self, common):
         if SUBGROUPS[self.group]:
             subgroup = self.choose(SUBGROUPS[self.group])
@@ -236,38 +263,54 @@ class _GroupStack(_Drawing):
 
 class _FieldStack(_Drawing):
     def draw(self, common):
-        self.fields = {0: 2}
+        self.fields = Fields.trivial(2)
         self.convolve(common)
         for _ in range(self.rng.integers(0, 3)):
             step = self.choose(
                 [
-                    self.convolve,
-                    self.enlarge,
-                    self.blur,
-                    self.normalize,
-                    self.activate,
-                    self.mask,
-                    self.pool,
+                    *(self.convolve, self.enlarge, self.blur, self.normalize, self.activate),
+                    *(self.mask, self.pool, self.restrict),
                 ]
             )
             step(common)
         self.output = self.fields
-        end = self.rng.integers(4)
+        end = self.rng.integers(5)
         if end == 0:
-            self.add(layers.InvariantMap, Fields(self.fields), 2, activation="relu", **common)
+            self.add(layers.InvariantMap, self.fields, 2, activation="relu", **common)
             self.output = "plane"
         elif end == 1:
-            self.add(layers.NormPooling, Fields(self.fields), **common)
+            self.add(layers.NormPooling, self.fields, **common)
             self.add(layers.GGlobalPooling, "mean", "z2", **common)
             self.output = "vectors"
+        elif end == 2:
+            self.add(layers.SteerablePooling, self.fields, **common)
+            self.output = "plane"
+
+    def new_fields(self):
+        """Two fields of some irreps, or a function on the group."""
+        group, *_ = POINT_GROUPS[self.group]
+        if self.rng.random() < 0.3:
+            top = HIGHEST if group[0] is None else None
+            return Fields.regular(1, top, self.group)
+        others = [f"{k}-" if odd else k for k, odd in formula.irreps(group, HIGHEST)[1:]]
+        chosen = {name: int(self.rng.integers(0, 3)) for name in others}
+        return Fields({**chosen, 0: 2}, self.group)
 
     def change(self, layer_class, common, paddings=PADDINGS):
-        fields = self.choose(FIELDS)
+        fields = self.new_fields()
         size = int(self.choose([3, 4, 5]))
-        both = Fields(self.fields), Fields(fields)
         window = self.window(True, paddings=paddings)
-        self.add(layer_class, *both, size, band_limit=0.5, **window, **common)
+        self.add(layer_class, self.fields, fields, size, band_limit=0.5, **window, **common)
         self.fields = fields
+
+    def restrict(self, common):
+        """Goes on under a subgroup, with a convolution: others may not take the new fields."""
+        subgroups = POINT_GROUPS[self.group][2]
+        if subgroups:
+            subgroup = self.choose(subgroups)
+            self.add(layers.SteerableRestriction, self.fields, subgroup, **common)
+            self.fields, self.group = self.fields.restrict(subgroup), subgroup
+            self.convolve(common)
 
     def convolve(self, common):
         self.change(layers.SteerableConv2D, common)
@@ -277,22 +320,20 @@ class _FieldStack(_Drawing):
 
     def blur(self, common):
         strides = int(self.choose([1, 2, 3]))
-        self.add(layers.SteerableAveragePooling2D, Fields(self.fields), strides, **common)
+        self.add(layers.SteerableAveragePooling2D, self.fields, strides, **common)
 
     def normalize(self, common):
         axis = 1 if common["data_format"] == "channels_first" else -1
-        self.add(
-            layers.SteerableBatchNormalization, Fields(self.fields), axis, dtype=common["dtype"]
-        )
+        self.add(layers.SteerableBatchNormalization, self.fields, axis, dtype=common["dtype"])
 
     def activate(self, common):
         layer_class = self.choose(
             [layers.FourierActivation, layers.NormActivation, layers.GatedActivation]
         )
-        self.add(layer_class, Fields(self.fields), self.choose(ACTIVATIONS), **common)
+        self.add(layer_class, self.fields, self.choose(ACTIVATIONS), **common)
 
     def mask(self, common):
-        self.add(layers.DiscMask, Fields(self.fields), **common)
+        self.add(layers.DiscMask, self.fields, **common)
 
     def pool(self, common):
         self.add(layers.GAveragePooling2D, strides=2, **common)

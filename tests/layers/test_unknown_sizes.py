@@ -29,7 +29,7 @@ def test_one_network_takes_images_of_every_size():
     "data_format", ["channels_last", *thoroughly("channels_first", on=COMPILING)]
 )
 def test_so_does_a_network_of_fields(data_format):
-    here, fields = {"data_format": data_format}, {0: 2, 1: 2, 2: 1}
+    here, fields = {"data_format": data_format}, layers.Fields.regular(1, group="d4")
     axis = -1 if data_format == "channels_last" else 1
 
     def shape(channels, *sizes):
@@ -39,19 +39,27 @@ def test_so_does_a_network_of_fields(data_format):
     x = layers.SteerableConv2D({0: 2}, fields, 3, **here)(inputs)
     x = layers.SteerableBatchNormalization(fields, axis)(x)
     x = layers.SteerableLayerNormalization(fields, axis)(x)
-    x = layers.SteerableGroupNormalization(fields, 2, axis)(x)
+    x = layers.SteerableGroupNormalization(fields, 1, axis)(x)
     x = layers.FourierActivation(fields, **here)(x)
     x = layers.NormActivation(fields, **here)(x)
     x = layers.SteerableDropout(0.5, fields, **here)(x)
     x = layers.GatedActivation(fields, **here)(x)
-    outputs = [layers.NormPooling(fields, **here)(x), layers.InvariantMap(fields, 3, **here)(x)]
+    x = layers.ToFields("p4m", **here)(layers.ToGroupMaps(fields, **here)(x))
+    restriction = layers.SteerableRestriction(fields, "c4", **here)
+    poolings = [
+        layers.NormPooling(fields, **here),
+        layers.InvariantMap(fields, 3, **here),
+        layers.SteerablePooling(fields, **here),
+    ]
+    outputs = [pool(x) for pool in poolings]
+    outputs.append(layers.SteerablePooling(restriction.fields_out, **here)(restriction(x)))
+    channels = (6, 3, 1, 2)
     network = keras.Model(inputs, outputs)
-    assert network.output_shape == [(None, *shape(c, None, None)) for c in (5, 3)]
+    assert network.output_shape == [(None, *shape(c, None, None)) for c in channels]
     if keras.backend.backend() == "tensorflow":  # also where only the graph knows the sizes
         import tensorflow as tf
 
         signature = tf.TensorSpec((None, *shape(2, None, None)))
         network = tf.function(network, input_signature=[signature])
-    lengths, scalars = network(np.ones((2, *shape(2, 6, 5)), "float32"))
-    assert tuple(lengths.shape) == (2, *shape(5, 4, 3))
-    assert tuple(scalars.shape) == (2, *shape(3, 4, 3))
+    found = network(np.ones((2, *shape(2, 6, 5)), "float32"))
+    assert [tuple(one.shape) for one in found] == [(2, *shape(c, 4, 3)) for c in channels]
