@@ -20,6 +20,7 @@ copyright = "The keras_gcnn developers"
 extensions = [
     "formulas",
     "navigation",
+    "signatures",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.githubpages",  # so that GitHub serves folders whose names begin with "_"
