@@ -29,7 +29,7 @@ def find_group(group: AnyGroupLike) -> Group | PointGroup:
     """
     if isinstance(group, Group):
         return groups.get(group)
-    if isinstance(group, str) and group.lower() in groups.names():
+    if isinstance(group, str) and {group, group.lower()} & {*groups.names()}:
         return groups.get(group)
     try:
         point = point_group(group)

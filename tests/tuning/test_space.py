@@ -32,6 +32,7 @@ def test_what_means_nothing_without_a_group_is_left_out():
     assert found.parent is None
     assert "max_frequency" not in names("vae", ["z2", "d8"])
     assert "fields" not in names("steerable_cnn", ["so2", "c8", "p4m"])
+    assert "fields" in names("wide_resnet", ["p4m", "d8"])
     space = {one.name: one for one in space_of("steerable_cnn", ["so2", "d8", "c1"])}
     assert space["max_frequency"].parent_values == ("so2",)
     assert space["fields"].parent_values == ("d8",)
