@@ -138,6 +138,29 @@ def residual():
     return keras.Model(image, GGlobalPooling(group="p4")(K.Multiply()([x, K.Softmax()(x)])))
 
 
+@pytest.mark.parametrize(
+    ("merge", "says"),
+    [
+        (lambda fields, mask: K.Add()([fields, mask]), "adds one number to all channels"),
+        (lambda fields, mask: mask - fields, "adds one number to all channels"),
+        (lambda fields, mask: fields + 0.5, "adds one number to all channels"),
+        (lambda fields, mask: ops.maximum(fields, 0.0), "acts on every channel"),
+        (lambda fields, mask: K.Multiply()([fields, mask]), None),
+        (lambda fields, mask: fields / 2, None),
+        (lambda fields, mask: K.Add()([fields, fields]), None),
+    ],
+)
+def test_fields_with_one_number_for_all_channels(merge, says):
+    image = keras.Input((9, 9, 8))
+    fields = steer()(image)
+    mask = layers.InvariantMap(SOME, 1)(fields)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        layers.NormPooling(SOME)(merge(fields, mask))
+    found = [str(one.message) for one in caught if one.category is EquivarianceWarning]
+    assert [says in message for message in found] == ([True] if says else [])
+
+
 def nested():
     image = keras.Input((12, 12, 1))
     body = sequential(lift("p4"), K.ReLU(), shape=(12, 12, 1))

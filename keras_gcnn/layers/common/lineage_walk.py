@@ -205,16 +205,34 @@ def _merged(
                     else "give both the same fields",
                 )
                 break
-    maps_of_fields = [each for each in before if isinstance(each.channels, Fields)]
-    if len(maps_of_fields) > 1 and type(op).__name__ in stock_layers.NOT_OF_FIELDS:
-        problem = (
-            f"acts on every channel of {describe(main.channels)} by itself",
-            "use Add or Concatenate, or GatedActivation",
-        )
+    if isinstance(main.channels, Fields) and not concatenates:
+        problem = problem or _wrong_on_fields(op, main.channels, before, shapes, axis)
     if problem:
         suspects += (Suspect(op, shapes[0], None, problem),)
         channels = None
     return Lineage(channels, axis, main.maker, suspects)
+
+
+def _wrong_on_fields(
+    op: keras.Operation, fields: Fields, before: list[Lineage], shapes: list[Shape], axis: int
+) -> Problem | None:
+    """Returns what a merging layer does to a map of fields that it may do to other maps."""
+    name, several = type(op).__name__, sum(isinstance(each.channels, Fields) for each in before) > 1
+    if name in stock_layers.COMPARING or (several and name in stock_layers.NOT_OF_FIELDS):
+        return (
+            f"acts on every channel of {describe(fields)} by itself",
+            "use Add or Concatenate, or GatedActivation",
+        )
+    has_one_number = len(shapes) == 1 or any(
+        len(shape) <= 1 or shape[axis] == 1 for shape in shapes
+    )
+    if name in stock_layers.ADDING and has_one_number and fields.channels > 1:
+        return (
+            f"adds one number to all channels of {describe(fields)}, of which only those of "
+            "irrep 0 may have one",
+            "add maps of equal fields",
+        )
+    return None
 
 
 def _union(before: list[Lineage]) -> tuple[Suspect, ...]:

@@ -248,5 +248,9 @@ MERGING = frozenset(
         "Where",
     ]
 )
+# Those that add one number to all channels if one of the maps has one channel, or is a constant.
+ADDING = frozenset(["Add", "Average", "Subtract"])
+# Those that take every channel by itself: fields have no maximum.
+COMPARING = frozenset(["Maximum", "Minimum"])
 # Those that do not make a map of fields from two such maps.
 NOT_OF_FIELDS = frozenset(["Divide", "Maximum", "Minimum", "Multiply", "TrueDivide"])
