@@ -73,9 +73,11 @@ class Fields:
         self, multiplicities: Mapping[int | str, int], group: str | PointGroup = "so2"
     ) -> None:
         if not isinstance(multiplicities, Mapping):
+            unknown = " ToFields knows its fields_out once it has been called."
             raise TypeError(
                 f"Fields takes a dict from irreps to multiplicities, e.g. {{0: 8, 1: 4}}, not "
                 f"{multiplicities!r}. For plain channels use Fields.trivial(n)."
+                + (unknown if multiplicities is None else "")
             )
         of_group = point_group(group)
         self._set(of_group, nested_parts(multiplicities, of_group))

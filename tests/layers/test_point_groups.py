@@ -235,6 +235,13 @@ def test_images_take_the_group_of_the_fields():
 def test_fields_of_two_groups_do_not_meet():
     with pytest.raises(ValueError, match=r"are fields of c8, not of d8\. Make all fields"):
         layers.SteerableConv2D(Fields.regular(2, group="c8"), Fields.regular(2, group="d8"), 3)
+    with pytest.raises(
+        TypeError, match=r"not None\..*ToFields knows its fields_out once it has been"
+    ):
+        layers.NormActivation(layers.ToFields("p4").fields_out)
+    own = groups.Group("columns", {"e": np.eye(2, dtype=int), "m": np.diag([1, -1])})
+    with pytest.raises(ValueError, match="a group of your own, for which there are no Fields"):
+        layers.ToFields(own)
     with pytest.raises(ValueError, match="no functions on a group of the pixel grid"):
         layers.ToGroupMaps(Fields.regular(2, group="c8"))
     with pytest.raises(ValueError, match="samples=16 has to be 6, the number of rotations in c6"):
