@@ -75,6 +75,7 @@ def peers(tmp_path, monkeypatch):
 
     monkeypatch.setattr(run_peers, "compare_networks", compare)
     monkeypatch.setattr(run_peers, "compare_spheres", compare)
+    monkeypatch.setattr(run_peers, "compare_angles", partial(compare, "angles"))
     monkeypatch.setattr(run_peers, "slopes", lambda where, threads: ["A slope."])
     monkeypatch.setattr(run_peers.report, "describe", lambda backends: "a machine")
     monkeypatch.chdir(tmp_path)
@@ -83,15 +84,15 @@ def peers(tmp_path, monkeypatch):
 
 def test_rows_are_written_after_every_benchmark(suite, tmp_path):
     code, output = suite.run()
-    assert (code, output.count("| row of ")) == (0, 38)  # a variant has half of the benchmarks
+    assert (code, output.count("| row of ")) == (0, 41)  # a variant has half of the benchmarks
     assert "Writes into docs." in output
     assert suite.found["layers"] == ""
-    assert suite.found["start"].count("| row of ") == 35
+    assert suite.found["start"].count("| row of ") == 38
     assert "Not measured yet: pipeline, start." in suite.found["pipeline"]
     page = (tmp_path / "docs" / "measured.md").read_text()
-    assert page.count("| row of ") == 38
+    assert page.count("| row of ") == 41
     assert "Not measured yet" not in page
-    assert len(json.loads((tmp_path / "docs" / "measured.json").read_text())["rows"]) == 38
+    assert len(json.loads((tmp_path / "docs" / "measured.json").read_text())["rows"]) == 41
 
 
 def test_a_benchmark_that_fails_is_told_and_the_others_go_on(suite, tmp_path):
@@ -104,7 +105,7 @@ def test_a_benchmark_that_fails_is_told_and_the_others_go_on(suite, tmp_path):
     assert code == 1
     assert f"{reason}\nREADME.md is left as it was." in output
     page = (tmp_path / "docs" / "measured.md").read_text()
-    assert page.count("| row of ") == 37
+    assert page.count("| row of ") == 40
     assert f"\n{reason}\n" in page
     assert pages[0].read_text() == MARKED
     assert pages[1].read_text().count("row of export") == 3
@@ -201,12 +202,12 @@ def test_peers_are_written_after_every_comparison_and_one_that_fails_is_skipped(
     skipped = "so2 skipped: KeyError: 'nowhere'."
     assert code == 0
     assert skipped in output
-    assert "Not measured yet: so2, tfp, power_spherical." in peers.found["so2"]
+    assert "Not measured yet: so2, c8, d8, tfp, power_spherical, angles." in peers.found["so2"]
     page = (tmp_path / "docs" / "measured_peers.md").read_text()
-    assert page.count("| row of ") == 4
+    assert page.count("| row of ") == 7
     assert f"\n{skipped}\n" in page
     assert "Not measured yet" not in page
-    assert len(json.loads((tmp_path / "docs" / "measured_peers.json").read_text())["rows"]) == 4
+    assert len(json.loads((tmp_path / "docs" / "measured_peers.json").read_text())["rows"]) == 7
 
 
 @pytest.mark.parametrize("part", [["c4"], ["--backend", "torch"]])

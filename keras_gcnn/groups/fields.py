@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -84,13 +83,21 @@ class Fields:
 
     def _set(self, group: PointGroup, parts: Iterable[Part]) -> None:
         merged = groupby(parts, key=lambda part: part[1])
-        counts = [(sum(count for count, _ in same), irreps) for irreps, same in merged]
+        sums = [(sum(count for count, _ in same), irreps) for irreps, same in merged]
         self._group = group
-        self._blocks = tuple(Block(count, irreps, group) for count, irreps in counts if count)
+        self._blocks = tuple(Block(count, irreps, group) for count, irreps in sums if count)
         if not self._blocks:
             raise ValueError(
                 "These Fields have no channel. Give at least one irrep a multiplicity of 1 or more."
             )
+        counts: Counter[Irrep] = Counter()
+        for block in self._blocks:
+            for irrep in block.irreps:
+                counts[irrep] += block.field_count
+        # Attributes, since PyTorch's compiler does not follow the locks of a cached property.
+        self._irreps = dict(sorted(counts.items()))
+        self._count = sum(block.field_count for block in self._blocks)
+        self._channels = sum(block.channels for block in self._blocks)
 
     @classmethod
     def from_blocks(cls, parts: Iterable[Part], group: PointGroup) -> Fields:
@@ -199,41 +206,37 @@ class Fields:
         """How often the fields have an irrep, by its name."""
         return {irrep.name: number for irrep, number in self.irreps.items()}
 
-    @cached_property
+    @property
     def irreps(self) -> dict[Irrep, int]:
         """How often the fields have an irrep, by increasing frequency."""
-        counts: Counter[Irrep] = Counter()
-        for block in self._blocks:
-            for irrep in block.irreps:
-                counts[irrep] += block.field_count
-        return dict(sorted(counts.items()))
+        return dict(self._irreps)
 
     @property
     def frequencies(self) -> tuple[int, ...]:
         """The frequencies of the fields, increasing."""
         return tuple(sorted({irrep.frequency for irrep in self.irreps}))
 
-    @cached_property
+    @property
     def count(self) -> int:
         """Number of fields."""
-        return sum(block.field_count for block in self._blocks)
+        return self._count
 
-    @cached_property
+    @property
     def channels(self) -> int:
         """Number of channels."""
-        return sum(block.channels for block in self._blocks)
+        return self._channels
 
     @property
     def scalars(self) -> int:
         """Number of channels of irrep 0, which keep their values: only they can have a bias."""
-        return self.irreps.get(TRIVIAL, 0)
+        return self._irreps.get(TRIVIAL, 0)
 
     @property
     def is_trivial(self) -> bool:
         """Whether all channels keep their values, as those of an image do."""
         return self.scalars == self.channels
 
-    @cached_property
+    @property
     def _copies(self) -> tuple[tuple[int, Irrep], ...]:
         """The field and the irrep of every copy of an irrep, in the order of the channels."""
         irreps = [block.irreps for block in self._blocks for _ in range(block.field_count)]
