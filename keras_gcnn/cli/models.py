@@ -82,8 +82,7 @@ def predict(
     each image NAME-mask.png, whose pixels are indices of classes, and NAME-overlay.png; its table
     has the share of each class in the pixels.
     """
-    if model.suffix != ".onnx":
-        choose_backend(backend)
+    choose_backend(backend)
     from keras_gcnn.training import atomic_files
     from keras_gcnn.training.predictions.classes import Classifier, as_csv
     from keras_gcnn.training.predictions.files import check_written, find_images

@@ -148,7 +148,11 @@ class PointGroup:
         if number is None or isinstance(frequency, bool) or not 0 <= number <= largest:
             raise ValueError(
                 f"{name}={frequency!r} has to be an integer from 0 to {largest}"
-                + ("." if highest is None else f", the highest frequency of {self.name}.")
+                + (
+                    f", since {self.name} has no highest frequency, unlike c8 and d8."
+                    if highest is None
+                    else f", the highest frequency of {self.name}."
+                )
             )
         return number
 

@@ -12,6 +12,7 @@ from keras_gcnn.training import atomic_files
 from keras_gcnn.training.recipes.schema import find_recipe, load_recipe
 
 _MULTIPLE = 8  # of rows and columns of images with masks
+_STEPS, _SMALLEST_BATCH = 10, 8  # of an epoch, at least
 _MOST = 96  # rows and columns of a recipe's images; on a CPU larger ones take hours
 
 
@@ -53,11 +54,24 @@ def write_recipe(path: Path, survey: Survey, name: str = "folder", table: str | 
         line = 'masks = "foreground"  # every value but 0; there are too many for classes'
         text = _replaced(text, "masks", line)
     text = _replaced(text, "# size", f"size = {size}  # {reason}")
+    batch = _batch_size(load_recipe(name).training.batch_size, len(survey.good))
+    text = _replaced(text, "batch_size", f"batch_size = {batch}  # of {len(survey.good):,} images")
     head = f"# The folder {folder.name}, {survey.layout.kind}: {_classes(survey)}.\n"
     text = head + re.sub(r"\A(#.*\n)*", "", text)
     atomic_files.write_text(path, text)
     load_recipe(path)  # what is written has to be a recipe
     return f"Images are brought to {size} x {size}: {reason}."
+
+
+def _batch_size(largest: int, images: int) -> int:
+    """Returns the size of a batch, halved until an epoch has about ten steps.
+
+    Moving averages of the normalisations need that many to follow the weights.
+    """
+    size = largest
+    while size > _SMALLEST_BATCH and images < _STEPS * size:
+        size //= 2
+    return size
 
 
 def _quoted(text: str) -> str:
