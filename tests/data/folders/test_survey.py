@@ -12,6 +12,7 @@ from keras_gcnn.data.folders.contact_sheet import write_contact_sheet
 from keras_gcnn.data.folders.options import Folder
 from keras_gcnn.data.folders.survey import survey
 from keras_gcnn.training import load_recipe
+from keras_gcnn.training.recipes import new
 from keras_gcnn.training.recipes.new import write_recipe
 
 pytestmark = pytest.mark.backend_free
@@ -69,6 +70,7 @@ def test_a_recipe_is_written_for_a_folder(write, tmp_path, name, networks):
     assert "120 x 150; they are made square" in told
     recipe = load_recipe(path)
     assert recipe.data.size == (96, 96)
+    assert recipe.training.batch_size == 8  # for four images
     assert Path(recipe.data.folder) == tmp_path / "my images"
     assert [model.name for model in recipe.models] == networks
     assert 'odd "name"' in path.read_text(encoding="utf-8").partition("\n")[0]
@@ -76,6 +78,12 @@ def test_a_recipe_is_written_for_a_folder(write, tmp_path, name, networks):
         write_recipe(path, survey(Folder(tmp_path / "my images")))
     with pytest.raises(ValueError, match="'digits' is not for a folder"):
         write_recipe(tmp_path / "other.toml", survey(Folder(tmp_path / "my images")), "digits")
+
+
+@pytest.mark.parametrize(("images", "batch"), [(200, 16), (639, 32), (640, 64), (10**6, 64)])
+def test_a_small_folder_has_small_batches(images, batch):
+    """So that an epoch has ten steps or more."""
+    assert new._batch_size(64, images) == batch
 
 
 def test_the_table_is_in_the_recipe(write, tmp_path):
