@@ -22,9 +22,14 @@ FIELDS = {"c8": 8, "d8": 4, "o2": 4}
 Element = tuple[bool, float]
 
 
+def turns_of(group: str) -> int | None:
+    """The number of rotations in a group, None for all."""
+    return None if group == "o2" else int(group[1:])
+
+
 def elements_of(group: str, rng: np.random.Generator) -> list[Element]:
     """Random elements: whether mirrored (after the rotation), and the angle in radians."""
-    turns = int(group[1:]) if group != "o2" else None
+    turns = turns_of(group)
     angles = rng.uniform(0, 2 * math.pi, ELEMENTS)
     if turns is not None:  # odd multiples, since quarter turns are exact
         angles = 2 * math.pi * (2 * rng.integers(turns // 2, size=ELEMENTS) + 1) / turns
@@ -41,7 +46,7 @@ def patches(elements: list[Element], rng: np.random.Generator) -> np.ndarray:
     size, half = 2 * KERNEL - 1, (IMAGE_SIZE - 1) / 2
     offsets = np.arange(size) - (size - 1) / 2
     x, y = np.meshgrid(offsets, -offsets)
-    found = []
+    of_images = []
     for _ in range(IMAGES):
         centres = rng.uniform(-0.8 * half, 0.8 * half, (2, GAUSSIANS))
         amplitudes = rng.normal(size=GAUSSIANS)
@@ -56,14 +61,14 @@ def patches(elements: list[Element], rng: np.random.Generator) -> np.ndarray:
             at_y = points[1] - np.sin(angle) * right + np.cos(angle) * up
             squares = (at_x[..., None] - centres[0]) ** 2 + (at_y[..., None] - centres[1]) ** 2
             per_element.append(np.exp(-squares / (2 * SIGMA**2)) @ amplitudes)
-        found.append(np.stack(per_element))
-    return np.concatenate(found, axis=1)
+        of_images.append(np.stack(per_element))
+    return np.concatenate(of_images, axis=1)
 
 
 def errors(library: str, group: str, networks: int) -> list[float]:
     """The relative error of random networks, each averaged over elements."""
     make = {"keras_gcnn": _ours, "escnn": _escnn}[library]
-    found = []
+    of_networks = []
     for seed in range(networks):
         rng = np.random.default_rng(seed)
         elements = elements_of(group, rng)
@@ -75,8 +80,8 @@ def errors(library: str, group: str, networks: int) -> list[float]:
             np.linalg.norm(each - upright @ representation(element).T)
             for element, each in zip(elements, moved, strict=True)
         ]
-        found.append(float(np.mean(distances) / np.linalg.norm(upright)))
-    return found
+        of_networks.append(float(np.mean(distances) / np.linalg.norm(upright)))
+    return of_networks
 
 
 def _ours(group: str, seed: int) -> tuple[Callable, Callable]:
@@ -126,11 +131,11 @@ def _escnn(group: str, seed: int) -> tuple[Callable, Callable]:
 
     def representation(element: Element) -> np.ndarray:
         mirrored, angle = element
-        rotations = {"c8": 8, "d8": 8}.get(group)
-        turn = angle if rotations is None else round(angle * rotations / (2 * math.pi)) % rotations
+        turns, make = turns_of(group), space.fibergroup.element
+        turn = angle if turns is None else round(angle * turns / (2 * math.pi)) % turns
         if group[0] == "c":
-            return fields.representation(space.fibergroup.element(turn))
-        one = space.fibergroup.element((int(mirrored), 0 if rotations else 0.0))
-        return fields.representation(one @ space.fibergroup.element((0, turn)))
+            return fields.representation(make(turn))
+        mirror = make((int(mirrored), turn * 0))  # a whole number of turns, or an angle
+        return fields.representation(mirror @ make((0, turn)))
 
     return run, representation

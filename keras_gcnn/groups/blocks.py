@@ -42,7 +42,7 @@ class Block:
 
 
 def nested_parts(multiplicities: Mapping[Any, Any], group: PointGroup) -> list[Part]:
-    """Returns the fields of which field c has the irreps of multiplicity above c.
+    """Returns the fields for multiplicities: field c has every irrep of multiplicity above c.
 
     Raises:
         ValueError: if the group has no such irrep, or a multiplicity is no number.

@@ -9,13 +9,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from keras_gcnn.groups.blocks import Block
+from keras_gcnn.groups.blocks import Block, Part
 from keras_gcnn.groups.field_functions import sampling_matrix
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.group import Group
 from keras_gcnn.groups.point_group import Irrep, PointGroup, point_group
-
-_Parts = list[tuple[int, tuple[Irrep, ...]]]
 
 
 def restrict_fields(fields: Fields, subgroup: str | PointGroup) -> tuple[Fields, np.ndarray]:
@@ -37,16 +35,16 @@ def restrict_fields(fields: Fields, subgroup: str | PointGroup) -> tuple[Fields,
     Raises:
         ValueError: if `subgroup` is no subgroup.
     """
-    found = restricted_fields(fields, subgroup)
+    smaller = restricted_fields(fields, subgroup)
     matrix = np.zeros((fields.channels, fields.channels))
     at = 0
     for block in fields.blocks:
-        _, change = _restrict_block(block, found.group)
+        _, change = _restrict_block(block, smaller.group)
         for _ in range(block.field_count):
             end = at + block.size
             matrix[at:end, at:end] = change
             at = end
-    return found, matrix
+    return smaller, matrix
 
 
 def restricted_fields(fields: Fields, subgroup: str | PointGroup) -> Fields:
@@ -57,14 +55,14 @@ def restricted_fields(fields: Fields, subgroup: str | PointGroup) -> Fields:
             f"{smaller} is no subgroup of {group}, the group of {fields!r}. The subgroups are "
             f"{group.subgroups}."
         )
-    parts: _Parts = []
+    parts: list[Part] = []
     for block in fields.blocks:
         parts += _restrict_block(block, smaller)[0] * block.field_count
     return Fields.from_blocks(parts, smaller)
 
 
 @lru_cache(maxsize=256)
-def _restrict_block(block: Block, subgroup: PointGroup) -> tuple[_Parts, np.ndarray]:
+def _restrict_block(block: Block, subgroup: PointGroup) -> tuple[list[Part], np.ndarray]:
     """Returns the fields that one field becomes, and the matrix of the change."""
     group = block.group
     highest = max(irrep.frequency for irrep in block.irreps)
@@ -75,7 +73,7 @@ def _restrict_block(block: Block, subgroup: PointGroup) -> tuple[_Parts, np.ndar
     return _by_irreps(block, subgroup)
 
 
-def _by_cosets(block: Block, highest: int, subgroup: PointGroup) -> tuple[_Parts, np.ndarray]:
+def _by_cosets(block: Block, highest: int, subgroup: PointGroup) -> tuple[list[Part], np.ndarray]:
     """Reads a function on the group as one on the subgroup for each coset `H x`."""
     group = block.group
     turns = group.turns or 4 * (highest + 1)
@@ -104,7 +102,7 @@ def _by_cosets(block: Block, highest: int, subgroup: PointGroup) -> tuple[_Parts
     return [(1, smaller.irreps)] * len(cosets), change
 
 
-def _by_irreps(block: Block, subgroup: PointGroup) -> tuple[_Parts, np.ndarray]:
+def _by_irreps(block: Block, subgroup: PointGroup) -> tuple[list[Part], np.ndarray]:
     """Splits every irrep into those of the subgroup, in the order of their frequencies."""
     found: list[tuple[Irrep, list[tuple[int, float]]]] = []  # channels and signs
     at = 0

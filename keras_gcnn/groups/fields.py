@@ -357,9 +357,10 @@ class Fields:
 
 
 def common_group(first: Fields, second: Fields) -> PointGroup:
-    """Returns the group of two fields, of which ordinary channels take that of the others.
+    """Returns the group under which two sets of fields can be joined.
 
-    Of two sets of ordinary channels it is the group that was chosen, not the default of `Fields`.
+    Ordinary channels are fields of every group, and take that of the other set. If both sets are
+    ordinary channels, a group that was chosen comes before SO(2), the default of `Fields`.
     """
     if first.is_trivial and (not second.is_trivial or first.group == SO2):
         return second.group

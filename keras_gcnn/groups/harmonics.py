@@ -62,7 +62,7 @@ def angular_parts(
     cases = [(n - m, np.eye(2))]
     if len(part_in) == len(part_out) == 2:
         cases.append((n + m, MIRROR))
-    found = []
+    parts = []
     for first, flip in cases:
         for nu in _frequencies(group, first, highest):
             if both_single and nu < 0:  # the same functions as those of -nu
@@ -72,13 +72,13 @@ def angular_parts(
                 cosine = part_out @ turn @ part_in.T
                 sine = np.sign(nu) * (part_out @ _QUARTER_TURN @ turn @ part_in.T)
                 if cosine.any() or sine.any():
-                    found.append(AngularPart(abs(nu), cosine, sine))
-    return found
+                    parts.append(AngularPart(abs(nu), cosine, sine))
+    return parts
 
 
 def _frequencies(group: PointGroup, first: int, highest: int) -> list[int]:
     """Returns all integers, up to a size, that equal the first one modulo N, smallest first."""
     if group.turns is None:
         return [first] if abs(first) <= highest else []
-    found = range(-highest + (first + highest) % group.turns, highest + 1, group.turns)
-    return sorted(found, key=lambda nu: (abs(nu), nu < 0))
+    numbers = range(-highest + (first + highest) % group.turns, highest + 1, group.turns)
+    return sorted(numbers, key=lambda nu: (abs(nu), nu < 0))

@@ -23,6 +23,7 @@ LARGEST_FREQUENCY = 100  # far beyond what an image of some hundred pixels can s
 _LARGEST_TURNS = 2 * LARGEST_FREQUENCY
 # The names of the same groups as groups of the pixel grid.
 _PIXEL_NAMES = {"z2": "c1", "p2": "c2", "p4": "c4", "pm": "d1", "pmm": "d2", "p4m": "d4"}
+_ON_PIXELS = {name: on_pixels for on_pixels, name in _PIXEL_NAMES.items()}
 MIRROR = np.diag([1.0, -1.0])  # of the plane, x to the right and y up
 # Takes positions as (row, column), rows downwards, to (x, y).
 _TO_PLANE = np.array([[0, 1], [-1, 0]])
@@ -76,11 +77,6 @@ class PointGroup:
         return 2 if self.mirrors else 1
 
     @property
-    def rotations(self) -> PointGroup:
-        """The same group without its mirrors."""
-        return PointGroup(self.turns, mirrors=False)
-
-    @property
     def mirrored(self) -> PointGroup:
         """The same group with mirrors."""
         return PointGroup(self.turns, mirrors=True)
@@ -104,9 +100,7 @@ class PointGroup:
     def pixel_group(self) -> Group:
         """The elements that move pixels to pixels: the exact symmetry of layers on a grid."""
         turns = 4 if self.turns is None else math.gcd(self.turns, 4)
-        names = {(1, False): "z2", (2, False): "p2", (4, False): "p4"}
-        names |= {(1, True): "pm", (2, True): "pmm", (4, True): "p4m"}
-        return get(names[turns, self.mirrors])
+        return get(_ON_PIXELS[PointGroup(turns, self.mirrors).name])
 
     def is_single(self, frequency: int) -> bool:
         """Whether the irreps of a frequency have one channel; the others are pairs."""
@@ -174,17 +168,6 @@ class PointGroup:
         """Returns the matrix by which an element multiplies vectors of an irrep."""
         part = part_of(self, irrep)
         return part @ rotated(irrep.frequency * angle, mirrored) @ part.T
-
-    def elements(self, turns: int | None = None) -> list[Element]:
-        """Returns the elements, rotations first; of SO(2) and O(2) those by `2 pi / turns`."""
-        count = turns if self.turns is None else self.turns
-        if count is None:
-            raise ValueError(f"{self.name} has infinitely many elements. Give turns, e.g. 16.")
-        return [
-            (mirrored, 2 * math.pi * number / count)
-            for mirrored in ((False, True) if self.mirrors else (False,))
-            for number in range(count)
-        ]
 
     def contains(self, other: PointGroup) -> bool:
         """Whether `other` is a subgroup, with the same mirror m if it has mirrors."""

@@ -6,6 +6,7 @@ the channels of the input to those of the output: `K_e(x) = sum_s coefficients[e
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,45 +19,6 @@ from keras_gcnn.groups.point_group import Irrep, PointGroup
 from keras_gcnn.groups.radial import highest_frequency, polar_grid, radial_profiles
 
 _VANISHING = 1e-2  # sum of squares up to which a sampled element counts as zero, as in escnn
-
-
-def kernel_functions(
-    group: PointGroup,
-    irrep_in: Irrep,
-    irrep_out: Irrep,
-    radii: np.ndarray,
-    angles: np.ndarray,
-    kernel_size: int,
-    dilation: int = 1,
-    band_limit: float | str = 0.1,
-) -> np.ndarray:
-    """Evaluates the basis, functions on the plane, at any points.
-
-    All of them satisfy `K(g x) = rho_out(g) K(x) rho_in(g)^-1` for every element g of the group.
-
-    Args:
-        group: `PointGroup`.
-        irrep_in: `Irrep` of the input.
-        irrep_out: `Irrep` of the output.
-        radii: of the points, in pixels.
-        angles: of the points, in radians.
-        kernel_size: int, rows and columns.
-        dilation: int, pixels between the positions of the kernel.
-        band_limit: float or `"escnn"`; see `radial_profiles`.
-
-    Returns:
-        float64 array of shape `(elements, d_out, d_in, *radii.shape)`, not normalised.
-    """
-    highest = highest_frequency(kernel_size, dilation, band_limit)
-    elements = [
-        profile * part(angles)
-        for part in angular_parts(group, irrep_in, irrep_out, highest)
-        for profile in radial_profiles(part.frequency, kernel_size, dilation, band_limit)(radii)
-    ]
-    if not elements:
-        shape = (group.dimension(irrep_out), group.dimension(irrep_in), *np.shape(radii))
-        return np.zeros((0, *shape))
-    return np.stack(elements)
 
 
 @lru_cache(maxsize=256)
@@ -151,16 +113,23 @@ def _polar_elements(
     band_limit: float | str,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields, for every angular part and radial profile, two waves and their matrices."""
+    highest = highest_frequency(kernel_size, dilation, band_limit)
+    starts = _first_waves(kernel_size, dilation, band_limit)
+    for part in angular_parts(group, irrep_in, irrep_out, highest):
+        start, end = starts[part.frequency : part.frequency + 2]
+        for cosine in range(start, end, 2):
+            yield np.array([cosine, cosine + 1]), np.stack([part.cosine, part.sine])
+
+
+@lru_cache(maxsize=256)
+def _first_waves(kernel_size: int, dilation: int, band_limit: float | str) -> tuple[int, ...]:
+    """Returns the number of the first wave of every circular frequency, and of all waves."""
     highest, centre = highest_frequency(kernel_size, dilation, band_limit), np.zeros(1)
     counts = [
-        len(radial_profiles(nu, kernel_size, dilation, band_limit)(centre))
+        2 * len(radial_profiles(nu, kernel_size, dilation, band_limit)(centre))
         for nu in range(highest + 1)
     ]
-    starts = 2 * np.cumsum([0, *counts])
-    for part in angular_parts(group, irrep_in, irrep_out, highest):
-        for profile in range(counts[part.frequency]):
-            at = starts[part.frequency] + 2 * profile
-            yield np.array([at, at + 1]), np.stack([part.cosine, part.sine])
+    return tuple(itertools.accumulate(counts, initial=0))
 
 
 def kernel_basis(

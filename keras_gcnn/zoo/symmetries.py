@@ -56,11 +56,11 @@ def in_stages(
         stages: names of the stages, in order.
         subgroups: the group that remains after a stage, by its name.
     """
-    found = []
+    groups_of_stages = []
     for stage in stages:
-        found.append(group)
+        groups_of_stages.append(group)
         group = subgroups.get(stage, group)
-    return found
+    return groups_of_stages
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from keras_gcnn import groups
 from keras_gcnn.groups.field_functions import sample_points, sampling_matrix
 from keras_gcnn.groups.field_restriction import group_basis, restrict_fields
 from keras_gcnn.groups.fields import Fields
-from keras_gcnn.groups.point_group import point_group
+from keras_gcnn.groups.point_group import element_of, point_group
 from tests.helpers import point_groups as formula
 
 pytestmark = pytest.mark.backend_free
@@ -81,7 +81,8 @@ def test_maps_on_pixel_groups_are_regular_fields(name):
     np.testing.assert_allclose(matrix @ matrix.T, np.eye(group.order), atol=1e-14)
     fields = Fields.regular(1, group=name)
     fibre = np.arange(float(group.order))
-    for g, (mirrored, angle) in enumerate(point_group(name).elements()):
+    for g, matrix_of_g in enumerate(group.matrices):
+        mirrored, angle = element_of(matrix_of_g)
         moved = matrix @ fields.representation(angle, mirrored) @ matrix.T @ fibre
         np.testing.assert_allclose(moved, group.act_on_fibre(fibre, g), atol=1e-12)
 

@@ -36,6 +36,18 @@ def moved(kernels, group, m, n, element):
     return np.einsum("oa,eab...,bi->eoi...", both[0], kernels, both[1])
 
 
+def functions(group, m, n, radii, angles, *window):
+    """The elements as functions on the plane, not normalised."""
+    highest = radial.highest_frequency(*window)
+    return np.array(
+        [
+            profile * part(angles)
+            for part in angular_parts(ours(group), Irrep(*m), Irrep(*n), highest)
+            for profile in radial.radial_profiles(part.frequency, *window)(radii)
+        ]
+    )
+
+
 @EVERY
 def test_the_kernel_constraint(group, rng):
     """`K(g x) = rho_out(g) K(x) rho_in(g)^-1` between the pixels and for random elements."""
@@ -44,13 +56,31 @@ def test_the_kernel_constraint(group, rng):
         radii, angles = rng.uniform(0, 1.5 * kernel_size, 20), rng.uniform(-4, 4, 20)
         radii[0] = 0
         for (m, n), element in zip(pairs_of(group), itertools.cycle(formula.some(group, 7, rng))):
-            irreps = (ours(group), Irrep(*m), Irrep(*n))
-            kernels = steerable.kernel_functions(*irreps, radii, angles, *window)
+            kernels = functions(group, m, n, radii, angles, *window)
             turned = angles + element[1]
-            there = steerable.kernel_functions(
-                *irreps, radii, -turned if element[0] else turned, *window
-            )
-            np.testing.assert_allclose(there, moved(kernels, group, m, n, element), atol=1e-10)
+            there = functions(group, m, n, radii, -turned if element[0] else turned, *window)
+            if len(kernels):
+                expected = moved(kernels, group, m, n, element)
+                np.testing.assert_allclose(there, expected, atol=1e-10)
+
+
+@EVERY
+@pytest.mark.parametrize("window", [(4, 1, "escnn"), (5, 2, 0.1)], ids=str)
+def test_the_basis_is_these_functions_on_the_grid(group, window):
+    """Normalised, in their order, without those that the grid cannot show."""
+    for m, n in pairs_of(group):
+        sampled = functions(group, m, n, *radial.polar_grid(*window[:2]), *window)
+        powers = [(kernel**2).sum() for kernel in sampled]
+        size = len(formula.rho(group, n, (False, 0)))
+        kept = [
+            kernel * np.sqrt(size / power)
+            for kernel, power in zip(sampled, powers, strict=True)
+            if power > 0.01
+        ]
+        basis = basis_of(group, m, n, *window)
+        assert len(basis) == len(kept)
+        if kept:
+            np.testing.assert_allclose(basis, kept, atol=1e-13)
 
 
 @EVERY

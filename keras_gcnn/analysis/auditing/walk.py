@@ -147,7 +147,7 @@ class Walk:
         reads, makes = _types_of(op)
         if before.types[-1] == reads:
             smaller = groups.subgroups(before.group)
-            target = next(one for one in smaller if makes.group.contains(one))
+            target = next(subgroup for subgroup in smaller if makes.group.contains(subgroup))
             return Judgement(target, target, [(makes,)])
         if isinstance(op, SteerableRestriction):
             return self._judge(op, before, trial)
