@@ -4,8 +4,9 @@
     keras-gcnn train upright_to_rotated --run-dir runs/grown --backend jax
     python zoo/publish.py upright_to_rotated runs/grown --no-models
 
-The run has the results and histories of `zoo/results/RECIPE`, but no models. It is on the backend
-of these results, and the recipe must not have changed for the networks that are in them.
+The run has the results and histories of `zoo/results/RECIPE`, but no models, and the recipe must
+not have changed for the networks that are in them. It is on the backend of these results unless
+`--backend` names another for the networks that join them; the table states both environments.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ RESULTS = Path(__file__).resolve().parent / "results"
 def main(
     recipe: Annotated[str, typer.Argument(help="Name of the recipe.")],
     run: Annotated[Path, typer.Argument(help="Folder of the new run.")],
+    backend: Annotated[
+        str, typer.Option(help="Of what is trained from now on; default that of the results.")
+    ] = "",
 ) -> None:
     """Writes the published results of a recipe as a run."""
     published = RESULTS / recipe
@@ -35,7 +39,7 @@ def main(
         raise SystemExit(f"{run} exists. Choose another folder.")
     loaded = load_recipe(recipe)
     results = json.loads((published / "results.json").read_text(encoding="utf-8"))["results"]
-    backend = loaded.backend or results[0]["environment"]["backend"].split()[0]
+    backend = backend or loaded.backend or results[0]["environment"]["backend"].split()[0]
     run.mkdir(parents=True)
     settings = {**loaded.model_dump(mode="json"), "backend": backend}
     atomic_files.write_json(run / "recipe.json", settings)

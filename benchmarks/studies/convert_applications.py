@@ -45,7 +45,7 @@ NOTES = (
     "family of `keras.applications`, made equivariant on p4m by `convert` with each `keep`, at a "
     f'size that its windows fit and, with `downsampling="exact"`, at {EXACT_SIZE}. Scales, '
     "offsets and statistics are random. A row has the worst of all cases that it names; "
-    "the JSON file of the backend has every case, with parameters and multiply-adds. Cases "
+    "the JSON files have every case, with parameters and multiply-adds. Cases "
     f"of more than {MOST / 1e9:.0f} thousand million multiply-adds, or of more than "
     f"{MOST_WEIGHTS / 1e6:.0f} million parameters, are left out.",
     "All differences are relative to the largest output. `images differ` is that of two images, "
@@ -154,11 +154,11 @@ def main(
     print(header)
     whole = [set(backend), network, keep, group] == [set(BACKENDS), NAMES, KEEPS, "p4m"]
     folder = command.destination(folder, again or whole)
-    for each in backend:
-        file = file_of(folder, each) if folder else None
+    for each, way in itertools.product(backend, keep):
+        file = file_of(folder, each, way) if folder else None
         table = report.Table(report.read_rows(file, header) if file and again else [])
-        for way, name in itertools.product(keep, network):
-            table.kept = [row for row in table.kept if (row["network"], row["keep"]) != (name, way)]
+        for name in network:
+            table.kept = [row for row in table.kept if row["network"] != name]
             for row in attempted(name, each, way, group):
                 table.add(row)
             if folder:
@@ -166,22 +166,22 @@ def main(
                 write_page(folder)
 
 
-def file_of(folder: Path, backend: str) -> Path:
-    """The file of the rows of a backend; each has its own, so that they may be measured apart."""
-    return folder / f"{PAGE}.{backend}.json"
+def file_of(folder: Path, backend: str, keep: str) -> Path:
+    """The file of a backend and way to convert; each has its own, to be measured on its own day."""
+    return folder / f"{PAGE}.{backend}.{keep}.json"
 
 
 def write_page(folder: Path) -> None:
-    """Writes the page of the rows of all backends that the folder has."""
+    """Writes the page of the rows that the folder has."""
     headers: dict[str, list[str]] = {}
     rows: list[report.Row] = []
-    for backend in BACKENDS:
-        path = file_of(folder, backend)
+    for backend, keep in itertools.product(BACKENDS, KEEPS):
+        path = file_of(folder, backend, keep)
         if path.is_file():
             content = report.read(path)
-            headers.setdefault(content["measured with"], []).append(backend)
+            headers.setdefault(content["measured with"], []).append(f"{backend} with {keep}")
             rows += content["rows"]
-    measured = [f"{', '.join(backends)}: {header}." for header, backends in headers.items()]
+    measured = [f"{', '.join(parts)}: {header}." for header, parts in headers.items()]
     notes = [*measured, *NOTES, *filter(None, [missing(rows)])]
     report.Table(summary(rows)).write_markdown(folder / f"{PAGE}.md", TITLE, notes)
 
