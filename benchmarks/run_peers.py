@@ -26,7 +26,7 @@ import typer
 
 from benchmarks.common import command, environments, networks, report
 from benchmarks.common.environments import VARIANT_NOTE, Environment, Failed
-from benchmarks.peers import angles, escnn_networks, our_networks, spheres
+from benchmarks.peers import angles, escnn_networks, kernels, our_networks, spheres
 
 ENVIRONMENTS = Path(__file__).resolve().parents[1] / ".venv-peers"
 # All numbers in float32, or maps and products in bfloat16: in Keras by the policy
@@ -189,6 +189,20 @@ def slopes(where: list[Environment], threads: int) -> Iterator[str]:
         )
 
 
+def spans(threads: int) -> Iterator[str]:
+    """One line for each group: whether escnn's kernels are among those of this library."""
+    other = peer("escnn", threads)
+    for group in kernels.GROUPS:
+        bases = other.run(kernels.theirs, group)
+        their_count, our_count, distance = kernels.compared(group, bases)
+        yield (
+            f"Between the irreps of {group} up to frequency {kernels.FREQUENCY}, escnn has "
+            f"{their_count} kernels of {kernels.KERNEL}x{kernels.KERNEL}, and this library has "
+            f'{our_count} with `band_limit="escnn"`; the distance of an escnn kernel from their '
+            f"span is at most {distance:.0e} of the kernel."
+        )
+
+
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(COMPARISONS)}.")] = None,
     backend: command.Backends = tuple(command.EVERY),
@@ -237,6 +251,8 @@ def main(
                 table.add(row)
             if name == "tfp":
                 notes += slopes(where, threads)
+            if name == ANGLES:
+                notes += spans(threads)
         except Failed as failure:
             notes.append(f"{name} skipped: {failure.reason}.")
         remarks = [*NOTES, *notes]

@@ -77,6 +77,7 @@ def peers(tmp_path, monkeypatch):
     monkeypatch.setattr(run_peers, "compare_spheres", compare)
     monkeypatch.setattr(run_peers, "compare_angles", partial(compare, "angles"))
     monkeypatch.setattr(run_peers, "slopes", lambda where, threads: ["A slope."])
+    monkeypatch.setattr(run_peers, "spans", lambda threads: ["A span."])
     monkeypatch.setattr(run_peers.report, "describe", lambda backends: "a machine")
     monkeypatch.chdir(tmp_path)
     return SimpleNamespace(run=partial(called, run_peers.main), found=found)
@@ -206,6 +207,8 @@ def test_peers_are_written_after_every_comparison_and_one_that_fails_is_skipped(
     page = (tmp_path / "docs" / "measured_peers.md").read_text()
     assert page.count("| row of ") == 7
     assert f"\n{skipped}\n" in page
+    assert "\nA slope.\n" in page
+    assert "\nA span.\n" in page
     assert "Not measured yet" not in page
     assert len(json.loads((tmp_path / "docs" / "measured_peers.json").read_text())["rows"]) == 7
 
