@@ -50,6 +50,15 @@ def calls_in(model: keras.Model) -> list[Any]:
     return [node for node in nodes if not node.is_input]
 
 
+def output_of(layer: keras.Operation, model: keras.Model) -> Any:
+    """Returns the symbolic output of a layer in a functional model.
+
+    `layer.output` is that of the layer's first call, which another model may have made.
+    """
+    tensors = next(call.output_tensors for call in calls_in(model) if call.operation is layer)
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
 def all_layers(model: keras.Model) -> Iterator[keras.Layer]:
     """Yields the layers of a model, of the models inside it, and inside wrappers."""
     for layer in model.layers:

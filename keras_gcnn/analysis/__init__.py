@@ -15,9 +15,12 @@ from keras_gcnn.analysis.embeddings import (
 )
 from keras_gcnn.analysis.equivariance import assert_equivariant, equivariance_error
 from keras_gcnn.analysis.evidence import Evidence, evidence
+from keras_gcnn.analysis.plots.audits import plot_audit
 from keras_gcnn.analysis.plots.classification import plot_reliability, plot_worst_errors
 from keras_gcnn.analysis.plots.embeddings import plot_latent_vectors, plot_reconstructions
-from keras_gcnn.analysis.plots.fields import plot_turning_fields
+from keras_gcnn.analysis.plots.equivariance import plot_equivariance
+from keras_gcnn.analysis.plots.fields import plot_fields
+from keras_gcnn.analysis.plots.filters import plot_filters
 from keras_gcnn.analysis.plots.masks import plot_masks
 from keras_gcnn.analysis.plots.results import (
     plot_accuracy_by_angle,
@@ -25,6 +28,7 @@ from keras_gcnn.analysis.plots.results import (
     plot_errors,
     plot_trials,
 )
+from keras_gcnn.analysis.plots.turning_fields import plot_turning_fields
 from keras_gcnn.analysis.scores import Reliability, area_under_curve, reliability
 
 __all__ = [
@@ -44,8 +48,12 @@ __all__ = [
     "evidence",
     "knn_accuracy",
     "plot_accuracy_by_angle",
+    "plot_audit",
     "plot_confusion",
+    "plot_equivariance",
     "plot_errors",
+    "plot_fields",
+    "plot_filters",
     "plot_latent_vectors",
     "plot_masks",
     "plot_reconstructions",

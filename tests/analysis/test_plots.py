@@ -7,17 +7,26 @@ import pytest
 from matplotlib.figure import Figure
 
 from keras_gcnn import analysis
-from keras_gcnn.layers import Fields
+from keras_gcnn.analysis import Audit, Finding
+from keras_gcnn.layers import Fields, LiftingConv2D
 
 pytestmark = pytest.mark.backend_free
 
 IMAGES = np.linspace(0, 1, 2 * 8 * 8).reshape(2, 8, 8, 1)
 VECTORS = np.random.default_rng(0).normal(size=(20, 3))
 LABELS = np.arange(20) % 2
+# Plots of layers and models have values in test_plots_of_models.py.
+LAYER = LiftingConv2D(2, 3, "p4")
+AUDIT = Audit("a", "p4", "p4", (Finding("conv", "GConv2D", "regular", "p4", (8,), error=1e-7),))
+LAYER.build((None, 8, 8, 1))
 ARGUMENTS = {
     "plot_accuracy_by_angle": ({"a": [{0: 98.0, 90: 41.0}]},),
+    "plot_audit": (AUDIT,),
     "plot_confusion": ({"a": [[9, 1], [2, 8]]}, ["cat", "dog"]),
+    "plot_equivariance": (LAYER, IMAGES[0], "p4"),
     "plot_errors": ({"a": [5.1, 4.9]},),
+    "plot_fields": (LAYER, IMAGES[0], None),
+    "plot_filters": (LAYER,),
     "plot_latent_vectors": (VECTORS, LABELS),
     "plot_masks": (IMAGES, (IMAGES[..., 0] > 0.5).astype(int), np.zeros((2, 8, 8), int)),
     "plot_reconstructions": (IMAGES, lambda x: x),
@@ -37,7 +46,7 @@ def test_every_plot_is_tested():
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore:__array__ implementation")
 def test_a_plot_returns_its_figure_with_and_without_a_path(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plot = getattr(analysis, name)
@@ -50,6 +59,21 @@ def test_a_plot_returns_its_figure_with_and_without_a_path(name, tmp_path, monke
     figure = plot(*ARGUMENTS[name], path, title="What $5 buy")
     assert "What $5 buy" in (figure.get_suptitle() or figure.axes[0].get_title())
     assert "<svg" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "bare", "named"),
+    [
+        ("plot_accuracy_by_angle", ({0: 98.0, 90: 41.0},), ({"": [{0: 98.0, 90: 41.0}]},)),
+        ("plot_accuracy_by_angle", ([{0: 98.0}, {0: 96.0}],), ({"": [{0: 98.0}, {0: 96.0}]},)),
+        ("plot_errors", (np.array([5.1, 4.9]),), ({"": [5.1, 4.9]},)),
+        ("plot_confusion", (np.eye(2), ["a", "b"]), ({"": np.eye(2)}, ["a", "b"])),
+        ("plot_trials", (np.array([[1.5, 4.0]]),), ({"": [(1.5, 4.0)]},)),
+    ],
+)
+def test_values_need_no_name(name, bare, named):
+    plot = getattr(analysis, name)
+    assert plot(*bare)._repr_png_() == plot(*named)._repr_png_()
 
 
 def test_a_notebook_shows_plots_without_pyplot():

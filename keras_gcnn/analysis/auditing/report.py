@@ -45,7 +45,8 @@ class Audit:
         return not self.problems
 
     @property
-    def _verdict(self) -> str:
+    def verdict(self) -> str:
+        """The model, the group, and whether it is equivariant, on one line."""
         verdict = "equivariant"
         if self.group != self.asked:
             verdict = f"equivariant under {self.group} in the end, where the model restricts it"
@@ -61,7 +62,7 @@ class Audit:
         layers: dict[tuple[str, str], list[str]] = {}
         for finding in self.problems:
             layers.setdefault((finding.kind, str(finding.fix)), []).append(finding.layer)
-        lines = [self._verdict]
+        lines = [self.verdict]
         for (class_name, fix), names in layers.items():
             rest = len(names) - _MOST_NAMES
             more = f" and {rest} more" if rest > 0 else ""
@@ -94,7 +95,7 @@ class Audit:
         lines += [
             f"{broken.layer}: {broken.problem}. To fix: {broken.fix}." for broken in self.problems
         ]
-        return "\n".join([self._verdict, *lines])
+        return "\n".join([self.verdict, *lines])
 
 
 def audit(

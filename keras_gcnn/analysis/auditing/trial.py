@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ from keras_gcnn.groups import Group
 from keras_gcnn.model_graph import unwrap
 
 BATCH = 4
-_TOLERANCE = 1e-4  # relative, in float32; a broken layer differs by far more
+TOLERANCE = 1e-4  # relative, in float32; a broken layer differs by far more
 
 
 Values = list[tuple[keras.Variable, np.ndarray]]
@@ -29,6 +29,21 @@ def _values(variables: list[keras.Variable]) -> Values:
 def _assign(values: Values) -> None:
     for variable, value in values:
         variable.assign(value)
+
+
+class Explanation(NamedTuple):
+    """What an operation does to inputs that are moved.
+
+    Attributes:
+        held: the largest group under which all outputs have known types.
+        types: the types of each output.
+        error: the largest relative error under the whole group, infinite if the operation does not
+            take the moved inputs.
+    """
+
+    held: Group
+    types: list[tuple[ChannelType, ...]]
+    error: float
 
 
 class Traced:
@@ -151,41 +166,45 @@ class Trial:
             for leaf, x in zip(self.leaves, self.drawn, strict=True)
         ]
 
-    def explain(self, group: Group) -> tuple[Group, list[tuple[ChannelType, ...]]]:
-        """Returns the largest subgroup under which all outputs have known types, and the types."""
+    def explain(self, group: Group) -> Explanation:
+        """Finds the largest subgroup under which all outputs have known types."""
         for held in groups.subgroups(group):
-            types = self.types_under(held)
+            types, found = self.types_under(held)
+            if held == group:
+                error = found
             if all(types):
-                return held, types
+                return Explanation(held, types, error)
         raise ValueError(f"{group.name} has no trivial subgroup among the known groups.")
 
-    def types_under(self, held: Group) -> list[tuple[ChannelType, ...]]:
-        """Returns for each output the channel types that it has under a group; empty if none."""
-        remaining = [self._candidates(held, output) for output in self.outputs]
+    def types_under(self, held: Group) -> tuple[list[tuple[ChannelType, ...]], float]:
+        """Returns for each output the types that it has under a group, and the largest error.
+
+        An output without types has an empty tuple. The error is that of the types that fit best.
+        """
+        candidates = [self._candidates(held, output) for output in self.outputs]
         if held.order == 1:
-            return [tuple(types[:1]) or (ChannelType("invariant", held),) for types in remaining]
+            invariant = ChannelType("invariant", held)
+            return [tuple(types[:1]) or (invariant,) for types in candidates], 0.0
+        errors = [[0.0] * len(types) for types in candidates]
         for elements, training in self._choices(held):
             moved_outputs = self._try_moved(held, elements, training)
             if moved_outputs is None:
-                return [()]
+                return [()], np.inf
             outputs = self._run(self.drawn, True) if training else self.outputs
-            remaining = [
-                [
-                    channel_type
-                    for channel_type in types
-                    if self._agrees(channel_type, held, elements, output, moved_output)
-                ]
-                for types, output, moved_output in zip(
-                    remaining, outputs, moved_outputs, strict=True
-                )
-            ]
-        # Trivial and regular at once means equal orientations; two regular types are a coincidence.
-        return [
-            tuple(types[:2])
-            if types and types[0].name == "trivial" and output.ndim in (2, 4)
-            else tuple(types[:1])
-            for types, output in zip(remaining, self.outputs, strict=True)
+            for of_output, types, output, moved_output in zip(
+                errors, candidates, outputs, moved_outputs, strict=True
+            ):
+                for place, channel_type in enumerate(types):
+                    if np.isinf(of_output[place]):
+                        continue  # an output of another shape, which need not fit any element
+                    expected = move_each(channel_type, output, held, elements, self.data_format)
+                    error = relative_error(moved_output, expected)
+                    of_output[place] = np.inf if np.isnan(error) else max(of_output[place], error)
+        fitting = [
+            _first_fitting(types, of_output, output)
+            for types, of_output, output in zip(candidates, errors, self.outputs, strict=True)
         ]
+        return fitting, max(min(of_output, default=np.inf) for of_output in errors)
 
     def _try_moved(
         self, held: Group, elements: list[int], training: bool
@@ -240,14 +259,12 @@ class Trial:
         if are_floats == {True}:  # others hold the state of a random generator
             yield mixed, True
 
-    def _agrees(
-        self,
-        channel_type: ChannelType,
-        held: Group,
-        elements: list[int],
-        output: np.ndarray,
-        moved_output: np.ndarray,
-    ) -> bool:
-        """Whether the output for moved inputs is the output moved as this type."""
-        expected = move_each(channel_type, output, held, elements, self.data_format)
-        return relative_error(moved_output, expected) < _TOLERANCE
+
+def _first_fitting(
+    types: list[ChannelType], errors: list[float], output: np.ndarray
+) -> tuple[ChannelType, ...]:
+    """Returns the first type whose error is small, or two; empty if there is none."""
+    fitting = [each for each, error in zip(types, errors, strict=True) if error < TOLERANCE]
+    # Trivial and regular at once means equal orientations; two regular types are a coincidence.
+    both = fitting and fitting[0].name == "trivial" and output.ndim in (2, 4)
+    return tuple(fitting[: 2 if both else 1])

@@ -33,6 +33,10 @@ class Finding:
         shape: shape of its output, without the batch.
         problem: what is wrong, or None.
         fix: what to do about it, or None.
+        error: the largest difference between the output for moved inputs and the moved output,
+            relative to the largest value, under the group that the layer should keep. It is
+            infinite if the layer does not take moved inputs, and None for a restriction, which is
+            meant to leave a smaller group.
     """
 
     layer: str
@@ -42,6 +46,7 @@ class Finding:
     shape: tuple[int, ...]
     problem: str | None = None
     fix: str | None = None
+    error: float | None = None
 
 
 class Judgement(NamedTuple):
@@ -52,12 +57,14 @@ class Judgement(NamedTuple):
         after: the group with which the walk goes on.
         types: channel types of each output.
         problem: the problem and the fix, or None.
+        error: the relative error under the group before it, or None.
     """
 
     held: Group
     after: Group
     types: Sequence[tuple[ChannelType, ...]]
     problem: tuple[str, str] | None = None
+    error: float | None = None
 
 
 class Walk:
@@ -106,7 +113,8 @@ class Walk:
         before = _smallest(trial.traced)
         with trial:
             judge = self._judge_restriction if isinstance(op, _RESTRICTIONS) else self._judge
-            held, after, types, problem = judge(op, before, trial)
+            held, after, types, broken, error = judge(op, before, trial)
+        problem, fix = broken or (None, None)
         shapes = [output.shape for output in trial.outputs]
         pooled_by = next((traced.pooled_by for traced in trial.traced if traced.pooled_by), None)
         if before.types[0].name == "regular" and len(before.shape) == 4 and len(shapes[0]) == 2:
@@ -118,7 +126,9 @@ class Walk:
                 str(types[0][0]),
                 held.name,
                 tuple(shapes[0][1:]),
-                *(problem or ()),
+                problem,
+                fix,
+                error,
             )
         )
         outputs = [
@@ -128,17 +138,17 @@ class Walk:
         return keras.tree.pack_sequence_as(trial.output_structure, outputs)
 
     def _judge(self, op: keras.Operation, before: Traced, trial: Trial) -> Judgement:
-        held, types = trial.explain(before.group)
+        held, types, error = trial.explain(before.group)
         if held == before.group:
-            return Judgement(held, held, types)
+            return Judgement(held, held, types, error=error)
         problem = remedy(op, before, held, trial.knows_the_axes())
         # After a layer on a smaller group the walk goes on with that group, after any other broken
         # layer as if it were mended.
         layer_group = group_of(op)
         if layer_group is not None and not layer_group.contains(before.group):
-            return Judgement(held, held, types, problem)
+            return Judgement(held, held, types, problem, error)
         mended = [(self._mended(op, output.shape, before),) for output in trial.outputs]
-        return Judgement(held, before.group, mended, problem)
+        return Judgement(held, before.group, mended, problem, error)
 
     def _judge_restriction(
         self, op: Restriction | SteerableRestriction, before: Traced, trial: Trial
@@ -151,12 +161,12 @@ class Walk:
             return Judgement(target, target, [(makes,)])
         if isinstance(op, SteerableRestriction):
             return self._judge(op, before, trial)
-        held, types = trial.explain(before.group)
+        held, types, error = trial.explain(before.group)
         problem = (
             f"made for feature maps on {op.group.name}, the input is {before.types[-1]}",
             "name the group of the layer before it",
         )
-        return Judgement(held, held, types, problem)
+        return Judgement(held, held, types, problem, error)
 
     def _mended(self, op: keras.Operation, shape: tuple[int, ...], before: Traced) -> ChannelType:
         """Returns the type that the output of a broken layer would have if it were mended."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_gcnn.analysis.plots.base import empty_plot, finish_plot
+from keras_gcnn.analysis.plots.panels import show_image
 from keras_gcnn.analysis.scores import reliability
 
 if TYPE_CHECKING:
@@ -101,8 +102,7 @@ def plot_worst_errors(
     figure.suptitle(title if len(shown) else f"{title}: there are none", parse_math=False)
     for place, index in enumerate(shown.tolist(), 1):
         axes = figure.add_subplot(rows, _COLUMNS, place)
-        image = images[index]
-        axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1)
+        show_image(axes, images[index])
         best = int(np.argmax(probabilities[index]))
         said = f"said {classes[best]}, {probabilities[index, best]:.0%}"
         title = f"{classes[int(labels[index])]}\n{said}"

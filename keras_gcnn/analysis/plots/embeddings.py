@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_gcnn.analysis.plots.base import empty_plot, finish_plot
+from keras_gcnn.analysis.plots.base import COLOURS, GREY, empty_plot, finish_plot
 from keras_gcnn.data import rotate
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def plot_reconstructions(
     columns = 2 * len(angles)
     figure = empty_plot(0.55 * columns + 0.5, 0.55 * len(images) + 0.9, note)
     axes = figure.add_subplot()
-    axes.imshow(mosaic.squeeze(), cmap="gray", vmin=0, vmax=1)
+    axes.imshow(mosaic.squeeze(), cmap=GREY, vmin=0, vmax=1)
     width = images.shape[2]
     starts = width * (np.arange(columns) + 0.5) + np.where(
         np.arange(columns) < len(angles), 0, _GAP
@@ -112,7 +112,9 @@ def plot_latent_vectors(
         points = (latent - centre) @ axes_of_variance[:2].T
         for index, label in enumerate(np.unique(labels)):
             in_class = labels == label
-            axes.scatter(*points[in_class].T, s=4, color=f"C{index % 10}", label=str(label))
+            axes.scatter(
+                *points[in_class].T, s=4, color=COLOURS[index % len(COLOURS)], label=str(label)
+            )
         axes.set_title(name, fontsize=10, parse_math=False)
         axes.set_aspect("equal")
     handles, names = panels[0].get_legend_handles_labels()

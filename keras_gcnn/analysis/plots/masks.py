@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_gcnn.analysis.plots.base import empty_plot, finish_plot
+from keras_gcnn.analysis.plots.panels import show_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +55,7 @@ def plot_masks(
     figure.suptitle(f"{title} (green: true, magenta: predicted)", parse_math=False)
     for place, (image, true, found) in enumerate(zip(images, masks, predicted, strict=True), 1):
         axes = figure.add_subplot(rows, _COLUMNS, place)
-        axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1)
+        show_image(axes, image)
         for mask, colour, width in ((true, _TRUE, 2.0), (found, _PREDICTED, 1.0)):
             for value in np.unique(mask)[1:]:  # around each class but the first
                 axes.contour(mask == value, levels=[0.5], colors=colour, linewidths=width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,12 +17,20 @@ class NotebookFigure(Figure):
     `_repr_png_`.
 
     Args:
-        *arguments, **options: arguments of `matplotlib.figure.Figure`.
+        colours: of the lines and points in the axes, in this order.
+        **options: arguments of `matplotlib.figure.Figure`.
     """
 
-    def __init__(self, *arguments: Any, **options: Any):
-        super().__init__(*arguments, **options)
+    def __init__(self, colours: Sequence[str], **options: Any):
+        super().__init__(**options)
+        self._colours = colours
         FigureCanvasAgg(self)
+
+    def add_subplot(self, *arguments: Any, **options: Any) -> Any:
+        """Adds axes, as `matplotlib.figure.Figure.add_subplot`, which draw in the colours."""
+        axes = super().add_subplot(*arguments, **options)
+        axes.set_prop_cycle(color=self._colours)
+        return axes
 
     def _repr_png_(self) -> bytes:
         """Returns the plot as a PNG, which notebooks embed."""

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_gcnn.analysis.plots.base import empty_plot, finish_plot
+from keras_gcnn.analysis.plots.base import COLOURS, SHARES, empty_plot, finish_plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,8 +22,16 @@ def _mean_and_deviation(values: Sequence) -> tuple[np.ndarray, np.ndarray]:
     return array.mean(axis=0), array.std(axis=0, ddof=1) if len(array) > 1 else 0 * array[0]
 
 
+Curve = Mapping[float, float]
+
+
+def _by_name(values: Any) -> Mapping[str, Any]:
+    """Returns a mapping from names; values without a name get an empty one."""
+    return values if isinstance(values, Mapping) else {"": values}
+
+
 def plot_accuracy_by_angle(
-    curves: Mapping[str, Sequence[Mapping[float, float]]],
+    curves: Mapping[str, Curve | Sequence[Curve]] | Curve | Sequence[Curve],
     path: str | Path | None = None,
     title: str = "Accuracy by the angle of the images",
     note: str = "",
@@ -31,9 +39,9 @@ def plot_accuracy_by_angle(
     """Plots accuracy against the angle by which the images are rotated.
 
     Args:
-        curves: for the name of each network a curve for each seed: accuracies in percent by angle
-            in degrees. For several seeds the plot shows the mean and a band of one standard
-            deviation.
+        curves: a curve, a mapping from angles in degrees to accuracies in percent; or one for each
+            seed, of which the plot shows the mean and a band of one standard deviation; or a
+            mapping from the names of networks to either.
         path: file to write, whose suffix chooses the format; None to write no file.
         title: title of the plot.
         note: small print below the plot, e.g. how the numbers were measured.
@@ -44,12 +52,14 @@ def plot_accuracy_by_angle(
     Example:
 
     >>> from keras_gcnn import analysis
-    >>> curves = {"plain": [{0: 98.0, 90: 41.0}], "turning": [{0: 98.0, 90: 98.0}]}
+    >>> curves = {"plain": {0: 98.0, 90: 41.0}, "turning": {0: 98.0, 90: 98.0}}
     >>> figure = analysis.plot_accuracy_by_angle(curves)
     """
     figure = empty_plot(7, 4, note)
     axes = figure.add_subplot()
-    for marker, (name, runs) in zip(cycle("osD^vP*X"), curves.items(), strict=False):
+    named = _by_name([curves] if _is_curve(curves) else curves)
+    for marker, (name, given) in zip(cycle("osD^vP*X"), named.items(), strict=False):
+        runs = [given] if isinstance(given, Mapping) else given
         angles = list(runs[0])
         mean, deviation = _mean_and_deviation([[run[angle] for angle in angles] for run in runs])
         (line,) = axes.plot(angles, mean, marker=marker, markersize=4, label=name)
@@ -66,12 +76,18 @@ def plot_accuracy_by_angle(
     )
     axes.set_title(title, parse_math=False)  # a title may contain a literal $
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper")
+    if any(named):
+        figure.legend(loc="outside right upper")
     return finish_plot(figure, path)
 
 
+def _is_curve(curves: Any) -> bool:
+    """Whether the keys are angles and not names."""
+    return isinstance(curves, Mapping) and not any(isinstance(key, str) for key in curves)
+
+
 def plot_errors(
-    errors: Mapping[str, Sequence[float]],
+    errors: Mapping[str, Sequence[float]] | Sequence[float],
     path: str | Path | None = None,
     parameters: Mapping[str, int] | None = None,
     title: str = "Mean, standard deviation and every seed",
@@ -82,7 +98,8 @@ def plot_errors(
     """Plots the errors of networks: mean and standard deviation over seeds, with seeds as dots.
 
     Args:
-        errors: for the name of each network its errors in percent, one for each seed.
+        errors: errors in percent, one for each seed; or a mapping from the names of networks to
+            theirs.
         path: file to write, whose suffix chooses the format; None to write no file.
         parameters: for the name of each network the number of its parameters; None to omit it.
         title: title of the plot.
@@ -97,11 +114,12 @@ def plot_errors(
     >>> from keras_gcnn import analysis
     >>> figure = analysis.plot_errors({"plain": [5.1, 4.9], "turning": [2.2, 2.3]})
     """
+    errors = _by_name(errors)
     figure = empty_plot(7, 1.4 + 0.45 * len(errors), note)
     axes = figure.add_subplot()
     for row, values in enumerate(errors.values()):
         mean, deviation = _mean_and_deviation(values)
-        color = f"C{row % 10}"
+        color = COLOURS[row % len(COLOURS)]
         axes.plot(values, [row] * len(values), "o", color=color, alpha=0.5, markersize=4)
         spread = deviation if len(values) > 1 else None
         axes.errorbar(mean, row, xerr=spread, capsize=4, fmt="|", color=color, markersize=14)
@@ -116,7 +134,7 @@ def plot_errors(
 
 
 def plot_confusion(
-    matrices: Mapping[str, Sequence[Sequence[int]]],
+    matrices: Mapping[str, Sequence[Sequence[int]]] | Sequence[Sequence[int]] | np.ndarray,
     classes: Sequence[str],
     path: str | Path | None = None,
     title: str = "Which class is taken for which",
@@ -125,8 +143,8 @@ def plot_confusion(
     """Plots which classes networks confuse, a panel each, in percent of the true class.
 
     Args:
-        matrices: for the name of each network its counts of images, with a row for each true class
-            and a column for each predicted class. The diagonal is left blank.
+        matrices: counts of images, with a row for each true class and a column for each predicted
+            class; or a mapping from the names of networks to theirs. The diagonal is left blank.
         classes: names of the classes.
         path: file to write, whose suffix chooses the format; None to write no file.
         title: title of the plot.
@@ -142,14 +160,14 @@ def plot_confusion(
     """
     from matplotlib import colormaps
 
-    shares = {name: _off_diagonal_percent(matrix) for name, matrix in matrices.items()}
+    shares = {name: _off_diagonal_percent(matrix) for name, matrix in _by_name(matrices).items()}
     many = len(classes) > 20
     columns = min(len(shares), 2 if many else 3)
     rows = math.ceil(len(shares) / columns)
     side = max(3, 0.16 * len(classes))
     figure = empty_plot(side * columns + 1, side * rows + 0.8, note)
     panels = figure.subplots(rows, columns, squeeze=False).flat
-    colors = colormaps["Reds"].with_extremes(bad="0.9")
+    colors = colormaps[SHARES].with_extremes(bad="0.9")
     # All panels share one scale, so that networks can be compared by their colours.
     most = max(1.0, *(np.nanmax(share, initial=0) for share in shares.values()))
     size = 5 if many else 8
@@ -176,7 +194,7 @@ def _off_diagonal_percent(matrix: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def plot_trials(
-    trials: Mapping[str, Sequence[tuple[float, float]]],
+    trials: Mapping[str, Sequence[tuple[float, float]]] | Sequence[tuple[float, float]],
     path: str | Path | None = None,
     title: str = "What the trials reach, and what they cost",
     note: str = "",
@@ -186,7 +204,8 @@ def plot_trials(
     """Plots the errors that the trials of a search reach against their cost.
 
     Args:
-        trials: for the name of each group its trials: seconds per epoch, and the value on the axis.
+        trials: pairs of seconds per epoch and the value on the axis; or a mapping from the names of
+            groups to theirs.
         path: file to write, whose suffix chooses the format; None to write no file.
         title: title of the plot.
         note: small print below the plot, e.g. what was searched.
@@ -202,7 +221,8 @@ def plot_trials(
     """
     figure = empty_plot(7, 4.5, note)
     axes = figure.add_subplot()
-    for marker, (name, points) in zip(cycle("osD^vP*X"), trials.items(), strict=False):
+    named = _by_name(trials)
+    for marker, (name, points) in zip(cycle("osD^vP*X"), named.items(), strict=False):
         (line,) = axes.plot(*zip(*points, strict=True), marker, alpha=0.6, markersize=6, label=name)
         # The trials that no other trial of the group beats in both.
         front, best = [], math.inf
@@ -216,5 +236,6 @@ def plot_trials(
     axes.set_ylabel(axis)
     axes.set_title(title, parse_math=False)
     axes.grid(alpha=0.3)
-    axes.legend()
+    if any(named):
+        axes.legend()
     return finish_plot(figure, path)
