@@ -102,11 +102,29 @@ def group_of(layer: object) -> Group | None:
     return group if isinstance(group, Group) else None
 
 
-def largest_group(model: keras.Model) -> Group | None:
-    """Returns the largest group of the layers of a model, or None if they have none."""
-    layer_groups = [group for layer in all_layers(model) if (group := group_of(layer))]
-    largest = max(layer_groups, key=lambda group: group.order, default=groups.get("z2"))
-    return largest if largest.order > 1 else None
+def group_to_test(target: object) -> Group | None:
+    """Returns the group of a layer, or the largest of a model's layers; None if they have none.
+
+    Raises:
+        ValueError: if all fields are of groups such as C_5, which no pixel grid shows.
+    """
+    if not isinstance(target, keras.Model):
+        layers, group = [target], group_of(target)
+    else:
+        layers = [*all_layers(target)]
+        found = [group for layer in layers if (group := group_of(layer))]
+        largest = max(found, key=lambda group: group.order, default=groups.get("z2"))
+        group = largest if largest.order > 1 else None
+    if group is None or group.order == 1:
+        fields = [getattr(unwrap(layer), "fields_out", None) for layer in layers]
+        rotating = [each.group for each in fields if isinstance(each, Fields)]
+        if hidden := next((each for each in rotating if each.order > 1), None):
+            raise ValueError(
+                f"The fields of {getattr(target, 'name', target)} are of {hidden}, and no rotation "
+                f"of {hidden} moves every pixel to a pixel, so that nothing can be tested exactly. "
+                'Name another group, e.g. group="p4", to see how far its elements are obeyed.'
+            )
+    return group
 
 
 def fitting_group(group: Group, shape: Shape, data_format: str) -> Group:

@@ -25,8 +25,8 @@ from keras_gcnn.model_graph import (
     first_data_format,
     fitting_group,
     group_of,
+    group_to_test,
     is_graph,
-    largest_group,
 )
 from keras_gcnn.types import GroupLike
 
@@ -184,7 +184,7 @@ def find_group(target: Callable, group: GroupLike | None) -> groups.Group:
         ValueError: if there is none, or none of that name.
     """
     if group is None:
-        group = largest_group(target) if isinstance(target, keras.Model) else group_of(target)
+        group = group_to_test(target)
     if group is None:
         raise ValueError(
             f'{type(target).__name__} does not belong to a group. Give one, e.g. group="p4".'

@@ -168,6 +168,20 @@ def test_layers_for_groups_do_not_fit_fields():
     assert "Restriction" not in problem.fix
 
 
+def test_nothing_is_claimed_of_groups_that_no_pixel_grid_shows():
+    fields = Fields.regular(1, group="c5")
+    convolution = layers.SteerableConv2D(Fields.trivial(1), fields, 5)
+    model = keras.Sequential([keras.Input((9, 9, 1)), convolution])
+    for measure, target in (
+        (analysis.audit, model),
+        (analysis.assert_equivariant, model),
+        (analysis.assert_equivariant, convolution),
+    ):
+        with pytest.raises(ValueError, match="are of c5, and no rotation of c5 moves every pixel"):
+            measure(target)
+    assert [broken.layer for broken in analysis.audit(model, "p4").problems] == [convolution.name]
+
+
 def test_a_model_is_measured_under_its_largest_group():
     analysis.assert_equivariant(build("lenet", "p4m"))
     with pytest.raises(ValueError, match="does not belong to a group"):

@@ -10,7 +10,7 @@ import numpy as np
 from keras_gcnn import groups
 from keras_gcnn.analysis.auditing.channel_types import RANKS
 from keras_gcnn.analysis.auditing.walk import Finding, Walk
-from keras_gcnn.model_graph import find_data_format, fitting_group, is_graph, largest_group
+from keras_gcnn.model_graph import find_data_format, fitting_group, group_to_test, is_graph
 from keras_gcnn.types import GroupLike, Tensor
 
 _MOST_ROWS = 40  # a longer table is printed on request only
@@ -134,7 +134,8 @@ def audit(
 
     Raises:
         ValueError: if the model is not a functional or sequential one, is not built, or leaves
-            sizes open that `input_shape` does not give.
+            sizes open that `input_shape` does not give; without `group`, if its fields are of
+            groups such as C_5, whose rotations no pixel grid shows.
 
     Example:
 
@@ -155,7 +156,7 @@ def audit(
             f"The model {model.name!r} is not built. Give it an input, e.g. "
             "keras.Input((28, 28, 1)), or call it once."
         )
-    asked = groups.get(group if group is not None else largest_group(model) or "p4m")
+    asked = groups.get(group if group is not None else group_to_test(model) or "p4m")
     shapes = [_known_shape(tensor, input_shape) for tensor in model.inputs]
     for shape in shapes:
         asked = fitting_group(asked, (None, *shape), find_data_format(model))
