@@ -1,6 +1,7 @@
 """The examples run."""
 
 import importlib.util
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 import keras_gcnn
-from keras_gcnn import groups, training
+from keras_gcnn import analysis, groups, training
 from keras_gcnn.analysis import plot_turning_fields
 from keras_gcnn.data.folders.layout import find_samples
 from keras_gcnn.layers import Fields
@@ -31,9 +32,26 @@ def test_turning_fields_writes_a_plot(tmp_path):
     assert (tmp_path / "fields.png").stat().st_size > 10_000
 
 
-def test_the_field_of_the_rotated_digit_is_the_rotated_field(tmp_path):
-    assert load("rotated_field").plot(tmp_path / "field.png", field=3) < 1e-5
-    assert (tmp_path / "field.png").stat().st_size > 10_000
+def test_a_gallery_has_the_figures_of_its_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\nfrom keras_gcnn.analysis import plot_errors\n```\n"
+        "```python\nfigure = plot_errors([1, 2])\n```\n![Two\nerrors](gallery/errors.png)\n"
+    )
+    (picture,) = load("gallery").write(tmp_path / "pictures", page)
+    assert picture == tmp_path / "pictures" / "errors.png"
+    assert Image.open(picture).width == 910
+
+
+def test_the_gallery_is_whole_and_small():
+    docs = EXAMPLES.parent / "docs"
+    page = (docs / "gallery.md").read_text("utf-8")
+    pictures = re.findall(r"\(gallery/([^)]+)\)", page)
+    assert sorted(pictures) == sorted(path.name for path in (docs / "gallery").iterdir())
+    assert sum(path.stat().st_size for path in (docs / "gallery").iterdir()) < 1e6
+    headings = re.findall(r"^### (plot_\w+)$", page, re.MULTILINE)
+    assert sorted(headings) == [name for name in analysis.__all__ if name.startswith("plot_")]
+    assert {f"{name}.png" for name in headings} <= {*pictures}
 
 
 def test_the_error_lists_the_layers_that_can_be_plotted(tmp_path, capsys):

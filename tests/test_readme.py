@@ -76,12 +76,12 @@ def serving(names, files):
 
 
 def asserted(names, files):
-    """The blocks of these pages hold their own assertions."""
+    """The blocks of these pages hold their own assertions, or make plots."""
     assert not files
 
 
 ASSERTING = (
-    *("coming_from", "equivariance", "fields", "mathematics", "start", "which_group"),
+    *("coming_from", "equivariance", "fields", "gallery", "mathematics", "start", "which_group"),
     "your_model",
 )
 CHECKS = (layers, steerable, networks, autoencoders, folders, serving)

@@ -61,7 +61,7 @@ def plot_audit(
     findings = _worst(audit.findings, most)
     if not findings:
         raise ValueError("The audit has no layers to plot. Give one of a model with layers.")
-    figure = empty_plot(9, 0.27 * len(findings) + 1.4, note)
+    figure = empty_plot(10, 0.32 * len(findings) + 1.4, note)
     axes = figure.add_subplot()
     for row, finding in enumerate(findings):
         _draw_bar(axes, row, finding)
@@ -112,6 +112,6 @@ def _draw_bar(axes: Axes, row: int, finding: Finding) -> None:
     )
     axes.plot(end, row, marker, color=colour, clip_on=False)
     if finding.fix:
-        fix = "\n".join(textwrap.wrap(finding.fix, 44, max_lines=2, placeholder=" ..."))
+        fix = "\n".join(textwrap.wrap(finding.fix, 50, max_lines=3, placeholder=" ..."))
         beside = axes.get_yaxis_transform()
         axes.text(1.02, row, fix, transform=beside, va="center", fontsize=7, parse_math=False)
