@@ -9,7 +9,9 @@ import typing
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from keras_gcnn import cli, zoo
@@ -262,6 +264,23 @@ def test_a_model_is_exported(call, tmp_path):
     written = {one.name for one in tmp_path.iterdir()}
     assert written == {"model.keras", "model-plain.keras", "new.keras"}
     assert "classes has 1 names" in call("export", path, "--classes", "a", *backend)[2]
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has TensorFlow write the file")
+def test_a_model_is_exported_with_8_bits(call, tmp_path):
+    path = tmp_path / "model.keras"
+    zoo.lenet("p4", widths=(1, 1), classes=3).save(path)
+    (tmp_path / "images").mkdir()
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(0, 256, (30, 30), "uint8")
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{number}.png")
+    code, out, err = call(
+        "export", path, "--quantize", "int8", "--calibration", tmp_path / "images"
+    )
+    assert code == 0, err
+    assert "% of the 4 images" in " ".join(out.split())
+    assert (tmp_path / "model.onnx").exists()
+    assert "needs calibration" in call("export", path, "--quantize", "int8")[2]
 
 
 def test_a_plain_model_is_converted(call, tmp_path):

@@ -12,12 +12,16 @@ from keras_gcnn.export.format_names import FILE_FORMATS
 from keras_gcnn.training.backend import choose_backend
 
 if TYPE_CHECKING:
+    import numpy as np
+
     ExportFormat = str
 else:
     ExportFormat = Literal[tuple(FILE_FORMATS)]
 Keep = Literal["channels", "parameters", "fields"]
 Downsampling = Literal["stride", "exact"]
 Head = Literal["invariant", "orientations"]
+Quantize = Literal["int8"]
+_CALIBRATION_IMAGES = 500
 
 
 @app.command()
@@ -41,6 +45,14 @@ def export(
         float | None,
         typer.Option(help="Multiply inputs by this first, e.g. 0.00392157 for 8-bit pixels."),
     ] = None,
+    quantize: Annotated[
+        Quantize | None,
+        typer.Option(help="Compute convolutions of an ONNX file with 8 bits; see --calibration."),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="Folder of images to choose the ranges of 8 bits by; 500 are read."),
+    ] = None,
     backend: BackendOption = None,
 ) -> None:
     """Write a saved model for serving, and check that the file computes what the model does."""
@@ -57,9 +69,36 @@ def export(
     if classes is not None:
         names = [name.strip() for name in classes.split(",")]
     path, _ = save_and_compare(
-        loaded, output, format, classes=names, scale=scale, images=known.get("images")
+        loaded,
+        output,
+        format,
+        classes=names,
+        scale=scale,
+        images=known.get("images"),
+        quantize=quantize,
+        calibration=None if calibration is None else _images_in(calibration, model, scale),
     )
-    console.print(f"{path} computes what {model} does.")
+    if quantize is None:
+        console.print(f"{path} computes what {model} does.")
+        return
+    kept = metadata.read(path)["int8"]
+    if "agreement" in kept:
+        same = f"gives the same answer as {model} for {100 * kept['agreement']:.1f} % of"
+    else:
+        same = f"differs from {model} by {kept['difference']:.2g} of the largest output on"
+    console.print(f"{path} {same} the {kept['images']} images.")
+
+
+def _images_in(folder: Path, model: Path, scale: float | None) -> np.ndarray:
+    """Images of a folder, as many as calibration needs, as the file of a model takes them."""
+    from keras_gcnn.training.predictions.batches import images_of
+    from keras_gcnn.training.predictions.files import find_images
+    from keras_gcnn.training.predictions.opening import load_predictor
+    from keras_gcnn.training.progress import Bar
+
+    paths = find_images([folder])
+    some = paths[:: -(-len(paths) // _CALIBRATION_IMAGES)]
+    return images_of(some, load_predictor(model).shape, Bar(console)) / (scale or 1)
 
 
 @app.command()

@@ -36,14 +36,15 @@ def read(path: str | Path) -> dict[str, Any]:
 
     Values of the types that this library writes: `"classes"` is a list of names, `"images"` a dict
     of how images are prepared, `"scale"` a number by which the model multiplies its inputs,
-    `"activation"` the name of the activation of the output.
+    `"activation"` the name of the activation of the output, `"int8"` a dict of how a quantized
+    file agrees with the network.
 
     Raises:
         ValueError: if the file cannot be read.
     """
     path = Path(path)
     found = _of_onnx(path) if path.suffix == ".onnx" else _of_keras(path)
-    kinds = {"classes": list, "images": dict, "scale": int | float}
+    kinds = {"classes": list, "images": dict, "int8": dict, "scale": int | float}
     return {name: value for name, value in found.items() if isinstance(value, kinds.get(name, str))}
 
 

@@ -23,6 +23,7 @@ from keras_gcnn.export.checks import (
     inputs_of,
 )
 from keras_gcnn.export.metadata import activation_of
+from keras_gcnn.export.quantization import check_calibration, warn_if_different, write_int8
 from keras_gcnn.export.samples import samples_of
 from keras_gcnn.full_disk import explain_full_disk
 from keras_gcnn.rewriting.plain import to_plain
@@ -40,6 +41,8 @@ def save(
     classes: Sequence[str] | None = None,
     scale: float | None = None,
     tolerance: float | None = None,
+    quantize: str | None = None,
+    calibration: Any = None,
 ) -> Path:
     """Writes a network to a file for serving, and checks that both compute the same.
 
@@ -68,6 +71,12 @@ def save(
             the rounding of half precision 1e-2 (float16) and 1e-1 (bfloat16). A larger difference
             is accepted if a change in the last bit of the input changes the network's own outputs
             about as much.
+        quantize: `"int8"` for an ONNX file that computes its convolutions with 8 bits: a quarter of
+            the size, and faster on most processors. Activations keep their 32 bits.
+        calibration: array of images, as the file will get them, by which the ranges of 8 bits are
+            chosen; a hundred from the training set are enough. The comparison above is then that of
+            the file of 32 bits, and a warning says if the one of 8 bits gives other answers on more
+            than 3 % of these images. The file's metadata `"int8"` has the share.
 
     Returns:
         The path.
@@ -85,7 +94,17 @@ def save(
     >>> network = keras_gcnn.zoo.lenet("p4", widths=(2, 3))
     >>> path = keras_gcnn.export.save(network, "lenet.keras", "plain_keras")  # doctest: +SKIP
     """
-    return save_and_compare(model, path, format, classes, scale, tolerance)[0]
+    path, _ = save_and_compare(
+        model,
+        path,
+        format,
+        classes,
+        scale,
+        tolerance,
+        quantize=quantize,
+        calibration=calibration,
+    )
+    return path
 
 
 def save_and_compare(
@@ -96,20 +115,27 @@ def save_and_compare(
     scale: float | None = None,
     tolerance: float | None = None,
     images: Mapping[str, Any] | None = None,
+    quantize: str | None = None,
+    calibration: Any = None,
 ) -> tuple[Path, float]:
     """Writes a file as `save` does; also returns how much its outputs differ from the network's.
 
+    The difference is that of the file of 32 bits.
+
     Args:
-        model: as in `save`, and so are all others but the last.
+        model: as in `save`, and so are all others but `images`.
         path: see `save`.
         format: see `save`.
         classes: see `save`.
         scale: see `save`.
         tolerance: see `save`.
         images: how images are prepared, for the file's metadata.
+        quantize: see `save`.
+        calibration: see `save`.
     """
     check_model(model)
     path, format = check_path(path, format)
+    calibration = check_calibration(quantize, calibration, format, model)
     scale = check_scale(scale, format, model)
     tolerance = check_tolerance(tolerance, model)
     metadata: dict[str, Any] = {"network": model.name, "written by": f"keras_gcnn {__version__}"}
@@ -158,6 +184,11 @@ def save_and_compare(
                 "weights. In half precision each runtime rounds differently: give a tolerance, or "
                 "load the weights into a float32 network."
             )
+        if calibration is not None:
+            with explain_full_disk(path):
+                quantized = temporary.with_suffix(".int8.onnx")
+                warn_if_different(path, write_int8(temporary, quantized, calibration))
+            temporary = quantized
         if path.is_dir() and not path.is_symlink():
             shutil.move(path, Path(folder, "older"))
         temporary.replace(path)

@@ -64,6 +64,19 @@ def outputs_of(
     yield from _run(run, waiting)
 
 
+def images_of(paths: Sequence[Path], shape: Shape, progress: Progress) -> np.ndarray:
+    """Returns image files as a model takes them; those that cannot be read are left out.
+
+    Raises:
+        ValueError: if none can be read.
+    """
+    read = outputs_of(lambda images: images, paths, shape, progress)
+    images = [each.values for each in read if each.values is not None]
+    if not images:
+        raise ValueError(f"None of the {len(paths)} images can be read, the first is {paths[0]}.")
+    return np.stack(images)
+
+
 def _run(run: Run, waiting: Sequence[tuple[Output, np.ndarray | None]]) -> Iterator[Output]:
     images = [image for _, image in waiting if image is not None]
     found = iter(np.asarray(run(np.stack(images))) if images else ())

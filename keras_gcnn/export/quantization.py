@@ -1,0 +1,174 @@
+"""ONNX files whose convolutions compute with 8 bits, calibrated on images."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_gcnn.export.checks import inputs_of
+from keras_gcnn.quiet import without_warnings
+
+# A matrix with fewer numbers is a change of basis or a small head, whose values in 8 bits would
+# cost exactness and save nothing.
+_FEWEST_NUMBERS = 4096
+_BATCH = 32  # images that are calibrated at a time
+_AGREEMENT = 0.97  # of the answers, below which the user is warned
+
+
+def check_calibration(
+    quantize: str | None, calibration: Any, format: str, model: keras.Model
+) -> np.ndarray | None:
+    """Returns the images to calibrate on, or None if nothing is quantized.
+
+    Raises:
+        ValueError: unless both arguments are given, for ONNX, and the images fit the model.
+    """
+    if quantize is None and calibration is None:
+        return None
+    if quantize != "int8":
+        raise ValueError(
+            f'quantize={quantize!r} is unknown. Give quantize="int8" and calibration=images, or '
+            "leave both out."
+        )
+    if format != "onnx":
+        raise ValueError(f'quantize="int8" is for format="onnx", not {format!r}.')
+    (entry,) = inputs_of(model)
+    if calibration is None:
+        raise ValueError(
+            'quantize="int8" needs calibration, an array of images as the file will get them, '
+            f"of shape (images, {', '.join(str(size) for size in entry.shape[1:])}). A hundred "
+            "from the training set are enough."
+        )
+    images = np.asarray(calibration)
+    fits = images.ndim == len(entry.shape) and all(
+        known in (None, size) for known, size in zip(entry.shape[1:], images.shape[1:], strict=True)
+    )
+    if not fits or not len(images):
+        raise ValueError(
+            f"calibration has the shape {images.shape}, and the images of {model.name!r} "
+            f"{tuple(entry.shape)}. Give one or more of them in one array."
+        )
+    if images.dtype.kind not in "biuf" or not np.isfinite(images).all():
+        raise ValueError("calibration has values that are not finite numbers.")
+    return images.astype(keras.backend.standardize_dtype(entry.dtype))
+
+
+def write_int8(source: Path, target: Path, images: np.ndarray) -> dict[str, Any]:
+    """Writes an ONNX file whose convolutions and large matrices have 8 bits.
+
+    Weights have a scale for each channel of the output; maps have one scale, which covers what the
+    images have. Activations and changes of basis keep their numbers of 32 bits.
+
+    Args:
+        source: an ONNX file of 32 bits.
+        target: the file to write.
+        images: to calibrate on.
+
+    Returns:
+        The file's metadata: the number of images, and the share of equal answers or the difference.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    prepared = target.with_suffix(".prepared.onnx")
+    logging.disable(logging.WARNING)  # of advice about the preparation that is made here
+    try:
+        with without_warnings():
+            quant_pre_process(source, prepared, skip_symbolic_shape=True)
+            graph = onnx.load(prepared)
+            small = _small_matrices(graph.graph)
+            quantize_static(
+                graph,
+                target,
+                _Batches(source, images),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=["Conv", "ConvTranspose", "Gemm", "MatMul"],
+                nodes_to_exclude=small,
+                per_channel=True,
+                activation_type=QuantType.QInt8,
+                weight_type=QuantType.QInt8,
+            )
+    finally:
+        logging.disable(logging.NOTSET)
+        prepared.unlink(missing_ok=True)
+    kept = {"images": len(images), **_compared(_run(source, images), _run(target, images))}
+    written = onnx.load(target)
+    del written.metadata_props[:]
+    written.metadata_props.extend(onnx.load(source, load_external_data=False).metadata_props)
+    written.metadata_props.add(key="int8", value=json.dumps(kept))
+    onnx.save(written, target)
+    return kept
+
+
+def warn_if_different(path: Path, kept: dict[str, Any]) -> None:
+    """Warns if too few answers on the images are those of the file before."""
+    if kept.get("agreement", 1.0) < _AGREEMENT:
+        warnings.warn(
+            f"{path} gives the same answer as the network for {100 * kept['agreement']:.1f} % of "
+            f"the {kept['images']} images of calibration only. Give more of them, such as the "
+            "network was trained on.",
+            stacklevel=4,
+        )
+
+
+def _small_matrices(graph: Any) -> list[str]:
+    """Names the products with a small constant matrix; nodes without a name get one."""
+    sizes = {each.name: int(np.prod(each.dims)) for each in graph.initializer}
+    names = []
+    for number, node in enumerate(graph.node):
+        node.name = node.name or f"node_{number}"
+        weights = [sizes[name] for name in node.input if name in sizes]
+        if node.op_type in ("Gemm", "MatMul") and max(weights, default=0) < _FEWEST_NUMBERS:
+            names.append(node.name)
+    return names
+
+
+class _Batches:
+    """The images as ONNX Runtime asks for them: a dict a batch, then None."""
+
+    def __init__(self, path: Path, images: np.ndarray) -> None:
+        self._batches = ({_input_name(path): batch} for batch in _split(images))
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._batches, None)
+
+
+def _split(images: np.ndarray) -> Iterator[np.ndarray]:
+    yield from (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
+
+
+def _session(path: Path) -> Any:
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def _input_name(path: Path) -> str:
+    return _session(path).get_inputs()[0].name
+
+
+def _run(path: Path, images: np.ndarray) -> list[np.ndarray]:
+    """The outputs for all images, in the order of the file."""
+    session = _session(path)
+    (entry,) = session.get_inputs()
+    batches = [session.run(None, {entry.name: batch}) for batch in _split(images)]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
+def _compared(expected: list[np.ndarray], found: list[np.ndarray]) -> dict[str, float]:
+    """The share of equal answers of a single output of scores, and the largest difference."""
+    pairs = [*zip(expected, found, strict=True)]
+    worst = max(np.abs(a - b).max() / max(np.abs(a).max(), 1e-30) for a, b in pairs)
+    kept = {"difference": float(worst)}
+    if len(pairs) == 1 and expected[0].shape[-1] > 1:
+        (scores, others), *_ = pairs
+        kept["agreement"] = float((scores.argmax(-1) == others.argmax(-1)).mean())
+    return kept

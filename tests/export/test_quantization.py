@@ -1,0 +1,96 @@
+"""ONNX files with integers of 8 bits."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gcnn import export, zoo
+from keras_gcnn.export import metadata
+from tests.helpers.layers import randomize
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="JAX has TensorFlow write the file"
+)
+
+
+@pytest.fixture(scope="module", params=["p4", "so2"])
+def network(request):
+    """A network with random weights and statistics, and images for it."""
+    images = np.random.default_rng(0).random((40, 28, 28, 1)).astype("float32")
+    if request.param == "so2":
+        network = zoo.so2cnn(parameters=20_000, classes=5)
+    else:
+        network = zoo.cohen_cnn("p4", parameters=20_000, classes=5)
+    randomize(network, np.random.default_rng(0))
+    return network, images
+
+
+def run(path, images):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: images})[0]
+
+
+@pytest.mark.filterwarnings("ignore:.*images of calibration only")  # noise, random weights
+def test_convolutions_have_8_bits_and_the_answers_stay(network, tmp_path):
+    import onnx
+
+    model, images = network
+    float_path = export.save(model, tmp_path / "float.onnx")
+    path = export.save(model, tmp_path / "net.onnx", quantize="int8", calibration=images)
+    assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
+    assert path.stat().st_size < 0.45 * float_path.stat().st_size
+    expected, found = run(float_path, images), run(path, images)
+    kept = metadata.read(path)
+    assert kept["network"] == model.name
+    assert kept["int8"]["images"] == 40
+    worst = np.abs(found - expected).max() / np.abs(expected).max()
+    assert 0 < worst < 0.2
+    assert kept["int8"]["difference"] == pytest.approx(worst, rel=1e-3)
+    same = (found.argmax(1) == expected.argmax(1)).mean()
+    assert kept["int8"]["agreement"] == pytest.approx(same)
+    # Quarter turns leave the answers as they are, since a field has one scale in all orientations.
+    turned = run(path, np.rot90(images, axes=(1, 2)).copy())
+    assert np.abs(turned - found).max() < 1e-5 * np.abs(found).max()
+    graph = onnx.load(path).graph
+    of_8_bits = {name for node in graph.node if "Linear" in node.op_type for name in node.output}
+    weights = [(node.op_type, node.input[1]) for node in graph.node if len(node.input) > 1]
+    assert all(weight in of_8_bits for kind, weight in weights if kind == "Conv")
+    # The head, and in steerable networks the changes to samples and back, are small.
+    small = [weight for kind, weight in weights if kind in ("Gemm", "MatMul")]
+    assert small
+    assert not of_8_bits & {*small}
+
+
+def test_a_warning_where_answers_change(network, tmp_path, monkeypatch):
+    from keras_gcnn.export import quantization
+
+    monkeypatch.setattr(quantization, "_AGREEMENT", 1.1)
+    model, images = network
+    with pytest.warns(UserWarning, match="of the 3 images of calibration only"):
+        export.save(model, tmp_path / "net.onnx", quantize="int8", calibration=images[:3])
+
+
+IMAGES = np.zeros((2, 28, 28, 1), "float32")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"quantize": "int4", "calibration": IMAGES}, "quantize='int4' is unknown"),
+        ({"calibration": IMAGES}, "quantize=None is unknown"),
+        ({"quantize": "int8"}, r"needs calibration, .* of shape \(images, 28, 28, 1\)"),
+        ({"quantize": "int8", "calibration": IMAGES[0]}, r"has the shape \(28, 28, 1\)"),
+        ({"quantize": "int8", "calibration": IMAGES[:0]}, "Give one or more"),
+        ({"quantize": "int8", "calibration": IMAGES[:, :9]}, r"has the shape \(2, 9, 28, 1\)"),
+        ({"quantize": "int8", "calibration": IMAGES * np.nan}, "not finite numbers"),
+        ({"quantize": "int8", "calibration": IMAGES, "format": "keras"}, 'is for format="onnx"'),
+    ],
+)
+def test_wrong_use(arguments, says, tmp_path):
+    model = zoo.lenet("p4", widths=(1, 1))
+    suffix = {"keras": ".keras"}.get(arguments.get("format"), ".onnx")
+    with pytest.raises(ValueError, match=says):
+        export.save(model, tmp_path / f"net{suffix}", **arguments)
+    assert not list(tmp_path.iterdir())
