@@ -6,6 +6,7 @@ import pytest
 
 from keras_gcnn import layers
 from keras_gcnn.layers import Fields
+from keras_gcnn.layers.common.wrong_arguments import known_arguments
 
 pytestmark = pytest.mark.backend_free
 
@@ -194,3 +195,21 @@ def test_batch_normalization():
         layers.SteerableBatchNormalization(FIELDS, renorm=True)
     with pytest.raises(ValueError, match=r"axis=4; the input has shape \(2, 3, 3, 8\).*axis=-1"):
         layers.SteerableBatchNormalization(FIELDS, axis=4)(np.zeros((2, 3, 3, 8), "float32"))
+
+
+@pytest.mark.parametrize("layer_class", ALL)
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("group", r"Its group is that of the fields\. .*Fields\.regular\(8, group='d8'\)"),
+        ("activation", r"Put FourierActivation, NormActivation or GatedActivation behind"),
+        ("filters", r"channels are those of its fields.*Fields\.regular\(8, max_frequency=4\)"),
+        ("max_frequency", r"Frequencies belong to the fields.*max_frequency=4"),
+    ],
+)
+def test_arguments_of_other_layers(layer_class, name, says):
+    if name in known_arguments(layer_class):
+        pytest.skip("the layer takes it")
+    says = rf"^{layer_class.__name__} has no argument '{name}'\. .*{says}"
+    with pytest.raises(ValueError, match=says):
+        layer_class(**ALL[layer_class], **{name: 8})

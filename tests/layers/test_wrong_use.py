@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import layers
+from keras_gcnn.layers.common.base import ReadsMaps
 from tests.helpers.contract import CASES
 
 pytestmark = pytest.mark.backend_free
@@ -220,3 +221,29 @@ def test_channels_that_differ_from_those_it_was_built_with(layer_class):
     layer.build((None, 8, 8, 4))
     with pytest.raises(ValueError, match="expected axis -1 of input shape to have value 4"):
         layer(np.zeros((1, 8, 8, 8), "float32"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.layer_class.__name__)
+def test_arguments_that_no_layer_has(case):
+    """Misspelt names get the right one; others the names that there are."""
+    name = case.layer_class.__name__
+    if not issubclass(case.layer_class, ReadsMaps):
+        pytest.skip("a layer of vectors, whose arguments Keras checks")
+    with pytest.raises(ValueError, match=rf"^{name} has no argument 'dtpye'\. .* mean 'dtype'\?$"):
+        case.make(dtpye="float32")
+    with pytest.raises(ValueError, match=rf"{name} has no argument 'zzz'\. It takes .*dtype"):
+        case.make(zzz=1)
+
+
+def test_several_arguments_that_a_layer_does_not_have():
+    with pytest.raises(ValueError, match=r"'pading'\. Did you mean 'padding'\? GConv2D .*'groop'"):
+        layers.GConv2D(2, 3, pading="same", groop="p4")
+
+
+def test_a_layer_of_a_user_has_arguments_of_its_own():
+    class Named(layers.GConv2D):
+        def __init__(self, *args, **kwargs):
+            self.title = kwargs.pop("title")
+            super().__init__(*args, **kwargs)
+
+    assert Named(2, 3, title="first").title == "first"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import keras
 
@@ -11,6 +12,7 @@ from keras_gcnn.arguments import check_choice
 from keras_gcnn.layers.common.map_checks import find_problems
 from keras_gcnn.layers.common.map_type import Channels
 from keras_gcnn.layers.common.reporting import warn_or_raise
+from keras_gcnn.layers.common.wrong_arguments import refuse_unknown
 from keras_gcnn.types import GroupLike, Initializer, Shape, Tensor
 
 
@@ -23,8 +25,14 @@ class ReadsMaps(keras.Layer):
     """
 
     checks_maps = True  # whether to check the layers before it
+    # What to do in place of arguments that users expect and that the layer does not take.
+    instead_of: ClassVar[Mapping[str, str]] = {}
     _restored = False
     _warned: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        refuse_unknown(type(self), kwargs, self.instead_of)
+        super().__init__(*args, **kwargs)
 
     @property
     def symmetry(self) -> groups.Group:

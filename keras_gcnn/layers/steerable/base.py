@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -20,6 +20,26 @@ from keras_gcnn.layers.common.map_type import Channels
 from keras_gcnn.types import Shape, Tensor
 
 FieldsLike = Fields | Mapping[int | str, int]
+
+# Arguments of group layers and of Keras's layers, which belong elsewhere for fields.
+INSTEAD_OF: Mapping[str, str] = {
+    "group": (
+        "Its group is that of the fields. Name it where they are made, e.g. "
+        "Fields.regular(8, group='d8')."
+    ),
+    "activation": (
+        "Fields need an activation that keeps them fields. Put FourierActivation, NormActivation "
+        "or GatedActivation behind the layer, e.g. FourierActivation(layer.fields_out, 'relu')."
+    ),
+    "filters": (
+        "Its channels are those of its fields. Say how many by the fields, e.g. "
+        "Fields.regular(8, max_frequency=4)."
+    ),
+    "max_frequency": (
+        "Frequencies belong to the fields. Name the highest where they are made, e.g. "
+        "Fields.regular(8, max_frequency=4)."
+    ),
+}
 
 
 def check_channels(layer: keras.Layer, fields: Fields, input_shape: Shape, axis: int) -> None:
@@ -37,6 +57,7 @@ def check_channels(layer: keras.Layer, fields: Fields, input_shape: Shape, axis:
 class KeepsFields:
     """Mixin of the layers whose output has the same fields as their input."""
 
+    instead_of: ClassVar[Mapping[str, str]] = INSTEAD_OF
     fields: Fields | None
 
     @property

@@ -19,6 +19,7 @@ from keras_gcnn.groups.point_group import LARGEST_FREQUENCY, Irrep
 from keras_gcnn.groups.steerable_basis import BlockBasis, block_basis
 from keras_gcnn.layers.common.window import WindowConvolution
 from keras_gcnn.layers.steerable.base import (
+    INSTEAD_OF,
     FieldsLike,
     check_channels,
     mix_channels,
@@ -104,6 +105,7 @@ class SteerableConv2D(WindowConvolution):
     """
 
     parts = ("kernel",)
+    instead_of = INSTEAD_OF
 
     def __init__(
         self,
