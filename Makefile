@@ -67,10 +67,10 @@ serve: .venv/serve
 export-matrix: .venv/test
 	$(BIN)/python -m benchmarks.studies.export_matrix
 
-# Writes docs/measured.md and .json, and parts of it in docs/costs.md and docs/serving.md; see
+# Writes docs/measured.md and .json, and parts of it in docs/costs.md and docs/exported.md; see
 # docs/benchmarks.md.
 benchmarks: .venv/test
-	$(BIN)/python -m benchmarks.run --summary docs/costs.md --serving docs/serving.md
+	$(BIN)/python -m benchmarks.run --summary docs/costs.md --exported docs/exported.md
 
 # The same beside other libraries, each in an environment of its own; one that does not install is
 # left out of the table. Writes docs/measured_peers.md and .json.

@@ -58,7 +58,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     )
 }
 SUMMARY = ("layers", "steerable", "small_equivariant")  # rows of docs/costs.md
-SERVING = ("export",)  # rows of docs/serving.md
+EXPORTED = ("export",)  # rows of docs/exported.md
 ON_VARIANTS = (*SUMMARY, "vmf", "zoo")  # also measured on variants of backends
 COLUMNS = ("benchmark", "backend", "what", "ratio", "quartiles", "target", "met")  # of a summary
 NOTES = (
@@ -119,7 +119,7 @@ def main(
     ] = False,
     folder: command.FolderOrDocs = None,
     summary: Annotated[Path | None, command.page_option("Page with marks for a summary.")] = None,
-    serving: Annotated[Path | None, command.page_option("Page with marks for `export`.")] = None,
+    exported: Annotated[Path | None, command.page_option("Page with marks for `export`.")] = None,
     again: Annotated[
         bool,
         typer.Option(help="Replace these rows in the folder's, of the same machine and day."),
@@ -130,7 +130,7 @@ def main(
     where = command.environments(backend, device, data_format)
     every = command.environments(command.EVERY, (), "channels_last")
     everywhere = set(where) == set(every)
-    pages = [(page, needed) for page, needed in ((summary, SUMMARY), (serving, SERVING)) if page]
+    pages = [(page, needed) for page, needed in ((summary, SUMMARY), (exported, EXPORTED)) if page]
     for page, needed in pages:
         if smallest or not (again or (everywhere and set(needed) <= set(names))):
             raise SystemExit(

@@ -98,10 +98,10 @@ def test_rows_are_written_after_every_benchmark(suite, tmp_path):
 
 def test_a_benchmark_that_fails_is_told_and_the_others_go_on(suite, tmp_path):
     suite.fails.add("steerable")
-    pages = [tmp_path / "README.md", tmp_path / "serving.md"]
+    pages = [tmp_path / "README.md", tmp_path / "exported.md"]
     for page in pages:
         page.write_text(MARKED)
-    code, output = suite.run("--summary", "README.md", "--serving", "serving.md")
+    code, output = suite.run("--summary", "README.md", "--exported", "exported.md")
     reason = "steerable failed on jax, cpu: KeyError: 'nowhere'."
     assert code == 1
     assert f"{reason}\nREADME.md is left as it was." in output
@@ -121,7 +121,7 @@ def test_rows_are_measured_again(suite, tmp_path, monkeypatch):
     before = json.loads(path.read_text())["rows"]
     suite.found.clear()
     (tmp_path / "page.md").write_text(MARKED)
-    code, _ = suite.run("export", "--backend", "jax", "--again", "--serving", "page.md")
+    code, _ = suite.run("export", "--backend", "jax", "--again", "--exported", "page.md")
     assert (code, list(suite.found)) == (0, ["export"])
     after = json.loads(path.read_text())["rows"]
     assert len(after) == len(before)
@@ -146,7 +146,7 @@ def test_where_everything_fails_nothing_is_written(suite, tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"), [("no marks", "has no <!-- measured -->"), (None, "cannot be read")]
 )
-@pytest.mark.parametrize("option", ["--summary", "--serving"])
+@pytest.mark.parametrize("option", ["--summary", "--exported"])
 def test_a_page_without_marks_is_told_before_anything_is_measured(
     suite, tmp_path, option, content, told
 ):

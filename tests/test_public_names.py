@@ -72,4 +72,5 @@ def test_documents_and_examples_use_these_paths():
             r"(?:from|import) keras_gcnn\.\w+\.\w+", path.read_text(encoding="utf-8")
         )
     }
-    assert not deep
+    # The page for contributors shows the bases and decorators that are inside.
+    assert not {each for each in deep if not each.startswith("docs/contributing.md")}

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import keras_gcnn
+from keras_gcnn.groups import planar
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -20,8 +21,12 @@ PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [*PAGES, *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"))]
 
 
+# A block that the suite cannot run has the reason above it.
+BLOCK = re.compile(r"(?P<reason><!-- not run: [^>]+ -->\n)?```python\n(?P<code>.*?)```", re.DOTALL)
+
+
 def code_blocks(text):
-    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return [block["code"] for block in BLOCK.finditer(text) if not block["reason"]]
 
 
 def run(blocks, page):
@@ -59,6 +64,11 @@ def autoencoders(names, files):
     assert not files
 
 
+def export(names, files):
+    assert isinstance(names["plain"], keras.Model)
+    assert files == {"p4.onnx", "p4-int8.onnx"}
+
+
 def make_images(folder):
     for name in ("cat", "dog"):
         (folder / "my_images" / name).mkdir(parents=True)
@@ -70,21 +80,16 @@ def folders(names, files):
     assert names["pets"].train.images[:8].shape == (8, 64, 64, 1)
 
 
-def serving(names, files):
-    assert isinstance(names["plain"], keras.Model)
-    assert files == {"p4.onnx"}
-
-
 def asserted(names, files):
     """The blocks of these pages hold their own assertions, or make plots."""
     assert not files
 
 
 ASSERTING = (
-    *("coming_from", "equivariance", "fields", "gallery", "mathematics", "start", "which_group"),
-    "your_model",
+    *("coming_from", "contributing", "equivariance", "fields", "gallery", "mathematics"),
+    *("segmentation", "speed", "start", "which_group", "your_model"),
 )
-CHECKS = (layers, steerable, networks, autoencoders, folders, serving)
+CHECKS = (layers, steerable, networks, autoencoders, folders, export)
 RUN = {check.__name__: check for check in CHECKS} | dict.fromkeys(ASSERTING, asserted)
 PREPARE = {"folders": make_images}
 
@@ -97,6 +102,7 @@ def test_every_page_with_code_is_run():
 
 def check_page(page, check, folder, monkeypatch):
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(planar, "_GROUPS", dict(planar._GROUPS))  # a page may register one
     names = run(code_blocks(page.read_text("utf-8")), page)
     check(names, {path.name for path in folder.iterdir()})
 
