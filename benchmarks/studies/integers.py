@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,14 +51,21 @@ def quantize(source: Path, target: Path, images: np.ndarray, **arguments: Any) -
     quantization.quantize_static(source, target, Images(), **arguments)
 
 
-def open_file(path: Path):
+def open_file(path: Path, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
     """A function from images to the logits that a file computes, on one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda images: session.run(["logits"], {"image": images})[0]
+
+    def run(images: np.ndarray) -> np.ndarray:
+        parts = range(0, len(images), batch_size)  # the maps of all would fill the memory
+        return np.concatenate(
+            [session.run(["logits"], {"image": images[at : at + batch_size]})[0] for at in parts]
+        )
+
+    return run
 
 
 def rows(name: str, images: int, batch_size: int, steps: int) -> Iterator[report.Row]:
@@ -74,7 +81,7 @@ def rows(name: str, images: int, batch_size: int, steps: int) -> Iterator[report
         for number, (title, options) in enumerate(INTEGERS.items()):
             paths[title] = Path(folder, f"{number}.onnx")
             quantize(paths[FLOATS], paths[title], np.asarray(digits.train.images), **options)
-        files = {title: open_file(path) for title, path in paths.items()}
+        files = {title: open_file(path, batch_size) for title, path in paths.items()}
         sizes = {title: path.stat().st_size for title, path in paths.items()}
     actions = {title: partial(run, test[:batch_size]) for title, run in files.items()}
     timed = harness.alternate(actions, steps, clock=time.process_time)
@@ -97,6 +104,7 @@ def rows(name: str, images: int, batch_size: int, steps: int) -> Iterator[report
 
 
 def main(
+    names: Annotated[list[str] | None, typer.Argument(help="Networks; default all.")] = None,
     images: Annotated[int, typer.Option(min=1, help="Test images.")] = 2000,
     batch_size: command.BatchSize = 64,
     steps: Annotated[int, typer.Option(min=2, help="Timed calls of each file.")] = 20,
@@ -105,10 +113,11 @@ def main(
     """Prints a row for each file of each network."""
     import keras
 
+    names = command.chosen("network", names or NETWORKS, NETWORKS)
     header = report.describe([keras.backend.backend()])
     print(header)
     table = report.Table()
-    for name in NETWORKS:
+    for name in names:
         for row in rows(name, images, batch_size, steps):
             table.add(row)
             table.write_json(output, header)
