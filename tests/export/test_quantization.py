@@ -57,9 +57,9 @@ def test_convolutions_have_8_bits_and_the_answers_stay(network, tmp_path):
     of_8_bits = {name for node in graph.node if "Linear" in node.op_type for name in node.output}
     weights = [(node.op_type, node.input[1]) for node in graph.node if len(node.input) > 1]
     assert all(weight in of_8_bits for kind, weight in weights if kind == "Conv")
-    # The head, and in steerable networks the changes to samples and back, are small.
+    # The changes of steerable networks to samples and back.
     small = [weight for kind, weight in weights if kind in ("Gemm", "MatMul")]
-    assert small
+    assert small or not model.name.startswith("so2cnn")
     assert not of_8_bits & {*small}
 
 
