@@ -93,6 +93,10 @@ def test_invariant_features_are_bars(lifting):
     heights = [[bar.get_height() for bar in axes.patches] for axes in (moved, expected, difference)]
     features = output_of(model, IMAGE)
     np.testing.assert_allclose(heights, [features, features, 0 * features], atol=1e-5)
+    ends = np.array([min(0, features.min()), max(0, features.max())])
+    np.testing.assert_allclose(
+        [axes.get_ylim() for axes in (moved, difference)], [1.1 * ends] * 2, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
@@ -106,8 +110,6 @@ def test_a_mask_is_one_channel(data_format):
             layers.GPooling("max", "p4", data_format=data_format),
         ]
     )
-    if first and keras.backend.backend() == "tensorflow":
-        pytest.skip("TensorFlow convolves channels first on a GPU only")
     ((_, moved, _, difference),) = rows_of(analysis.plot_equivariance(model, image, field=1))
     mask = output_of(model, GROUP.act_on_plane(image, 1, (1, 2) if first else (0, 1)))
     (shown,) = planes_in(moved)
@@ -126,6 +128,21 @@ def test_a_model_that_ends_in_fields_is_measured_with_them():
     np.testing.assert_allclose(shown, np.rot90(maps[..., 3]), atol=1e-6)
     assert len(moved.collections) == 1  # the arrows
     assert not len(difference.collections[0].get_offsets())
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_outputs_that_are_not_finite_are_shown():
+    for function in (lambda x: np.log(np.array(x)), lambda x: np.log(np.array(x)[:, 0, :, 0])):
+        ((*_, axes),) = rows_of(analysis.plot_equivariance(function, IMAGE, "p4"))
+        assert axes.get_title() == "difference: at most nan"
+
+
+def test_outputs_of_different_shapes_have_no_difference():
+    oblong = built(layers.LiftingConv2D(1, 3, "p4", padding="same"), 1)
+    figure = analysis.plot_equivariance(oblong, IMAGE[:5])
+    assert np.abs(planes_in(figure.axes[3])).max() < 1e-5
+    figure = analysis.plot_equivariance(keras.layers.AveragePooling2D((2, 1)), IMAGE, "p4")
+    assert figure.axes[3].get_title() == "outputs of different shapes"
 
 
 @pytest.mark.parametrize(

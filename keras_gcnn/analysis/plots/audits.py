@@ -86,8 +86,8 @@ def plot_audit(
 
 
 def _worst(findings: tuple[Finding, ...], most: int) -> list[Finding]:
-    """Returns the findings with the largest errors, in the order of the model."""
-    by_error = sorted(findings, key=lambda each: -(each.error or 0.0))
+    """Returns the broken layers and those with the largest errors, in the order of the model."""
+    by_error = sorted(findings, key=lambda each: (each.problem is None, -(each.error or 0.0)))
     kept = {id(each) for each in by_error[:most]}
     return [each for each in findings if id(each) in kept]
 

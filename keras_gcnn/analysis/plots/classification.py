@@ -98,7 +98,7 @@ def plot_worst_errors(
     """
     shown = worst_errors(labels, probabilities)[:most]
     rows = max(1, math.ceil(len(shown) / _COLUMNS))
-    figure = empty_plot(2 * _COLUMNS, 2.5 * rows + 0.6, note)
+    figure = empty_plot(2 * _COLUMNS, 2.5 * rows + 0.6, note, of_images=True)
     figure.suptitle(title if len(shown) else f"{title}: there are none", parse_math=False)
     for place, index in enumerate(shown.tolist(), 1):
         axes = figure.add_subplot(rows, _COLUMNS, place)

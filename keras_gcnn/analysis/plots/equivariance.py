@@ -118,12 +118,13 @@ class _Row(NamedTuple):
         axes[0].set_ylabel(self.label, fontsize=9, parse_math=False)
         self.panel.draw(axes[1], self.moved)
         self.panel.draw(axes[2], self.expected)
-        axes[3].set_title(f"difference: at most {self.error:.2g}", fontsize=10)
-        for difference in _difference(self.moved, self.expected):
-            self.panel.draw(axes[3], difference)
-            return
-        axes[3].set_title("outputs of different shapes", fontsize=10)
-        axes[3].axis("off")
+        title = f"difference: at most {self.error:.2g}"
+        if self.moved.shape == self.expected.shape:
+            self.panel.draw(axes[3], self.moved - self.expected)
+        else:
+            title = "outputs of different shapes"
+            axes[3].axis("off")
+        axes[3].set_title(title, fontsize=10)
 
 
 def _rows_of(name: str, sides: BothSides, field: int | None) -> list[_Row]:
@@ -136,7 +137,10 @@ def _rows_of(name: str, sides: BothSides, field: int | None) -> list[_Row]:
         trial: (first(moved), first(sides.moved_outputs(trial, output_type)))
         for trial, moved in sides.outputs_of_moved.items()
     }
-    shown = [each for pair in pairs.values() for each in (*pair, *_difference(*pair))]
+    shown = [output for pair in pairs.values() for output in pair]
+    shown += [
+        moved - expected for moved, expected in pairs.values() if moved.shape == expected.shape
+    ]
     panel = panel_for(output_type, first(sides.outputs), field, shown)
     rows = []
     for trial, pair in pairs.items():
@@ -153,11 +157,6 @@ def _first(batch: np.ndarray, data_format: str) -> np.ndarray:
         return first[..., None]
     has_channels_first = first.ndim == 3 and data_format == "channels_first"
     return np.moveaxis(first, 0, -1) if has_channels_first else first
-
-
-def _difference(moved: np.ndarray, expected: np.ndarray) -> list[np.ndarray]:
-    """Returns the difference; nothing if the shapes are different."""
-    return [moved - expected] if moved.shape == expected.shape else []
 
 
 def describe_element(group: Group, name: str) -> str:

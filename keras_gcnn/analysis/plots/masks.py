@@ -51,7 +51,7 @@ def plot_masks(
     >>> figure = analysis.plot_masks(np.zeros((1, 8, 8, 1)), masks, masks)
     """
     rows = max(1, math.ceil(len(images) / _COLUMNS))
-    figure = empty_plot(2.2 * _COLUMNS, 2.5 * rows + 0.6, note)
+    figure = empty_plot(2.2 * _COLUMNS, 2.5 * rows + 0.6, note, of_images=True)
     figure.suptitle(f"{title} (green: true, magenta: predicted)", parse_math=False)
     for place, (image, true, found) in enumerate(zip(images, masks, predicted, strict=True), 1):
         axes = figure.add_subplot(rows, _COLUMNS, place)

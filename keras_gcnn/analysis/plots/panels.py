@@ -23,7 +23,8 @@ _GAP = 0.06  # of the width of a plane in a mosaic
 
 def show_image(axes: Axes, image: np.ndarray) -> None:
     """Shows an image with channels last: three channels as colours, otherwise the first one."""
-    values = np.asarray(image, dtype=float) / (255 if image.dtype == np.uint8 else 1)
+    given = np.asarray(image)
+    values = given.astype(float) / (255 if given.dtype == np.uint8 else 1)
     low, high = values.min(), values.max()
     if low < 0 or high > 1:
         values = (values - low) / ((high - low) or 1)
@@ -72,8 +73,8 @@ def _planes_in_a_row(count: int) -> int:
 
 
 def largest(*arrays: np.ndarray) -> float:
-    """Returns the largest absolute value, or 1 where all are zero."""
-    return max(float(np.abs(array).max(initial=0)) for array in arrays) or 1.0
+    """Returns the largest finite absolute value, or 1 where all are zero."""
+    return max(float(np.abs(array[np.isfinite(array)]).max(initial=0)) for array in arrays) or 1.0
 
 
 class Panel(ABC):
@@ -184,13 +185,15 @@ class BarPanel(Panel):
 
     def __init__(self, features: Sequence[np.ndarray]) -> None:
         super().__init__("")
-        low, high = min(map(np.min, features)), max(map(np.max, features))
-        self.limits = 1.1 * min(0.0, float(low)), 1.1 * max(0.0, float(high))
+        values = np.concatenate(features)
+        values = values[np.isfinite(values)]
+        self.limits = 1.1 * values.min(initial=0.0), 1.1 * values.max(initial=0.0)
 
     def draw(self, axes: Axes, output: np.ndarray) -> None:
         axes.bar(np.arange(len(output)), output, width=0.8)
         axes.axhline(0, color="black", lw=0.5)
-        axes.set_ylim(*self.limits)
+        if any(self.limits):
+            axes.set_ylim(*self.limits)
         axes.tick_params(labelsize=7)
 
 
