@@ -176,7 +176,9 @@ def test_the_files_that_contributing_names_exist():
 @pytest.mark.backend_free
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_names_it_uses_exist(page):
-    names = re.findall(r"\bkeras_gcnn((?:\.[A-Za-z_]\w*)+)(?![\w/])", page.read_text("utf-8"))
+    # Imports are run with the page; those for contributors go into the folders.
+    text = re.sub(r"^from keras_gcnn\..*$", "", page.read_text("utf-8"), flags=re.MULTILINE)
+    names = re.findall(r"\bkeras_gcnn((?:\.[A-Za-z_]\w*)+)(?![\w/])", text)
     # "keras_gcnn.json" is a file.
     parts = [name.split(".")[1:] for name in names if not name.endswith(".json")]
     for first, *rest in parts:
