@@ -99,6 +99,16 @@ def test_invariant_features_are_bars(lifting):
     )
 
 
+def test_vectors_without_positions_are_bars(lifting):
+    model = keras.Sequential([keras.Input((9, 9, 1)), lifting, layers.GOrientation("p4")])
+    figure = analysis.plot_equivariance(model, IMAGE, output_type="vectors")
+    ((_, moved, expected, _),) = rows_of(figure)
+    right, up = output_of(model, IMAGE).T
+    rotated = np.stack([-up, right], axis=-1).ravel()
+    for axes in (moved, expected):
+        np.testing.assert_allclose([bar.get_height() for bar in axes.patches], rotated, atol=1e-5)
+
+
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_a_mask_is_one_channel(data_format):
     first = data_format == "channels_first"

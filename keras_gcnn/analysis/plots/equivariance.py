@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from keras_gcnn.analysis.auditing.channel_types import ChannelType, VectorType
 from keras_gcnn.analysis.commuting import BothSides, compute_both_sides, find_group
 from keras_gcnn.analysis.plots.base import empty_plot, finish_plot, one_image
 from keras_gcnn.analysis.plots.panels import Panel, panel_for, show_image
@@ -131,7 +132,7 @@ def _rows_of(name: str, sides: BothSides, field: int | None) -> list[_Row]:
     output_type, errors = sides.best_type()
 
     def first(batch: np.ndarray) -> np.ndarray:
-        return _first(batch, sides.data_format)
+        return _first(batch, output_type, sides.data_format)
 
     pairs = {
         trial: (first(moved), first(sides.moved_outputs(trial, output_type)))
@@ -145,16 +146,16 @@ def _rows_of(name: str, sides: BothSides, field: int | None) -> list[_Row]:
     rows = []
     for trial, pair in pairs.items():
         lines = (name, describe_element(sides.group, trial), panel.name)
-        image = first(sides.moved_inputs(trial))
+        image = _first(sides.moved_inputs(trial), sides.input_type, sides.data_format)
         rows.append(_Row("\n".join(filter(None, lines)), panel, image, *pair, errors[trial]))
     return rows
 
 
-def _first(batch: np.ndarray, data_format: str) -> np.ndarray:
+def _first(batch: np.ndarray, channel_type: ChannelType, data_format: str) -> np.ndarray:
     """Returns the first image or features of a batch, with channels last."""
     first = batch[0].astype("float64")
-    if first.ndim == 2:
-        return first[..., None]
+    if first.ndim == 2:  # vectors without positions, or a plane without an axis of channels
+        return first.ravel() if isinstance(channel_type, VectorType) else first[..., None]
     has_channels_first = first.ndim == 3 and data_format == "channels_first"
     return np.moveaxis(first, 0, -1) if has_channels_first else first
 
