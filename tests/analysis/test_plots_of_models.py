@@ -291,6 +291,7 @@ def test_features_are_no_map():
         analysis.plot_fields(keras.layers.Flatten(), IMAGE)
 
 
+@pytest.mark.filterwarnings("ignore::keras_gcnn.layers.EquivarianceWarning")
 def test_the_audit_has_a_bar_for_each_layer():
     model = keras.Sequential(
         [
