@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.backend_free
@@ -219,3 +220,21 @@ def test_a_summary_replaces_what_is_between_its_marks(tmp_path):
     assert lines[7:] == ["<!-- end of measured -->", "after"]
     with pytest.raises(SystemExit, match="has no <!-- other -->"):
         report.write_between(page, "other", [], rows)
+
+
+def test_files_in_integers_answer_in_batches_and_know_no_quarter_turns(tmp_path):
+    """The table has each file's answers to all images, and how far a quarter turn moves them."""
+    from benchmarks.studies import integers
+    from keras_gcnn import export, zoo
+
+    images = np.random.default_rng(0).random((10, 28, 28, 1), "float32")
+    network = zoo.lenet("p4", widths=(2, 3))
+    path = export.save(network, tmp_path / "floats.onnx")
+    integers.quantize(path, tmp_path / "integers.onnx", images)
+    floats, small = (
+        integers.open_file(each, batch_size=4) for each in (path, tmp_path / "integers.onnx")
+    )
+    np.testing.assert_allclose(floats(images), network.predict(images, verbose=0), atol=1e-4)
+    turned = np.ascontiguousarray(np.rot90(images, axes=(1, 2)))
+    assert np.array_equal(small(turned), small(images))
+    assert not np.array_equal(small(images), floats(images))
