@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BACKENDS ?= torch tensorflow jax
 BIN := .venv/bin
 
-.PHONY: demo test test-thorough test-lowest lint dist docs docs-serve serve benchmarks peers \
+.PHONY: demo test test-thorough test-lowest lint dist docs docs-serve play serve benchmarks peers \
   export-matrix clean
 
 # Trains five small networks of equal size on digits and tests them on rotated ones.
@@ -51,11 +51,16 @@ dist: .venv/test
 	rm -rf $(TRIAL)
 
 # The site, into site/. The reference is read from the library, which needs one backend.
-docs: .venv/docs website/node_modules/done
+docs: .venv/docs website/node_modules/done docs/play/parts/done
 	KERAS_BACKEND=jax $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet \
 	  --conf-dir website --doctree-dir .venv/doctrees . site
 
 docs-serve: docs
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8080
+
+# The page to play with, which is part of the site: turn a digit, and three networks answer.
+play: docs
+	@echo "Open http://127.0.0.1:8080/docs/play/"
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8080
 
 # A trained P4 network and a plain one that costs as much, on 127.0.0.1:8000; see docs/serving.md.
@@ -88,7 +93,8 @@ peers: .venv/test
 	touch $@
 
 clean:
-	rm -rf .venv .venv-lowest .venv-peers dist runs site website/node_modules
+	rm -rf .venv .venv-lowest .venv-peers dist runs site website/node_modules \
+	  docs/play/parts docs/play/runtime
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -105,9 +111,16 @@ clean:
 	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
-# KaTeX, which typesets the formulas in the browser.
+# KaTeX, which typesets formulas in the browser, and ONNX Runtime Web, which runs networks there.
 website/node_modules/done: website/package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund --prefix website
+	touch $@
+
+# The networks and the runtime of the page to play with.
+docs/play/parts/done: .venv/docs website/node_modules/done website/play/build.py \
+    website/play/autoencoder.toml website/play/autoencoder.weights.h5 \
+    $(wildcard keras_gcnn/zoo/trained/*-mnist.weights.h5)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m website.play.build
 	touch $@
 
 .venv/test: .venv/bin/python pyproject.toml constraints.txt

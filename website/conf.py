@@ -20,7 +20,9 @@ copyright = "The keras_gcnn developers"
 extensions = [
     "formulas",
     "navigation",
+    "play_page",
     "signatures",
+    "source_maps",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.githubpages",  # so that GitHub serves folders whose names begin with "_"

@@ -1,0 +1,46 @@
+"""Writes screenshots of the page to play with.
+
+python -m website.play.screenshot docs/play.png
+python -m website.play.screenshot phone.png --width 360 --height 740 --scheme dark --whole
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from website.play.browser import browser, open_page, served
+
+
+def write(path: Path, width: int, height: int, scheme: str, angle: float, whole: bool) -> None:
+    """Turns the digit once around, then to an angle, and writes what is seen.
+
+    Args:
+        path: file to write.
+        width: pixels of the window.
+        height: pixels of the window.
+        scheme: `"light"` or `"dark"`.
+        angle: degrees to which the digit is turned in the end.
+        whole: whether the whole page is written, not only what the window shows.
+    """
+    with served() as address, browser() as chromium:
+        settings: dict[str, Any] = {"viewport": {"width": width, "height": height}}
+        page = open_page(chromium.new_context(**settings, color_scheme=scheme), address)
+        page.evaluate("play.goRound().then(() => null)")
+        page.evaluate("angle => play.turnTo(angle).then(() => null)", angle)
+        if whole:  # the bar at the bottom would cover its middle
+            page.add_style_tag(content=".turner { position: static !important }")
+        page.wait_for_timeout(500)  # until the bars have grown
+        page.screenshot(path=path, full_page=whole)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, default=800)
+    parser.add_argument("--scheme", choices=("light", "dark"), default="light")
+    parser.add_argument("--angle", type=float, default=100)
+    parser.add_argument("--whole", action="store_true", help="the whole page")
+    write(**vars(parser.parse_args()))
