@@ -156,7 +156,9 @@ def test_a_whole_turn_fills_the_circles(page):
 
 
 def test_fields_turned_back_are_the_upright_ones(page):
+    page.locator("#panels").scroll_into_view_if_needed()
     turn(page, 90)
+    page.wait_for_function("play.panels.every((panel) => panel.difference !== null)")
     plain, p4, so2 = page.evaluate("play.panels.map((panel) => panel.difference)")
     assert p4 < 1e-4
     assert so2 < 1e-4

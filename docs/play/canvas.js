@@ -15,6 +15,19 @@ export function prepare(canvas) {
   return { context, side };
 }
 
+/** Returns a function that draws what an element shows, now or as soon as it comes into sight. */
+export function whenInSight(element, draw) {
+  let isInSight = false;
+  const observer = new IntersectionObserver(([entry]) => {
+    isInSight = entry.isIntersecting;
+    if (isInSight) draw();
+  });
+  observer.observe(element);
+  return () => {
+    if (isInSight) draw();
+  };
+}
+
 /** The value of a colour of the style sheet, such as "--ink". */
 export const colour = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim();

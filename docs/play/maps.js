@@ -1,5 +1,6 @@
 // One field of a layer, beside the same field turned back: its positions, and what turns with them.
 
+import { whenInSight } from "./canvas.js";
 import { difference, pick } from "./fields.js";
 import { turn } from "./turning.js";
 
@@ -9,13 +10,15 @@ export class MapPanel {
   #reference = null;
   #image = null;
   #asking = false;
+  difference = null; // of the map turned back to the upright one
 
   constructor(network, element, kind) {
     Object.assign(this, { network, element, kind });
     element.dataset.network = network.name;
     [this.now, this.turnedBack] = element.querySelectorAll("canvas");
     this.select = element.querySelector("select");
-    this.select.addEventListener("change", () => this.draw());
+    this.draw = whenInSight(element, () => this.#draw());
+    this.select.addEventListener("change", this.draw);
   }
 
   /** Forgets the maps of the digit before. */
@@ -51,7 +54,7 @@ export class MapPanel {
     this.draw();
   }
 
-  draw() {
+  #draw() {
     if (!this.#maps) return;
     const { size, channels, back, draw } = this.kind;
     const number = Number(this.select.value);

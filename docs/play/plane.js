@@ -1,7 +1,7 @@
 // The plane of the autoencoder: each point is a digit, at the angle beside it. The encoder puts the
 // turned digit on the plane and finds the angle.
 
-import { colour, prepare, rgb } from "./canvas.js";
+import { colour, prepare, rgb, whenInSight } from "./canvas.js";
 import { asCanvas } from "./ink.js";
 import { networks } from "./networks.js";
 import { SIZE, turn, wrap } from "./turning.js";
@@ -24,6 +24,7 @@ export class Plane {
     this.slider = element.querySelector("#decoded-angle");
     this.following = element.querySelector("#follow");
     this.coordinates = element.querySelector("#point");
+    this.draw = whenInSight(element, () => this.#draw());
     this.canvas.addEventListener("pointerdown", (event) => this.#drag(event));
     this.canvas.addEventListener("keydown", (event) => this.#key(event));
     this.slider.addEventListener("input", () => {
@@ -115,7 +116,7 @@ export class Plane {
     this.#go(this.point.map((at, axis) => at + STEP * step[axis]));
   }
 
-  draw() {
+  #draw() {
     this.slider.value = Math.round(this.angle);
     const [x, y] = this.point.map((at) => at.toFixed(1).replace("-", "−"));
     this.coordinates.textContent = `point (${x}, ${y}), angle ${Math.round(this.angle)}°`;

@@ -31,8 +31,10 @@ def write(path: Path, width: int, height: int, scheme: str, angle: float, whole:
         page.evaluate("angle => play.turnTo(angle).then(() => null)", angle)
         if whole:  # the bar at the bottom would cover its middle
             page.add_style_tag(content=".turner { position: static !important }")
+            height = page.evaluate("document.documentElement.scrollHeight")
+            page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(500)  # until the bars have grown
-        page.screenshot(path=path, full_page=whole)
+        page.screenshot(path=path)
 
 
 if __name__ == "__main__":
