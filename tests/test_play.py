@@ -90,6 +90,14 @@ def drag(page, *points):
     page.mouse.up()
 
 
+def drag_by_finger(page, *points):
+    session = page.context.new_cdp_session(page)
+    for number, (x, y) in enumerate(points):
+        touch = {"type": "touchMove" if number else "touchStart", "touchPoints": [{"x": x, "y": y}]}
+        session.send("Input.dispatchTouchEvent", touch)
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 def softmax(logits):
     powers = np.exp(logits - logits.max())
     return powers / powers.sum()
@@ -155,6 +163,15 @@ def test_a_whole_turn_fills_the_circles(page):
         assert set(range(0, 360, 45)) <= set(angles)
 
 
+def test_a_whole_turn_without_motion(page):
+    turn(page, 20)
+    page.emulate_media(reduced_motion="reduce", color_scheme="dark")
+    page.evaluate("play.goRound(90).then(() => null)")
+    page.emulate_media(reduced_motion="no-preference", color_scheme="light")
+    assert page.evaluate("[...play.cards[2].answers.keys()]") == [0, 20, 110, 200, 290]
+    assert angle_of(page) == 20
+
+
 def test_fields_turned_back_are_the_upright_ones(page):
     page.locator("#panels").scroll_into_view_if_needed()
     turn(page, 90)
@@ -193,6 +210,8 @@ def test_a_narrow_screen_and_a_finger(page):
     page.get_by_label("Digit 3", exact=True).tap()
     turn(page, 0)
     assert answers(page) == ["3"] * 3
+    drag_by_finger(page, ring(page, 0), ring(page, 40), ring(page, 90))
+    assert abs(angle_of(page) - 90) <= 2
     page.set_viewport_size(WIDE)
 
 
