@@ -118,7 +118,7 @@ def _write_onnx(model: keras.Model, path: Path, samples: Samples, metadata: dict
         written.metadata_props.add(key=key, value=text)
     onnx.checker.check_model(written)
     onnx.save(written, path)
-    return _run_onnx(path, samples)
+    return run_onnx(path, samples)
 
 
 def _hold_statistics(model: keras.Model) -> None:
@@ -151,7 +151,8 @@ def _rename(graph: Any, inputs: list[str], outputs: list[str]) -> None:
                 ends[number] = new.get(name, name)
 
 
-def _run_onnx(path: Path, samples: Samples) -> Outputs:
+def run_onnx(path: Path, samples: Samples) -> Outputs:
+    """Returns the outputs of an ONNX file for every sample."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

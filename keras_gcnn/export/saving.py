@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from keras_gcnn import __version__
-from keras_gcnn.export import failures, formats
+from keras_gcnn.export import failures, formats, onnx_kernels
 from keras_gcnn.export.checks import (
     check_classes,
     check_model,
@@ -52,7 +52,9 @@ def save(
     - `"onnx"`: a file `.onnx`, for ONNX Runtime and others.
 
     The last three are written from `to_plain(model)`: they include preprocessing layers, and omit
-    layers that act in training only. Batches may have any size. If the backend in use cannot write
+    layers that act in training only. Batches may have any size. An ONNX file has the trained
+    weights and the nodes that lay them out as kernels, once, when the file is loaded; so it is
+    about as large as the weights. If the backend in use cannot write
     a format, a second process with TensorFlow does, which has to be installed.
 
     Before the file gets its name, its own runtime loads it, and its outputs are compared with the
@@ -71,8 +73,9 @@ def save(
             the rounding of half precision 1e-2 (float16) and 1e-1 (bfloat16). A larger difference
             is accepted if a change in the last bit of the input changes the network's own outputs
             about as much.
-        quantize: `"int8"` for an ONNX file that computes its convolutions with 8 bits: a quarter of
-            the size, and faster on most processors. Activations keep their 32 bits.
+        quantize: `"int8"` for an ONNX file that computes its convolutions with 8 bits, which is
+            faster on most processors. Activations keep their 32 bits. The file has the kernels laid
+            out, each number in a byte.
         calibration: array of images, as the file will get them, by which the ranges of 8 bits are
             chosen; a hundred from the training set are enough. The comparison above is then that of
             the file of 32 bits, and a warning says if the one of 8 bits gives other answers on more
@@ -166,6 +169,8 @@ def save_and_compare(
         try:
             with explain_full_disk(path):
                 outputs = formats.FORMATS[format].write(written, temporary, samples, metadata)
+                if format == "onnx" and onnx_kernels.compact(temporary, model):
+                    outputs = formats.run_onnx(temporary, samples)
         except (ImportError, OSError):
             raise
         except Exception as error:  # a converter may raise anything

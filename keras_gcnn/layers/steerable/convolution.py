@@ -265,6 +265,18 @@ class SteerableConv2D(WindowConvolution):
         kernel = ops.transpose(kernel, (0, 1, 4, 2, 5, 3))
         return ops.reshape(kernel, (*self.kernel_size, block_in.channels, block_out.channels))
 
+    def part_of_basis(self, i: int, o: int) -> tuple[np.ndarray, ...] | None:
+        """Returns the weights from block i of the input to block o of the output, and the basis.
+
+        Returns:
+            Weights of shape `(elements, fields in, fields out)`, waves of shape `(positions,
+            waves)`, and the index and factor of `BlockBasis`; None if there is no kernel.
+        """
+        if not len(self._bases[i, o]):
+            return None
+        weight = ops.convert_to_numpy(getattr(self, self._weight_of(i, o)))
+        return weight, *self._tables[i, o]
+
     def _channel_bias(self) -> Tensor:
         return mix_channels(self.bias, scalar_channels(self.fields_out), -1)
 
