@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,17 +85,18 @@ def write_int8(source: Path, target: Path, images: np.ndarray) -> dict[str, Any]
         with without_warnings():
             quant_pre_process(source, prepared, skip_symbolic_shape=True)
             graph = onnx.load(prepared)
-            small = _small_matrices(graph.graph)
             quantize_static(
                 graph,
                 target,
                 _Batches(source, images),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv", "ConvTranspose", "Gemm", "MatMul"],
-                nodes_to_exclude=small,
+                nodes_to_exclude=_left_out(graph.graph),
                 per_channel=True,
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
+                # A rotation may change signs, so a range from -a to a holds rotated maps too.
+                extra_options={"ActivationSymmetric": True},
             )
     finally:
         logging.disable(logging.NOTSET)
@@ -119,14 +121,23 @@ def warn_if_different(path: Path, kept: dict[str, Any]) -> None:
         )
 
 
-def _small_matrices(graph: Any) -> list[str]:
-    """Names the products with a small constant matrix; nodes without a name get one."""
-    sizes = {each.name: int(np.prod(each.dims)) for each in graph.initializer}
+def _left_out(graph: Any) -> list[str]:
+    """Names what keeps its 32 bits; nodes without a name get one.
+
+    These are products with a small constant matrix, and the halves of separable filters: rounding
+    between a pass over the rows and one over the columns would not commute with rotations.
+    """
+    shapes = {each.name: tuple(each.dims) for each in graph.initializer}
     names = []
     for number, node in enumerate(graph.node):
         node.name = node.name or f"node_{number}"
-        weights = [sizes[name] for name in node.input if name in sizes]
-        if node.op_type in ("Gemm", "MatMul") and max(weights, default=0) < _FEWEST_NUMBERS:
+        weights = [shapes[name] for name in node.input if name in shapes]
+        largest = max(map(math.prod, weights), default=0)
+        if node.op_type in ("Gemm", "MatMul"):
+            kept = largest < _FEWEST_NUMBERS
+        else:
+            kept = any(len(shape) == 4 and shape[2] != shape[3] for shape in weights)
+        if kept:
             names.append(node.name)
     return names
 

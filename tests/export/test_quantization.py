@@ -49,9 +49,11 @@ def test_convolutions_have_8_bits_and_the_answers_stay(network, tmp_path):
     assert kept["int8"]["difference"] == pytest.approx(worst, rel=1e-3)
     same = (found.argmax(1) == expected.argmax(1)).mean()
     assert kept["int8"]["agreement"] == pytest.approx(same)
-    # Quarter turns leave the answers as they are, since a field has one scale in all orientations.
+    # On a group a field has one scale in all orientations, so quarter turns change nothing. The
+    # samples of steerable fields are not rounded, and what they become may be, one way or the other.
     turned = run(path, np.rot90(images, axes=(1, 2)).copy())
-    assert np.abs(turned - found).max() < 1e-5 * np.abs(found).max()
+    allowed = worst if model.name.startswith("so2cnn") else 1e-5
+    assert np.abs(turned - found).max() < allowed * np.abs(found).max()
     graph = onnx.load(path).graph
     of_8_bits = {name for node in graph.node if "Linear" in node.op_type for name in node.output}
     weights = [(node.op_type, node.input[1]) for node in graph.node if len(node.input) > 1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import export, layers
-from keras_gcnn.export import formats, saving
+from keras_gcnn.export import formats, onnx_kernels, saving
 from tests.export.test_saving import PATHS, every_format
 from tests.zoo.networks import build, images
 
@@ -36,6 +36,7 @@ def fake(monkeypatch, format, error=0.0):
 
     changed = formats.Format(formats.FORMATS[format].suffix, write)
     monkeypatch.setitem(formats.FORMATS, format, changed)
+    monkeypatch.setattr(onnx_kernels, "compact", lambda path, model: False)
 
 
 @every_format
