@@ -229,11 +229,11 @@ def test_files_in_integers_answer_in_batches_and_know_no_quarter_turns(tmp_path)
 
     images = np.random.default_rng(0).random((10, 28, 28, 1), "float32")
     network = zoo.lenet("p4", widths=(2, 3))
-    path = export.save(network, tmp_path / "floats.onnx")
-    integers.quantize(path, tmp_path / "integers.onnx", images)
-    floats, small = (
-        integers.open_file(each, batch_size=4) for each in (path, tmp_path / "integers.onnx")
-    )
+    paths = [
+        export.save(network, tmp_path / "floats.onnx"),
+        export.save(network, tmp_path / "int8.onnx", quantize="int8", calibration=images),
+    ]
+    floats, small = (integers.open_file(path, batch_size=4) for path in paths)
     np.testing.assert_allclose(floats(images), network.predict(images, verbose=0), atol=1e-4)
     turned = np.ascontiguousarray(np.rot90(images, axes=(1, 2)))
     assert np.array_equal(small(turned), small(images))

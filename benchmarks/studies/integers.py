@@ -1,9 +1,8 @@
 """Exported networks in integers of 8 bits: size, time, and how many answers change.
 
-ONNX Runtime quantizes the ONNX file of trained networks, with 100 training images of rotated MNIST
-to learn the range of each map, once with a scale for each map and weight and once with a scale for
-each output channel of a weight. The files run in turn on test images, on one thread, and the time
-is that of the processor, so that other work on the machine counts little.
+Trained networks are written as ONNX files, with 32 bits and with `quantize="int8"`, for which 100
+training images of rotated MNIST give the range of each map. The files run in turn on test images,
+on one thread, and the time is that of the processor, so that other work counts little.
 
     python -m benchmarks.studies.integers
     python -m benchmarks.studies.integers --images 500 --steps 5
@@ -28,27 +27,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "cohen_cnn p4m": ("cohen_cnn", {"group": "p4m"}),
     "so2cnn": ("so2cnn", {}),
 }
-FLOATS = "float32"
-# Arguments of ONNX Runtime's `quantize_static`.
-INTEGERS = {
-    "integers, a scale for each weight": {},
-    "integers, a scale for each channel": {"per_channel": True},
-}
-
-
-def quantize(source: Path, target: Path, images: np.ndarray, **arguments: Any) -> None:
-    """Writes an ONNX file in integers of 8 bits, whose ranges are those of the images."""
-    from onnxruntime import quantization
-
-    class Images(quantization.CalibrationDataReader):
-        def __init__(self) -> None:
-            self.images = iter(images)
-
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            image = next(self.images, None)
-            return None if image is None else {"image": image[None]}
-
-    quantization.quantize_static(source, target, Images(), **arguments)
+FLOATS, INTEGERS = "float32", "int8"
 
 
 def open_file(path: Path, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -77,10 +56,16 @@ def rows(name: str, images: int, batch_size: int, steps: int) -> Iterator[report
     builder, arguments = NETWORKS[name]
     network = getattr(zoo, builder)(weights="rotated_mnist", **arguments)
     with tempfile.TemporaryDirectory() as folder:
-        paths = {FLOATS: export.save(network, Path(folder, "floats.onnx"))}
-        for number, (title, options) in enumerate(INTEGERS.items()):
-            paths[title] = Path(folder, f"{number}.onnx")
-            quantize(paths[FLOATS], paths[title], np.asarray(digits.train.images), **options)
+        images_to_learn = np.asarray(digits.train.images)
+        paths = {
+            FLOATS: export.save(network, Path(folder, "floats.onnx")),
+            INTEGERS: export.save(
+                network,
+                Path(folder, "integers.onnx"),
+                quantize="int8",
+                calibration=images_to_learn,
+            ),
+        }
         files = {title: open_file(path, batch_size) for title, path in paths.items()}
         sizes = {title: path.stat().st_size for title, path in paths.items()}
     actions = {title: partial(run, test[:batch_size]) for title, run in files.items()}
