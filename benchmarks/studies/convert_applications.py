@@ -47,8 +47,8 @@ NOTES = (
     "offsets and statistics are random. A row has the worst of all cases that it names; "
     "the JSON files have every case, with parameters and multiply-adds. Cases "
     f"of more than {MOST / 1e9:.0f} thousand million multiply-adds, or of more than "
-    f"{MOST_WEIGHTS / 1e6:.0f} million parameters, are left out; `ended by signal 9` means that the "
-    "24 GiB of memory were not enough.",
+    f"{MOST_WEIGHTS / 1e6:.0f} million parameters, are left out; `ended by signal 9` means that "
+    "the 24 GiB of memory were not enough.",
     "All differences are relative to the largest output. `images differ` is that of two images, "
     "beside which the others have to be small; `error` is the largest under all elements of the "
     "group; `loaded elsewhere` compares with the same network, saved and loaded under another "

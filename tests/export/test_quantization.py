@@ -50,7 +50,7 @@ def test_convolutions_have_8_bits_and_the_answers_stay(network, tmp_path):
     same = (found.argmax(1) == expected.argmax(1)).mean()
     assert kept["int8"]["agreement"] == pytest.approx(same)
     # On a group a field has one scale in all orientations, so quarter turns change nothing. The
-    # samples of steerable fields are not rounded, and what they become may be, one way or the other.
+    # samples of steerable fields keep their precision, and what they become is rounded, up or down.
     turned = run(path, np.rot90(images, axes=(1, 2)).copy())
     allowed = worst if model.name.startswith("so2cnn") else 1e-5
     assert np.abs(turned - found).max() < allowed * np.abs(found).max()
