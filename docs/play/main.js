@@ -222,4 +222,4 @@ find("#samples button:nth-child(8)").click();
 await plane.start();
 // For tests and for the console.
 window.play = { page, cards, panels, plane, networks, turnTo, goRound };
-document.body.dataset.state = "ready";
+if (document.body.dataset.state === "loading") document.body.dataset.state = "ready";

@@ -10,34 +10,39 @@ export function drawRose(canvas, answers, digit, angle, tint) {
   const { context, side } = prepare(canvas);
   const radius = side / 2 - 16;
   drawGrid(context, side, radius);
-  const angles = [...answers.keys()].sort((a, b) => a - b);
+  const steps = neighbours([...answers.keys()]);
+  const point = (at) => around(side, at, radius * answers.get(at % 360).share);
+  drawCurve(context, side, steps, point, tint);
+  for (const run of runs(steps, answers)) drawRun(context, side, radius, run, digit, tint);
+  drawHand(context, side, radius, angle, answers.get(angle), tint);
+}
+
+/** Pairs of angles that follow each other around the circle, and are close enough to be joined. */
+function neighbours(angles) {
+  angles.sort((a, b) => a - b);
   const steps = angles.map((from, index) => {
     const next = angles[(index + 1) % angles.length];
     return { from, to: next > from ? next : next + 360 };
   });
-  const joined = steps.filter(({ from, to }) => to - from <= WIDEST);
-  const point = (at) => around(side, at, radius * answers.get(at % 360).share);
+  return steps.filter(({ from, to }) => to - from <= WIDEST);
+}
 
+function drawCurve(context, side, steps, point, tint) {
   context.beginPath();
-  for (const { from, to } of joined) {
+  for (const { from, to } of steps) {
     context.moveTo(side / 2, side / 2);
     context.lineTo(...point(from));
     context.lineTo(...point(to));
   }
-  context.fillStyle = tint;
-  context.globalAlpha = 0.22;
+  Object.assign(context, { fillStyle: tint, globalAlpha: 0.22 });
   context.fill();
-  context.globalAlpha = 1;
   context.beginPath();
-  for (const { from, to } of joined) {
+  for (const { from, to } of steps) {
     context.moveTo(...point(from));
     context.lineTo(...point(to));
   }
-  Object.assign(context, { strokeStyle: tint, lineWidth: 2, lineCap: "round" });
+  Object.assign(context, { strokeStyle: tint, globalAlpha: 1, lineWidth: 2, lineCap: "round" });
   context.stroke();
-
-  for (const run of runs(joined, answers)) drawRun(context, side, radius, run, digit, tint);
-  drawHand(context, side, radius, angle, answers.get(angle), tint);
 }
 
 function drawGrid(context, side, radius) {
@@ -56,9 +61,9 @@ function drawGrid(context, side, radius) {
 }
 
 /** Neighbours with the same answer, together. */
-function runs(joined, answers) {
+function runs(steps, answers) {
   const found = [];
-  for (const { from, to } of joined) {
+  for (const { from, to } of steps) {
     const { answer } = answers.get(from);
     const last = found.at(-1);
     if (last && last.answer === answer && last.to === from) last.to = to;
