@@ -104,7 +104,8 @@ def _write_onnx(model: keras.Model, path: Path, samples: Samples, metadata: dict
         onnx_operations.register()
         _hold_statistics(model)
     model(samples[0])  # Keras exports only models that have been called
-    known = onnx_from_torch.known() if backend == "torch" else nullcontext()
+    contexts = {"tensorflow": onnx_operations.without_xla, "torch": onnx_from_torch.known}
+    known = contexts.get(backend, nullcontext)()
     with (
         known,
         without_warnings(),

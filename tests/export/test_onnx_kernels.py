@@ -16,9 +16,7 @@ def on_group(image):
     """Every convolution on a group, with a normalisation whose factors are folded into it."""
     for group, kernel in (("p4m", 3), ("pmm", 2)):
         x = layers.LiftingConv2D(8, kernel, group, padding="valid")(image)
-        # TensorFlow's converter does not know Keras's convolutions of separate groups of channels.
-        groups = 1 if keras.backend.backend() == "tensorflow" else 2
-        x = layers.GConv2D(8, 3, group, groups=groups)(x)
+        x = layers.GConv2D(8, 3, group, groups=2)(x)
         x = layers.GBatchNormalization(group)(x)
         x = layers.GSeparableConv2D(8, 3, group)(x)
         x = layers.GConv2D(8, 1, group, activation="relu")(x)
