@@ -50,7 +50,8 @@ dist: .venv/test
 	  --run-dir run
 	rm -rf $(TRIAL)
 
-# The site, into site/. The reference is read from the library, which needs one backend.
+# The site, into site/. The reference is read from the library, which needs one backend, and the
+# tutorials are run, some minutes; their outputs are kept until they or the library change.
 docs: .venv/docs website/node_modules/done docs/play/parts/done
 	KERAS_BACKEND=jax $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet \
 	  --conf-dir website --doctree-dir .venv/doctrees . site
@@ -93,7 +94,7 @@ peers: .venv/test
 	touch $@
 
 clean:
-	rm -rf .venv .venv-lowest .venv-peers dist runs site website/node_modules \
+	rm -rf .venv .venv-lowest .venv-peers dist jupyter_execute runs site website/node_modules \
 	  docs/play/parts docs/play/runtime
 
 .venv/bin/python:

@@ -18,7 +18,12 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 OWN_LOOP = ROOT / "docs" / "own_loop.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
-LINKED = [*PAGES, *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"))]
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+LINKED = [
+    *PAGES,
+    *TUTORIALS,
+    *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+]
 
 
 # A block that the suite cannot run has the reason above it.
