@@ -77,6 +77,7 @@ def test_the_report_tells_what_changed_and_what_it_costs():
     assert "kernel_size (1, 3) became (3, 3)" in changes
     assert all(line.after for line in report.lines)  # operations are kept, not left out
     assert "| stem | Conv2D | LiftingConv2D |" in report.as_table()
+    assert report.as_table() in report._repr_markdown_()  # what notebooks show
 
 
 @pytest.mark.parametrize(

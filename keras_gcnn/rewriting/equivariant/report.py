@@ -164,6 +164,10 @@ class Conversion:
             rows.append(f"| {' | '.join(cells)} |")
         return "\n".join(rows)
 
+    def _repr_markdown_(self) -> str:
+        """Returns the report for notebooks, which show it as a table."""
+        return str(self)
+
     def __str__(self) -> str:
         inexact = len(self.problems)
         verdict = "every layer is exact at the size of the input"
