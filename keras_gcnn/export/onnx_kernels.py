@@ -20,12 +20,13 @@ import numpy as np
 from keras_gcnn import groups
 from keras_gcnn.layers.group.base_convolution import GroupConvolution
 from keras_gcnn.layers.group.separable import GSeparableConv2D
+from keras_gcnn.layers.group.symmetrized import Symmetrized
 from keras_gcnn.layers.steerable.convolution import SteerableConv2D
 from keras_gcnn.model_graph import all_layers, unwrap
 
 # Kernels differ by the factors of folded normalisations, and by rounding.
 _ROUNDING = 1e-6
-_LEAST_SAVING = 0.75  # of the bytes of a kernel; otherwise it stays as it is
+_LEAST_SAVING = 0.75  # of what a kernel takes in the file; otherwise it stays as it is
 # To channels out, channels in, rows, columns, as ONNX has them: field and channel of each.
 _TO_ONNX = (5, 3, 4, 2, 0, 1)
 
@@ -66,7 +67,7 @@ def compact(path: Path, model: keras.Model) -> bool:
     import onnx
     from onnx import numpy_helper
 
-    layers = {id(layer): layer for layer in map(unwrap, all_layers(model))}.values()
+    layers = {id(layer): layer for layer in _layers_in(model)}.values()
     sources = [source for layer in layers for source in _sources(layer)]
     if not sources:
         return False
@@ -83,7 +84,7 @@ def compact(path: Path, model: keras.Model) -> bool:
             if (scales := source.scales_to(kernel)) is not None:
                 made.finish(source.lay_out(made), scales)
                 break
-        if made.nodes and made.bytes <= _LEAST_SAVING * kernel.nbytes:
+        if made.nodes and made.bytes <= _LEAST_SAVING * entry.ByteSize():
             graph.initializer.remove(entry)
             graph.initializer.extend(made.constants)
             nodes += made.nodes
@@ -94,6 +95,14 @@ def compact(path: Path, model: keras.Model) -> bool:
         onnx.checker.check_model(file)
         onnx.save(file, path)
     return bool(nodes)
+
+
+def _layers_in(model: keras.Model) -> Iterator[Any]:
+    """Yields the layers of a model, and of the models that are symmetrized in it."""
+    for layer in map(unwrap, all_layers(model)):
+        yield layer
+        if isinstance(layer, Symmetrized) and isinstance(layer.model, keras.Model):
+            yield from _layers_in(layer.model)
 
 
 def _sources(layer: Any) -> Iterator[_Source]:
@@ -166,8 +175,8 @@ class _Program:
 
     @property
     def bytes(self) -> int:
-        """The size of the constants."""
-        return sum(len(each.raw_data) for each in self.constants)
+        """The size in the file."""
+        return sum(each.ByteSize() for each in (*self.constants, *self.nodes))
 
     def constant(self, values: np.ndarray) -> str:
         """Adds numbers of the kernel's precision; returns their name."""

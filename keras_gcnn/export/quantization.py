@@ -47,21 +47,46 @@ def check_calibration(
             f"of shape (images, {', '.join(str(size) for size in entry.shape[1:])}). A hundred "
             "from the training set are enough."
         )
-    images = np.asarray(calibration)
+    return _as_inputs(calibration, entry, model.name)
+
+
+def _as_inputs(calibration: Any, entry: Any, name: str) -> np.ndarray:
+    """Returns images as an array that fits an input of a model."""
+    try:
+        images = np.asarray(calibration)
+    except (TypeError, ValueError, RuntimeError) as error:  # lists of several sizes, tensors
+        raise ValueError(
+            f"calibration cannot be made an array: {error} Give a NumPy array of images."
+        ) from error
+    if images.dtype.kind not in "biuf":
+        raise ValueError(
+            f"calibration is of type {type(calibration).__name__}, which holds no numbers. Give an "
+            "array of images."
+        )
     fits = images.ndim == len(entry.shape) and all(
         known in (None, size) for known, size in zip(entry.shape[1:], images.shape[1:], strict=True)
     )
     if not fits or not len(images):
         raise ValueError(
-            f"calibration has the shape {images.shape}, and the images of {model.name!r} "
+            f"calibration has the shape {images.shape}, and the images of {name!r} "
             f"{tuple(entry.shape)}. Give one or more of them in one array."
         )
-    if images.dtype.kind not in "biuf" or not np.isfinite(images).all():
-        raise ValueError("calibration has values that are not finite numbers.")
-    return images.astype(keras.backend.standardize_dtype(entry.dtype))
+    dtype = keras.backend.standardize_dtype(entry.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        inputs = images.astype(dtype)
+    if not np.isfinite(images).all() or not np.isfinite(inputs).all():
+        raise ValueError(f"calibration has values that are not finite numbers of {dtype}.")
+    if inputs.dtype.kind in "iu" and (inputs != images).any():
+        raise ValueError(
+            f"{name!r} takes whole numbers, {dtype}, and calibration has others, from "
+            f"{images.min():.4g} to {images.max():.4g}. Give images as the file will get them."
+        )
+    return inputs
 
 
-def write_int8(source: Path, target: Path, images: np.ndarray) -> dict[str, Any]:
+def write_int8(
+    source: Path, target: Path, images: np.ndarray, data_format: str | None = None
+) -> dict[str, Any]:
     """Writes an ONNX file whose convolutions and large matrices have 8 bits.
 
     Weights have a scale for each channel of the output; maps have one scale, which covers what the
@@ -71,6 +96,7 @@ def write_int8(source: Path, target: Path, images: np.ndarray) -> dict[str, Any]
         source: an ONNX file of 32 bits.
         target: the file to write.
         images: to calibrate on.
+        data_format: of maps among the outputs.
 
     Returns:
         The file's metadata: the number of images, and the share of equal answers or the difference.
@@ -80,6 +106,7 @@ def write_int8(source: Path, target: Path, images: np.ndarray) -> dict[str, Any]
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     prepared = target.with_suffix(".prepared.onnx")
+    disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)  # of advice about the preparation that is made here
     try:
         with without_warnings():
@@ -99,15 +126,27 @@ def write_int8(source: Path, target: Path, images: np.ndarray) -> dict[str, Any]
                 extra_options={"ActivationSymmetric": True},
             )
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(disabled)
         prepared.unlink(missing_ok=True)
-    kept = {"images": len(images), **_compared(_run(source, images), _run(target, images))}
     written = onnx.load(target)
+    differences = _compared(_run(source, images), _run(target, images), data_format)
+    kept = {"images": len(images), **differences}
     del written.metadata_props[:]
     written.metadata_props.extend(onnx.load(source, load_external_data=False).metadata_props)
     written.metadata_props.add(key="int8", value=json.dumps(kept))
     onnx.save(written, target)
     return kept
+
+
+def check_int8(path: Path, written: Path) -> None:
+    """Raises a `ValueError` if nothing in a file has 8 bits."""
+    import onnx
+
+    if all(node.op_type != "DequantizeLinear" for node in onnx.load(written).graph.node):
+        raise ValueError(
+            f"{path} was not written: the network has no convolution and no large matrix to "
+            "compute with 8 bits. Leave quantize and calibration out."
+        )
 
 
 def warn_if_different(path: Path, kept: dict[str, Any]) -> None:
@@ -174,12 +213,15 @@ def _run(path: Path, images: np.ndarray) -> list[np.ndarray]:
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
-def _compared(expected: list[np.ndarray], found: list[np.ndarray]) -> dict[str, float]:
+def _compared(
+    expected: list[np.ndarray], found: list[np.ndarray], data_format: str | None
+) -> dict[str, float]:
     """The share of equal answers of a single output of scores, and the largest difference."""
     pairs = [*zip(expected, found, strict=True)]
     worst = max(np.abs(a - b).max() / max(np.abs(a).max(), 1e-30) for a, b in pairs)
     kept = {"difference": float(worst)}
-    if len(pairs) == 1 and expected[0].shape[-1] > 1:
-        (scores, others), *_ = pairs
-        kept["agreement"] = float((scores.argmax(-1) == others.argmax(-1)).mean())
+    (scores, others), *more = pairs
+    axis = 1 if data_format == "channels_first" else -1
+    if not more and scores.ndim > 1 and scores.shape[axis] > 1:
+        kept["agreement"] = float((scores.argmax(axis) == others.argmax(axis)).mean())
     return kept

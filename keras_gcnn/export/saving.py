@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,15 @@ from keras_gcnn.export.checks import (
     inputs_of,
 )
 from keras_gcnn.export.metadata import activation_of
-from keras_gcnn.export.quantization import check_calibration, warn_if_different, write_int8
+from keras_gcnn.export.quantization import (
+    check_calibration,
+    check_int8,
+    warn_if_different,
+    write_int8,
+)
 from keras_gcnn.export.samples import samples_of
 from keras_gcnn.full_disk import explain_full_disk
+from keras_gcnn.model_graph import first_data_format
 from keras_gcnn.rewriting.plain import to_plain
 
 # The file may differ by this many times what a change in the last bit of the input changes. Some
@@ -166,17 +173,10 @@ def save_and_compare(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
         temporary = Path(folder, path.name)
-        try:
-            with explain_full_disk(path):
-                outputs = formats.FORMATS[format].write(written, temporary, samples, metadata)
-                if format == "onnx" and onnx_kernels.compact(temporary, model):
-                    outputs = formats.run_onnx(temporary, samples)
-        except (ImportError, OSError):
-            raise
-        except Exception as error:  # a converter may raise anything
-            shape = tuple(inputs_of(model)[0].shape)
-            message = failures.explain(error, model.name, format, shape)
-            raise ValueError(f"{path} was not written: {message}") from error
+        with _explained(path, format, model):
+            outputs = formats.FORMATS[format].write(written, temporary, samples, metadata)
+            if format == "onnx" and onnx_kernels.compact(temporary, model):
+                outputs = formats.run_onnx(temporary, samples)
         worst = _difference(expected, outputs)
         allowed = tolerance
         if worst > tolerance:
@@ -190,14 +190,30 @@ def save_and_compare(
                 "load the weights into a float32 network."
             )
         if calibration is not None:
-            with explain_full_disk(path):
-                quantized = temporary.with_suffix(".int8.onnx")
-                warn_if_different(path, write_int8(temporary, quantized, calibration))
+            quantized = temporary.with_suffix(".int8.onnx")
+            with _explained(path, format, model):
+                kept = write_int8(temporary, quantized, calibration, first_data_format(model))
+            check_int8(path, quantized)
+            warn_if_different(path, kept)
             temporary = quantized
         if path.is_dir() and not path.is_symlink():
             shutil.move(path, Path(folder, "older"))
         temporary.replace(path)
     return path, worst
+
+
+@contextmanager
+def _explained(path: Path, format: str, model: keras.Model) -> Iterator[None]:
+    """Explains the errors of converters and of a full disk."""
+    try:
+        with explain_full_disk(path):
+            yield
+    except (ImportError, OSError):
+        raise
+    except Exception as error:  # a converter may raise anything
+        shape = tuple(inputs_of(model)[0].shape)
+        message = failures.explain(error, model.name, format, shape)
+        raise ValueError(f"{path} was not written: {message}") from error
 
 
 def _outputs(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gcnn import export, layers, zoo
+from keras_gcnn import export, layers, symmetrize, zoo
 from keras_gcnn.export import onnx_kernels
 from tests.helpers.layers import randomize
 
@@ -88,3 +88,24 @@ def test_other_kernels_stay(tmp_path, rng):
         )
         onnx.save(onnx.helper.make_model(graph), tmp_path / "one.onnx")
         assert onnx_kernels.compact(tmp_path / "one.onnx", model) is replaced
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the file is the same")
+def test_a_symmetrized_network_has_its_weights(tmp_path):
+    inner = zoo.lenet("pmm", widths=(2, 8), input_shape=(12, 12, 1))
+    path = export.save(symmetrize(inner, "p4"), tmp_path / "net.onnx")
+    assert {"Gather"} <= operations_of(path)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the file is the same")
+def test_a_kernel_stays_where_its_nodes_would_take_more(tmp_path):
+    image = keras.Input((9, 9, 1))
+    model = keras.Model(image, layers.LiftingConv2D(2, 3, "p4m")(image))
+    path = export.save(model, tmp_path / "net.onnx")
+    assert "Gather" not in operations_of(path)
+
+
+def operations_of(path):
+    import onnx
+
+    return {node.op_type for node in onnx.load(path).graph.node}

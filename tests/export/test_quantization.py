@@ -86,6 +86,15 @@ IMAGES = np.zeros((2, 28, 28, 1), "float32")
         ({"quantize": "int8", "calibration": IMAGES[:0]}, "Give one or more"),
         ({"quantize": "int8", "calibration": IMAGES[:, :9]}, r"has the shape \(2, 9, 28, 1\)"),
         ({"quantize": "int8", "calibration": IMAGES * np.nan}, "not finite numbers"),
+        (
+            {"quantize": "int8", "calibration": IMAGES + np.float64(1e300)},
+            "finite numbers of float32",
+        ),
+        (
+            {"quantize": "int8", "calibration": [IMAGES[0], IMAGES[0, :9]]},
+            "cannot be made an array",
+        ),
+        ({"quantize": "int8", "calibration": "images"}, "is of type str, which holds no numbers"),
         ({"quantize": "int8", "calibration": IMAGES, "format": "keras"}, 'is for format="onnx"'),
     ],
 )
@@ -95,3 +104,45 @@ def test_wrong_use(arguments, says, tmp_path):
     with pytest.raises(ValueError, match=says):
         export.save(model, tmp_path / f"net{suffix}", **arguments)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wrong", [IMAGES + 0.5, IMAGES - 1, IMAGES + 256])
+def test_an_input_of_whole_numbers_takes_no_others(wrong, tmp_path):
+    """Images in [0, 1] would become black."""
+    image = keras.Input((28, 28, 1), dtype="uint8")
+    scores = zoo.lenet("p4", widths=(1, 1))(keras.layers.Rescaling(1 / 255)(image))
+    with pytest.raises(ValueError, match="takes whole numbers, uint8, and calibration has others"):
+        export.save(
+            keras.Model(image, scores), tmp_path / "net.onnx", quantize="int8", calibration=wrong
+        )
+
+
+def test_a_network_without_convolutions_stays(tmp_path):
+    image = keras.Input((28, 28, 1))
+    model = keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(image)))
+    with pytest.raises(ValueError, match="no convolution and no large matrix"):
+        export.save(model, tmp_path / "net.onnx", quantize="int8", calibration=IMAGES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_scores_of_a_map_with_channels_first_are_compared_by_class():
+    from keras_gcnn.export.quantization import _compared
+
+    scores = np.random.default_rng(0).random((2, 3, 8, 9))
+    other = scores + np.array([[[[1.0]], [[0]], [[0]]]])
+    assert _compared([scores], [scores], "channels_first")["agreement"] == 1.0
+    same = (scores.argmax(1) == 0).mean()
+    assert _compared([scores], [other], "channels_first")["agreement"] == same
+    assert "agreement" not in _compared([scores[:, 0, 0, 0]], [scores[:, 0, 0, 0]], None)
+
+
+def test_silence_asked_for_before_stays(network, tmp_path):
+    import logging
+
+    model, images = network
+    logging.disable(logging.INFO)
+    try:
+        export.save(model, tmp_path / "net.onnx", quantize="int8", calibration=images)
+        assert logging.root.manager.disable == logging.INFO
+    finally:
+        logging.disable(logging.NOTSET)
