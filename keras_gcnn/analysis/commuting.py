@@ -156,6 +156,11 @@ def compute_both_sides(
 def function_of(target: Callable, training: bool = False) -> Callable[[np.ndarray], np.ndarray]:
     """Returns a function of arrays that calls the target and leaves its state unchanged."""
     call = without_trace(target) if isinstance(target, keras.Layer) else None
+    if not callable(target):
+        raise TypeError(
+            f"{target!r} is of type {type(target).__name__}. Give a layer, a model, or a function "
+            "from a batch to a batch."
+        )
     is_module = call is None and hasattr(target, "named_modules")
 
     def evaluate(inputs: np.ndarray) -> np.ndarray:

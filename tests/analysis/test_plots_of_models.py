@@ -162,12 +162,30 @@ def test_outputs_of_different_shapes_have_no_difference():
         (np.stack([IMAGE, IMAGE]), {}, r"images\[0\] of a batch"),
         (IMAGE, {"elements": "m"}, "p4 has e, r, r2, r3"),
         (IMAGE, {"elements": []}, "Name one or several of them"),
+        (IMAGE, {"elements": 1}, "elements=1: p4 has e, r, r2, r3"),
         (IMAGE, {"field": 3}, "There is no field 3. Choose from 0 to 2"),
+        (IMAGE, {"field": 0.5}, "There is no field 0.5. Choose from 0 to 2"),
     ],
 )
 def test_a_mistake_is_explained(lifting, image, options, message):
     with pytest.raises(ValueError, match=message):
         analysis.plot_equivariance(lifting, image, **options)
+
+
+def test_a_wrong_target_or_argument_is_explained(lifting):
+    with pytest.raises(ValueError, match="an empty mapping"):
+        analysis.plot_equivariance({}, IMAGE)
+    with pytest.raises(TypeError, match=r"no argument 'colour'\. Of those of equivariance_error"):
+        analysis.plot_equivariance(lifting, IMAGE, colour="red")
+    for plot in (analysis.plot_fields, lambda *args: analysis.plot_equivariance(*args, "p4")):
+        with pytest.raises(TypeError, match=r"None is of type NoneType\. Give a layer"):
+            plot(None, IMAGE)
+
+
+def test_the_folder_of_a_file_is_made(lifting, tmp_path):
+    path = tmp_path / "new" / "folder" / "filters.png"
+    analysis.plot_filters(lifting, path, filters=[0])
+    assert path.exists()
 
 
 def test_filters_are_those_of_the_expanded_kernel(lifting):
@@ -223,6 +241,8 @@ def test_layers_without_such_filters_are_refused(lifting):
         analysis.plot_filters(lifting, input_field=1)
     with pytest.raises(ValueError, match=r"no filter 7\. Choose from 0 to 2"):
         analysis.plot_filters(lifting, filters=[7])
+    with pytest.raises(ValueError, match=r"1 is no list of indices, such as \[0\]\. Choose from"):
+        analysis.plot_filters(lifting, filters=1)
     with pytest.raises(ValueError, match="has no kernel yet"):
         analysis.plot_filters(layers.LiftingConv2D(1, 3))
 
@@ -279,11 +299,20 @@ def test_channels_of_a_plain_map():
         ({"layer": "conv"}, "a functional or sequential model that is built"),
         ({"channels": "p4"}, "The map has 6 channels, which cannot be"),
         ({"fields": [6]}, "There is no field 6. Choose from 0 to 5"),
+        ({"fields": "12"}, "'12' is no list of indices"),
+        ({"fields": 2}, "2 is no list of indices"),
     ],
 )
 def test_maps_that_cannot_be_plotted_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         analysis.plot_fields(built(keras.layers.Conv2D(6, 3), 1), IMAGE, **options)
+
+
+def test_the_input_of_a_model_has_no_fields(lifting):
+    model = keras.Sequential([keras.Input((9, 9, 1), name="image"), lifting])
+    functional = keras.Model(model.inputs, model.outputs)
+    with pytest.raises(ValueError, match="layer='image' is the input of"):
+        analysis.plot_fields(functional, IMAGE, "image")
 
 
 def test_features_are_no_map():
@@ -325,6 +354,9 @@ def test_the_audit_has_a_bar_for_each_layer():
 def test_only_audits_are_plotted_as_audits(lifting):
     with pytest.raises(TypeError, match="takes the result of audit"):
         analysis.plot_audit(lifting)
+    audit = analysis.audit(keras.Sequential([keras.Input((9, 9, 1)), lifting]))
+    with pytest.raises(ValueError, match="most=0 has to be a positive integer"):
+        analysis.plot_audit(audit, most=0)
 
 
 @pytest.mark.backend_free

@@ -10,6 +10,7 @@ from keras_gcnn.analysis.auditing.report import Audit
 from keras_gcnn.analysis.auditing.trial import TOLERANCE
 from keras_gcnn.analysis.auditing.walk import Finding
 from keras_gcnn.analysis.plots.base import COLOURS, empty_plot, finish_plot
+from keras_gcnn.arguments import check_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def plot_audit(
 
     Raises:
         TypeError: if this is no `Audit`.
-        ValueError: if the model has no layers.
+        ValueError: if the model has no layers, or `most` is no positive integer.
 
     Example:
 
@@ -58,7 +59,7 @@ def plot_audit(
             f"plot_audit takes the result of audit, not {type(audit).__name__}. Give "
             "analysis.audit(model)."
         )
-    findings = _worst(audit.findings, most)
+    findings = _worst(audit.findings, check_count("most", most))
     if not findings:
         raise ValueError("The audit has no layers to plot. Give one of a model with layers.")
     figure = empty_plot(10, 0.32 * len(findings) + 1.4, note)

@@ -51,8 +51,9 @@ def empty_plot(width: float, height: float, note: str, *, of_images: bool = Fals
 
 
 def finish_plot(figure: Figure, path: str | Path | None, dpi: int = 150) -> Figure:
-    """Writes a figure to a file unless the path is None, and returns it."""
+    """Writes a figure to a file, in a new folder if need be, and returns it; None writes none."""
     if path is not None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=dpi)
     return figure
 

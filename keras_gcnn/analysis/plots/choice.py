@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from keras_gcnn.analysis.auditing.channel_types import ChannelType, SteerableType, VectorType
+from keras_gcnn.arguments import is_integer
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.point_group import Irrep
 
@@ -29,36 +30,33 @@ def channels_by_field(channel_type: ChannelType, channels: int) -> list[np.ndarr
     return [*np.arange(channels).reshape(-1, size)]
 
 
-def choose_fields(
-    fields: Sequence[np.ndarray], maps: np.ndarray, wanted: int | Sequence[int]
-) -> list[int]:
-    """Returns the indices of the fields to show.
+def most_varied(fields: Sequence[np.ndarray], maps: np.ndarray, count: int) -> list[int]:
+    """Returns the indices of the fields that vary most, in their order.
 
     Args:
         fields: the channels of each field.
         maps: array whose last axis are all channels.
-        wanted: how many to show, those that vary most; or the indices themselves.
-
-    Raises:
-        ValueError: if there is no such field.
+        count: how many to choose.
     """
-    if isinstance(wanted, int):
-        spread = [float(maps[..., channels].std()) for channels in fields]
-        return sorted(np.argsort(spread)[::-1][:wanted].tolist())
-    return check_indices("field", wanted, len(fields))
+    spread = [float(maps[..., channels].std()) for channels in fields]
+    return sorted(np.argsort(spread)[::-1][:count].tolist())
 
 
 def check_indices(what: str, wanted: Sequence[int], count: int) -> list[int]:
     """Returns the indices.
 
     Raises:
-        ValueError: if one of them is not from 0 to `count - 1`, or there are none.
+        ValueError: if this is no list, one of them is not from 0 to `count - 1`, or there are none.
     """
-    unknown = [index for index in wanted if not 0 <= index < count]
-    if unknown or not len(wanted):
+    allowed = f"Choose from 0 to {count - 1}, or leave the argument out."
+    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
+        raise ValueError(f"{wanted!r} is no list of indices, such as [0]. {allowed}")
+    indices = list(wanted)
+    unknown = [index for index in indices if not is_integer(index) or not 0 <= index < count]
+    if unknown or not indices:
         given = f"There is no {what} {unknown[0]}" if unknown else f"No {what} is chosen"
-        raise ValueError(f"{given}. Choose from 0 to {count - 1}, or leave the argument out.")
-    return list(wanted)
+        raise ValueError(f"{given}. {allowed}")
+    return indices
 
 
 def irreps_by_field(fields: Fields) -> list[tuple[Irrep, ...]]:

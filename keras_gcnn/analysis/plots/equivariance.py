@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_OPTIONS = ("input_type", "output_type", "data_format", "training")
 _COLUMNS = ("input moved: g x", "its output: f(g x)", "output moved: g f(x)")
 
 
@@ -77,6 +78,13 @@ def plot_equivariance(
     >>> figure = analysis.plot_equivariance(layers.LiftingConv2D(4, 3, group="p4"), image)
     """
     targets = target if isinstance(target, Mapping) else {"": target}
+    if not targets:
+        raise ValueError("target is an empty mapping. Give at least one layer or model.")
+    if unknown := [name for name in options if name not in _OPTIONS]:
+        raise TypeError(
+            f"plot_equivariance has no argument {unknown[0]!r}. Of those of equivariance_error it "
+            f"takes {', '.join(_OPTIONS)}."
+        )
     batch = one_image(image)
     rows: list[_Row] = []
     for name, each in targets.items():
@@ -174,7 +182,7 @@ def _choose_elements(group: Group, elements: str | Sequence[str] | None) -> list
     elif isinstance(elements, str):
         chosen = [*group.elements[1:]] if elements == "all" else [elements]
     else:
-        chosen = [*elements]
+        chosen = [*elements] if isinstance(elements, Iterable) else []
     unknown = [name for name in chosen if name not in group.elements]
     if unknown or not chosen:
         raise ValueError(

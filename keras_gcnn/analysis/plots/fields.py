@@ -17,7 +17,12 @@ from keras_gcnn.analysis.auditing.channel_types import (
 )
 from keras_gcnn.analysis.commuting import function_of, name_of
 from keras_gcnn.analysis.plots.base import empty_plot, finish_plot, one_image
-from keras_gcnn.analysis.plots.choice import channels_by_field, choose_fields, irreps_by_field
+from keras_gcnn.analysis.plots.choice import (
+    channels_by_field,
+    check_indices,
+    irreps_by_field,
+    most_varied,
+)
 from keras_gcnn.analysis.plots.panels import ArrowPanel, MapPanel, Panel, share_scale, show_image
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
@@ -96,8 +101,10 @@ def plot_fields(
     channel_type, described = _type_of(of_map, output.shape[-1]), describe(of_map)
     by_field = channels_by_field(channel_type, output.shape[-1])
     ordinary = len(by_field) == output.shape[-1]
-    most = _MOST_PLANES if ordinary else _MOST
-    chosen = choose_fields(by_field, output, most if fields is None else fields)
+    if fields is None:
+        chosen = most_varied(by_field, output, _MOST_PLANES if ordinary else _MOST)
+    else:
+        chosen = check_indices("field", fields, len(by_field))
     rows = _rows_of(channel_type, by_field, chosen, output)
     columns = max(len(panels) for _, panels in rows)
     figure = empty_plot(1.5 * columns + 2.6, 1.5 * len(rows) + 0.9, note)
@@ -129,6 +136,11 @@ def _find_map(
         if isinstance(target, keras.Sequential):
             target = keras.Model(target.inputs[0], target.outputs[0], name=target.name)
         chosen = target.get_layer(layer) if layer else _last_with_map(target)
+        if isinstance(chosen, keras.layers.InputLayer):
+            raise ValueError(
+                f"layer={layer!r} is the input of {target.name!r}, which stands beside the fields "
+                "anyway. Choose a layer that computes a map."
+            )
         output = output_of(chosen, target)
         part = keras.Model(target.input, output)
         return chosen.name, function_of(part), lambda: lineage(output).channels

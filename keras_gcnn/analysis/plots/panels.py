@@ -12,7 +12,7 @@ import numpy as np
 from keras_gcnn.analysis.auditing.channel_types import ChannelType, SteerableType, VectorType
 from keras_gcnn.analysis.plots.arrows import draw_arrows, show_on_plane
 from keras_gcnn.analysis.plots.base import GREY, LENGTHS, SIGNED
-from keras_gcnn.analysis.plots.choice import channels_by_field, choose_fields
+from keras_gcnn.analysis.plots.choice import channels_by_field, check_indices, most_varied
 from keras_gcnn.groups.fields import Fields
 
 if TYPE_CHECKING:
@@ -217,7 +217,10 @@ def panel_for(
     if output.ndim == 1:
         return BarPanel(shown)
     fields = channels_by_field(channel_type, output.shape[-1])
-    (number,) = choose_fields(fields, output, 1 if field is None else [field])
+    if field is None:
+        (number,) = most_varied(fields, output, 1)
+    else:
+        (number,) = check_indices("field", [field], len(fields))
     channels = fields[number]
     if len(channels) == 1:
         return MapPanel(f"channel {number}", channels, shown)
