@@ -10,6 +10,7 @@ between docs/ and the other folders work on both.
 """
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ ROOT = WEBSITE.parent
 sys.path.insert(0, str(WEBSITE))
 
 project = "keras_gcnn"
+author = "the keras_gcnn developers"
 copyright = "The keras_gcnn developers"
 extensions = [
     "formulas",
@@ -47,6 +49,7 @@ default_role = "code"  # docstrings have their names and formulas in single back
 library = hashlib.sha256()
 for path in sorted((ROOT / "keras_gcnn").rglob("*.py")):
     library.update(path.read_bytes())
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # tutorials show no log of TensorFlow's start
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / ".venv" / "notebooks" / library.hexdigest()[:16])
 nb_execution_in_temp = True
