@@ -96,8 +96,7 @@ def group_of(layer: object) -> Group | None:
     """Returns the group of one of our layers under which it is exact, or None for others."""
     layer = unwrap(layer)
     group = getattr(layer, "group", None)
-    fields = getattr(layer, "fields_out", None)
-    if isinstance(fields, Fields):
+    if (fields := _fields_of(layer)) is not None:
         return fields.group.pixel_group
     return group if isinstance(group, Group) else None
 
@@ -111,13 +110,12 @@ def group_to_test(target: object) -> Group | None:
     if not isinstance(target, keras.Model):
         layers, group = [target], group_of(target)
     else:
-        layers = [*all_layers(target)]
+        layers = _without_scalars([*all_layers(target)])
         found = [group for layer in layers if (group := group_of(layer))]
         largest = max(found, key=lambda group: group.order, default=groups.get("z2"))
         group = largest if largest.order > 1 else None
     if group is None or group.order == 1:
-        fields = [getattr(unwrap(layer), "fields_out", None) for layer in layers]
-        rotating = [each.group for each in fields if isinstance(each, Fields)]
+        rotating = [each.group for each in map(_fields_of, layers) if each is not None]
         if hidden := next((each for each in rotating if each.order > 1), None):
             raise ValueError(
                 f"The fields of {getattr(target, 'name', target)} are of {hidden}, and no rotation "
@@ -125,6 +123,20 @@ def group_to_test(target: object) -> Group | None:
                 'Name another group, e.g. group="p4", to see how far its elements are obeyed.'
             )
     return group
+
+
+def _fields_of(layer: object) -> Fields | None:
+    """Returns the fields that a steerable layer makes."""
+    fields = getattr(unwrap(layer), "fields_out", None)
+    return fields if isinstance(fields, Fields) else None
+
+
+def _without_scalars(layers: list[keras.Layer]) -> list[keras.Layer]:
+    """Leaves out layers of scalar fields, if others have fields: no group changes scalars."""
+    fields = {id(layer): _fields_of(layer) for layer in layers}
+    if all(each is None or each.is_trivial for each in fields.values()):
+        return layers
+    return [layer for layer in layers if (each := fields[id(layer)]) is None or not each.is_trivial]
 
 
 def fitting_group(group: Group, shape: Shape, data_format: str) -> Group:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,8 @@ def get(group: str | Group) -> Group:
     known = _GROUPS.get(group, _GROUPS.get(group.lower())) if isinstance(group, str) else None
     if known is None:
         raise ValueError(
-            f"Unknown group {group!r}. Choose one of {', '.join(_GROUPS)}, or register your own "
-            f"with keras_gcnn.groups.register. {_about_fields(group)}"
+            f"Unknown group {reprlib.repr(group)}. Choose one of {', '.join(_GROUPS)}, or register "
+            f"your own with keras_gcnn.groups.register. {_about_fields(group)}"
         )
     return known
 

@@ -190,3 +190,14 @@ def test_a_model_is_measured_under_its_largest_group():
         says = rf"'{name}'.* steerable layers, which are exact under '{exact}'"
         with pytest.raises(ValueError, match=says):
             analysis.equivariance_error(build("lenet", "z2"), name)
+
+
+def test_scalar_fields_do_not_choose_the_group():
+    """The scalars of SO(2) in these networks stay the same under any group."""
+    network = zoo.wide_resnet("d5", (16, 16, 3), widths=(1, 1, 1, 1), depth=10)
+    report = analysis.audit(network)
+    assert report.asked == "pm"
+    assert not report.problems
+    network = zoo.wide_resnet("c5", (16, 16, 3), widths=(1, 1, 1, 1), depth=10)
+    with pytest.raises(ValueError, match="are of c5, and no rotation of c5 moves every pixel"):
+        analysis.audit(network)
