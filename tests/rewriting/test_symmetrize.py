@@ -218,6 +218,22 @@ def test_images_with_features_beside_them(rng):
         assert relative_error(numpy(made([images, known])), expected) < 1e-5
 
 
+def test_metrics_are_those_with_which_it_was_compiled_itself(rng):
+    """A compiled model inside must not report its own metrics, which nothing updates."""
+    plain = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
+    plain.add(keras.layers.Dense(3, activation="softmax"))
+    images, labels = rng.normal(size=(20, 4, 4, 1)).astype("float32"), rng.integers(0, 3, 20)
+    settings = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+    plain.compile("sgd", **settings)
+    plain.evaluate(images, labels, verbose=0)
+    model = keras_gcnn.symmetrize(plain, "p4")
+    model.compile("sgd", **settings)
+    loss, accuracy = model.evaluate(images, labels, verbose=0)
+    answers = model.predict(images, verbose=0)
+    assert accuracy == pytest.approx(np.mean(answers.argmax(axis=-1) == labels))
+    assert loss == pytest.approx(-np.log(answers[np.arange(20), labels]).mean(), rel=1e-4)
+
+
 def test_as_a_layer_of_a_model(rng):
     """A backbone under a head, in which each quarter turn of a half-precision map is the same."""
     image = keras.Input((8, 8, 1))

@@ -156,6 +156,15 @@ class Symmetrized(MapLayer):
         return "vectors" in self._kinds
 
     @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """None: a model around this layer has those of the model's layers, and of its `compile`.
+
+        Those with which `model` itself was compiled belong to its own training, and Keras would
+        report them, never updated, in place of those of the model around this layer.
+        """
+        return []
+
+    @property
     def _kinds(self) -> list[str | None]:
         return keras.tree.flatten(self.outputs)
 
