@@ -33,6 +33,8 @@ def check_calibration(
     """
     if quantize is None and calibration is None:
         return None
+    if quantize is None:
+        raise ValueError('calibration is for quantize="int8". Give both, or leave both out.')
     if quantize != "int8":
         raise ValueError(
             f'quantize={quantize!r} is unknown. Give quantize="int8" and calibration=images, or '

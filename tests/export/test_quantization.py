@@ -80,7 +80,7 @@ IMAGES = np.zeros((2, 28, 28, 1), "float32")
     ("arguments", "says"),
     [
         ({"quantize": "int4", "calibration": IMAGES}, "quantize='int4' is unknown"),
-        ({"calibration": IMAGES}, "quantize=None is unknown"),
+        ({"calibration": IMAGES}, "calibration is for quantize"),
         ({"quantize": "int8"}, r"needs calibration, .* of shape \(images, 28, 28, 1\)"),
         ({"quantize": "int8", "calibration": IMAGES[0]}, r"has the shape \(28, 28, 1\)"),
         ({"quantize": "int8", "calibration": IMAGES[:0]}, "Give one or more"),
