@@ -118,3 +118,8 @@ def test_a_lack_of_matplotlib_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install 'keras-gcnn\[train\]'"):
         analysis.plot_errors(*ARGUMENTS["plot_errors"])
+
+
+def test_reconstructions_need_a_function():
+    with pytest.raises(TypeError, match=r"of type ndarray.*such as vae\.reconstruct"):
+        analysis.plot_reconstructions(IMAGES, IMAGES)

@@ -40,12 +40,20 @@ def plot_reconstructions(
     Returns:
         The `matplotlib.figure.Figure`, which a notebook shows.
 
+    Raises:
+        TypeError: if `reconstruct` is no function.
+
     Example:
 
     >>> from keras_gcnn import analysis, data
     >>> images = data.load("digits").test.images[:4]
     >>> figure = analysis.plot_reconstructions(images, lambda x: x, angles=(0, 90))
     """
+    if not callable(reconstruct):
+        raise TypeError(
+            f"reconstruct is of type {type(reconstruct).__name__}. Give a function from images to "
+            "reconstructions, such as vae.reconstruct: the plot calls it for rotated images."
+        )
     rotated = [rotate(images, angle) for angle in angles]
     reconstructions = [reconstruct(batch) for batch in rotated]
     gap = np.ones((len(images) * images.shape[1], _GAP, images.shape[3]))
