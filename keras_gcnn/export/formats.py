@@ -20,6 +20,7 @@ import numpy as np
 from keras_gcnn.backend.ops import name as backend_name
 from keras_gcnn.backend.saved_model import run_saved_model
 from keras_gcnn.backend.stateless import without_trace
+from keras_gcnn.backend.tracing import without_xla
 from keras_gcnn.export import onnx_from_torch, onnx_operations, onnx_transposed_pads
 from keras_gcnn.export.failures import ConversionError
 from keras_gcnn.export.format_names import FILE_FORMATS
@@ -104,10 +105,10 @@ def _write_onnx(model: keras.Model, path: Path, samples: Samples, metadata: dict
         onnx_operations.register()
         _hold_statistics(model)
     model(samples[0])  # Keras exports only models that have been called
-    contexts = {"tensorflow": onnx_operations.without_xla, "torch": onnx_from_torch.known}
-    known = contexts.get(backend, nullcontext)()
+    known = onnx_from_torch.known() if backend == "torch" else nullcontext()
     with (
         known,
+        without_xla(),
         without_warnings(),
     ):  # of tracing; the outputs are compared with the network's anyway
         model.export(str(path), format="onnx", verbose=False)

@@ -1,13 +1,10 @@
-"""Gives tf2onnx what it does not support otherwise.
+"""Teaches tf2onnx two operations of TensorFlow that it does not support.
 
-Keras computes the exact GELU by `Erfc` and CELU by `Expm1`, and convolves separate groups of
-channels in a function that XLA compiles.
+Keras computes the exact GELU by `Erfc` and CELU by `Expm1`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -58,26 +55,3 @@ def register() -> None:
     for name, handler in {"Erfc": _Erfc, "Expm1": _Expm1}.items():
         if name not in known:
             tf_op(name)(handler)
-
-
-@contextmanager
-def without_xla() -> Iterator[None]:
-    """Traces functions that XLA would compile as a part of the functions that call them.
-
-    Keras has XLA compile the convolutions that TensorFlow does not support on a CPU, and tf2onnx
-    knows no calls of compiled functions. ONNX Runtime convolves groups of channels itself.
-    """
-    import tensorflow as tf
-
-    wrap = tf.function
-
-    def function(func: Callable | None = None, **options: Any) -> Any:
-        if func is None and options.get("jit_compile"):
-            return lambda called: called
-        return wrap(func, **options)
-
-    tf.function = function
-    try:
-        yield
-    finally:
-        tf.function = wrap

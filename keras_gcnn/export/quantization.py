@@ -6,13 +6,13 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_gcnn.export import formats
 from keras_gcnn.export.checks import inputs_of
 from keras_gcnn.quiet import without_warnings
 
@@ -117,7 +117,7 @@ def write_int8(
             quantize_static(
                 graph,
                 target,
-                _Batches(source, images),
+                _Batches(graph.graph.input[0].name, images),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv", "ConvTranspose", "Gemm", "MatMul"],
                 nodes_to_exclude=_left_out(graph.graph),
@@ -131,7 +131,8 @@ def write_int8(
         logging.disable(disabled)
         prepared.unlink(missing_ok=True)
     written = onnx.load(target)
-    differences = _compared(_run(source, images), _run(target, images), data_format)
+    expected, found = (_outputs_of(each, images) for each in (source, target))
+    differences = _compared(expected, found, data_format)
     kept = {"images": len(images), **differences}
     del written.metadata_props[:]
     written.metadata_props.extend(onnx.load(source, load_external_data=False).metadata_props)
@@ -186,32 +187,20 @@ def _left_out(graph: Any) -> list[str]:
 class _Batches:
     """The images as ONNX Runtime asks for them: a dict a batch, then None."""
 
-    def __init__(self, path: Path, images: np.ndarray) -> None:
-        self._batches = ({_input_name(path): batch} for batch in _split(images))
+    def __init__(self, name: str, images: np.ndarray) -> None:
+        self._batches = ({name: batch} for batch in _split(images))
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._batches, None)
 
 
-def _split(images: np.ndarray) -> Iterator[np.ndarray]:
-    yield from (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
+def _split(images: np.ndarray) -> list[np.ndarray]:
+    return [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
 
 
-def _session(path: Path) -> Any:
-    import onnxruntime
-
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-
-
-def _input_name(path: Path) -> str:
-    return _session(path).get_inputs()[0].name
-
-
-def _run(path: Path, images: np.ndarray) -> list[np.ndarray]:
-    """The outputs for all images, in the order of the file."""
-    session = _session(path)
-    (entry,) = session.get_inputs()
-    batches = [session.run(None, {entry.name: batch}) for batch in _split(images)]
+def _outputs_of(path: Path, images: np.ndarray) -> list[np.ndarray]:
+    """The outputs of a file for all images, in the order of the file."""
+    batches = formats.run_onnx(path, _split(images))
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 

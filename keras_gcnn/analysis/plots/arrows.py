@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST = 28  # arrows along a side
-_LONGEST = 14  # of which are as high as the map
+_LONGEST = 14  # so many of the longest arrows, one above the other, are as high as the map
 _SHORTEST = 0.1  # of the longest arrow; shorter ones are left out
 
 

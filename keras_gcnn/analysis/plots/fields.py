@@ -179,7 +179,7 @@ def _type_of(channels: Channels, count: int) -> ChannelType:
     """Returns the type of the channels of a map.
 
     Raises:
-        ValueError: if a map cannot have so many channels of the type.
+        ValueError: if the number of channels does not fit the type.
     """
     if isinstance(channels, Fields):
         channel_type = channel_type_of(channels, channels.group.pixel_group)
