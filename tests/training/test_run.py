@@ -112,6 +112,27 @@ def test_a_loss_that_is_not_finite_is_an_error(recipe, tmp_path):
         fit(network, dataset, settings, tmp_path, seed=3)
 
 
+def test_training_in_bfloat16_keeps_a_network_of_float32(load, tmp_path):
+    recipe = load(
+        ("epochs = 4", 'epochs = 4\ndtype = "mixed_bfloat16"'), ('name = "plain"', 'name = "half"')
+    )
+    dataset = load_dataset(recipe.data, 3)
+    trained = build_network(recipe.models[0], dataset, 3, dtype=recipe.training.dtype)
+    assert trained.get_layer("conv1").compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
+
+    training.train(recipe, tmp_path / "run")
+    rows = list(csv.DictReader((tmp_path / "run" / "half-seed3" / "history.csv").open()))
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    network = keras.models.load_model(tmp_path / "run" / "half-seed3" / "model.keras")
+    assert {layer.compute_dtype for layer in network.layers} == {"float32"}
+    best = min(float(row["val_loss"]) for row in rows)
+    images, labels = dataset.validation.images, dataset.validation.labels
+    # Not equal, since the loss of the history was computed in bfloat16.
+    assert network.evaluate(images, labels, verbose=0)[0] == pytest.approx(best, rel=0.02)
+    assert len(network.optimizer.variables) == len(trained.trainable_variables) * 2 + 2
+
+
 def test_networks_take_the_data_as_they_are(recipe):
     dataset = load_dataset(recipe.data, 3)
     table = recipe.models[0]

@@ -113,20 +113,21 @@ class NetworkRun:
     def train(self, dataset: data.Dataset) -> dict[str, Any]:
         """Trains from the start or from where it was interrupted, measures, returns the result."""
         keras.backend.clear_session()  # so that layer names do not depend on earlier networks
+        settings = self.recipe.training_of(self.table)
         with devices.distributed(self.device_count):  # after clearing, which would undo it
-            model = build_network(self.table, dataset, self.seed, self.task)
+            model = build_network(self.table, dataset, self.seed, self.task, settings.dtype)
             history = fit(
                 model,
                 dataset,
-                self.recipe.training_of(self.table),
+                settings,
                 self.folder,
                 seed=self.seed,
                 task=self.task,
                 label=self.label,
                 console=self.console,
             )
-        if self.device_count > 1:
-            model = self._on_one_device(model, dataset)
+        if self.device_count > 1 or settings.dtype != "float32":
+            model = self._for_use(model, dataset)
         known = _metadata(dataset)
         atomic_files.write(self._model_file, lambda path: _save(model, path, known))
         facts = {
@@ -141,8 +142,8 @@ class NetworkRun:
         self.remove_checkpoint()
         return result
 
-    def _on_one_device(self, model: keras.Model, dataset: data.Dataset) -> keras.Model:
-        """Returns a copy on one device, where it can be saved, and measured in any batch size."""
+    def _for_use(self, model: keras.Model, dataset: data.Dataset) -> keras.Model:
+        """Returns a copy in float32 and on one device, where it can be saved and measured."""
         weights, optimizer = model.get_weights(), keras.optimizers.serialize(model.optimizer)
         state: dict[str, np.ndarray] = {}
         model.optimizer.save_own_variables(state)

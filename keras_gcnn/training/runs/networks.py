@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -16,7 +18,11 @@ from keras_gcnn.training.tasks.task import Task
 
 
 def build_network(
-    table: ModelTable, dataset: data.Dataset, seed: int, task: Task | None = None
+    table: ModelTable,
+    dataset: data.Dataset,
+    seed: int,
+    task: Task | None = None,
+    dtype: str = "float32",
 ) -> keras.Model:
     """Builds the network of a `[[models]]` table.
 
@@ -25,6 +31,7 @@ def build_network(
         dataset: the data, from which input shape and classes follow.
         seed: int, for the initial weights.
         task: what the network is trained for; None for classification.
+        dtype: name of Keras's dtype policy in which the network computes.
 
     Raises:
         ValueError: if there is no such builder, or it does not take the arguments.
@@ -32,6 +39,21 @@ def build_network(
     task = task or Classification()
     check_builder(task, table.builder)
     keras.utils.set_random_seed(seed)
+    with _dtype_policy(dtype):
+        return _build(table, dataset, task)
+
+
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _build(table: ModelTable, dataset: data.Dataset, task: Task) -> keras.Model:
     if table.builder.startswith(APPLICATIONS):
         return task.finish(_application(table, dataset, task), dataset)
     arguments = {

@@ -139,8 +139,11 @@ class _Run:
             )
         with distributed(self.devices):
             for table in self.recipe.models:
-                check(self.loaded.of(seed), self.recipe.training_of(table))
-                network = build_network(table, self.loaded.of(seed), seed, self.task)
+                settings = self.recipe.training_of(table)
+                check(self.loaded.of(seed), settings)
+                network = build_network(
+                    table, self.loaded.of(seed), seed, self.task, settings.dtype
+                )
                 self.task.check(network, self.loaded.of(seed), table.name)
 
     def train(self, chosen: list[_Key]) -> list[dict[str, Any]]:
