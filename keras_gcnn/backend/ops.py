@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
@@ -31,6 +32,7 @@ def on(backend: str) -> bool:
 
 if on("torch"):
     from keras_gcnn.backend.torch import convolution as torch_convolution
+    from keras_gcnn.backend.torch import mirrors as torch_mirrors
     from keras_gcnn.backend.torch import normalization as torch_normalization
 elif on("jax"):
     from keras_gcnn.backend.jax import convolution as jax_convolution
@@ -131,6 +133,7 @@ def convolve(
     *,
     bias: Tensor | None = None,
     trained: bool = True,
+    channels: tuple[Any, Any] | None = None,
 ) -> Tensor:
     """Convolution with a kernel of shape `(rows, columns, c_in, c_out)`.
 
@@ -143,8 +146,12 @@ def convolve(
         dilation_rate: along rows and columns.
         bias: a number for every output channel, or None.
         trained: whether gradients are taken too; if not, only the forward pass has to be fast.
+        channels: the groups or fields of input and output, if the kernel is equivariant.
     """
     window = (strides, padding, data_format, dilation_rate)
+    if on("torch") and channels and torch_mirrors.supports(inputs, kernel, *window, channels):
+        outputs = torch_mirrors.convolve(inputs, kernel, padding, channels)
+        return outputs if bias is None else outputs + bias
     if on("torch") and torch_convolution.supports(inputs, kernel, *window, bias):
         return torch_convolution.convolve(inputs, kernel, *window, bias)
     if on("jax") and jax_convolution.supports(inputs, kernel, *window, trained):

@@ -172,7 +172,8 @@ class WindowConvolution(SizeDependent):
         return self.strides, self.padding_left, self.data_format, self.dilation_rate
 
     def _convolve(self, inputs: Tensor) -> Tensor:
-        return convolve(self.pad(inputs), self._expanded_kernel(), *self._window)
+        channels = self.map_in, self.map_out
+        return convolve(self.pad(inputs), self._expanded_kernel(), *self._window, channels=channels)
 
     def call(self, inputs: Tensor) -> Tensor:
         self.check_call(inputs)

@@ -113,8 +113,8 @@ class TrainingTable(Table):
     # The weights that are kept: of the best epoch by the monitor, or of the last epoch, which are
     # better after a cosine schedule if there are too few validation images to choose by.
     keep: Literal["best", "last"] = "best"
-    # Keras's dtype policy while a network is trained; the network that is kept computes in float32.
-    # With mixed_bfloat16, processors and GPUs that multiply in bfloat16 need about half of the time.
+    # Keras's dtype policy in training; the network that is kept computes in float32. In
+    # mixed_bfloat16, processors and GPUs that multiply in bfloat16 take about half of the time.
     dtype: Literal["float32", "mixed_bfloat16"] = "float32"
     augment: AugmentTable = AugmentTable()
     # "balanced": the loss of an image is weighted by how rare its class is. For classifiers.
