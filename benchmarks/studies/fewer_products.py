@@ -1,10 +1,10 @@
 """A group convolution of a quarter of the multiplications, against the usual one.
 
 On a group with the mirrors of rows and columns, such as P4M, a convolution needs a quarter of the
-multiplications, and additions of shifted maps; `keras_gcnn/backend/torch/mirrors.py` says how. Each
+multiplications, and additions of shifted maps; `keras_gcnn/backend/common/mirrors.py` says how. Each
 addition reads and writes a map, for which a processor takes as long as for many multiplications.
-On PyTorch the library computes wide maps in this form. On TensorFlow and JAX it does not; this
-study computes it there by the operations that these compile, to show why.
+On PyTorch and JAX the library computes wide maps in this form. On TensorFlow it does not; this
+study computes it there by the same operations, to show why.
 
     python -m benchmarks.studies.fewer_products
     python -m benchmarks.studies.fewer_products --backend torch --channels 256 --kernel 5
@@ -12,6 +12,7 @@ study computes it there by the operations that these compile, to show why.
 
 from __future__ import annotations
 
+import importlib
 from typing import Annotated
 
 import typer
@@ -21,146 +22,46 @@ from benchmarks.common.environments import BACKENDS, Environment
 
 GROUP = "p4m"
 SIZE = 28
-TOGETHER = 8  # fields whose channels one product of matrices changes
-COLUMNS, ROWS = 2, 1  # axes of a map, and the bits of a part that an odd sum along them changes
-BITS = {COLUMNS: 1, ROWS: 2}
 WINDOW = ((1, 1), "same", "channels_last", (1, 1))
 
 
-def sums(kernel_size: int) -> list[tuple[int, int]]:
-    """Distance of the two maps of every sum along an axis, and whether it is a difference."""
-    return [(0, 0), *((v, odd) for v in range(1, kernel_size // 2 + 1) for odd in (0, 1))]
-
-
-def shifted(maps, shift: int, axis: int):
-    """The map at `x + shift`, zero outside."""
+def by_operations(maps, kernel, padding: str, channels: tuple):
+    """The convolution by operations of Keras, a few images at a time."""
     from keras import ops
 
-    pads, kept = [(0, 0)] * 4, [slice(None)] * 4
-    pads[axis] = (max(-shift, 0), max(shift, 0))
-    kept[axis] = slice(max(shift, 0), max(shift, 0) + maps.shape[axis])
-    return ops.pad(maps, pads)[tuple(kept)]
+    from keras_gcnn.backend.common import mirrors
 
-
-def split(maps, bases: list, kernel_size: int) -> list:
-    """The sums along columns, in one map for every product of matrices."""
-    from keras import ops
-
-    fields = ops.reshape(maps, (*maps.shape[:3], -1, len(bases[0])))
-    parts = [ops.reshape(ops.matmul(fields, basis), (*maps.shape[:3], -1)) for basis in bases]
-    outputs = []
-    for product in range(len(bases)):
-        terms = []
-        for v, odd in sums(kernel_size):
-            one = parts[product ^ (BITS[COLUMNS] * odd)]
-            if v:
-                before, after = shifted(one, -v, COLUMNS), shifted(one, v, COLUMNS)
-                one = after - before if odd else after + before
-            terms.append(one)
-        outputs.append(ops.concatenate(terms, axis=-1))
-    return outputs
-
-
-def merge(products: list, bases: list, kernel_size: int):
-    """The map of the group from its sums along rows."""
-    from keras import ops
-
-    pieces = [ops.split(one, kernel_size, axis=-1) for one in products]
-    total = 0
-    for part, basis in enumerate(bases):
-        terms = 0
-        for i, (v, odd) in enumerate(sums(kernel_size)):
-            one = pieces[part ^ (BITS[ROWS] * odd)][i]
-            if v:
-                before, after = shifted(one, -v, ROWS), shifted(one, v, ROWS)
-                one = before - after if odd else before + after
-            terms = terms + one
-        fields = ops.reshape(terms, (*terms.shape[:3], -1, basis.shape[1]))
-        total = total + ops.matmul(fields, basis.T)
-    return ops.reshape(total, (*total.shape[:3], -1))
-
-
-def matrices(kernel, bases: list) -> list:
-    """The products' matrices, from the expanded kernel of a group convolution."""
-    from keras import ops
-
-    reach, channels = kernel.shape[0] // 2, kernel.shape[3]
-
-    def between(u: int, v: int, of_input, of_output):
-        """The kernel at a position, from one part to another."""
-        at = ops.reshape(kernel[reach + u, reach + v], (-1, len(of_input), channels))
-        at = ops.reshape(ops.einsum("fio,ij->fjo", at, of_input), (-1, channels))
-        fields = ops.reshape(at, (at.shape[0], -1, len(of_output)))
-        return ops.reshape(ops.matmul(fields, of_output), (at.shape[0], -1))
-
-    return [
-        ops.concatenate(
-            [
-                ops.concatenate(
-                    [
-                        # The transpose in `merge` changes the sign of an odd sum.
-                        (-1) ** other
-                        * between(
-                            u,
-                            v,
-                            bases[product ^ (BITS[COLUMNS] * odd)],
-                            bases[product ^ (BITS[ROWS] * other)],
-                        )
-                        for u, other in sums(kernel.shape[0])
-                    ],
-                    axis=1,
-                )
-                for v, odd in sums(kernel.shape[0])
-            ],
-            axis=0,
-        )
-        for product in range(len(bases))
-    ]
-
-
-def by_operations(maps, kernel, tile: int):
-    """The convolution by operations of Keras, a few images at a time, for the cache."""
-    import numpy as np
-    from keras import ops
-
-    from keras_gcnn import groups
-    from keras_gcnn.groups.mirrors import even_and_odd
-
-    group = groups.get(GROUP)
-    fields = maps.shape[-1] // group.order
-    together = max(number for number in range(1, TOGETHER + 1) if fields % number == 0)
-    bases = [np.kron(np.eye(together), part).astype("float32") for part in even_and_odd(group)]
-    size, weights = kernel.shape[0], matrices(kernel, bases)
+    size, number = kernel.shape[0], kernel.shape[3]
+    zeros = size // 2 if padding == "same" else 0
+    weights = mirrors.products(kernel, channels)
 
     def of_tile(images):
-        inputs = split(images, bases, size)
-        outputs = [ops.matmul(one, weight) for one, weight in zip(inputs, weights, strict=True)]
-        return merge(outputs, bases, size)
+        parts = mirrors.split(images, channels[0], size, zeros)
+        outputs = [ops.matmul(part, weights[i]) for i, part in enumerate(parts)]
+        return mirrors.merge(outputs, channels[1], size, zeros, number)
 
-    tiles = ops.reshape(maps, (-1, tile, *maps.shape[1:]))
-    if tiles.shape[0] == 1:
-        return of_tile(maps)
-    return ops.reshape(ops.map(of_tile, tiles), (-1, *maps.shape[1:]))
+    most = mirrors.images_at_a_time(maps)
+    together = max(n for n in range(1, most + 1) if maps.shape[0] % n == 0)
+    tiles = ops.reshape(maps, (-1, together, *maps.shape[1:]))
+    return ops.reshape(ops.map(of_tile, tiles), (-1, *maps.shape[1:3], number))
 
 
-def forms(tile: int) -> dict:
+def forms() -> dict:
     """The convolutions, each a function of maps and kernel."""
     from keras import ops
 
     from keras_gcnn import groups
     from keras_gcnn.backend import ops as backend
 
-    found = {
+    channels = (groups.get(GROUP),) * 2
+    convolve = by_operations
+    if not backend.on("tensorflow"):
+        convolve = importlib.import_module(f"keras_gcnn.backend.{backend.name()}.mirrors").convolve
+    return {
         "usual": lambda maps, kernel: backend.convolve(maps, kernel, *WINDOW),
         "Keras's": lambda maps, kernel: ops.conv(maps, kernel, *WINDOW),
-        "a quarter": lambda maps, kernel: by_operations(maps, kernel, tile),
+        "a quarter": lambda maps, kernel: convolve(maps, kernel, "same", channels),
     }
-    if backend.on("torch"):
-        from keras_gcnn.backend.torch import mirrors
-
-        channels = (groups.get(GROUP),) * 2
-        found["a quarter"] = lambda maps, kernel: mirrors.convolve(maps, kernel, "same", channels)
-    return found
 
 
 def compiled(form, gradients: bool):
@@ -205,7 +106,7 @@ def compiled(form, gradients: bool):
     return run
 
 
-def measure(channels: int, kernel_size: int, batch_size: int, tile: int, steps: int):
+def measure(channels: int, kernel_size: int, batch_size: int, steps: int):
     """Times every form in turn; returns also the largest relative difference of their outputs."""
     import numpy as np
     from keras import ops
@@ -218,7 +119,7 @@ def measure(channels: int, kernel_size: int, batch_size: int, tile: int, steps: 
     layer.build(shape)
     arrays = [ops.convert_to_tensor(each) for each in (maps, layer.expanded_kernel(), slopes)]
     outputs, actions = {}, {}
-    for name, form in forms(tile).items():
+    for name, form in forms().items():
         outputs[name] = ops.convert_to_numpy(form(*arrays[:2]))
         for what, gradients in (("inference", False), ("training", True)):
             run = compiled(form, gradients)
@@ -252,7 +153,6 @@ def main(
     channels: Annotated[list[int], typer.Option(help="Orientations included.")] = [128, 256],  # noqa: B006
     kernel: Annotated[list[int], typer.Option(help="Rows of the kernel, odd.")] = [3, 5],  # noqa: B006
     batch_size: command.BatchSize = 16,
-    tile: Annotated[int, typer.Option(min=1, help="Images at a time, not on PyTorch.")] = 2,
     steps: command.Steps = 10,
     output: command.Output = None,
 ) -> None:
@@ -264,7 +164,7 @@ def main(
     for each in backend:
         for number in channels:
             for size in kernel:
-                found = Environment(each).run(measure, number, size, batch_size, tile, steps)
+                found = Environment(each).run(measure, number, size, batch_size, steps)
                 for row in rows(each, number, size, *found):
                     table.add(row)
                 table.write_json(output, header)

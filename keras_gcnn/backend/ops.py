@@ -3,7 +3,7 @@
 This is the only file that asks which backend is in use. The folders `jax`, `torch` and `tensorflow`
 hold what only that backend can do, each operation beside a predicate `supports` with the arguments
 of the operation. The files of this folder choose: the special operation where it is supported, and
-`keras.ops` otherwise.
+`keras.ops` otherwise. The folder `common` holds what several of those share.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ if on("torch"):
     from keras_gcnn.backend.torch import normalization as torch_normalization
 elif on("jax"):
     from keras_gcnn.backend.jax import convolution as jax_convolution
+    from keras_gcnn.backend.jax import mirrors as jax_mirrors
     from keras_gcnn.backend.jax import programs as jax_programs
 elif on("tensorflow"):
     from keras_gcnn.backend.tensorflow import convolution as tensorflow_convolution
@@ -149,8 +150,10 @@ def convolve(
         channels: the groups or fields of input and output, if the kernel is equivariant.
     """
     window = (strides, padding, data_format, dilation_rate)
-    if on("torch") and channels and torch_mirrors.supports(inputs, kernel, *window, channels):
-        outputs = torch_mirrors.convolve(inputs, kernel, padding, channels)
+    # On TensorFlow it would take longer, most of all in training.
+    mirrors = torch_mirrors if on("torch") else jax_mirrors if on("jax") else None
+    if mirrors and channels and mirrors.supports(inputs, kernel, *window, channels):
+        outputs = mirrors.convolve(inputs, kernel, padding, channels)
         return outputs if bias is None else outputs + bias
     if on("torch") and torch_convolution.supports(inputs, kernel, *window, bias):
         return torch_convolution.convolve(inputs, kernel, *window, bias)

@@ -66,7 +66,7 @@ def test_the_folder_of_a_backend_imports_no_other(name):
         packages = {module.split(".")[0] for module in imported(path)}
         folders = {module for module in imported(path) if module.startswith("keras_gcnn.backend.")}
         assert not packages & others, path
-        assert {module.split(".")[2] for module in folders} <= {name}, path
+        assert {module.split(".")[2] for module in folders} <= {name, "common"}, path
 
 
 def test_the_backend_has_its_name():
@@ -77,9 +77,9 @@ def test_the_backend_has_its_name():
 def test_the_special_operations_have_predicates():
     """Every module with an operation has a `supports` beside it, unless only one backend has it."""
     for name, modules in {
-        "jax": ("convolution", "initial_weights", "stateless"),
+        "jax": ("convolution", "initial_weights", "mirrors", "stateless"),
         "tensorflow": ("convolution", "normalization", "sizes"),
-        "torch": ("convolution", "fourier", "modules", "normalization", "random"),
+        "torch": ("convolution", "fourier", "mirrors", "modules", "normalization", "random"),
     }.items():
         for module in modules:
             path = PACKAGE / "backend" / name / f"{module}.py"

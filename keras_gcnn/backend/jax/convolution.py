@@ -87,7 +87,7 @@ def has_fast_depthwise() -> bool:
     On a CPU it is not: in a training step XLA's takes twice the time of a full convolution, and a
     sum of shifted maps still takes as long as that.
     """
-    return not _on_cpu()
+    return not on_cpu()
 
 
 def gains_by_extra_rows(
@@ -99,7 +99,7 @@ def gains_by_extra_rows(
     trained: bool = True,
 ) -> bool:
     """Whether `convolve_with_extra_rows` is faster; `trained=False`: in the forward pass alone."""
-    if not _on_cpu() or _WITHOUT_YNNPACK in os.environ.get("XLA_FLAGS", "").split():
+    if not on_cpu() or _WITHOUT_YNNPACK in os.environ.get("XLA_FLAGS", "").split():
         return False
     if not inputs.dtype == kernel.dtype == jnp.float32:
         return False
@@ -145,7 +145,8 @@ def _is_pointwise(kernel: Tensor, strides: tuple[int, int]) -> bool:
     return tuple(kernel.shape[:2]) == tuple(strides) == (1, 1)
 
 
-def _on_cpu() -> bool:
+def on_cpu() -> bool:
+    """Whether JAX has no other device."""
     return all(device.startswith("cpu") for device in keras.distribution.list_devices())
 
 

@@ -1,0 +1,1 @@
+"""What several backends share, of NumPy and operations of Keras."""

@@ -1,0 +1,51 @@
+"""Convolutions on groups with mirrors on a CPU, in a quarter of the multiplications."""
+
+from __future__ import annotations
+
+import jax
+from jax import lax
+from jax import numpy as jnp
+
+from keras_gcnn.backend.common import mirrors
+from keras_gcnn.backend.common.mirrors import Channels
+from keras_gcnn.backend.jax.convolution import on_cpu
+from keras_gcnn.types import Tensor
+
+
+def supports(
+    inputs: Tensor,
+    kernel: Tensor,
+    strides: tuple[int, int],
+    padding: str,
+    data_format: str,
+    dilation_rate: tuple[int, int],
+    channels: Channels,
+) -> bool:
+    """Whether `convolve` is faster than the convolution of tensors of these shapes."""
+    del padding
+    if not on_cpu() or inputs.dtype != kernel.dtype:
+        return False
+    if kernel.dtype not in (jnp.float32, jnp.float64):
+        return False
+    return mirrors.pays(inputs, kernel, strides, data_format, dilation_rate, channels)
+
+
+def convolve(inputs: Tensor, kernel: Tensor, padding: str, channels: Channels) -> Tensor:
+    """Convolution of channels-last maps with an equivariant kernel."""
+    size, number = kernel.shape[0], kernel.shape[3]
+    zeros = size // 2 if padding == "same" else 0
+    matrices = mirrors.products(kernel, channels)
+
+    # The gradient computes the sums again: kept, they would take several times the map's memory.
+    @jax.checkpoint
+    def of_images(images: Tensor) -> Tensor:
+        parts = mirrors.split(images, channels[0], size, zeros)
+        multiplied = [part @ matrix for part, matrix in zip(parts, matrices, strict=True)]
+        return mirrors.merge(multiplied, channels[1], size, zeros, number)
+
+    most = mirrors.images_at_a_time(inputs)
+    together = max(n for n in range(1, most + 1) if len(inputs) % n == 0)
+    if together == len(inputs):
+        return of_images(inputs)
+    outputs = lax.map(of_images, inputs.reshape(-1, together, *inputs.shape[1:]))
+    return outputs.reshape(-1, *outputs.shape[2:])

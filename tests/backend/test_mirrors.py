@@ -1,0 +1,164 @@
+"""The convolution that mirrors reduce to a quarter of the multiplications, against Keras's."""
+
+import importlib
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_gcnn import groups
+from keras_gcnn.analysis import assert_equivariant
+from keras_gcnn.backend.common import mirrors as shared
+from keras_gcnn.backend.ops import product
+from keras_gcnn.groups.mirrors import even_and_odd
+from keras_gcnn.layers import Fields, GConv2D, SteerableConv2D
+
+BACKEND = keras.backend.backend()
+if BACKEND == "tensorflow":
+    pytest.skip("TensorFlow does not compute it", allow_module_level=True)
+mirrors = importlib.import_module(f"keras_gcnn.backend.{BACKEND}.mirrors")
+
+P4M = groups.get("p4m")
+WINDOW = ((1, 1), "same", "channels_last", (1, 1))
+
+
+def layer_of(channels, counts, size, **given):
+    """A layer in float64, built."""
+    given = {"use_bias": False, "dtype": "float64", **given}
+    if isinstance(channels, groups.Group):
+        layer = GConv2D(counts[1] // channels.order, size, channels, **given)
+    else:
+        layer = SteerableConv2D(channels, channels, size, **given)
+    layer.build((1, 9, 11, counts[0]))
+    return layer
+
+
+def compiled(function):
+    if BACKEND == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function
+
+
+def slopes(function, *arrays):
+    """Gradients of the sum of a function's output, and of the squared gradients' sum."""
+    if BACKEND == "jax":
+        import jax
+
+        places = tuple(range(len(arrays)))
+        first = jax.grad(lambda *given: function(*given).sum(), places)
+
+        def squares(*given):
+            return sum((each**2).sum() for each in first(*given))
+
+        return jax.jit(lambda *given: (first(*given), jax.grad(squares, places)(*given)))(*arrays)
+    import torch
+
+    inputs = [torch.tensor(each, requires_grad=True) for each in arrays]
+    first = torch.autograd.grad(function(*inputs).sum(), inputs, retain_graph=True)
+    again = torch.autograd.grad(function(*inputs).sum(), inputs, create_graph=True)
+    second = torch.autograd.grad(sum((each**2).sum() for each in again), inputs)
+    return first, [each.detach() for each in second]
+
+
+@pytest.mark.parametrize(
+    ("channels", "counts", "size", "padding"),
+    [
+        (P4M, (24, 16), 3, "same"),
+        (P4M, (8, 72), 5, "valid"),
+        (groups.get("pmm"), (20, 4), 7, "same"),
+        (Fields.regular(3, group="d8"), (48, 48), 5, "same"),
+        (Fields.regular(2, group="d6"), (24, 24), 3, "valid"),
+    ],
+)
+def test_values_and_gradients_are_those_of_the_convolution(
+    rng, monkeypatch, channels, counts, size, padding
+):
+    monkeypatch.setattr(shared, "_NUMBERS_AT_A_TIME", 2 * 9 * 11 * counts[0])  # two of four images
+    layer = layer_of(channels, counts, size)
+    shape = layer.expanded_kernel().shape
+    maps, kernel = rng.normal(size=(4, 9, 11, counts[0])), layer.expanded_kernel()
+    weights = rng.normal(size=ops.conv(maps, kernel, 1, padding).shape)
+    weights = ops.convert_to_tensor(weights)
+    # Equivariant kernels of two weights.
+    other = layer_of(channels, counts, size).expanded_kernel()
+    basis = ops.convert_to_tensor(np.stack([kernel.ravel(), other.ravel()]))
+
+    def fast(maps, factors):
+        kernel = ops.reshape(product(factors, basis), shape)
+        return mirrors.convolve(maps, kernel, padding, (channels, channels)) ** 2 * weights
+
+    def usual(maps, factors):
+        kernel = ops.reshape(product(factors, basis), shape)
+        return ops.conv(maps, kernel, 1, padding) ** 2 * weights
+
+    factors = rng.normal(size=(1, 2))
+    given = [ops.convert_to_tensor(each) for each in (maps, factors)]
+    values = [ops.convert_to_numpy(compiled(each)(*given)) for each in (fast, usual)]
+    np.testing.assert_allclose(*values, rtol=1e-10, atol=1e-12)
+    for found, expected in zip(
+        slopes(fast, maps, factors), slopes(usual, maps, factors), strict=True
+    ):
+        for one, other in zip(found, expected, strict=True):
+            scale = float(abs(other).max())
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11 * scale)
+
+
+@pytest.mark.parametrize(
+    "of", [P4M, groups.get("pmm"), Fields.regular(1, group="d8"), Fields.regular(1, group="d2")]
+)
+def test_mirrors_change_the_sign_of_parts(of):
+    """By the group's own action on fields."""
+    parts = even_and_odd(of)
+    size = parts.shape[1]
+    basis = parts.transpose(1, 0, 2).reshape(size, size)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(size), atol=1e-12)
+    pixel_group = of if isinstance(of, groups.Group) else of.group.pixel_group
+    layer = layer_of(of, (size, size), 3, padding="same")
+    maps = np.random.default_rng(0).normal(size=(1, 5, 5, size))
+    assert_equivariant(layer, inputs=maps)  # by the same action
+    for bit, axis in ((1, 2), (2, 1)):
+        mirror = np.diag([1, -1] if axis == 2 else [-1, 1])
+        assert any((mirror == element).all() for element in pixel_group.matrices)
+        signs = np.repeat([-1 if part & bit else 1 for part in range(4)], size // 4)
+        moved = np.flip(maps, axis) @ (basis * signs) @ basis.T
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(layer(moved)),
+            np.flip(ops.convert_to_numpy(layer(maps)), axis) @ (basis * signs) @ basis.T,
+            atol=1e-12,
+        )
+
+
+def test_only_wide_maps_with_mirrors_gain():
+    inputs, kernel = ops.zeros((4, 28, 28, 256)), ops.zeros((3, 3, 256, 256))
+    assert mirrors.supports(inputs, kernel, *WINDOW, (P4M, P4M))
+    for other in (groups.get("z2"), groups.get("p4"), Fields({0: 128, 1: 64})):
+        assert not mirrors.supports(inputs, kernel, *WINDOW, (other, other))
+    for maps, filters in (
+        (inputs[:1], kernel),
+        (inputs, kernel[..., :128]),
+        (inputs, kernel[:, :, :128]),  # in two groups of channels
+        (ops.cast(inputs, "bfloat16"), ops.cast(kernel, "bfloat16")),
+    ):
+        assert not mirrors.supports(maps, filters, *WINDOW, (P4M, P4M))
+    for window in (((2, 2), *WINDOW[1:]), (*WINDOW[:2], "channels_first", (1, 1))):
+        assert not mirrors.supports(inputs, kernel, *window, (P4M, P4M))
+
+
+def test_a_wide_layer_takes_it_and_is_equivariant(rng, monkeypatch):
+    taken = []
+    convolve = mirrors.convolve
+    monkeypatch.setattr(mirrors, "convolve", lambda *given: taken.append(1) or convolve(*given))
+    layer = GConv2D(32, 3, "p4m", padding="same")
+    maps = rng.normal(size=(4, 28, 28, 256)).astype("float32")
+    found = ops.convert_to_numpy(layer(maps))
+    assert taken == [1]
+    monkeypatch.setattr(shared, "_REFUSED", True)
+    usual = ops.convert_to_numpy(layer(maps))
+    np.testing.assert_allclose(found, usual, atol=1e-5 * np.abs(found).max())
+    assert taken == [1]
+    monkeypatch.setattr(shared, "_REFUSED", False)
+    assert_equivariant(layer, inputs=maps)
+    assert len(taken) > 1
