@@ -1,7 +1,7 @@
 """A group convolution of a quarter of the multiplications, against the usual one.
 
 On a group with the mirrors of rows and columns, such as P4M, a convolution needs a quarter of the
-multiplications, and additions of shifted maps; `keras_gcnn/backend/common/mirrors.py` says how. Each
+multiplications, and additions of shifted maps: see `keras_gcnn/backend/common/mirrors.py`. Each
 addition reads and writes a map, for which a processor takes as long as for many multiplications.
 On PyTorch and JAX the library computes wide maps in this form. On TensorFlow it does not; this
 study computes it there by the same operations, to show why.

@@ -143,9 +143,9 @@ def products(kernel: Tensor, channels: Channels) -> Tensor:
 
 def split(maps: Tensor, of: Group | Fields, kernel_size: int, zeros: int) -> list[Tensor]:
     """Returns the sums along columns, one map for each product, with `zeros` around the map."""
-    parts = ops.cast(mixing(of, maps.shape[-1]), maps.dtype)
+    parts = [ops.cast(part, maps.dtype) for part in mixing(of, maps.shape[-1])]
     padded = ops.pad(maps, [(0, 0), (0, 0), (zeros, zeros), (0, 0)])
-    fields = ops.reshape(padded, (*padded.shape[:3], -1, parts.shape[1]))
+    fields = ops.reshape(padded, (*padded.shape[:3], -1, parts[0].shape[0]))
     of_part = [ops.reshape(ops.matmul(fields, part), (*padded.shape[:3], -1)) for part in parts]
     outputs = []
     for product in range(PARTS):
@@ -161,7 +161,7 @@ def merge(
     multiplied: list[Tensor], of: Group | Fields, kernel_size: int, zeros: int, number: int
 ) -> Tensor:
     """Returns the map of `number` channels from its sums along rows, the transpose of `split`."""
-    parts = ops.cast(mixing(of, number), multiplied[0].dtype)
+    parts = [ops.cast(part, multiplied[0].dtype) for part in mixing(of, number)]
     around = [(0, 0), (zeros, zeros), (0, 0), (0, 0)]
     pieces = [ops.split(ops.pad(one, around), kernel_size, axis=-1) for one in multiplied]
     total: Any = 0
