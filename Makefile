@@ -2,8 +2,8 @@ PYTHON ?= python3.11
 BACKENDS ?= torch tensorflow jax
 BIN := .venv/bin
 
-.PHONY: demo test test-thorough test-lowest lint dist docs docs-serve play serve benchmarks peers \
-  export-matrix clean
+.PHONY: demo test test-thorough test-lowest lint dist docs docs-serve play serve benchmarks \
+  benchmarks-gpu peers export-matrix clean
 
 # Trains five small networks of equal size on digits and tests them on rotated ones.
 demo: .venv/demo
@@ -84,6 +84,14 @@ peers: .venv/test
 	-$(MAKE) .venv-peers/escnn/done
 	-$(MAKE) .venv-peers/tfp/done
 	$(BIN)/python -m benchmarks.run_peers
+
+# On a GPU, in at most ten minutes: against stock layers, and against escnn. Needs the backends' own
+# packages for GPUs in .venv and .venv-peers/escnn. Writes into runs/benchmarks-gpu.
+GPU := --device gpu --folder runs/benchmarks-gpu
+benchmarks-gpu: .venv/test
+	$(BIN)/python -m benchmarks.run layers point_groups steerable settings $(GPU) --steps 20
+	-$(MAKE) .venv-peers/escnn/done
+	$(BIN)/python -m benchmarks.run_peers c4 so2 c8 d8 $(GPU) --rounds 5
 
 # Installs the packages of NAME.txt, then those of NAME-alone.txt without their dependencies, which ask
 # for other versions or for packages that are not used here.

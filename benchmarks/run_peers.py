@@ -73,12 +73,12 @@ NOTES = (
 )
 
 
-def peer(name: str, threads: int) -> Environment:
+def peer(name: str, threads: int, device: str = "cpu") -> Environment:
     """The environment of another library; raises `Failed` if it does not exist."""
     python = ENVIRONMENTS / name / "bin" / "python"
     if not python.exists():
         raise Failed(f"{python} does not exist; `make peers` makes it")
-    return Environment(python=str(python), threads=threads)
+    return Environment(python=str(python), threads=threads, device=device)
 
 
 def in_turn(
@@ -115,7 +115,8 @@ def compare_networks(
     precisions: list[str],
 ) -> Iterator[report.Row]:
     """The rows of a network: ratios of this library to escnn."""
-    other = peer("escnn", threads)
+    device = where[0].device
+    other = peer("escnn", threads, device)
     for precision in precisions:
         label = PRECISIONS[precision]
         for action in ("step", "inference"):
@@ -127,7 +128,7 @@ def compare_networks(
                 )
                 for environment in where
             }
-            if (action, precision) == ("inference", "float32"):
+            if (action, precision, device) == ("inference", "float32", "cpu"):
                 ours["onnxruntime"] = partial(where[0].serve, our_networks.exported, *work, threads)
             yield from in_turn(
                 f"{name} {action}{label} against escnn",
@@ -215,6 +216,7 @@ def main(
     precision: Annotated[
         list[str], typer.Option(help="Of networks; default float32 and bfloat16.")
     ] = tuple(PRECISIONS),
+    device: Annotated[str, typer.Option(help="Of networks: cpu or gpu.")] = "cpu",
     folder: command.FolderOrDocs = None,
     again: Annotated[
         bool,
@@ -228,13 +230,15 @@ def main(
     precision = command.chosen("precision", precision, PRECISIONS)
     where = [
         replace(one, threads=threads)
-        for one in command.environments(backend, ["cpu"], "channels_last")
+        for one in command.environments(backend, [device], "channels_last")
     ]
     machine = report.describe(environment.backend for environment in where)
     header = f"{machine}, {threads} threads, batch {batch_size}"
     print(header)
     chosen = (set(names), set(backend), set(precision))
-    whole = chosen == (set(COMPARISONS), set(command.EVERY), set(PRECISIONS))
+    if device != "cpu" and not set(names) <= set(NETWORKS):
+        raise SystemExit(f"On a GPU only networks are compared: {', '.join(NETWORKS)}.")
+    whole = chosen == (set(COMPARISONS), set(command.EVERY), set(PRECISIONS)) and device == "cpu"
     folder = command.destination(folder, again or whole)
     kept = report.read_rows(folder / "measured_peers.json", header) if again else []
     kept = [row for row in kept if not set(names) & set(re.findall(r"\w+", row["what"]))]

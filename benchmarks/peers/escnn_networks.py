@@ -15,8 +15,8 @@ def step(name: str, settings: dict, batch_size: int, precision: str) -> Callable
     import torch
 
     torch.manual_seed(0)
-    body, head = _network(name, settings)
-    images, labels = map(torch.from_numpy, harness.batch(batch_size, SHAPE))
+    body, head = (part.to(_device()) for part in _network(name, settings))
+    images, labels = _batch(batch_size)
     parameters = [*body.parameters(), *head.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-3)
 
@@ -36,11 +36,10 @@ def inference(name: str, settings: dict, batch_size: int, precision: str) -> Cal
     import torch
 
     torch.manual_seed(0)
-    body, head = _network(name, settings)
-    body.eval()
-    head.eval()
-    images, _ = map(torch.from_numpy, harness.batch(batch_size, SHAPE))
-    parts = [_exported(module) for module in body]
+    body, head = (part.eval() for part in _network(name, settings))
+    images, _ = _batch(batch_size)
+    parts = [_exported(module, _device()) for module in body]
+    head.to(_device())
 
     @torch.inference_mode()
     def call():
@@ -48,25 +47,39 @@ def inference(name: str, settings: dict, batch_size: int, precision: str) -> Cal
         with _in_precision(precision):
             for part in parts:
                 x = part(x)
-            return head(x)
+            return head(x).cpu()  # waits for a GPU
 
     return call
+
+
+def _device() -> str:
+    """The GPU, if the environment shows one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _batch(size: int):
+    import torch
+
+    return (torch.from_numpy(array).to(_device()) for array in harness.batch(size, SHAPE))
 
 
 def _in_precision(name: str):
     """PyTorch's autocast, which leaves operations that need float32 in float32."""
     import torch
 
-    return torch.autocast("cpu", torch.bfloat16, enabled=name == "bfloat16")
+    return torch.autocast(_device(), torch.bfloat16, enabled=name == "bfloat16")
 
 
-def _exported(module) -> Callable:
+def _exported(module, device: str) -> Callable:
     """A function from tensor to tensor: the exported module, where escnn can export it."""
     from escnn import nn
 
     try:
-        return module.export()
+        return module.export().to(device)
     except NotImplementedError:
+        module.to(device)
         return lambda x: module(nn.GeometricTensor(x, module.in_type)).tensor
 
 

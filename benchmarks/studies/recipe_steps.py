@@ -29,7 +29,10 @@ def time_steps(recipe: str, steps: int) -> tuple[harness.Timed, dict[str, tuple[
     dataset = load_dataset(loaded.data, seed=0)
     size = loaded.training.batch_size
     data = harness.batch(size, dataset.image_shape, len(dataset.classes))
-    models = {each.name: build_network(each, dataset, seed=0) for each in loaded.models}
+    models = {
+        each.name: build_network(each, dataset, seed=0, dtype=loaded.training.dtype)
+        for each in loaded.models
+    }
     costs = {
         name: (model.count_params(), analysis.cost(model).multiply_adds)
         for name, model in models.items()
