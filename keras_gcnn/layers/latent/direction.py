@@ -6,11 +6,12 @@ import keras
 
 from keras_gcnn.backend.ops import widened
 from keras_gcnn.distributions.direction import unit_or_zero
+from keras_gcnn.layers.latent.base import LatentLayer
 from keras_gcnn.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class UnitDirection(keras.layers.Layer):
+class UnitDirection(LatentLayer):
     """Scales vectors to length one; a vector of zeros stays zero.
 
     It computes what `keras.layers.UnitNormalization` does, with a bounded gradient: for a vector of

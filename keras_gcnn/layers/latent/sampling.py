@@ -10,6 +10,7 @@ from keras import ops
 from keras_gcnn.arguments import check_choice, check_count
 from keras_gcnn.backend.random import is_recorded
 from keras_gcnn.distributions import gaussian
+from keras_gcnn.layers.latent.base import LatentLayer
 from keras_gcnn.types import Shape, Tensor
 
 # Parts of the docstrings of the layers that sample.
@@ -34,7 +35,7 @@ OUTPUTS = """
 """
 
 
-class SamplingLayer(keras.layers.Layer):
+class SamplingLayer(LatentLayer):
     __doc__ = f"""Base of the layers that sample.
 
     A subclass draws in `_draw` and names its pair of inputs, for messages, in `_inputs`.

@@ -13,12 +13,13 @@ from keras_gcnn.distributions import von_mises_fisher
 from keras_gcnn.distributions.direction import unit
 from keras_gcnn.layers.common import dense_parts
 from keras_gcnn.layers.common.base import fresh
+from keras_gcnn.layers.latent.base import LatentLayer
 from keras_gcnn.layers.latent.sampling import ARGUMENTS, OUTPUTS, SamplingLayer
 from keras_gcnn.types import Initializer, Regularizer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class VonMisesFisherHead(keras.layers.Layer):
+class VonMisesFisherHead(LatentLayer):
     """Computes mean direction and concentration of a von Mises-Fisher distribution from features.
 
     The mean direction is the output of a dense layer, scaled to length one. The concentration is
@@ -157,7 +158,7 @@ class VonMisesFisherSampling(SamplingLayer):
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
-class KLToUniform(keras.layers.Layer):
+class KLToUniform(LatentLayer):
     """Adds the divergence of von Mises-Fisher distributions from the uniform one to the loss.
 
     The loss is `beta` times the Kullback-Leibler divergence in nats, averaged over the batch. The
