@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from keras_gcnn.backend.ops import name as backend_name
 
@@ -31,7 +32,11 @@ class ConversionError(Exception):
 
 
 def explain(
-    error: Exception, network: str, format: str, input_shape: tuple[int | None, ...]
+    error: Exception,
+    network: str,
+    format: str,
+    input_shape: tuple[int | None, ...],
+    dtypes: Collection[str] = (),
 ) -> str:
     """Returns sentences on what could not be converted, why, and what may help.
 
@@ -40,11 +45,19 @@ def explain(
         network: name of the network.
         format: name of the format.
         input_shape: input shape of the network, with None for open sizes.
+        dtypes: in which its layers compute.
     """
     text = str(error).strip()
     first = next(iter(text.splitlines()), "") or type(error).__name__
     backend = getattr(error, "backend", backend_name())
     failed = f"{network!r} cannot be converted to {format} on {backend}"
+    if format == "onnx" and (rare := sorted({"bfloat16", "float64"} & {*dtypes})):
+        return (
+            f"{failed} ({first}). It computes in {rare[0]}, in which ONNX Runtime has no "
+            "convolutions on a CPU. Build the same network under "
+            'keras.config.set_dtype_policy("float32"), give it the weights by '
+            "new.set_weights(old.get_weights()), and save that."
+        )
     operation = next(
         (match[1] for pattern in _UNSUPPORTED if (match := re.search(pattern, text))), None
     )

@@ -32,7 +32,7 @@ from keras_gcnn.export.quantization import (
 )
 from keras_gcnn.export.samples import samples_of
 from keras_gcnn.full_disk import explain_full_disk
-from keras_gcnn.model_graph import first_data_format
+from keras_gcnn.model_graph import all_layers, first_data_format
 from keras_gcnn.rewriting.plain import to_plain
 
 # The file may differ by this many times what a change in the last bit of the input changes. Some
@@ -212,7 +212,8 @@ def _explained(path: Path, format: str, model: keras.Model) -> Iterator[None]:
         raise
     except Exception as error:  # a converter may raise anything
         shape = tuple(inputs_of(model)[0].shape)
-        message = failures.explain(error, model.name, format, shape)
+        dtypes = {layer.compute_dtype for layer in all_layers(model)}
+        message = failures.explain(error, model.name, format, shape, dtypes)
         raise ValueError(f"{path} was not written: {message}") from error
 
 

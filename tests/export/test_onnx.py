@@ -146,6 +146,17 @@ def test_a_guess_is_made_only_where_it_may_be_right(error, shape, wanted, unwant
     assert unwanted not in text
 
 
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "float64"])
+def test_a_precision_without_convolutions_in_the_runtime_is_named(tmp_path, dtype):
+    image = keras.Input((8, 8, 1))
+    outputs = layers.LiftingConv2D(1, 3, "p4", dtype=dtype)(image)
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(outputs))
+    named = dtype.removeprefix("mixed_")
+    with pytest.raises(ValueError, match=rf"computes in {named}.*policy\(\"float32\"\).*weights"):
+        export.save(model, tmp_path / "mine.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def drawing(at_inference="sample"):
     features = keras.Input((4,), name="features")
     pair = layers.VonMisesFisherHead(3, name="head")(features)
