@@ -162,3 +162,17 @@ def test_a_wide_layer_takes_it_and_is_equivariant(rng, monkeypatch):
     monkeypatch.setattr(shared, "_REFUSED", False)
     assert_equivariant(layer, inputs=maps)
     assert len(taken) > 1
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="JAX transforms the operations themselves")
+def test_several_gradients_at_once(rng):
+    import torch
+
+    maps = torch.tensor(rng.normal(size=(2, 6, 6, 16)), requires_grad=True)
+    kernel = torch.tensor(layer_of(P4M, (16, 16), 3).expanded_kernel(), requires_grad=True)
+    outputs = mirrors.convolve(maps, kernel, "same", (P4M, P4M))
+    several = torch.tensor(rng.normal(size=(3, *outputs.shape)))
+    (found,) = torch.autograd.grad(outputs, maps, several, is_grads_batched=True, retain_graph=True)
+    for one, gradient in zip(several, found, strict=True):
+        (expected,) = torch.autograd.grad(outputs, maps, one, retain_graph=True)
+        torch.testing.assert_close(gradient, expected, rtol=1e-10, atol=1e-12)

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from keras_gcnn.backend.common import mirrors
 from keras_gcnn.backend.common.mirrors import COLUMNS, ROWS, Channels
-from keras_gcnn.backend.torch.modes import is_traced, is_transformed
+from keras_gcnn.backend.torch.modes import is_batched, is_traced, is_transformed
 from keras_gcnn.groups.mirrors import PARTS
 
 
@@ -67,6 +67,11 @@ class _Convolution(torch.autograd.Function):
             outputs = _by_pytorch(inputs, kernel, ctx.zeros)
             found = torch.autograd.grad(outputs, (inputs, kernel), gradient, create_graph=True)
             return *found, None, None
+        if is_transformed() or is_batched(gradient):  # it cannot be written into memory
+            with torch.enable_grad():
+                given = [one.detach().requires_grad_() for one in (inputs, kernel)]
+                outputs = _by_pytorch(*given, ctx.zeros)
+            return *torch.autograd.grad(outputs, given, gradient), None, None
         columns, rows = _axes(kernel, ctx.zeros, ctx.channels)
         with torch.enable_grad():
             weights = kernel.detach().requires_grad_()
