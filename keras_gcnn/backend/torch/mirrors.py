@@ -69,9 +69,9 @@ class _Convolution(torch.autograd.Function):
             return *found, None, None
         if is_transformed() or is_batched(gradient):  # it cannot be written into memory
             with torch.enable_grad():
-                given = [one.detach().requires_grad_() for one in (inputs, kernel)]
-                outputs = _by_pytorch(*given, ctx.zeros)
-            return *torch.autograd.grad(outputs, given, gradient), None, None
+                maps, weights = (one.detach().requires_grad_() for one in (inputs, kernel))
+                outputs = _by_pytorch(maps, weights, ctx.zeros)
+            return *torch.autograd.grad(outputs, (maps, weights), gradient), None, None
         columns, rows = _axes(kernel, ctx.zeros, ctx.channels)
         with torch.enable_grad():
             weights = kernel.detach().requires_grad_()
