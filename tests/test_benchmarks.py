@@ -246,5 +246,5 @@ def test_fewer_products_compute_the_same(monkeypatch):
     monkeypatch.setattr(fewer_products, "SIZE", 6)
     timed, error = fewer_products.measure(16, 5, batch_size=2, steps=2)
     assert error < 1e-5  # else it would have stopped
-    found = list(fewer_products.rows("a backend", 16, 5, timed, error))
-    assert [row["what"] for row in found] == ["inference", "training"]
+    rows = fewer_products.rows("a backend", 16, 5, timed, error)
+    assert [row["what"] for row in rows] == ["inference", "training"]

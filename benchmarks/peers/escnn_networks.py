@@ -38,7 +38,7 @@ def inference(name: str, settings: dict, batch_size: int, precision: str) -> Cal
     torch.manual_seed(0)
     body, head = (part.eval() for part in _network(name, settings))
     images, _ = _batch(batch_size)
-    parts = [_exported(module, _device()) for module in body]
+    parts = [_exported(module) for module in body]
     head.to(_device())
 
     @torch.inference_mode()
@@ -72,14 +72,14 @@ def _in_precision(name: str):
     return torch.autocast(_device(), torch.bfloat16, enabled=name == "bfloat16")
 
 
-def _exported(module, device: str) -> Callable:
+def _exported(module) -> Callable:
     """A function from tensor to tensor: the exported module, where escnn can export it."""
     from escnn import nn
 
     try:
-        return module.export().to(device)
+        return module.export().to(_device())
     except NotImplementedError:
-        module.to(device)
+        module.to(_device())
         return lambda x: module(nn.GeometricTensor(x, module.in_type)).tensor
 
 

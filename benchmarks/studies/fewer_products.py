@@ -13,6 +13,7 @@ study computes it there by the same operations, to show why.
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -25,37 +26,18 @@ SIZE = 28
 WINDOW = ((1, 1), "same", "channels_last", (1, 1))
 
 
-def by_operations(maps, kernel, padding: str, channels: tuple):
-    """The convolution by operations of Keras, a few images at a time."""
-    from keras import ops
-
-    from keras_gcnn.backend.common import mirrors
-
-    size, number = kernel.shape[0], kernel.shape[3]
-    zeros = size // 2 if padding == "same" else 0
-    weights = mirrors.products(kernel, channels)
-
-    def of_tile(images):
-        parts = mirrors.split(images, channels[0], size, zeros)
-        outputs = [ops.matmul(part, weights[i]) for i, part in enumerate(parts)]
-        return mirrors.merge(outputs, channels[1], size, zeros, number)
-
-    most = mirrors.images_at_a_time(maps)
-    together = max(n for n in range(1, most + 1) if maps.shape[0] % n == 0)
-    tiles = ops.reshape(maps, (-1, together, *maps.shape[1:]))
-    return ops.reshape(ops.map(of_tile, tiles), (-1, *maps.shape[1:3], number))
-
-
 def forms() -> dict:
     """The convolutions, each a function of maps and kernel."""
     from keras import ops
 
     from keras_gcnn import groups
     from keras_gcnn.backend import ops as backend
+    from keras_gcnn.backend.common import mirrors
 
     channels = (groups.get(GROUP),) * 2
-    convolve = by_operations
-    if not backend.on("tensorflow"):
+    if backend.on("tensorflow"):
+        convolve = partial(mirrors.convolve, recomputed=lambda function: function)
+    else:
         convolve = importlib.import_module(f"keras_gcnn.backend.{backend.name()}.mirrors").convolve
     return {
         "usual": lambda maps, kernel: backend.convolve(maps, kernel, *WINDOW),
@@ -164,8 +146,8 @@ def main(
     for each in backend:
         for number in channels:
             for size in kernel:
-                found = Environment(each).run(measure, number, size, batch_size, steps)
-                for row in rows(each, number, size, *found):
+                timed, error = Environment(each).run(measure, number, size, batch_size, steps)
+                for row in rows(each, number, size, timed, error):
                     table.add(row)
                 table.write_json(output, header)
 

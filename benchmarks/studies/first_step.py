@@ -1,8 +1,8 @@
 """How long the first training step takes on JAX, which compiles it, and what shortens it.
 
 Nearly all of the time is XLA's compilation of one program, the whole step. JAX can keep compiled
-programs in a folder, so that another process with the same network reads them; and XLA can be told
-to optimise less. Every time is of a new process.
+programs in a folder, from which a later process with the same network reads them. A flag makes XLA
+optimise less. Every time in the table is that of a new process.
 
     python -m benchmarks.studies.first_step
     python -m benchmarks.studies.first_step --rounds 5
@@ -56,21 +56,21 @@ def main(
         for group in groups:
             with tempfile.TemporaryDirectory() as cache:
                 environment.run(steps, builder, group, cache, "")  # fills it
-                found = [
+                measured = [
                     [environment.run(steps, builder, group, folder, flags) for _ in range(rounds)]
                     for folder, flags in ((None, ""), (cache, ""), (None, LESS))
                 ]
             plain, cached, less = (
-                statistics.median(one["first"] for one in each) for each in found
+                statistics.median(one["first"] for one in each) for each in measured
             )
             row = {
                 "network": f"{builder}, {group}",
                 "first step, s": round(plain, 1),
                 "program in a folder, s": round(cached, 1),
                 "optimised less, s": round(less, 1),
-                "later step, ms": round(1000 * min(one["later"] for one in found[0])),
+                "later step, ms": round(1000 * min(one["later"] for one in measured[0])),
                 "later step, optimised less, ms": round(
-                    1000 * min(one["later"] for one in found[2])
+                    1000 * min(one["later"] for one in measured[2])
                 ),
             }
             table.add(row)

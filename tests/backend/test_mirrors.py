@@ -153,11 +153,11 @@ def test_a_wide_layer_takes_it_and_is_equivariant(rng, monkeypatch):
     monkeypatch.setattr(mirrors, "convolve", lambda *given: taken.append(1) or convolve(*given))
     layer = GConv2D(32, 3, "p4m", padding="same")
     maps = rng.normal(size=(4, 28, 28, 256)).astype("float32")
-    found = ops.convert_to_numpy(layer(maps))
+    outputs = ops.convert_to_numpy(layer(maps))
     assert taken == [1]
     monkeypatch.setattr(shared, "_REFUSED", True)
     usual = ops.convert_to_numpy(layer(maps))
-    np.testing.assert_allclose(found, usual, atol=1e-5 * np.abs(found).max())
+    np.testing.assert_allclose(outputs, usual, atol=1e-5 * np.abs(outputs).max())
     assert taken == [1]
     monkeypatch.setattr(shared, "_REFUSED", False)
     assert_equivariant(layer, inputs=maps)

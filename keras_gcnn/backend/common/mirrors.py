@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -127,7 +128,7 @@ def products(kernel: Tensor, channels: Channels) -> Tensor:
     mixed = ops.einsum("pnfo,qoj->pqnfj", mixed, parts_out)
     shape = (PARTS, PARTS, reach + 1, reach + 1, channels_in // PARTS, channels_out // PARTS)
     mixed = ops.reshape(mixed, shape)
-    found = []
+    matrices = []
     for product in range(PARTS):
         rows = []
         for v, odd in sums(kernel.shape[1]):
@@ -137,8 +138,42 @@ def products(kernel: Tensor, channels: Channels) -> Tensor:
                 for u, other in sums(kernel.shape[0])
             ]
             rows.append(ops.concatenate(row, axis=1))
-        found.append(ops.concatenate(rows, axis=0))
-    return ops.stack(found)
+        matrices.append(ops.concatenate(rows, axis=0))
+    return ops.stack(matrices)
+
+
+def convolve(
+    inputs: Tensor,
+    kernel: Tensor,
+    padding: str,
+    channels: Channels,
+    recomputed: Callable[[Callable], Callable],
+) -> Tensor:
+    """Convolution of channels-last maps with an equivariant kernel, by operations of Keras.
+
+    Args:
+        inputs: the maps.
+        kernel: of shape `(k, k, c_in, c_out)`.
+        padding: `"same"` or `"valid"`.
+        channels: what the channels of input and output are.
+        recomputed: what is done to the function of a few images, such as `jax.checkpoint`.
+    """
+    size, number = kernel.shape[0], kernel.shape[3]
+    zeros = size // 2 if padding == "same" else 0
+    matrices = products(kernel, channels)
+
+    @recomputed
+    def of_images(images: Tensor) -> Tensor:
+        parts = split(images, channels[0], size, zeros)
+        multiplied = [ops.matmul(part, matrices[i]) for i, part in enumerate(parts)]
+        return merge(multiplied, channels[1], size, zeros, number)
+
+    batch = inputs.shape[0]
+    together = max(n for n in range(1, images_at_a_time(inputs) + 1) if batch % n == 0)
+    if together == batch:
+        return of_images(inputs)
+    outputs = ops.map(of_images, ops.reshape(inputs, (-1, together, *inputs.shape[1:])))
+    return ops.reshape(outputs, (-1, *outputs.shape[2:]))
 
 
 def split(maps: Tensor, of: Group | Fields, kernel_size: int, zeros: int) -> list[Tensor]:
@@ -151,8 +186,7 @@ def split(maps: Tensor, of: Group | Fields, kernel_size: int, zeros: int) -> lis
     for product in range(PARTS):
         terms = []
         for v, odd in sums(kernel_size):
-            one = of_part[product ^ odd]
-            terms.append(_pair(one, v, -1 if odd else 1, kernel_size, COLUMNS))
+            terms.append(_pair(of_part[product ^ odd], v, odd, kernel_size, COLUMNS))
         outputs.append(ops.concatenate(terms, axis=-1))
     return outputs
 
@@ -163,22 +197,21 @@ def merge(
     """Returns the map of `number` channels from its sums along rows, the transpose of `split`."""
     parts = [ops.cast(part, multiplied[0].dtype) for part in mixing(of, number)]
     around = [(0, 0), (zeros, zeros), (0, 0), (0, 0)]
-    pieces = [ops.split(ops.pad(one, around), kernel_size, axis=-1) for one in multiplied]
+    pieces = [ops.split(ops.pad(maps, around), kernel_size, axis=-1) for maps in multiplied]
     total: Any = 0
-    for number_of_part, part in enumerate(parts):
+    for part, basis in enumerate(parts):
         terms: Any = 0
         for i, (v, odd) in enumerate(sums(kernel_size)):
-            one = pieces[number_of_part ^ (2 * odd)][i]
             # From the other side: f[x + v] is added to p[x], so that p[x - v] is added to f[x].
-            pair = _pair(one, v, -1 if odd else 1, kernel_size, ROWS)
+            pair = _pair(pieces[part ^ (2 * odd)][i], v, odd, kernel_size, ROWS)
             terms = terms - pair if odd else terms + pair
-        fields = ops.reshape(terms, (*terms.shape[:3], -1, part.shape[1]))
-        total = total + ops.matmul(fields, ops.transpose(part))
+        fields = ops.reshape(terms, (*terms.shape[:3], -1, basis.shape[1]))
+        total = total + ops.matmul(fields, ops.transpose(basis))
     return ops.reshape(total, (*total.shape[:3], -1))
 
 
-def _pair(maps: Tensor, v: int, sign: int, kernel_size: int, axis: int) -> Tensor:
-    """`f[x + v] + sign f[x - v]` for every position x at which the whole kernel lies on the map."""
+def _pair(maps: Tensor, v: int, odd: int, kernel_size: int, axis: int) -> Tensor:
+    """`f[x + v]` plus or, if odd, minus `f[x - v]`, where the whole kernel lies on the map."""
     reach = kernel_size // 2
     size = maps.shape[axis] - 2 * reach
 
@@ -189,4 +222,4 @@ def _pair(maps: Tensor, v: int, sign: int, kernel_size: int, axis: int) -> Tenso
 
     if v == 0:
         return at(0)
-    return at(v) + at(-v) if sign > 0 else at(v) - at(-v)
+    return at(v) - at(-v) if odd else at(v) + at(-v)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax
-from jax import lax
 from jax import numpy as jnp
 
 from keras_gcnn.backend.common import mirrors
@@ -32,20 +31,5 @@ def supports(
 
 def convolve(inputs: Tensor, kernel: Tensor, padding: str, channels: Channels) -> Tensor:
     """Convolution of channels-last maps with an equivariant kernel."""
-    size, number = kernel.shape[0], kernel.shape[3]
-    zeros = size // 2 if padding == "same" else 0
-    matrices = mirrors.products(kernel, channels)
-
     # The gradient computes the sums again: kept, they would take several times the map's memory.
-    @jax.checkpoint
-    def of_images(images: Tensor) -> Tensor:
-        parts = mirrors.split(images, channels[0], size, zeros)
-        multiplied = [part @ matrix for part, matrix in zip(parts, matrices, strict=True)]
-        return mirrors.merge(multiplied, channels[1], size, zeros, number)
-
-    most = mirrors.images_at_a_time(inputs)
-    together = max(n for n in range(1, most + 1) if len(inputs) % n == 0)
-    if together == len(inputs):
-        return of_images(inputs)
-    outputs = lax.map(of_images, inputs.reshape(-1, together, *inputs.shape[1:]))
-    return outputs.reshape(-1, *outputs.shape[2:])
+    return mirrors.convolve(inputs, kernel, padding, channels, recomputed=jax.checkpoint)

@@ -65,8 +65,8 @@ class _Convolution(torch.autograd.Function):
         inputs, kernel = ctx.saved_tensors
         if torch.is_grad_enabled():  # this gradient is to be differentiated itself
             outputs = _by_pytorch(inputs, kernel, ctx.zeros)
-            found = torch.autograd.grad(outputs, (inputs, kernel), gradient, create_graph=True)
-            return *found, None, None
+            slopes = torch.autograd.grad(outputs, (inputs, kernel), gradient, create_graph=True)
+            return *slopes, None, None
         if is_transformed() or is_batched(gradient):  # it cannot be written into memory
             with torch.enable_grad():
                 maps, weights = (one.detach().requires_grad_() for one in (inputs, kernel))
@@ -117,28 +117,28 @@ class _Axis(NamedTuple):
         size = padded.shape[self.axis] - 2 * self.reach
         shape = list(fibres.shape)
         shape[1 + self.axis] = size
-        found = maps.new_empty(*shape[:4], 2 * self.reach + 1, shape[4])
-        found[..., 0, :].copy_(self._at(fibres, 0, size))
+        sums = maps.new_empty(*shape[:4], 2 * self.reach + 1, shape[4])
+        sums[..., 0, :].copy_(self._at(fibres, 0, size))
         for v in range(1, self.reach + 1):
             before, after = self._at(fibres, -v, size), self._at(fibres, v, size)
-            torch.add(after, before, out=found[..., 2 * v - 1, :])
+            torch.add(after, before, out=sums[..., 2 * v - 1, :])
             for part in range(PARTS):
-                torch.sub(after[part], before[part], out=found[part ^ self.bit, ..., 2 * v, :])
-        return found
+                torch.sub(after[part], before[part], out=sums[part ^ self.bit, ..., 2 * v, :])
+        return sums
 
     def _at(self, fibres: torch.Tensor, shift: int, size: int) -> torch.Tensor:
         return fibres.narrow(1 + self.axis, self.reach + shift, size)
 
-    def merge(self, found: torch.Tensor, maps: torch.Tensor) -> None:
+    def merge(self, sums: torch.Tensor, maps: torch.Tensor) -> None:
         """The transpose of `split`, written into `maps`."""
-        fibres = maps.new_zeros(PARTS, *maps.shape[:3], found.shape[-1])
-        self._add(fibres, found[..., 0, :], 0)
+        fibres = maps.new_zeros(PARTS, *maps.shape[:3], sums.shape[-1])
+        self._add(fibres, sums[..., 0, :], 0)
         for v in range(1, self.reach + 1):
-            even = found[..., 2 * v - 1, :]
+            even = sums[..., 2 * v - 1, :]
             self._add(fibres, even, v)
             self._add(fibres, even, -v)
             for part in range(PARTS):
-                odd = found[part ^ self.bit, ..., 2 * v, :]
+                odd = sums[part ^ self.bit, ..., 2 * v, :]
                 self._add(fibres[part : part + 1], odd[None], v)
                 self._add(fibres[part : part + 1], odd[None], -v, -1)
         mixed = self.parts.shape[1]
@@ -146,13 +146,13 @@ class _Axis(NamedTuple):
         basis = self.parts.transpose(1, 2).reshape(mixed, mixed)
         torch.mm(of_fields, basis, out=maps.view(-1, mixed))
 
-    def _add(self, fibres: torch.Tensor, found: torch.Tensor, shift: int, sign: int = 1) -> None:
+    def _add(self, fibres: torch.Tensor, sums: torch.Tensor, shift: int, sign: int = 1) -> None:
         """Adds sums where their positions, shifted, lie inside the map."""
         axis, start = 1 + self.axis, self.reach + shift - self.zeros
         first = max(0, -start)
-        last = min(found.shape[axis], fibres.shape[axis] - start)
+        last = min(sums.shape[axis], fibres.shape[axis] - start)
         if last > first:
-            kept = found.narrow(axis, first, last - first)
+            kept = sums.narrow(axis, first, last - first)
             fibres.narrow(axis, first + start, last - first).add_(kept, alpha=sign)
 
 
