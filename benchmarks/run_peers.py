@@ -38,6 +38,11 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "kernel": networks.GROUP_KERNEL,
         "classes": networks.CLASSES,
     },
+    "d4": {
+        "channels": networks.WIDE_CHANNELS,
+        "kernel": networks.WIDE_KERNEL,
+        "classes": networks.CLASSES,
+    },
     "so2": {
         "fields": networks.FIELDS,
         "kernel": networks.FIELD_KERNEL,
@@ -54,12 +59,14 @@ NETWORKS: dict[str, dict[str, Any]] = {
 TARGETS = {
     ("c4", "step"): 1.0,
     ("c4", "inference"): 1.0,
+    ("d4", "step"): 0.8,
+    ("d4", "inference"): 0.8,
     ("so2", "step"): 1 / 1.3,
     ("so2", "inference"): 1 / 1.2,
     **{(group, action): 0.8 for group in networks.GROUP_FIELDS for action in ("step", "inference")},
 }
 # For the fastest backend.
-BEST_TARGETS = {"c4": 1 / 2, "so2": 1 / 2, **dict.fromkeys(networks.GROUP_FIELDS, 0.6)}
+BEST_TARGETS = {"c4": 1 / 2, "d4": 0.6, "so2": 1 / 2, **dict.fromkeys(networks.GROUP_FIELDS, 0.6)}
 SPHERE = (4096, 10, 20.0)  # samples, dimensions, concentration
 # By library: its environment, and the target for our time relative to its time.
 SPHERES = {"tfp": ("tfp", round(1 / 3, 3)), "power_spherical": ("escnn", None)}

@@ -244,7 +244,7 @@ def test_fewer_products_compute_the_same(monkeypatch):
     from benchmarks.studies import fewer_products
 
     monkeypatch.setattr(fewer_products, "SIZE", 6)
-    timed, error = fewer_products.measure(16, 5, batch_size=2, steps=2)
+    timed, error = fewer_products.measure("p4m", 16, 5, batch_size=2, steps=2)
     assert error < 1e-5  # else it would have stopped
-    rows = fewer_products.rows("a backend", 16, 5, timed, error)
+    rows = fewer_products.rows("a backend", "p4m", 16, 5, timed, error)
     assert [row["what"] for row in rows] == ["inference", "training"]

@@ -18,6 +18,7 @@ FIELDS = (16, 16, 32)
 FREQUENCY = 5
 SAMPLES = 16
 FIELD_KERNEL = 3
+WIDE_CHANNELS, WIDE_KERNEL = (256, 256, 256), 3
 # Regular fields of finite groups, of equal channels.
 GROUP_FIELDS = {"c8": (16, 16, 32), "d8": (8, 8, 16)}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.common import harness, networks
 
+GROUPS = {"c4": "p4", "d4": "p4m"}  # of networks of group convolutions
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
@@ -50,8 +51,8 @@ def _network(name: str, settings: dict, precision: str):
     import keras
 
     keras.config.set_dtype_policy(POLICIES[precision])
-    if name == "c4":
-        return networks.on_group("p4", settings["channels"], settings["kernel"])
+    if name in GROUPS:
+        return networks.on_group(GROUPS[name], settings["channels"], settings["kernel"])
     # escnn's rings and band limits, so that both have the same basis of kernels.
     return networks.steerable(
         settings["fields"], settings["kernel"], band_limit="escnn", group=name

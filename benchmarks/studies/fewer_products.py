@@ -1,18 +1,19 @@
-"""A group convolution of a quarter of the multiplications, against the usual one.
+"""A group convolution of a quarter or half of the multiplications, against the usual one.
 
 On a group with the mirrors of rows and columns, such as P4M, a convolution needs a quarter of the
-multiplications, and additions of shifted maps: see `keras_gcnn/backend/common/mirrors.py`. Each
-addition reads and writes a map, for which a processor takes as long as for many multiplications.
-On PyTorch and JAX the library computes wide maps in this form. On TensorFlow it does not; this
-study computes it there by the same operations, to show why.
+multiplications, on one with a half turn, such as P4, a half; and additions of shifted maps: see
+`keras_gcnn/backend/common/parity.py`. Each addition reads and writes a map, for which a processor
+takes as long as for many multiplications. On JAX the library computes wide maps in this form, on
+PyTorch those on groups with mirrors. Elsewhere it does not, and this study shows why.
 
     python -m benchmarks.studies.fewer_products
-    python -m benchmarks.studies.fewer_products --backend torch --channels 256 --kernel 5
+    python -m benchmarks.studies.fewer_products --backend jax --group p4 --channels 256 --kernel 5
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 from functools import partial
 from typing import Annotated
 
@@ -21,28 +22,29 @@ import typer
 from benchmarks.common import command, harness, report
 from benchmarks.common.environments import BACKENDS, Environment
 
-GROUP = "p4m"
+GROUPS = ("p4m", "p4")
+Groups = Annotated[list[str], command.choice_option("--group", "group to measure", GROUPS)]
 SIZE = 28
 WINDOW = ((1, 1), "same", "channels_last", (1, 1))
 
 
-def forms() -> dict:
+def forms(group: str) -> dict:
     """The convolutions, each a function of maps and kernel."""
     from keras import ops
 
     from keras_gcnn import groups
     from keras_gcnn.backend import ops as backend
-    from keras_gcnn.backend.common import mirrors
+    from keras_gcnn.backend.common import parity
 
-    channels = (groups.get(GROUP),) * 2
+    channels = (groups.get(group),) * 2
     if backend.on("tensorflow"):
-        convolve = partial(mirrors.convolve, recomputed=lambda function: function)
+        convolve = partial(parity.convolve, recomputed=lambda function: function)
     else:
-        convolve = importlib.import_module(f"keras_gcnn.backend.{backend.name()}.mirrors").convolve
+        convolve = importlib.import_module(f"keras_gcnn.backend.{backend.name()}.parity").convolve
     return {
         "usual": lambda maps, kernel: backend.convolve(maps, kernel, *WINDOW),
         "Keras's": lambda maps, kernel: ops.conv(maps, kernel, *WINDOW),
-        "a quarter": lambda maps, kernel: convolve(maps, kernel, "same", channels),
+        "fewer": lambda maps, kernel: convolve(maps, kernel, "same", channels),
     }
 
 
@@ -88,7 +90,7 @@ def compiled(form, gradients: bool):
     return run
 
 
-def measure(channels: int, kernel_size: int, batch_size: int, steps: int):
+def measure(group: str, channels: int, kernel_size: int, batch_size: int, steps: int):
     """Times every form in turn; returns also the largest relative difference of their outputs."""
     import numpy as np
     from keras import ops
@@ -97,33 +99,41 @@ def measure(channels: int, kernel_size: int, batch_size: int, steps: int):
 
     shape = (batch_size, SIZE, SIZE, channels)
     maps, slopes = np.random.default_rng(0).standard_normal((2, *shape), dtype="float32")
-    layer = layers.GConv2D(channels // groups.get(GROUP).order, kernel_size, GROUP, padding="same")
+    layer = layers.GConv2D(channels // groups.get(group).order, kernel_size, group, padding="same")
     layer.build(shape)
     arrays = [ops.convert_to_tensor(each) for each in (maps, layer.expanded_kernel(), slopes)]
     outputs, actions = {}, {}
-    for name, form in forms().items():
+    for name, form in forms(group).items():
         outputs[name] = ops.convert_to_numpy(form(*arrays[:2]))
         for what, gradients in (("inference", False), ("training", True)):
             run = compiled(form, gradients)
             actions[f"{name}, {what}"] = lambda run=run: run(*arrays)
-    error = np.abs(outputs["a quarter"] - outputs["usual"]).max() / np.abs(outputs["usual"]).max()
+    error = np.abs(outputs["fewer"] - outputs["usual"]).max() / np.abs(outputs["usual"]).max()
     if not error < 1e-5:
         raise SystemExit(f"the convolution of fewer products differs by {error}")
     return harness.alternate(actions, steps, warm_up=2), float(error)
 
 
-def rows(backend: str, channels: int, kernel_size: int, timed: harness.Timed, error: float):
+def rows(
+    backend: str,
+    group: str,
+    channels: int,
+    kernel_size: int,
+    timed: harness.Timed,
+    error: float,
+):
     """The lines of the table."""
     for what in ("inference", "training"):
-        name = f"a quarter, {what}"
+        name = f"fewer, {what}"
         low, middle, high = harness.ratio(timed, name, f"usual, {what}")
         yield {
             "backend": backend,
+            "group": group,
             "channels": channels,
             "kernel": kernel_size,
             "what": what,
             "usual, ms": round(harness.median(timed, f"usual, {what}"), 1),
-            "a quarter, ms": round(harness.median(timed, name), 1),
+            "fewer, ms": round(harness.median(timed, name), 1),
             "ratio": f"{middle:.2f} ({low:.2f}-{high:.2f})",
             "against Keras's": round(harness.ratio(timed, name, f"Keras's, {what}")[1], 2),
             "largest difference": f"{error:.0e}",
@@ -132,24 +142,26 @@ def rows(backend: str, channels: int, kernel_size: int, timed: harness.Timed, er
 
 def main(
     backend: command.Backends = BACKENDS,
+    group: Annotated[
+        list[str], command.choice_option("--group", "group to measure", GROUPS)
+    ] = GROUPS,
     channels: Annotated[list[int], typer.Option(help="Orientations included.")] = [128, 256],  # noqa: B006
     kernel: Annotated[list[int], typer.Option(help="Rows of the kernel, odd.")] = [3, 5],  # noqa: B006
     batch_size: command.BatchSize = 16,
     steps: command.Steps = 10,
     output: command.Output = None,
 ) -> None:
-    """Prints the times of both forms on P4M and their ratios."""
+    """Prints the times of the forms and their ratios."""
     backend = command.chosen("backend", backend, BACKENDS)
     header = report.describe(backend)
     print(header)
     table = report.Table()
     for each in backend:
-        for number in channels:
-            for size in kernel:
-                timed, error = Environment(each).run(measure, number, size, batch_size, steps)
-                for row in rows(each, number, size, timed, error):
-                    table.add(row)
-                table.write_json(output, header)
+        for case in itertools.product(group, channels, kernel):
+            timed, error = Environment(each).run(measure, *case, batch_size, steps)
+            for row in rows(each, *case, timed, error):
+                table.add(row)
+            table.write_json(output, header)
 
 
 if __name__ == "__main__":

@@ -32,11 +32,11 @@ def on(backend: str) -> bool:
 
 if on("torch"):
     from keras_gcnn.backend.torch import convolution as torch_convolution
-    from keras_gcnn.backend.torch import mirrors as torch_mirrors
     from keras_gcnn.backend.torch import normalization as torch_normalization
+    from keras_gcnn.backend.torch import parity as torch_parity
 elif on("jax"):
     from keras_gcnn.backend.jax import convolution as jax_convolution
-    from keras_gcnn.backend.jax import mirrors as jax_mirrors
+    from keras_gcnn.backend.jax import parity as jax_parity
     from keras_gcnn.backend.jax import programs as jax_programs
 elif on("tensorflow"):
     from keras_gcnn.backend.tensorflow import convolution as tensorflow_convolution
@@ -151,9 +151,9 @@ def convolve(
     """
     window = (strides, padding, data_format, dilation_rate)
     # On TensorFlow it would take longer, most of all in training.
-    mirrors = torch_mirrors if on("torch") else jax_mirrors if on("jax") else None
-    if mirrors and channels and mirrors.supports(inputs, kernel, *window, channels):
-        outputs = mirrors.convolve(inputs, kernel, padding, channels)
+    parity = torch_parity if on("torch") else jax_parity if on("jax") else None
+    if parity and channels and parity.supports(inputs, kernel, *window, channels):
+        outputs = parity.convolve(inputs, kernel, padding, channels)
         return outputs if bias is None else outputs + bias
     if on("torch") and torch_convolution.supports(inputs, kernel, *window, bias):
         return torch_convolution.convolve(inputs, kernel, *window, bias)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import keras
 
+from keras_gcnn.backend.common.parity import has_parity
 from keras_gcnn.layers import FourierActivation, SteerableAveragePooling2D
 from keras_gcnn.layers.common.stock_convolution import InferenceConv2D
 from keras_gcnn.rewriting.engine import rewrite
@@ -90,6 +91,10 @@ def convolution(
     config = layer.get_config()
     if activation is not None:
         config["activation"] = keras.activations.serialize(activation)
+    channels = getattr(layer, "channels_were", None)
+    # They are not any more if a normalisation that is not equivariant was folded into the kernel.
+    if channels is not None and has_parity(keras.ops.convert_to_numpy(layer.kernel), channels):
+        return InferenceConv2D(**config, channels=channels)
     return InferenceConv2D.from_config(config)
 
 

@@ -8,10 +8,16 @@ registers them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
+from keras_gcnn import groups
 from keras_gcnn.backend.ops import activate, convolve, convolve_transposed
+from keras_gcnn.groups.fields import Fields
+from keras_gcnn.groups.group import Group
 from keras_gcnn.types import Tensor
 
 
@@ -37,6 +43,7 @@ class Conv2D(_Expanded, keras.layers.Conv2D):
     """`keras.layers.Conv2D`, with the same arguments, weights, shapes and outputs."""
 
     _trained = True  # whether the choice of the algorithm counts the gradients
+    _channels: tuple[Group | Fields, Group | Fields] | None = None
 
     def convolution_op(self, inputs: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
         return convolve(
@@ -48,6 +55,7 @@ class Conv2D(_Expanded, keras.layers.Conv2D):
             self.dilation_rate,
             bias=None if bias is None else keras.ops.convert_to_tensor(bias),
             trained=self._trained,
+            channels=self._channels,
         )
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -61,9 +69,37 @@ class InferenceConv2D(Conv2D):
 
     It chooses the fastest algorithm for the forward pass alone. `keras_gcnn.export.for_inference`
     builds networks from it.
+
+    Args:
+        *arguments: those of `keras.layers.Conv2D`.
+        channels: groups or fields of input and output, or their names and `Fields.as_json`, if the
+            kernel is equivariant; else None.
+        **options: those of `keras.layers.Conv2D`.
     """
 
     _trained = False
+
+    def __init__(
+        self,
+        *arguments: Any,
+        channels: Sequence[Group | Fields | str | dict] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*arguments, **options)
+        if channels is not None:
+            before, after = channels
+            self._channels = _known(before), _known(after)
+
+    def get_config(self) -> dict:
+        channels = self._channels and [
+            each.as_json() if isinstance(each, Fields) else each.name for each in self._channels
+        ]
+        return {**super().get_config(), "channels": channels}
+
+
+def _known(channels: Group | Fields | str | dict) -> Group | Fields:
+    """The group or fields, which a configuration has by their name or as a dict."""
+    return groups.get(channels) if isinstance(channels, Group | str) else Fields.of(channels)
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")

@@ -37,7 +37,7 @@ def convolution(translator: StockTranslator, inputs: Tensor) -> Tensor:
     if hasattr(layer, "output_padding"):
         layer_class, axis = keras.layers.Conv2DTranspose, -2
         options["output_padding"] = layer.output_padding
-    return translator.add_linear(
+    outputs = translator.add_linear(
         layer_class,
         inputs,
         kernel.shape[axis],
@@ -47,6 +47,10 @@ def convolution(translator: StockTranslator, inputs: Tensor) -> Tensor:
         bias=layer.expanded_bias(),
         channels=(axis,),
     )
+    if isinstance(layer, layers.GConv2D | layers.SteerableConv2D):
+        # For `for_inference`, whose layers compute fewer products of equivariant kernels.
+        outputs._keras_history.operation.channels_were = layer.map_in, layer.map_out
+    return outputs
 
 
 @plain_convolution_rules.rule(layers.GSeparableConv2D, takes_change=True)

@@ -1,6 +1,6 @@
-"""Convolutions on groups with mirrors on a CPU, in a quarter of the multiplications.
+"""Convolutions of equivariant kernels on a CPU, in a quarter or half of the multiplications.
 
-`keras_gcnn/backend/common/mirrors.py` says how. Here the sums are written where the product of
+`keras_gcnn/backend/common/parity.py` says how. Here the sums are written where the product of
 matrices reads them, and the gradient, which consists of the same steps in reverse, computes them
 again from the maps.
 """
@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import functional
 
-from keras_gcnn.backend.common import mirrors
-from keras_gcnn.backend.common.mirrors import COLUMNS, ROWS, Channels
+from keras_gcnn.backend.common import parity
+from keras_gcnn.backend.common.parity import COLUMNS, MIRRORS, ROWS
 from keras_gcnn.backend.torch.modes import is_batched, is_traced, is_transformed
-from keras_gcnn.groups.mirrors import PARTS
+from keras_gcnn.groups.parity import Channels
+
+_SMALLEST = {MIRRORS: 768}
 
 
 def supports(
@@ -35,7 +37,7 @@ def supports(
         return False
     if kernel.dtype not in (torch.float32, torch.float64) or is_traced() or is_transformed():
         return False
-    return mirrors.pays(inputs, kernel, strides, data_format, dilation_rate, channels)
+    return parity.pays(inputs, kernel, strides, data_format, dilation_rate, channels, _SMALLEST)
 
 
 def convolve(
@@ -54,7 +56,7 @@ class _Convolution(torch.autograd.Function):
         ctx.save_for_backward(inputs, kernel)
         ctx.zeros, ctx.channels = zeros, channels
         columns, rows = _axes(kernel, zeros, channels)
-        products = mirrors.products(kernel, channels)
+        products = parity.products(kernel, channels)
         outputs = inputs.new_empty(_output_shape(inputs, kernel, zeros))
         for images, results in _in_tiles(inputs, outputs):
             rows.merge(_multiplied(columns.split(images), products), results)
@@ -75,7 +77,7 @@ class _Convolution(torch.autograd.Function):
         columns, rows = _axes(kernel, ctx.zeros, ctx.channels)
         with torch.enable_grad():
             weights = kernel.detach().requires_grad_()
-            products = mirrors.products(weights, ctx.channels)
+            products = parity.products(weights, ctx.channels)
         transposed = products.detach().transpose(1, 2)
         of_products, of_inputs = torch.zeros_like(products), torch.empty_like(inputs)
         for images, slopes, results in _in_tiles(inputs, gradient, of_inputs):
@@ -91,20 +93,22 @@ class _Axis(NamedTuple):
 
     Attributes:
         axis: of the maps, `ROWS` or `COLUMNS`.
-        bit: the bit of a part that an odd sum along this axis changes.
         reach: of the kernel to either side of its centre.
         zeros: around the map on either side.
-        parts: `mirrors.mixing` of the map.
+        parts: `parity.mixing` of the map.
     """
 
     axis: int
-    bit: int
     reach: int
     zeros: int
     parts: torch.Tensor
 
+    def odd(self, sums: torch.Tensor, part: int, v: int) -> torch.Tensor:
+        """The differences of maps of one part at distance v."""
+        return sums[part ^ parity.odd_bit(self.axis, len(sums)), ..., 2 * v, :]
+
     def split(self, maps: torch.Tensor) -> torch.Tensor:
-        """Sums and differences: `(4, images, rows, columns, sums, channels of a part)`."""
+        """Sums and differences: `(parts, images, rows, columns, sums, channels of a part)`."""
         padded = maps
         if self.zeros:
             shape = list(maps.shape)
@@ -112,8 +116,9 @@ class _Axis(NamedTuple):
             padded = maps.new_zeros(shape)
             padded.narrow(self.axis, self.zeros, maps.shape[self.axis]).copy_(maps)
         # One product for each part, so that the numbers of a part lie next to each other.
-        fields = padded.reshape(1, -1, self.parts.shape[1])
-        fibres = (fields.expand(PARTS, -1, -1) @ self.parts).view(PARTS, *padded.shape[:3], -1)
+        number = len(self.parts)
+        fields = padded.reshape(1, -1, self.parts.shape[1]).expand(number, -1, -1)
+        fibres = (fields @ self.parts).view(number, *padded.shape[:3], -1)
         size = padded.shape[self.axis] - 2 * self.reach
         shape = list(fibres.shape)
         shape[1 + self.axis] = size
@@ -122,8 +127,8 @@ class _Axis(NamedTuple):
         for v in range(1, self.reach + 1):
             before, after = self._at(fibres, -v, size), self._at(fibres, v, size)
             torch.add(after, before, out=sums[..., 2 * v - 1, :])
-            for part in range(PARTS):
-                torch.sub(after[part], before[part], out=sums[part ^ self.bit, ..., 2 * v, :])
+            for part in range(number):
+                torch.sub(after[part], before[part], out=self.odd(sums, part, v))
         return sums
 
     def _at(self, fibres: torch.Tensor, shift: int, size: int) -> torch.Tensor:
@@ -131,18 +136,19 @@ class _Axis(NamedTuple):
 
     def merge(self, sums: torch.Tensor, maps: torch.Tensor) -> None:
         """The transpose of `split`, written into `maps`."""
-        fibres = maps.new_zeros(PARTS, *maps.shape[:3], sums.shape[-1])
+        number = len(sums)
+        fibres = maps.new_zeros(number, *maps.shape[:3], sums.shape[-1])
         self._add(fibres, sums[..., 0, :], 0)
         for v in range(1, self.reach + 1):
             even = sums[..., 2 * v - 1, :]
             self._add(fibres, even, v)
             self._add(fibres, even, -v)
-            for part in range(PARTS):
-                odd = sums[part ^ self.bit, ..., 2 * v, :]
-                self._add(fibres[part : part + 1], odd[None], v)
-                self._add(fibres[part : part + 1], odd[None], -v, -1)
+            for part in range(number):
+                odd = self.odd(sums, part, v)[None]
+                self._add(fibres[part : part + 1], odd, v)
+                self._add(fibres[part : part + 1], odd, -v, -1)
         mixed = self.parts.shape[1]
-        of_fields = fibres.view(PARTS, -1, mixed // PARTS).transpose(0, 1).reshape(-1, mixed)
+        of_fields = fibres.view(number, -1, mixed // number).transpose(0, 1).reshape(-1, mixed)
         basis = self.parts.transpose(1, 2).reshape(mixed, mixed)
         torch.mm(of_fields, basis, out=maps.view(-1, mixed))
 
@@ -159,25 +165,25 @@ class _Axis(NamedTuple):
 def _axes(kernel: torch.Tensor, zeros: int, channels: Channels) -> tuple[_Axis, _Axis]:
     """Columns, along which the input is split, and rows, along which the output is merged."""
     parts_in, parts_out = (
-        torch.tensor(mirrors.mixing(of, number), dtype=kernel.dtype)
-        for of, number in zip(channels, kernel.shape[2:], strict=True)
+        torch.tensor(parts, dtype=kernel.dtype)
+        for parts in parity.mixing(channels, tuple(kernel.shape[2:]))
     )
     reach = kernel.shape[0] // 2
     return (
-        _Axis(COLUMNS, 1, reach, zeros, parts_in),
-        _Axis(ROWS, 2, reach, 2 * reach - zeros, parts_out),
+        _Axis(COLUMNS, reach, zeros, parts_in),
+        _Axis(ROWS, reach, 2 * reach - zeros, parts_out),
     )
 
 
 def _in_tiles(inputs: torch.Tensor, *others: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
     """Corresponding images of the batches, a few at a time."""
-    images = mirrors.images_at_a_time(inputs)
+    images = parity.images_at_a_time(inputs)
     return zip(*(batch.split(images) for batch in (inputs, *others)), strict=True)
 
 
 def _flat(parts: torch.Tensor) -> torch.Tensor:
     """One row for every position."""
-    return parts.view(4, math.prod(parts.shape[1:4]), -1)
+    return parts.view(len(parts), math.prod(parts.shape[1:4]), -1)
 
 
 def _multiplied(parts: torch.Tensor, products: torch.Tensor) -> torch.Tensor:

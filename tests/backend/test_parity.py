@@ -1,4 +1,4 @@
-"""The convolution that mirrors reduce to a quarter of the multiplications, against Keras's."""
+"""Convolutions in a quarter or half of the multiplications, against Keras's."""
 
 import importlib
 
@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gcnn import groups
+from keras_gcnn import export, groups
 from keras_gcnn.analysis import assert_equivariant
-from keras_gcnn.backend.common import mirrors as shared
+from keras_gcnn.backend.common import parity as shared
 from keras_gcnn.backend.ops import product
-from keras_gcnn.groups.mirrors import even_and_odd
-from keras_gcnn.layers import Fields, GConv2D, SteerableConv2D
+from keras_gcnn.groups.parity import even_and_odd
+from keras_gcnn.layers import Fields, GBatchNormalization, GConv2D, SteerableConv2D
 
 BACKEND = keras.backend.backend()
 if BACKEND == "tensorflow":
     pytest.skip("TensorFlow does not compute it", allow_module_level=True)
-mirrors = importlib.import_module(f"keras_gcnn.backend.{BACKEND}.mirrors")
+fewer = importlib.import_module(f"keras_gcnn.backend.{BACKEND}.parity")
 
-P4M = groups.get("p4m")
+P4, P4M = groups.get("p4"), groups.get("p4m")
 WINDOW = ((1, 1), "same", "channels_last", (1, 1))
 
 
@@ -71,6 +71,9 @@ def slopes(function, *arrays):
         (groups.get("pmm"), (20, 4), 7, "same"),
         (Fields.regular(3, group="d8"), (48, 48), 5, "same"),
         (Fields.regular(2, group="d6"), (24, 24), 3, "valid"),
+        (P4, (24, 16), 3, "same"),
+        (groups.get("p2"), (10, 12), 7, "valid"),
+        (Fields.regular(3, group="c8"), (24, 24), 5, "same"),
     ],
 )
 def test_values_and_gradients_are_those_of_the_convolution(
@@ -88,7 +91,7 @@ def test_values_and_gradients_are_those_of_the_convolution(
 
     def fast(maps, factors):
         kernel = ops.reshape(product(factors, basis), shape)
-        return mirrors.convolve(maps, kernel, padding, (channels, channels)) ** 2 * weights
+        return fewer.convolve(maps, kernel, padding, (channels, channels)) ** 2 * weights
 
     def usual(maps, factors):
         kernel = ops.reshape(product(factors, basis), shape)
@@ -107,50 +110,62 @@ def test_values_and_gradients_are_those_of_the_convolution(
 
 
 @pytest.mark.parametrize(
-    "of", [P4M, groups.get("pmm"), Fields.regular(1, group="d8"), Fields.regular(1, group="d2")]
+    ("of", "elements"),
+    [
+        (P4M, 2),
+        (groups.get("pmm"), 2),
+        (Fields.regular(1, group="d8"), 2),
+        (Fields.regular(1, group="d2"), 2),
+        (P4, 1),
+        (groups.get("p2"), 1),
+        (Fields.regular(1, group="c6"), 1),
+    ],
 )
-def test_mirrors_change_the_sign_of_parts(of):
+def test_elements_change_the_sign_of_parts(of, elements):
     """By the group's own action on fields."""
-    parts = even_and_odd(of)
-    size = parts.shape[1]
+    parts = even_and_odd(of, elements)
+    number, size = parts.shape[:2]
+    assert number == 2**elements
     basis = parts.transpose(1, 0, 2).reshape(size, size)
     np.testing.assert_allclose(basis.T @ basis, np.eye(size), atol=1e-12)
     pixel_group = of if isinstance(of, groups.Group) else of.group.pixel_group
     layer = layer_of(of, (size, size), 3, padding="same")
     maps = np.random.default_rng(0).normal(size=(1, 5, 5, size))
     assert_equivariant(layer, inputs=maps)  # by the same action
-    for bit, axis in ((1, 2), (2, 1)):
-        mirror = np.diag([1, -1] if axis == 2 else [-1, 1])
-        assert any((mirror == element).all() for element in pixel_group.matrices)
-        signs = np.repeat([-1 if part & bit else 1 for part in range(4)], size // 4)
-        moved = np.flip(maps, axis) @ (basis * signs) @ basis.T
+    for bit, axes in [(1, 2), (2, 1)] if elements == 2 else [(1, (1, 2))]:
+        moves = np.diag([-1 if axis in np.atleast_1d(axes) else 1 for axis in (1, 2)])
+        assert any((moves == element).all() for element in pixel_group.matrices)
+        signs = np.repeat([-1 if part & bit else 1 for part in range(number)], size // number)
+        moved = np.flip(maps, axes) @ (basis * signs) @ basis.T
         np.testing.assert_allclose(
             ops.convert_to_numpy(layer(moved)),
-            np.flip(ops.convert_to_numpy(layer(maps)), axis) @ (basis * signs) @ basis.T,
+            np.flip(ops.convert_to_numpy(layer(maps)), axes) @ (basis * signs) @ basis.T,
             atol=1e-12,
         )
 
 
-def test_only_wide_maps_with_mirrors_gain():
+def test_only_wide_maps_gain():
     inputs, kernel = ops.zeros((4, 28, 28, 256)), ops.zeros((3, 3, 256, 256))
-    assert mirrors.supports(inputs, kernel, *WINDOW, (P4M, P4M))
-    for other in (groups.get("z2"), groups.get("p4"), Fields({0: 128, 1: 64})):
-        assert not mirrors.supports(inputs, kernel, *WINDOW, (other, other))
+    assert fewer.supports(inputs, kernel, *WINDOW, (P4M, P4M))
+    assert fewer.supports(inputs, kernel, *WINDOW, (P4, P4)) == (BACKEND == "jax")
+    for other in (groups.get("z2"), groups.get("pm"), Fields({0: 128, 1: 64})):
+        assert not fewer.supports(inputs, kernel, *WINDOW, (other, other))
     for maps, filters in (
         (inputs[:1], kernel),
         (inputs, kernel[..., :128]),
+        (inputs, kernel[:1, :1]),
         (inputs, kernel[:, :, :128]),  # in two groups of channels
         (ops.cast(inputs, "bfloat16"), ops.cast(kernel, "bfloat16")),
     ):
-        assert not mirrors.supports(maps, filters, *WINDOW, (P4M, P4M))
+        assert not fewer.supports(maps, filters, *WINDOW, (P4M, P4M))
     for window in (((2, 2), *WINDOW[1:]), (*WINDOW[:2], "channels_first", (1, 1))):
-        assert not mirrors.supports(inputs, kernel, *window, (P4M, P4M))
+        assert not fewer.supports(inputs, kernel, *window, (P4M, P4M))
 
 
 def test_a_wide_layer_takes_it_and_is_equivariant(rng, monkeypatch):
     taken = []
-    convolve = mirrors.convolve
-    monkeypatch.setattr(mirrors, "convolve", lambda *given: taken.append(1) or convolve(*given))
+    convolve = fewer.convolve
+    monkeypatch.setattr(fewer, "convolve", lambda *given: taken.append(1) or convolve(*given))
     layer = GConv2D(32, 3, "p4m", padding="same")
     maps = rng.normal(size=(4, 28, 28, 256)).astype("float32")
     outputs = ops.convert_to_numpy(layer(maps))
@@ -164,13 +179,45 @@ def test_a_wide_layer_takes_it_and_is_equivariant(rng, monkeypatch):
     assert len(taken) > 1
 
 
+def test_an_exported_network_takes_it(rng, monkeypatch):
+    taken = []
+    convolve = fewer.convolve
+    monkeypatch.setattr(fewer, "convolve", lambda *given: taken.append(1) or convolve(*given))
+    image = keras.Input((28, 28, 256))
+    x = GConv2D(32, 3, "p4m", padding="same", activation="relu")(image)
+    network = keras.Model(image, GBatchNormalization("p4m")(x))
+    maps = rng.normal(size=(4, 28, 28, 256)).astype("float32")
+    fast = export.for_inference(network)
+    loaded = type(fast).from_config(fast.get_config())
+    loaded.set_weights(fast.get_weights())
+    usual = ops.convert_to_numpy(network(maps))
+    for model in (fast, loaded):
+        taken.clear()
+        outputs = ops.convert_to_numpy(model(maps))
+        assert taken == [1]
+        np.testing.assert_allclose(outputs, usual, atol=1e-5 * np.abs(usual).max())
+
+
+def test_a_kernel_that_lost_its_mirrors_keeps_its_values(rng):
+    """A stock normalisation has its own scale for every orientation."""
+    image = keras.Input((28, 28, 256))
+    x = GConv2D(32, 3, "p4m", padding="same", use_bias=False)(image)
+    normalization = keras.layers.BatchNormalization()
+    network = keras.Model(image, normalization(x))
+    normalization.set_weights([rng.uniform(1, 2, size=256) for _ in range(4)])
+    maps = rng.normal(size=(4, 28, 28, 256)).astype("float32")
+    usual = ops.convert_to_numpy(network(maps))
+    outputs = ops.convert_to_numpy(export.for_inference(network)(maps))
+    np.testing.assert_allclose(outputs, usual, atol=1e-5 * np.abs(usual).max())
+
+
 @pytest.mark.skipif(BACKEND != "torch", reason="JAX transforms the operations themselves")
 def test_several_gradients_at_once(rng):
     import torch
 
     maps = torch.tensor(rng.normal(size=(2, 6, 6, 16)), requires_grad=True)
     kernel = torch.tensor(layer_of(P4M, (16, 16), 3).expanded_kernel(), requires_grad=True)
-    outputs = mirrors.convolve(maps, kernel, "same", (P4M, P4M))
+    outputs = fewer.convolve(maps, kernel, "same", (P4M, P4M))
     several = torch.tensor(rng.normal(size=(3, *outputs.shape)))
     (found,) = torch.autograd.grad(outputs, maps, several, is_grads_batched=True, retain_graph=True)
     for one, gradient in zip(several, found, strict=True):
