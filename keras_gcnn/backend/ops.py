@@ -153,8 +153,7 @@ def convolve(
     # On TensorFlow it would take longer, most of all in training.
     parity = torch_parity if on("torch") else jax_parity if on("jax") else None
     if parity and channels and parity.supports(inputs, kernel, *window, channels):
-        outputs = parity.convolve(inputs, kernel, padding, channels)
-        return outputs if bias is None else outputs + bias
+        return parity.convolve(inputs, kernel, padding, channels, bias)
     if on("torch") and torch_convolution.supports(inputs, kernel, *window, bias):
         return torch_convolution.convolve(inputs, kernel, *window, bias)
     if on("jax") and jax_convolution.supports(inputs, kernel, *window, trained):

@@ -12,7 +12,13 @@ from keras_gcnn.analysis import assert_equivariant
 from keras_gcnn.backend.common import parity as shared
 from keras_gcnn.backend.ops import product
 from keras_gcnn.groups.parity import even_and_odd
-from keras_gcnn.layers import Fields, GBatchNormalization, GConv2D, SteerableConv2D
+from keras_gcnn.layers import (
+    Fields,
+    GBatchNormalization,
+    GConv2D,
+    GSeparableConv2D,
+    SteerableConv2D,
+)
 
 BACKEND = keras.backend.backend()
 if BACKEND == "tensorflow":
@@ -72,6 +78,7 @@ def slopes(function, *arrays):
         (Fields.regular(3, group="d8"), (48, 48), 5, "same"),
         (Fields.regular(2, group="d6"), (24, 24), 3, "valid"),
         (P4, (24, 16), 3, "same"),
+        (P4M, (16, 24), 1, "valid"),
         (groups.get("p2"), (10, 12), 7, "valid"),
         (Fields.regular(3, group="c8"), (24, 24), 5, "same"),
     ],
@@ -89,21 +96,19 @@ def test_values_and_gradients_are_those_of_the_convolution(
     other = layer_of(channels, counts, size).expanded_kernel()
     basis = ops.convert_to_tensor(np.stack([kernel.ravel(), other.ravel()]))
 
-    def fast(maps, factors):
+    def fast(maps, factors, bias):
         kernel = ops.reshape(product(factors, basis), shape)
-        return fewer.convolve(maps, kernel, padding, (channels, channels)) ** 2 * weights
+        return fewer.convolve(maps, kernel, padding, (channels, channels), bias) ** 2 * weights
 
-    def usual(maps, factors):
+    def usual(maps, factors, bias):
         kernel = ops.reshape(product(factors, basis), shape)
-        return ops.conv(maps, kernel, 1, padding) ** 2 * weights
+        return (ops.conv(maps, kernel, 1, padding) + bias) ** 2 * weights
 
-    factors = rng.normal(size=(1, 2))
-    given = [ops.convert_to_tensor(each) for each in (maps, factors)]
-    values = [ops.convert_to_numpy(compiled(each)(*given)) for each in (fast, usual)]
+    given = maps, rng.normal(size=(1, 2)), rng.normal(size=counts[1])
+    tensors = [ops.convert_to_tensor(each) for each in given]
+    values = [ops.convert_to_numpy(compiled(each)(*tensors)) for each in (fast, usual)]
     np.testing.assert_allclose(*values, rtol=1e-10, atol=1e-12)
-    for found, expected in zip(
-        slopes(fast, maps, factors), slopes(usual, maps, factors), strict=True
-    ):
+    for found, expected in zip(slopes(fast, *given), slopes(usual, *given), strict=True):
         for one, other in zip(found, expected, strict=True):
             scale = float(abs(other).max())
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11 * scale)
@@ -177,6 +182,21 @@ def test_a_wide_layer_takes_it_and_is_equivariant(rng, monkeypatch):
     monkeypatch.setattr(shared, "_REFUSED", False)
     assert_equivariant(layer, inputs=maps)
     assert len(taken) > 1
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="JAX computes separable kernels whole")
+def test_the_pointwise_half_of_a_separable_kernel_takes_it(rng, monkeypatch):
+    monkeypatch.setattr(shared, "_FEWEST_POINTWISE", 16)
+    monkeypatch.setattr(fewer, "_SMALLEST", {4: 16})
+    taken = []
+    convolve = fewer.convolve
+    monkeypatch.setattr(fewer, "convolve", lambda *given: taken.append(1) or convolve(*given))
+    layer = GSeparableConv2D(3, 3, "p4m", padding="same", variant="gc")
+    maps = rng.normal(size=(16, 14, 14, 16)).astype("float32")
+    outputs = ops.convert_to_numpy(layer(maps))
+    assert taken == [1]
+    expected = ops.conv(maps, layer.expanded_kernel(), 1, "same")
+    np.testing.assert_allclose(outputs, ops.convert_to_numpy(expected), atol=1e-5)
 
 
 def test_an_exported_network_takes_it(rng, monkeypatch):

@@ -39,9 +39,10 @@ ROWS, COLUMNS = 1, 2
 
 # The matrices have to be laid out for every call, which needs positions enough.
 _FEWEST_POSITIONS = 3136
+_FEWEST_POINTWISE = 1024  # channels of a kernel of one row, whose other side is not there to save
 _REFUSED = os.environ.get("KERAS_GCNN_FEWER_PRODUCTS") == "0"
 _MIXED = 64  # channels that one product of matrices takes to parts: of fields next to each other
-_NUMBERS_AT_A_TIME = 400_000
+_NUMBERS_AT_A_TIME = 450_000
 
 
 def odd_bit(axis: int, parts: int) -> int:
@@ -71,12 +72,13 @@ def pays(
     if not all(isinstance(size, int) for size in shape):  # a symbolic batch, in an export
         return False
     rows, columns, channels_in, channels_out = kernel.shape
-    # A kernel of one row has no other side.
-    if rows != columns or rows % 2 == 0 or rows == 1:
+    if rows != columns or rows % 2 == 0:
         return False
     if channels_in != shape[3] or min(shape[1:3]) < rows:
         return False
     side = rows * min(channels_in, channels_out)
+    if rows == 1 and side < _FEWEST_POINTWISE:
+        return False
     if side < min(smallest.values()) or math.prod(shape[:3]) < _FEWEST_POSITIONS:
         return False
     parts = parts_of(channels)

@@ -34,7 +34,10 @@ def supports(
     return parity.pays(inputs, kernel, strides, data_format, dilation_rate, channels, _SMALLEST)
 
 
-def convolve(inputs: Tensor, kernel: Tensor, padding: str, channels: Channels) -> Tensor:
+def convolve(
+    inputs: Tensor, kernel: Tensor, padding: str, channels: Channels, bias: Tensor | None = None
+) -> Tensor:
     """Convolution of channels-last maps with an equivariant kernel."""
     # The gradient computes the sums again: kept, they would take several times the map's memory.
-    return parity.convolve(inputs, kernel, padding, channels, recomputed=jax.checkpoint)
+    outputs = parity.convolve(inputs, kernel, padding, channels, recomputed=jax.checkpoint)
+    return outputs if bias is None else outputs + bias

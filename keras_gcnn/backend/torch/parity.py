@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional
 
 from keras_gcnn.backend.common import parity
-from keras_gcnn.backend.common.parity import COLUMNS, MIRRORS, ROWS
+from keras_gcnn.backend.common.parity import COLUMNS, HALF_TURN, MIRRORS, ROWS
+from keras_gcnn.backend.torch import fibres
 from keras_gcnn.backend.torch.modes import is_batched, is_traced, is_transformed
 from keras_gcnn.groups.parity import Channels
 
-_SMALLEST = {MIRRORS: 768}
+# In large batches a little less of a call is laying out the matrices.
+_SMALLEST, _SMALLEST_OF_MANY = {MIRRORS: 768, HALF_TURN: 1280}, {MIRRORS: 640, HALF_TURN: 1280}
+_MANY_POSITIONS = 40_000
 
 
 def supports(
@@ -37,55 +41,68 @@ def supports(
         return False
     if kernel.dtype not in (torch.float32, torch.float64) or is_traced() or is_transformed():
         return False
-    return parity.pays(inputs, kernel, strides, data_format, dilation_rate, channels, _SMALLEST)
+    many = math.prod(inputs.shape[:3]) >= _MANY_POSITIONS
+    smallest = _SMALLEST_OF_MANY if many else _SMALLEST
+    return parity.pays(inputs, kernel, strides, data_format, dilation_rate, channels, smallest)
 
 
 def convolve(
-    inputs: torch.Tensor, kernel: torch.Tensor, padding: str, channels: Channels
+    inputs: torch.Tensor,
+    kernel: torch.Tensor,
+    padding: str,
+    channels: Channels,
+    bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Convolution of channels-last maps with an equivariant kernel."""
-    reach = kernel.shape[0] // 2
-    return _Convolution.apply(inputs, kernel, reach if padding == "same" else 0, channels)
+    zeros = kernel.shape[0] // 2 if padding == "same" else 0
+    return _Convolution.apply(inputs, kernel, bias, zeros, channels)
 
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, inputs: torch.Tensor, kernel: torch.Tensor, zeros: int, channels: Channels
+        ctx: Any,
+        inputs: torch.Tensor,
+        kernel: torch.Tensor,
+        bias: torch.Tensor | None,
+        zeros: int,
+        channels: Channels,
     ) -> torch.Tensor:
         ctx.save_for_backward(inputs, kernel)
         ctx.zeros, ctx.channels = zeros, channels
         columns, rows = _axes(kernel, zeros, channels)
-        products = parity.products(kernel, channels)
+        matrices = parity.products(kernel, channels)
         outputs = inputs.new_empty(_output_shape(inputs, kernel, zeros))
         for images, results in _in_tiles(inputs, outputs):
-            rows.merge(_multiplied(columns.split(images), products), results)
+            rows.merge(_products(columns.split(images), matrices), results, bias)
         return outputs
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple:
         inputs, kernel = ctx.saved_tensors
+        of_bias = gradient.sum((0, 1, 2)) if ctx.needs_input_grad[2] else None
         if torch.is_grad_enabled():  # this gradient is to be differentiated itself
             outputs = _by_pytorch(inputs, kernel, ctx.zeros)
             slopes = torch.autograd.grad(outputs, (inputs, kernel), gradient, create_graph=True)
-            return *slopes, None, None
+            return *slopes, of_bias, None, None
         if is_transformed() or is_batched(gradient):  # it cannot be written into memory
             with torch.enable_grad():
                 maps, weights = (one.detach().requires_grad_() for one in (inputs, kernel))
                 outputs = _by_pytorch(maps, weights, ctx.zeros)
-            return *torch.autograd.grad(outputs, (maps, weights), gradient), None, None
+            return *torch.autograd.grad(outputs, (maps, weights), gradient), of_bias, None, None
         columns, rows = _axes(kernel, ctx.zeros, ctx.channels)
         with torch.enable_grad():
             weights = kernel.detach().requires_grad_()
-            products = parity.products(weights, ctx.channels)
-        transposed = products.detach().transpose(1, 2)
-        of_products, of_inputs = torch.zeros_like(products), torch.empty_like(inputs)
+            matrices = parity.products(weights, ctx.channels)
+        transposed = matrices.detach().transpose(1, 2)
+        of_matrices, of_inputs = torch.zeros_like(matrices), torch.empty_like(inputs)
         for images, slopes, results in _in_tiles(inputs, gradient, of_inputs):
             parts, of_parts = columns.split(images), rows.split(slopes)
-            of_products.baddbmm_(_flat(parts).transpose(1, 2), _flat(of_parts))
-            columns.merge(_multiplied(of_parts, transposed), results)
-        (of_kernel,) = torch.autograd.grad(products, weights, of_products)
-        return of_inputs, of_kernel, None, None
+            for total, part, of_part in zip(of_matrices, parts, of_parts, strict=True):
+                total += fibres.gradient(part.flatten(3), of_part.flatten(3))
+            columns.merge(_products(of_parts, transposed), results)
+        (of_kernel,) = torch.autograd.grad(matrices, weights, of_matrices)
+        return of_inputs, of_kernel, of_bias, None, None
 
 
 class _Axis(NamedTuple):
@@ -103,63 +120,67 @@ class _Axis(NamedTuple):
     zeros: int
     parts: torch.Tensor
 
-    def odd(self, sums: torch.Tensor, part: int, v: int) -> torch.Tensor:
-        """The differences of maps of one part at distance v."""
-        return sums[part ^ parity.odd_bit(self.axis, len(sums)), ..., 2 * v, :]
+    def _turned(self, part: int) -> int:
+        """The product that has the differences of maps of a part."""
+        return part ^ parity.odd_bit(self.axis, len(self.parts))
 
-    def split(self, maps: torch.Tensor) -> torch.Tensor:
-        """Sums and differences: `(parts, images, rows, columns, sums, channels of a part)`."""
+    def split(self, maps: torch.Tensor) -> list[torch.Tensor]:
+        """Sums and differences for every product: `(images, rows, columns, sums, channels)`."""
         padded = maps
         if self.zeros:
             shape = list(maps.shape)
             shape[self.axis] += 2 * self.zeros
             padded = maps.new_zeros(shape)
             padded.narrow(self.axis, self.zeros, maps.shape[self.axis]).copy_(maps)
-        # One product for each part, so that the numbers of a part lie next to each other.
-        number = len(self.parts)
-        fields = padded.reshape(1, -1, self.parts.shape[1]).expand(number, -1, -1)
-        fibres = (fields @ self.parts).view(number, *padded.shape[:3], -1)
         size = padded.shape[self.axis] - 2 * self.reach
-        shape = list(fibres.shape)
-        shape[1 + self.axis] = size
-        sums = maps.new_empty(*shape[:4], 2 * self.reach + 1, shape[4])
-        sums[..., 0, :].copy_(self._at(fibres, 0, size))
-        for v in range(1, self.reach + 1):
-            before, after = self._at(fibres, -v, size), self._at(fibres, v, size)
-            torch.add(after, before, out=sums[..., 2 * v - 1, :])
-            for part in range(number):
-                torch.sub(after[part], before[part], out=self.odd(sums, part, v))
+        shape = [*padded.shape[:3], 2 * self.reach + 1, maps.shape[3] // len(self.parts)]
+        shape[self.axis] = size
+        sums = [maps.new_empty(shape) for _ in self.parts]
+        fields = padded.view(1, 1, -1, self.parts.shape[1])
+        for part, basis in enumerate(self.parts):
+            mixed = fibres.product(fields, basis).view(*padded.shape[:3], -1)
+            at = partial(self._at, mixed, size=size)
+            sums[part][..., 0, :] = at(0)
+            for v in range(1, self.reach + 1):
+                torch.add(at(v), at(-v), out=sums[part][..., 2 * v - 1, :])
+                torch.sub(at(v), at(-v), out=sums[self._turned(part)][..., 2 * v, :])
         return sums
 
-    def _at(self, fibres: torch.Tensor, shift: int, size: int) -> torch.Tensor:
-        return fibres.narrow(1 + self.axis, self.reach + shift, size)
+    def _at(self, maps: torch.Tensor, shift: int, size: int) -> torch.Tensor:
+        return maps.narrow(self.axis, self.reach + shift, size)
 
-    def merge(self, sums: torch.Tensor, maps: torch.Tensor) -> None:
-        """The transpose of `split`, written into `maps`."""
-        number = len(sums)
-        fibres = maps.new_zeros(number, *maps.shape[:3], sums.shape[-1])
-        self._add(fibres, sums[..., 0, :], 0)
-        for v in range(1, self.reach + 1):
-            even = sums[..., 2 * v - 1, :]
-            self._add(fibres, even, v)
-            self._add(fibres, even, -v)
-            for part in range(number):
-                odd = self.odd(sums, part, v)[None]
-                self._add(fibres[part : part + 1], odd, v)
-                self._add(fibres[part : part + 1], odd, -v, -1)
+    def merge(
+        self, sums: list[torch.Tensor], maps: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> None:
+        """The transpose of `split`, and the bias, written into `maps`."""
         mixed = self.parts.shape[1]
-        of_fields = fibres.view(number, -1, mixed // number).transpose(0, 1).reshape(-1, mixed)
+        fields = maps.new_zeros(*maps.shape[:3], maps.shape[3] // mixed, mixed)
+        for part, piece in enumerate(fields.chunk(len(sums), dim=-1)):
+            even, odd = (
+                sums[each].unflatten(-1, (-1, piece.shape[-1]))
+                for each in (part, self._turned(part))
+            )
+            self._add(piece, even[..., 0, :, :], 0)
+            for v in range(1, self.reach + 1):
+                self._add(piece, even[..., 2 * v - 1, :, :], v)
+                self._add(piece, even[..., 2 * v - 1, :, :], -v)
+                self._add(piece, odd[..., 2 * v, :, :], v)
+                self._add(piece, odd[..., 2 * v, :, :], -v, -1)
         basis = self.parts.transpose(1, 2).reshape(mixed, mixed)
-        torch.mm(of_fields, basis, out=maps.view(-1, mixed))
+        outputs = fibres.product(fields.view(1, 1, -1, mixed), basis).view(maps.shape)
+        if bias is None:
+            maps.copy_(outputs)
+        else:
+            torch.add(outputs, bias, out=maps)
 
-    def _add(self, fibres: torch.Tensor, sums: torch.Tensor, shift: int, sign: int = 1) -> None:
+    def _add(self, maps: torch.Tensor, sums: torch.Tensor, shift: int, sign: int = 1) -> None:
         """Adds sums where their positions, shifted, lie inside the map."""
-        axis, start = 1 + self.axis, self.reach + shift - self.zeros
+        start = self.reach + shift - self.zeros
         first = max(0, -start)
-        last = min(sums.shape[axis], fibres.shape[axis] - start)
+        last = min(sums.shape[self.axis], maps.shape[self.axis] - start)
         if last > first:
-            kept = sums.narrow(axis, first, last - first)
-            fibres.narrow(axis, first + start, last - first).add_(kept, alpha=sign)
+            kept = sums.narrow(self.axis, first, last - first)
+            maps.narrow(self.axis, first + start, last - first).add_(kept, alpha=sign)
 
 
 def _axes(kernel: torch.Tensor, zeros: int, channels: Channels) -> tuple[_Axis, _Axis]:
@@ -181,14 +202,12 @@ def _in_tiles(inputs: torch.Tensor, *others: torch.Tensor) -> Iterator[tuple[tor
     return zip(*(batch.split(images) for batch in (inputs, *others)), strict=True)
 
 
-def _flat(parts: torch.Tensor) -> torch.Tensor:
-    """One row for every position."""
-    return parts.view(len(parts), math.prod(parts.shape[1:4]), -1)
-
-
-def _multiplied(parts: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
-    sums = parts.shape[-2]
-    return torch.bmm(_flat(parts), products).view(*parts.shape[:4], sums, -1)
+def _products(parts: list[torch.Tensor], matrices: torch.Tensor) -> list[torch.Tensor]:
+    sums = parts[0].shape[3]
+    return [
+        fibres.product(part.flatten(3), matrix).unflatten(3, (sums, -1))
+        for part, matrix in zip(parts, matrices, strict=True)
+    ]
 
 
 def _output_shape(inputs: torch.Tensor, kernel: torch.Tensor, zeros: int) -> list[int]:

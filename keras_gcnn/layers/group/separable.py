@@ -167,7 +167,8 @@ class GSeparableConv2D(GroupConvolution):
             return super()._convolve(inputs)
         # Only the second step pads: without a bias, the first one maps zeros to zeros.
         pointwise, depthwise = self._expanded_parts()
-        mixed = convolve(inputs, pointwise, (1, 1), "valid", self.data_format, (1, 1))
+        channels, window = (self.map_in, self.map_out), ((1, 1), "valid", self.data_format, (1, 1))
+        mixed = convolve(inputs, pointwise, *window, channels=channels)
         return convolve_depthwise(self.pad(mixed), depthwise, *self._window)
 
     def get_config(self) -> dict:
