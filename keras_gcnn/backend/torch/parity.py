@@ -8,9 +8,10 @@ again from the maps.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -105,8 +106,12 @@ class _Convolution(torch.autograd.Function):
         return of_inputs, of_kernel, of_bias, None, None
 
 
-class _Axis(NamedTuple):
+@dataclass(frozen=True)
+class _Axis:
     """Parts of a map along one axis.
+
+    The sums of one tile are written over those of the tile before it: new memory would take longer
+    to allocate than to fill.
 
     Attributes:
         axis: of the maps, `ROWS` or `COLUMNS`.
@@ -119,23 +124,29 @@ class _Axis(NamedTuple):
     reach: int
     zeros: int
     parts: torch.Tensor
+    memory: dict[tuple, torch.Tensor] = field(default_factory=dict)
+
+    def _empty(self, *shape: int) -> torch.Tensor:
+        if shape not in self.memory:
+            self.memory[shape] = self.parts.new_empty(shape)
+        return self.memory[shape]
 
     def _turned(self, part: int) -> int:
         """The product that has the differences of maps of a part."""
         return part ^ parity.odd_bit(self.axis, len(self.parts))
 
-    def split(self, maps: torch.Tensor) -> list[torch.Tensor]:
+    def split(self, maps: torch.Tensor) -> Sequence[torch.Tensor]:
         """Sums and differences for every product: `(images, rows, columns, sums, channels)`."""
         padded = maps
         if self.zeros:
             shape = list(maps.shape)
             shape[self.axis] += 2 * self.zeros
-            padded = maps.new_zeros(shape)
+            padded = self._empty(*shape).zero_()
             padded.narrow(self.axis, self.zeros, maps.shape[self.axis]).copy_(maps)
         size = padded.shape[self.axis] - 2 * self.reach
         shape = [*padded.shape[:3], 2 * self.reach + 1, maps.shape[3] // len(self.parts)]
         shape[self.axis] = size
-        sums = [maps.new_empty(shape) for _ in self.parts]
+        sums = self._empty(len(self.parts), *shape).unbind()
         fields = padded.view(1, 1, -1, self.parts.shape[1])
         for part, basis in enumerate(self.parts):
             mixed = fibres.product(fields, basis).view(*padded.shape[:3], -1)
@@ -150,11 +161,11 @@ class _Axis(NamedTuple):
         return maps.narrow(self.axis, self.reach + shift, size)
 
     def merge(
-        self, sums: list[torch.Tensor], maps: torch.Tensor, bias: torch.Tensor | None = None
+        self, sums: Sequence[torch.Tensor], maps: torch.Tensor, bias: torch.Tensor | None = None
     ) -> None:
         """The transpose of `split`, and the bias, written into `maps`."""
         mixed = self.parts.shape[1]
-        fields = maps.new_zeros(*maps.shape[:3], maps.shape[3] // mixed, mixed)
+        fields = self._empty(*maps.shape[:3], maps.shape[3] // mixed, mixed).zero_()
         for part, piece in enumerate(fields.chunk(len(sums), dim=-1)):
             even, odd = (
                 sums[each].unflatten(-1, (-1, piece.shape[-1]))
@@ -202,7 +213,7 @@ def _in_tiles(inputs: torch.Tensor, *others: torch.Tensor) -> Iterator[tuple[tor
     return zip(*(batch.split(images) for batch in (inputs, *others)), strict=True)
 
 
-def _products(parts: list[torch.Tensor], matrices: torch.Tensor) -> list[torch.Tensor]:
+def _products(parts: Sequence[torch.Tensor], matrices: torch.Tensor) -> list[torch.Tensor]:
     sums = parts[0].shape[3]
     return [
         fibres.product(part.flatten(3), matrix).unflatten(3, (sums, -1))
