@@ -79,6 +79,7 @@ def slopes(function, *arrays):
         (Fields.regular(2, group="d6"), (24, 24), 3, "valid"),
         (P4, (24, 16), 3, "same"),
         (P4M, (16, 24), 1, "valid"),
+        (P4M, (88, 184), 3, "same"),  # 11 and 23 fields
         (groups.get("p2"), (10, 12), 7, "valid"),
         (Fields.regular(3, group="c8"), (24, 24), 5, "same"),
     ],

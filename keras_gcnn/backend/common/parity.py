@@ -133,6 +133,23 @@ def mixing(channels: Channels, numbers: tuple[int, int]) -> tuple[np.ndarray, np
     return of_input, of_output
 
 
+def filled(channels: Channels, numbers: tuple[int, int]) -> tuple[int, int]:
+    """Returns how many channels to take in place of `numbers`, so that parts of many fit together.
+
+    A prime number of fields would have to be mixed one by one. One more field costs less.
+    """
+
+    def rounded(number: int, size: int) -> int:
+        fields, most = number // size, max(1, _MIXED // size)
+        return size * min(-(-fields // n) * n for n in range(-(-min(most, fields) // 2), most + 1))
+
+    both = parts_of(channels) or ()
+    of_input, of_output = (
+        rounded(number, parts.shape[1]) for parts, number in zip(both, numbers, strict=True)
+    )
+    return of_input, of_output
+
+
 def _repeated(parts: np.ndarray, number: int) -> np.ndarray:
     fields = number // parts.shape[1]
     together = max(n for n in range(1, max(1, _MIXED // parts.shape[1]) + 1) if fields % n == 0)
@@ -213,18 +230,19 @@ def convolve(
         channels: what the channels of input and output are.
         recomputed: what is done to the function of a few images, such as `jax.checkpoint`.
     """
-    size = kernel.shape[0]
+    size, (channels_in, channels_out) = kernel.shape[0], kernel.shape[2:]
     zeros = size // 2 if padding == "same" else 0
-    matrices = products(kernel, channels)
-    of_input, of_output = (
-        ops.cast(each, inputs.dtype) for each in mixing(channels, tuple(kernel.shape[2:]))
-    )
+    numbers = filled(channels, (channels_in, channels_out))
+    more = numbers[0] - channels_in, numbers[1] - channels_out
+    matrices = products(ops.pad(kernel, [(0, 0), (0, 0), (0, more[0]), (0, more[1])]), channels)
+    of_input, of_output = (ops.cast(each, inputs.dtype) for each in mixing(channels, numbers))
 
     @recomputed
     def of_images(images: Tensor) -> Tensor:
-        parts = split(images, of_input, size, zeros)
+        padded = ops.pad(images, [(0, 0), (0, 0), (zeros, zeros), (0, more[0])])
+        parts = split(padded, of_input, size)
         multiplied = [ops.matmul(part, matrices[i]) for i, part in enumerate(parts)]
-        return merge(multiplied, of_output, size, zeros)
+        return merge(multiplied, of_output, size, zeros)[..., :channels_out]
 
     batch = inputs.shape[0]
     together = max(n for n in range(1, images_at_a_time(inputs) + 1) if batch % n == 0)
@@ -234,16 +252,14 @@ def convolve(
     return ops.reshape(outputs, (-1, *outputs.shape[2:]))
 
 
-def split(maps: Tensor, parts: Tensor, kernel_size: int, zeros: int) -> list[Tensor]:
-    """Returns the sums along columns, one map for each product, with `zeros` around the map.
+def split(padded: Tensor, parts: Tensor, kernel_size: int) -> list[Tensor]:
+    """Returns the sums along columns, one map for each product.
 
     Args:
-        maps: of channels last.
+        padded: the maps, of channels last, with the zeros around them.
         parts: `mixing` of their channels.
         kernel_size: rows and columns of the kernel.
-        zeros: columns added on either side.
     """
-    padded = ops.pad(maps, [(0, 0), (0, 0), (zeros, zeros), (0, 0)])
     fields = ops.reshape(padded, (*padded.shape[:3], -1, parts.shape[1]))
     number, bit = len(parts), odd_bit(COLUMNS, len(parts))
     of_part = [
