@@ -1,12 +1,17 @@
-"""Seconds of training until a network reaches an error, beside escnn's example network.
+"""Seconds of training until a network reaches an error, beside another network.
 
 On rotated MNIST with 12,000 training images. Ours is the P4 network of Cohen & Welling with 25,000
 weights; escnn's is the C8 network of its example, with its optimizer. Building and compiling
 count, testing does not. escnn's network gets twice the seconds that ours took; if it has not
 reached the error by then, its time is at least that. Each has the whole machine, in turn.
 
+With `--against plain` the other is the best plain network that rotated training images make, of
+`benchmarks/studies/plain_search.py`. Every size and learning rate trains for as many seconds as
+ours twice, and the best of them for five times as many.
+
     python -m benchmarks.studies.time_to_error
     python -m benchmarks.studies.time_to_error --backend jax --error 0.03
+    python -m benchmarks.studies.time_to_error --against plain
 """
 
 from __future__ import annotations
@@ -23,9 +28,11 @@ from benchmarks import run_peers
 from benchmarks.common import command, report
 from benchmarks.common.environments import Environment, Failed
 from benchmarks.peers import escnn_example
+from benchmarks.studies import plain_search
 
-TARGET = 0.5
+TARGETS = {"escnn": 0.5, "plain": 0.3}
 TIMES = 2  # escnn's network trains this many times as long as ours
+SEARCHED, TRAINED = 2, 5  # and plain ones
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 8, 64, 1e-2, 0.1
 TESTED, TESTED_BY_BOTH = 10_000, 2_000  # testing escnn's network on all images takes minutes
 NOTES = (
@@ -102,51 +109,83 @@ def main(
     ),
     epochs: Annotated[int, typer.Option(min=1, help="Of our network.")] = EPOCHS,
     training: Annotated[int | None, typer.Option(help="Images; default all 12,000.")] = None,
+    against: Annotated[str, typer.Option(help="Of escnn, plain.")] = "escnn",
     folder: command.Folder = Path("docs"),
 ) -> None:
     """Trains both networks, prints a table, and writes it as JSON and Markdown."""
     command.chosen("backend", [backend], command.BACKENDS)
+    command.chosen("other", [against], list(TARGETS))
     header = report.describe([backend])
     print(header)
     with tempfile.TemporaryDirectory() as temporary:
         archive = Path(temporary) / "data.npz"
         write_data(archive, training, TESTED)
         points = Environment(backend).run(ours, str(archive), epochs)
-        print(
-            "\n".join(
-                f"ours: {point['seconds']:.0f} s, {100 * point['error']:.2f} %" for point in points
-            )
-        )
+        for point in points:
+            print(f"ours: {_of_point(point)}")
         mine = reached(points, error)
         if mine is None:
             raise SystemExit(
                 f"Our network has not come to {100 * error:.1f} %; nothing is written."
             )
-        write_data(archive, training, TESTED_BY_BOTH)
-        limits = [mine["seconds"], TIMES * mine["seconds"]]
-        try:
-            other = run_peers.peer("escnn", os.cpu_count() or 1)
-            theirs = other.run(escnn_example.train, str(archive), limits)
-        except Failed as reason:
-            raise SystemExit(f"escnn skipped: {reason}. Nothing is written.") from None
-    there = reached(theirs, error)
-    last = there or theirs[-1]
-    stopped = "" if there else ", where it was stopped: its time is more, and the ratio less"
+        if against == "plain":
+            last, note = beside_plain(backend, str(archive), mine["seconds"], error)
+        else:
+            write_data(archive, training, TESTED_BY_BOTH)
+            last, note = beside_escnn(str(archive), mine["seconds"], error)
+    stopped = "" if last["error"] <= error else "; it was stopped there, so that the ratio is less"
     row = report.comparison(
-        f"seconds to {100 * error:.1f} % wrong ({100 * mine['error']:.2f} %); the other had "
-        f"{100 * last['error']:.2f} % after {last['images']:,} images{stopped}",
+        f"seconds to {100 * error:.1f} % wrong ({100 * mine['error']:.2f} %) against {against} "
+        f"({100 * last['error']:.2f} %{stopped})",
         last["seconds"],
         mine["seconds"],
-        target=TARGET,
+        target=TARGETS[against],
     )
     table = report.Table()
     table.add({"backend": backend, **row})
-    notes = [
-        f"{header}. Seed 0. Ours tested on {TESTED:,} images, escnn's on the first "
-        f"{TESTED_BY_BOTH:,} of them."
-    ]
-    table.write_json(folder / "time_to_error.json", header)
-    table.write_markdown(folder / "time_to_error.md", "Time to an error", [*notes, *NOTES])
+    name = "time_to_error" if against == "escnn" else "time_to_error_plain"
+    notes = [f"{header}. Seed 0. Ours tested on {TESTED:,} images. {note}", *NOTES]
+    table.write_json(folder / f"{name}.json", header)
+    table.write_markdown(folder / f"{name}.md", "Time to an error", notes)
+
+
+def beside_escnn(data: str, seconds: float, error: float) -> tuple[dict[str, float], str]:
+    """The point at which escnn's network reached the error, or the last one, and what it is."""
+    limits = [seconds, TIMES * seconds]
+    try:
+        other = run_peers.peer("escnn", os.cpu_count() or 1)
+        points = other.run(escnn_example.train, data, limits)
+    except Failed as reason:
+        raise SystemExit(f"escnn skipped: {reason}. Nothing is written.") from None
+    last = reached(points, error) or points[-1]
+    images = f"after {last['images']:,} images"
+    return last, f"escnn's network tested on the first {TESTED_BY_BOTH:,} of them, {images}."
+
+
+def beside_plain(
+    backend: str, data: str, seconds: float, error: float
+) -> tuple[dict[str, float], str]:
+    """The point at which the best plain network reached the error, or its best, and the search."""
+    where, results = Environment(backend), {}
+    for settings in plain_search.SETTINGS:
+        points = where.run(plain_search.train, data, *settings, SEARCHED * seconds, error)
+        results[settings] = points[-1]
+        print(f"plain, {_of_settings(*settings)}: {_of_point(points[-1])}")
+    best = min(results, key=lambda settings: results[settings]["error"])
+    points = where.run(plain_search.train, data, *best, TRAINED * seconds, error)
+    for point in points[:: -(-len(points) // 20)]:
+        print(f"plain, the best: {_of_point(point)}")
+    searched = "; ".join(f"{_of_settings(*each)}: {_of_point(results[each])}" for each in results)
+    note = f"The plain network has {_of_settings(*best)}, the best of these: {searched}."
+    return reached(points, error) or min(points, key=lambda point: point["error"]), note
+
+
+def _of_settings(parameters: int, rate: float) -> str:
+    return f"{parameters:,} weights and a learning rate of {rate:g}"
+
+
+def _of_point(point: dict[str, float]) -> str:
+    return f"{100 * point['error']:.2f} % after {point['seconds']:.0f} s"
 
 
 if __name__ == "__main__":
