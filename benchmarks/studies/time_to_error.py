@@ -144,9 +144,10 @@ def main(
     table = report.Table()
     table.add({"backend": backend, **row})
     name = "time_to_error" if against == "escnn" else "time_to_error_plain"
+    title = "Time to an error" if against == "escnn" else "Time to an error, beside plain networks"
     notes = [f"{header}. Seed 0. Ours tested on {TESTED:,} images. {note}", *NOTES]
     table.write_json(folder / f"{name}.json", header)
-    table.write_markdown(folder / f"{name}.md", "Time to an error", notes)
+    table.write_markdown(folder / f"{name}.md", title, notes)
 
 
 def beside_escnn(data: str, seconds: float, error: float) -> tuple[dict[str, float], str]:
