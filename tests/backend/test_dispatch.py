@@ -77,9 +77,9 @@ def test_the_backend_has_its_name():
 def test_the_special_operations_have_predicates():
     """Every module with an operation has a `supports` beside it, unless only one backend has it."""
     for name, modules in {
-        "jax": ("convolution", "initial_weights", "mirrors", "stateless"),
+        "jax": ("convolution", "initial_weights", "parity", "stateless"),
         "tensorflow": ("convolution", "normalization", "sizes"),
-        "torch": ("convolution", "fourier", "mirrors", "modules", "normalization", "random"),
+        "torch": ("convolution", "fourier", "modules", "normalization", "parity", "random"),
     }.items():
         for module in modules:
             path = PACKAGE / "backend" / name / f"{module}.py"
