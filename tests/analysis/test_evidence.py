@@ -54,6 +54,7 @@ def check(estimates, name, expected):
     assert abs(values.mean() - expected) < 4 * values.std(ddof=1) / len(values) ** 0.5
 
 
+@pytest.mark.thorough("jax")
 @pytest.mark.parametrize("orientation", [True, *thoroughly(False, on=COMPILING)])
 def test_on_the_circle(images, orientation):
     network = model("vmf", orientation=orientation)

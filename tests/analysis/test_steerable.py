@@ -192,6 +192,7 @@ def test_a_model_is_measured_under_its_largest_group():
             analysis.equivariance_error(build("lenet", "z2"), name)
 
 
+@pytest.mark.thorough("jax")
 def test_scalar_fields_do_not_choose_the_group():
     """The scalars of SO(2) in these networks stay the same under any group."""
     network = zoo.wide_resnet("d5", (16, 16, 3), widths=(1, 1, 1, 1), depth=10)

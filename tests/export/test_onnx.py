@@ -119,6 +119,7 @@ def test_keras_writes_our_normalisations_and_activations_by_itself(tmp_path, rng
         assert relative_error(found, keras.ops.convert_to_numpy(wanted)) < 1e-5
 
 
+@pytest.mark.thorough("jax")
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch's converter has it")
 def test_an_operation_that_the_converter_lacks_is_named(tmp_path):
     image = keras.Input((4,))
@@ -146,6 +147,7 @@ def test_a_guess_is_made_only_where_it_may_be_right(error, shape, wanted, unwant
     assert unwanted not in text
 
 
+@pytest.mark.thorough("jax")
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "float64"])
 def test_a_precision_without_convolutions_in_the_runtime_is_named(tmp_path, dtype):
     image = keras.Input((8, 8, 1))

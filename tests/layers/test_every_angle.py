@@ -102,6 +102,7 @@ def errors(kernel_size, image_size, sigma, band_limit, networks):
     return np.array(found)
 
 
+@pytest.mark.thorough("jax")
 @pytest.mark.parametrize("setting", MEASURED, ids=str)
 def test_the_error_is_below_what_was_measured_elsewhere(setting):
     """And below that of the rings, which is larger by half or more."""

@@ -116,6 +116,7 @@ def test_quarter_turns_are_exact(rng):
         np.testing.assert_allclose(found, np.rot90(maps, turns, (1, 2)), atol=1e-12)
 
 
+@pytest.mark.thorough("jax")
 def test_gradients_flow_into_maps_and_vectors(rng):
     maps, weights = rng.normal(size=(2, 2, 5, 5, 1))
     vectors = vectors_at([31.7, 203.1])  # no pixel comes from the middle of another, a kink

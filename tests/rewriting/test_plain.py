@@ -62,6 +62,7 @@ def test_a_steerable_network(which, data_format):
     assert normalized == (which is _WIDE)
 
 
+@pytest.mark.thorough("jax")
 @pytest.mark.parametrize(
     "form",
     [{"group": "so2"}, *thoroughly({"group": "z2", "posterior": "gaussian"}, on=COMPILING)],

@@ -17,6 +17,7 @@ MOBILE = {
 }
 
 
+@pytest.mark.thorough("jax")
 def test_a_converted_network_is_built():
     plain = build_network(ModelTable(**MOBILE), DATASET, 0)
     table = ModelTable(**MOBILE, convert={"group": "p4", "keep": "channels"})

@@ -55,6 +55,7 @@ def test_a_folder_is_trained_on_and_the_run_goes_on(images, tmp_path):
         training.train(other, tmp_path / "run")
 
 
+@pytest.mark.thorough("jax")
 def test_a_model_is_measured_on_another_folder(images, tmp_path):
     training.train(recipe(images), tmp_path / "run")
     model = tmp_path / "run" / "P4-seed0" / "model.keras"

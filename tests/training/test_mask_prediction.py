@@ -78,6 +78,7 @@ def test_one_score_is_that_of_the_foreground():
     assert as_classes(probabilities, probabilities=False).tolist() == [[1, 1], [1, 1]]
 
 
+@pytest.mark.thorough("jax")
 @pytest.mark.parametrize(("activation", "share"), [(None, 1), ("sigmoid", 0)])
 def test_small_logits_are_no_probabilities(tmp_path, activation, share):
     image = keras.Input((8, 8, 1))

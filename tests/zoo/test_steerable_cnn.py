@@ -208,5 +208,6 @@ def test_a_mistake(wrong, message):
         zoo.steerable_cnn(**wrong)
 
 
+@pytest.mark.thorough("jax")
 def test_the_audit_finds_nothing():
     assert not analysis.audit(small("d8", restrict_after={"3": "d4"})).problems

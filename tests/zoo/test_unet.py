@@ -113,6 +113,7 @@ def test_skip_connections_are_restricted_and_fields_grow():
     assert filters == [4, 6, 8, round(6 * 2**0.5), round(4 * 8**0.5)]
 
 
+@pytest.mark.thorough("jax")
 @both
 def test_audit_and_assertion_know_maps_of_logits(builder):
     # As many logits as orientations could be read as a map on the group.
@@ -224,6 +225,7 @@ def rotated(image_or_map, angle):
     return np.stack(channels, -1).astype(image_or_map.dtype)
 
 
+@pytest.mark.thorough("jax")
 def test_the_steerable_network_follows_any_angle():
     """At 45 degrees its error is a fraction of that of quarter turns alone."""
     size, angle = 48, np.pi / 4

@@ -13,6 +13,7 @@ from tests.zoo.autoencoders import outputs, small
 from tests.zoo.networks import images
 
 
+@pytest.mark.thorough("jax")
 def test_files_of_version_0_1():
     """Their orientation is a stock layer, whose gradient is NaN for a blank image."""
     model = small(orientation=True)
