@@ -248,3 +248,43 @@ def test_several_gradients_at_once(rng):
     for one, gradient in zip(several, found, strict=True):
         (expected,) = torch.autograd.grad(outputs, maps, one, retain_graph=True)
         torch.testing.assert_close(gradient, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of strides in memory and of autocast")
+@pytest.mark.parametrize(("size", "padding"), [(1, "valid"), (3, "valid"), (3, "same")])
+def test_maps_and_gradients_of_any_layout(rng, size, padding):
+    import torch
+
+    kernel = torch.tensor(layer_of(P4M, (16, 8), size).expanded_kernel())
+    last = torch.tensor(rng.normal(size=(2, 16, 6, 7))).permute(0, 2, 3, 1)
+    slopes = []
+    for maps in (last, last.contiguous()):
+        maps.requires_grad_()
+        outputs = fewer.convolve(maps, kernel, padding, (P4M, P4M))
+        outputs.sum().backward()  # a gradient whose numbers are one number in memory
+        slopes.append(maps.grad)
+    torch.testing.assert_close(*slopes)
+    maps, kernel = ops.zeros((4, 28, 28, 256)), ops.zeros((3, 3, 256, 256))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not fewer.supports(maps, kernel, *WINDOW, (P4M, P4M))
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="PyTorch multiplies float32 in another way")
+def test_gradients_in_float32(rng):
+    import torch
+
+    kernel, direction = (layer_of(P4M, (16, 24), 3).expanded_kernel() for _ in range(2))
+    maps, weights = rng.normal(size=(2, 6, 7, 16)), rng.normal(size=(2, 6, 7, 24))
+    results = []
+    for dtype, convolve in (
+        (torch.float32, lambda *given: fewer.convolve(*given, "same", (P4M, P4M))),
+        (torch.float64, lambda *given: ops.conv(*given, padding="same")),
+    ):
+        inputs, filters, slopes = (
+            torch.tensor(each, dtype=dtype) for each in (maps, kernel, weights)
+        )
+        (convolve(inputs.requires_grad_(), filters.requires_grad_()) * slopes).sum().backward()
+        # Of equivariant kernels the changes that keep them so count.
+        along = (filters.grad * torch.tensor(direction, dtype=dtype)).sum()
+        results.append((inputs.grad.double(), along.double()))
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)

@@ -40,6 +40,8 @@ def supports(
     del padding
     if inputs.device.type != "cpu" or inputs.dtype != kernel.dtype:
         return False
+    if torch.is_autocast_enabled("cpu"):  # its convolutions are in half precision
+        return False
     if kernel.dtype not in (torch.float32, torch.float64) or is_traced() or is_transformed():
         return False
     many = math.prod(inputs.shape[:3]) >= _MANY_POSITIONS
@@ -147,7 +149,7 @@ class _Axis:
         shape = [*padded.shape[:3], 2 * self.reach + 1, maps.shape[3] // len(self.parts)]
         shape[self.axis] = size
         sums = self._empty(len(self.parts), *shape).unbind()
-        fields = padded.view(1, 1, -1, self.parts.shape[1])
+        fields = padded.reshape(1, 1, -1, self.parts.shape[1])
         for part, basis in enumerate(self.parts):
             mixed = fibres.product(fields, basis).view(*padded.shape[:3], -1)
             at = partial(self._at, mixed, size=size)
