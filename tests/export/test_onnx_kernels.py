@@ -109,3 +109,18 @@ def operations_of(path):
     import onnx
 
     return {node.op_type for node in onnx.load(path).graph.node}
+
+
+def test_blurring_is_a_filter(tmp_path):
+    """The runtime takes longer for products of matrices along rows and columns."""
+    import onnx
+
+    image = keras.Input((8, 8, FIELDS.channels))
+    pooled = layers.SteerableAveragePooling2D(FIELDS, 2)(image)
+    export.save(keras.Model(image, pooled), tmp_path / "network.onnx", format="onnx")
+    nodes = onnx.load(tmp_path / "network.onnx").graph.node
+    groups = [
+        a.i for node in nodes if node.op_type == "Conv" for a in node.attribute if a.name == "group"
+    ]
+    assert groups == [FIELDS.channels]
+    assert not {"Einsum", "MatMul"} & {node.op_type for node in nodes}

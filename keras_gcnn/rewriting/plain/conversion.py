@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
+from keras_gcnn.backend.ops import has_fast_filters
 from keras_gcnn.layers import Symmetrized
 from keras_gcnn.rewriting.engine import as_functional, rewrite
 from keras_gcnn.rewriting.folding import (
@@ -69,11 +72,16 @@ class PlainBook(RuleBook):
     Args:
         fold: whether batch normalisations are folded into the layers before them.
         kept: classes of this library's layers that stay in the model.
+        filters: whether blurring is a filter that slides over the map rather than products of
+            matrices; None for what is faster on the backend in use.
     """
 
-    translator = StockTranslator
-
-    def __init__(self, fold: bool = True, kept: tuple[type[keras.Layer], ...] = ()):
+    def __init__(
+        self,
+        fold: bool = True,
+        kept: tuple[type[keras.Layer], ...] = (),
+        filters: bool | None = None,
+    ):
         super().__init__(
             plain_convolution_rules,
             plain_group_rules,
@@ -82,6 +90,15 @@ class PlainBook(RuleBook):
         )
         self._folds = fold
         self._kept = kept
+        self._filters = has_fast_filters() if filters is None else filters
+
+    def make_translator(
+        self, operation: keras.Operation, name: str, change: Any, taken: set[str]
+    ) -> StockTranslator:
+        """Returns the translator of one call of a layer or operation."""
+        translator = StockTranslator(operation, name, change, taken)
+        translator.filters = self._filters
+        return translator
 
     def find_rule(self, layer: keras.Layer) -> Rule | None:
         """Returns the rule for a layer, or for the layer in a `SpectralNormalization`."""

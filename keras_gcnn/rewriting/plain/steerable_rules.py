@@ -6,7 +6,6 @@ import keras
 import numpy as np
 
 from keras_gcnn import layers
-from keras_gcnn.backend.ops import has_fast_filters
 from keras_gcnn.groups.blocks import Block
 from keras_gcnn.groups.field_functions import sampling_matrix
 from keras_gcnn.groups.field_restriction import group_basis
@@ -200,11 +199,11 @@ def invariant_map(translator: StockTranslator, inputs: Tensor) -> Tensor:
 
 @plain_steerable_rules.rule(layers.SteerableAveragePooling2D)
 def blurred_pooling(translator: StockTranslator, inputs: Tensor) -> Tensor:
-    """Blurs by the method that is faster on the backend in use; every backend can run both."""
+    """Blurs by the method that is faster where the network will run; both run everywhere."""
     rows, columns = map_sizes(inputs.shape, translator.layer.channel_axis)
     if rows is None or columns is None:
         return translator.name_output(translator.layer.blur_open_size(inputs))
-    blur = _blur_by_filter if has_fast_filters() else _blur_by_matrices
+    blur = _blur_by_filter if translator.filters else _blur_by_matrices
     return blur(translator, inputs, (rows, columns))
 
 

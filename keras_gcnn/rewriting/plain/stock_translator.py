@@ -24,9 +24,14 @@ def misreads_bias(data_format: str | None, shape: Shape) -> bool:
 
 
 class StockTranslator(Translator):
-    """A translator whose new layers all belong to Keras."""
+    """A translator whose new layers all belong to Keras.
+
+    Attributes:
+        filters: whether blurring is a filter rather than products of matrices.
+    """
 
     change: Affine | None
+    filters: bool = False
 
     def add(
         self,
