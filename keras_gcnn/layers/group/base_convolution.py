@@ -38,6 +38,8 @@ def expand(kernel: Tensor, index: np.ndarray, *, group: groups.Group) -> Tensor:
         Tensor of shape `(rows, columns, c_in * |G_in|, c_out * |G|)`.
     """
     input_order, rows, columns, fields, filters = kernel.shape
+    if group.order == 1:  # the look-up changes nothing, and its compiled gradient crashed PyTorch
+        return ops.reshape(kernel, (rows, columns, fields, filters))
     # A look-up in a table of rows is the only gather that every backend can export.
     table = ops.reshape(kernel, (input_order * rows * columns, fields * filters))
     entries = ops.take(table, constant(index), axis=0)
