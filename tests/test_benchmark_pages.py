@@ -210,7 +210,7 @@ def test_peers_are_written_after_every_comparison_and_one_that_fails_is_skipped(
     assert "\nA slope.\n" in page
     assert "\nA span.\n" in page
     assert "Not measured yet" not in page
-    assert len(json.loads((tmp_path / "docs" / "measured_peers.json").read_text())["rows"]) == 7
+    assert len(json.loads((tmp_path / "docs" / "measured_peers.json").read_text())["rows"]) == 8
 
 
 @pytest.mark.parametrize("part", [["c4"], ["--backend", "torch"]])

@@ -84,6 +84,9 @@ def compact(path: Path, model: keras.Model) -> bool:
             if (scales := source.scales_to(kernel)) is not None:
                 made.finish(source.lay_out(made), scales)
                 break
+        else:
+            if (kernel == kernel[:1]).all():  # a blur, whose filter is that of every channel
+                made.finish(made.constant(kernel[:1]), np.ones((len(kernel), 1, 1, 1)))
         if made.nodes and made.bytes <= _LEAST_SAVING * entry.ByteSize():
             graph.initializer.remove(entry)
             graph.initializer.extend(made.constants)
