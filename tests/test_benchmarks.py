@@ -248,3 +248,16 @@ def test_fewer_products_compute_the_same(monkeypatch):
     assert error < 1e-5  # else it would have stopped
     rows = fewer_products.rows("a backend", "p4m", 16, 5, timed, error)
     assert [row["what"] for row in rows] == ["inference", "training"]
+
+
+def test_a_plain_network_trains_until_the_time_is_over_or_the_error_is_reached(tmp_path):
+    from benchmarks.studies import plain_search
+
+    images, labels = np.zeros((8, 28, 28, 1), "float32"), np.arange(8)
+    archive = tmp_path / "data.npz"
+    np.savez(archive, images=images, labels=labels, test_images=images, test_labels=labels)
+    work = str(archive), 2_000, 1e-3
+    points = plain_search.train(*work, seconds=0.1, error=0.0)
+    assert points[-1]["seconds"] >= 0.1
+    assert all(0 < point["error"] <= 1 for point in points)
+    assert len(plain_search.train(*work, seconds=60, error=1.0)) == 1

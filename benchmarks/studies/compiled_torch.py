@@ -5,7 +5,7 @@ one process, so that a passing load slows both down. The seconds of the first ca
 compiler, which needs a C++ compiler on the machine.
 
     python -m benchmarks.studies.compiled_torch
-    python -m benchmarks.studies.compiled_torch --network cohen_cnn --group p4m
+    python -m benchmarks.studies.compiled_torch --network cohen_cnn
 """
 
 from __future__ import annotations
@@ -86,9 +86,8 @@ def main(
             row = {"network": f"{builder}, {group}", "what": action}
             try:
                 timed, first = Environment("torch").run(measure, builder, group, action, steps)
-            except (
-                Failed
-            ):  # of programs that PyTorch's compiler wrote, some write past their memory
+            except Failed:
+                # PyTorch's compiler may write a program that writes past its memory.
                 row["ratio"] = "the compiled program crashed"
             else:
                 low, middle, high = harness.ratio(timed, "compiled", "eager")

@@ -3,8 +3,8 @@
 On a group with the mirrors of rows and columns, such as P4M, a convolution needs a quarter of the
 multiplications, on one with a half turn, such as P4, a half; and additions of shifted maps: see
 `keras_gcnn/backend/common/parity.py`. Each addition reads and writes a map, for which a processor
-takes as long as for many multiplications. On JAX the library computes wide maps in this form, on
-PyTorch those on groups with mirrors. Elsewhere it does not, and this study shows why.
+takes as long as for many multiplications. On JAX and PyTorch the library computes wide maps in this
+form. Narrow maps, and all maps on TensorFlow, keep the usual form, and this study shows why.
 
     python -m benchmarks.studies.fewer_products
     python -m benchmarks.studies.fewer_products --backend jax --group p4 --channels 256 --kernel 5
@@ -142,9 +142,7 @@ def rows(
 
 def main(
     backend: command.Backends = BACKENDS,
-    group: Annotated[
-        list[str], command.choice_option("--group", "group to measure", GROUPS)
-    ] = GROUPS,
+    group: Groups = GROUPS,
     channels: Annotated[list[int], typer.Option(help="Orientations included.")] = [128, 256],  # noqa: B006
     kernel: Annotated[list[int], typer.Option(help="Rows of the kernel, odd.")] = [3, 5],  # noqa: B006
     batch_size: command.BatchSize = 16,

@@ -19,10 +19,17 @@ SETTINGS = list(itertools.product(PARAMETERS, LEARNING_RATES))
 def train(
     data: str, parameters: int, learning_rate: float, seconds: float, error: float
 ) -> list[dict[str, float]]:
-    """Trains for so many seconds, or until the error is reached.
+    """Trains a plain network until it reaches an error, or until the time is over.
 
-    Every image is rotated by a new random angle in every epoch. By the clock, the learning rate
-    rises for a tenth of the time and falls to zero along a cosine.
+    Every image is rotated by a new random angle in every epoch. The learning rate follows the
+    clock: it rises for a tenth of the time, and then falls to zero along a cosine.
+
+    Args:
+        data: path of the archive of images and labels.
+        parameters: weights of the network.
+        learning_rate: the highest one.
+        seconds: the time for training; testing does not count.
+        error: share of test images wrong, at which the training ends.
 
     Returns:
         After each epoch the `seconds` so far, without those of testing, and the `error`.
@@ -49,22 +56,22 @@ def train(
     for epoch in itertools.count():
         batches.start_epoch(epoch)
         for index in range(len(batches)):
-            used = (time.perf_counter() - start - testing) / seconds
-            if used >= 1:
+            passed = (time.perf_counter() - start - testing) / seconds
+            if passed >= 1:
                 break
-            optimizer.learning_rate = learning_rate * _share(used)
+            optimizer.learning_rate = learning_rate * _share(passed)
             network.train_on_batch(*batches[index])
         used = time.perf_counter() - start - testing
         _, accuracy = network.evaluate(*tested, batch_size=500, verbose=0)
         points.append({"seconds": used, "error": 1 - accuracy})
         testing = time.perf_counter() - start - used
         if used >= seconds or 1 - accuracy <= error:
-            return points
+            break
     return points
 
 
-def _share(used: float) -> float:
-    """The learning rate at a share of the time, relative to its highest."""
-    if used < WARM_UP:
-        return used / WARM_UP
-    return (1 + math.cos(math.pi * (used - WARM_UP) / (1 - WARM_UP))) / 2
+def _share(passed: float) -> float:
+    """The learning rate when a share of the time has passed, relative to the highest rate."""
+    if passed < WARM_UP:
+        return passed / WARM_UP
+    return (1 + math.cos(math.pi * (passed - WARM_UP) / (1 - WARM_UP))) / 2

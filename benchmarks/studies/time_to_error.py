@@ -5,9 +5,9 @@ weights; escnn's is the C8 network of its example, with its optimizer. Building 
 count, testing does not. escnn's network gets twice the seconds that ours took; if it has not
 reached the error by then, its time is at least that. Each has the whole machine, in turn.
 
-With `--against plain` the other is the best plain network that rotated training images make, of
-`benchmarks/studies/plain_search.py`. Every size and learning rate trains for as many seconds as
-ours twice, and the best of them for five times as many.
+With `--against plain` the other is a plain network that trains on rotated images. Each size and
+learning rate of `benchmarks/studies/plain_search.py` trains for twice the seconds that ours took,
+and the best of them for five times as many.
 
     python -m benchmarks.studies.time_to_error
     python -m benchmarks.studies.time_to_error --backend jax --error 0.03
@@ -36,8 +36,8 @@ SEARCHED, TRAINED = 2, 5  # and plain ones
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 8, 64, 1e-2, 0.1
 TESTED, TESTED_BY_BOTH = 10_000, 2_000  # testing escnn's network on all images takes minutes
 NOTES = (
-    "Written by `python -m benchmarks.studies.time_to_error`; [benchmarks.md](benchmarks.md) "
-    "describes what is measured and how.",
+    "Written by `python -m benchmarks.studies.time_to_error{options}`; "
+    "[benchmarks.md](benchmarks.md) describes what is measured and how.",
 )
 
 
@@ -145,7 +145,9 @@ def main(
     table.add({"backend": backend, **row})
     name = "time_to_error" if against == "escnn" else "time_to_error_plain"
     title = "Time to an error" if against == "escnn" else "Time to an error, beside plain networks"
-    notes = [f"{header}. Seed 0. Ours tested on {TESTED:,} images. {note}", *NOTES]
+    options = "" if against == "escnn" else f" --against {against}"
+    written = (line.format(options=options) for line in NOTES)
+    notes = [f"{header}. Seed 0. Ours tested on {TESTED:,} images. {note}", *written]
     table.write_json(folder / f"{name}.json", header)
     table.write_markdown(folder / f"{name}.md", title, notes)
 

@@ -13,7 +13,7 @@ from keras_gcnn.groups.point_group import element_of
 Channels = tuple[Group | Fields, Group | Fields]
 """What the channels of input and output are."""
 
-# The elements that tell parts apart. Their number of parts is two to the power of their number.
+# The elements that tell parts apart: each doubles the number of parts.
 _MIRRORS = (np.diag([1, -1]), np.diag([-1, 1]))  # of columns, of rows
 _HALF_TURN = (np.diag([-1, -1]),)
 
@@ -49,9 +49,9 @@ def even_and_odd(of: Group | Fields, elements: int) -> np.ndarray | None:
         elements: 2 for the mirrors of columns and rows, 1 for the half turn.
 
     Returns:
-        Orthonormal array of shape `(parts, size, size / parts)`, where there are 2 parts for each
-        element: part, channel of a field, channel of the part. None if the map does not know the
-        elements, if its fields differ, or if the parts do.
+        Orthonormal array of shape `(parts, size, size / parts)`: part, channel of a field, channel
+        of the part. There are 4 parts under the mirrors and 2 under the half turn. None if the map
+        does not know the elements, if its fields differ, or if the sizes of the parts do.
     """
     actions = []
     for element in _HALF_TURN if elements == 1 else _MIRRORS:

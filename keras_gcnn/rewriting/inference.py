@@ -92,9 +92,9 @@ def convolution(
     if activation is not None:
         config["activation"] = keras.activations.serialize(activation)
     channels = getattr(layer, "channels_were", None)
-    # They are not any more if a normalisation that is not equivariant was folded into the kernel.
+    # A normalisation that is not equivariant, folded into the kernel, takes its parity away.
     if channels is not None and has_parity(keras.ops.convert_to_numpy(layer.kernel), channels):
-        return InferenceConv2D(**config, channels=channels)
+        config["channels"] = channels
     return InferenceConv2D.from_config(config)
 
 

@@ -98,7 +98,7 @@ class InferenceConv2D(Conv2D):
 
 
 def _known(channels: Group | Fields | str | dict) -> Group | Fields:
-    """The group or fields, which a configuration has by their name or as a dict."""
+    """The group or fields; a configuration has the name of a group, or fields as a dict."""
     return groups.get(channels) if isinstance(channels, Group | str) else Fields.of(channels)
 
 
