@@ -18,6 +18,7 @@ from keras_gcnn.analysis.auditing.channel_types import (
     move_each,
     relative_error,
 )
+from keras_gcnn.arguments import check_choice
 from keras_gcnn.backend.stateless import without_trace
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.lineage_walk import lineage
@@ -115,6 +116,8 @@ def compute_both_sides(
     Raises:
         ValueError: as `equivariance_error`.
     """
+    if data_format is not None:
+        check_choice("data_format", data_format, ("channels_last", "channels_first"))
     known_format = data_format or first_data_format(target)
     data_format = known_format or keras.config.image_data_format()
     _check_square(target, group, inputs, data_format)

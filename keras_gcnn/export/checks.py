@@ -48,7 +48,14 @@ def check_model(model: keras.Model) -> None:
 
 
 def check_path(path: str | os.PathLike, format: str | None) -> tuple[Path, str]:
-    """Returns the path and the format; raises a `ValueError` if they do not fit together."""
+    """Returns the path and the format.
+
+    Raises:
+        TypeError: if the path is none.
+        ValueError: if they do not fit together.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path={path!r} has to be a path, e.g. 'network.onnx'.")
     try:
         path = Path(path).expanduser()
     except RuntimeError as error:  # the path begins with an unknown user

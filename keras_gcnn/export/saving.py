@@ -60,10 +60,10 @@ def save(
     - `"onnx"`: a file `.onnx`, for ONNX Runtime and others.
 
     The last three are written from `to_plain(model)`: they include preprocessing layers, and omit
-    layers that act in training only. Batches may have any size. An ONNX file has the trained
+    layers that act in training only. Batches may have any size from 1. An ONNX file has the trained
     weights and the nodes that lay them out as kernels, once, when the file is loaded; so it is
-    about as large as the weights. If the backend in use cannot write
-    a format, a second process with TensorFlow does, which has to be installed.
+    about as large as the weights. If the backend in use cannot write a format, a second process
+    with TensorFlow does, which has to be installed.
 
     Before the file gets its name, its own runtime loads it, and its outputs are compared with the
     network's on random images. An older file at `path` is replaced, and so is a folder that is a

@@ -50,11 +50,15 @@ def nested_parts(multiplicities: Mapping[Any, Any], group: PointGroup) -> list[P
     checked: dict[Irrep, int] = {}
     for key, value in multiplicities.items():
         irrep, multiplicity = group.irrep(key), as_number(value)
-        if irrep is None or multiplicity is None or irrep in checked:
-            raise ValueError(
-                f"Fields({dict(multiplicities)!r}): {key!r}: {value!r} has to be an irrep of "
-                f"{group}, {_described(group)}, and the number of fields that have it."
-            )
+        problem = None
+        if irrep is None:
+            problem = f"{key!r} is no irrep of {group}. Choose among {_described(group)}"
+        elif irrep in checked:
+            problem = f"the irrep {irrep.name!r} is there twice. Give it one number of fields"
+        elif multiplicity is None:
+            problem = f"{value!r} has to be the number of fields with irrep {key!r}, from 0"
+        if irrep is None or multiplicity is None or problem:
+            raise ValueError(f"Fields({dict(multiplicities)!r}): {problem}.")
         checked[irrep] = multiplicity
     steps = sorted({0, *checked.values()})
     irreps = sorted(checked)

@@ -120,7 +120,13 @@ class Fields:
     @classmethod
     def trivial(cls, channels: int, group: str | PointGroup = "so2") -> Fields:
         """Returns ordinary channels, such as those of an image: irrep 0 only."""
-        return cls({0: channels}, group)
+        of_group, number = point_group(group), as_number(channels)
+        if not number:
+            raise ValueError(
+                f"Fields.trivial({channels!r}): the number of channels has to be a positive "
+                "integer, e.g. 1 for a grey image."
+            )
+        return cls.from_blocks([(number, (TRIVIAL,))], of_group)
 
     @classmethod
     def regular(
@@ -172,7 +178,7 @@ class Fields:
         of_group = point_group(group)
         irreps = quotient_irreps(of_group, by, max_frequency)
         count = as_number(fields)
-        if count is None:
+        if not count:
             raise ValueError(f"fields={fields!r} has to be a number of fields, 1 or more.")
         return cls.from_blocks([(count, irreps)], of_group)
 
@@ -269,12 +275,18 @@ class Fields:
         """Returns the matrix by which a rotation of the image multiplies every fibre.
 
         Args:
-            angle: in radians, counter-clockwise on the screen.
+            angle: in radians, counter-clockwise on the screen; for C_N and D_N a multiple of
+                `2 pi / N`, since their irreps are defined at these angles only.
             mirrored: bool, whether the rotated image is then mirrored: its rows are reversed.
 
         Returns:
             float64 matrix of shape `(channels, channels)`.
+
+        Raises:
+            ValueError: if the group has no such element.
         """
+        if not self.is_trivial:  # ordinary channels know every angle
+            self._group.check_angle(angle)
         if mirrored and not self._group.mirrors:
             raise ValueError(
                 f"{self!r} know no mirrors. Make them with group={self._group.mirrored.name!r}."

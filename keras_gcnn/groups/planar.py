@@ -96,9 +96,11 @@ def _about_fields(name: Any) -> str:
             "For rotations by any angle use the steerable layers, which are exact under 'p4', the "
             "quarter turns."
         )
+    if of_fields.is_on_pixels:
+        return f"{of_fields.pixel_group.name!r} has the elements of {of_fields.name!r}: name that."
     return (
-        f"{of_fields.name!r} is a group of Fields, for steerable layers, which are exact under "
-        f"{of_fields.pixel_group.name!r}, its elements that move pixels to pixels."
+        f"{of_fields.name!r} is a group of Fields, for steerable layers such as SteerableConv2D. "
+        f"Its elements that move pixels to pixels are those of {of_fields.pixel_group.name!r}."
     )
 
 

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from keras_gcnn.groups.planar import get
 
 LARGEST_FREQUENCY = 100  # far beyond what an image of some hundred pixels can show
 _LARGEST_TURNS = 2 * LARGEST_FREQUENCY
+_ANGLE_TOLERANCE = 1e-6  # of a step between rotations, for angles rounded to float32
 # The names of the same groups as groups of the pixel grid.
 _PIXEL_NAMES = {"z2": "c1", "p2": "c2", "p4": "c4", "pm": "d1", "pmm": "d2", "p4m": "d4"}
 _ON_PIXELS = {name: on_pixels for on_pixels, name in _PIXEL_NAMES.items()}
@@ -149,6 +151,20 @@ class PointGroup:
                 )
             )
         return number
+
+    def check_angle(self, angle: Any) -> None:
+        """Raises a `ValueError` unless the group rotates by this angle, in radians."""
+        number = isinstance(angle, Real) and not isinstance(angle, bool) and math.isfinite(angle)
+        if not number:
+            raise ValueError(f"angle={angle!r} has to be a finite number of radians, e.g. 0.5.")
+        if self.turns is None:
+            return
+        steps = float(angle) * self.turns / (2 * math.pi)
+        if abs(steps - round(steps)) > _ANGLE_TOLERANCE * max(1.0, abs(steps)):
+            raise ValueError(
+                f"angle={angle!r} is no multiple of 2 pi / {self.turns}, and {self} has no other "
+                "rotations."
+            )
 
     def irrep(self, key: Any) -> Irrep | None:
         """Returns the irrep with a name, such as 1, `"0-"` or `"0+"`; None if there is none."""

@@ -18,7 +18,7 @@ _WAVE_NUMBERS = (0.2, np.pi)  # smallest and largest, in radians per pixel
 _BLUR = 1.0
 _WAVE_NUMBER_COUNT = 32  # wave numbers at which the response is sampled
 _LEAST_DIRECTIONS = 64  # directions at which the response is sampled, at least
-_NO_RESPONSE = 1e-12  # share of the largest response that float64 cannot distinguish from zero
+_NO_RESPONSE = 1e-6  # share of the largest response, as amplitude, that counts as zero
 
 _RING_WIDTH, _OUTER_WIDTH, _CENTRE_WIDTH = 0.6, 0.4, 0.005  # as in escnn
 
@@ -121,55 +121,82 @@ def _steerable(
 
     Every profile is a combination of the grid's shells, the sets of positions of equal radius. The
     response of a kernel to waves of all lengths and directions is split by angular frequency into
-    the wanted part and the rest. In the generalised eigenvalue problem of these two quadratic
-    forms, the eigenvectors of small eigenvalues span the kernels that leak little: no combination
-    of them leaks more than the worst of them. The basis of that space consists of the eigenvectors
-    of `r^2`, which have the sharpest radii and are the same on every machine.
+    the wanted part and the rest. In the generalised singular value problem of these two, the
+    vectors of small singular values span the kernels that leak little: no combination of them leaks
+    more than the worst of them. The basis of that space consists of the eigenvectors of `r^2`,
+    which have the sharpest radii and are the same on every machine.
 
     Returns:
         Radii of the shells and the profiles there, of shape `(profiles, shells)`.
     """
     if 2 * frequency >= _direction_count(kernel_size, dilation):  # far above what pixels can show
         return np.zeros(0), np.zeros((0, 0))
-    radii, angles = polar_grid(kernel_size, dilation)
-    shell_radii, shell = np.unique(np.round(radii, 6), return_inverse=True)
+    radii, _ = polar_grid(kernel_size, dilation)
+    shell_radii, shell = np.unique(np.round(radii, 6).reshape(-1), return_inverse=True)
     if frequency > 0 and shell_radii[0] == 0:  # no angle at the centre
         shell_radii, shell = shell_radii[1:], shell - 1
-    members = shell.reshape(-1) == np.arange(len(shell_radii))[:, None]
-    kernels = members * np.exp(1j * frequency * angles.reshape(-1))
-    kernels /= np.sqrt(members.sum(axis=1, keepdims=True))
-    if not len(kernels):
+    if not len(shell_radii):
         return shell_radii, np.zeros((0, 0))
 
-    wanted, rest = _responses(kernels, frequency, kernel_size, dilation)
-    # After whitening by the whole response the eigenvalues are shares of it.
-    powers, directions = np.linalg.eigh(wanted + rest)
-    visible = powers > _NO_RESPONSE * powers[-1]
-    white = directions[:, visible] / np.sqrt(powers[visible])
-    shares, vectors = np.linalg.eigh(white.T @ rest @ white)
-    space, _ = np.linalg.qr((white @ vectors)[:, shares <= tolerance**2])
+    sizes = np.bincount(shell[shell >= 0])
+    wanted, rest = _responses(shell, sizes, frequency, kernel_size, dilation)
+    # After whitening by the whole response the squares of singular values are shares of it. Squares
+    # of the responses themselves would lose half of the digits.
+    directions, lengths, _ = np.linalg.svd(_compressed(np.hstack([wanted, rest])))
+    visible = lengths > _NO_RESPONSE * lengths[0]
+    white = directions[:, visible] / lengths[visible]
+    vectors, shares, _ = np.linalg.svd(white.T @ _compressed(rest))
+    space, _ = np.linalg.qr((white @ vectors)[:, shares <= tolerance])
     _, by_radius = np.linalg.eigh(space.T @ (shell_radii[:, None] ** 2 * space))
-    values = (space @ by_radius).T / np.sqrt(members.sum(axis=1))
+    values = (space @ by_radius).T / np.sqrt(sizes)
     largest = np.take_along_axis(values, np.abs(values).argmax(axis=1)[:, None], axis=1)
     values *= np.sign(largest)
     return shell_radii, values
 
 
 def _responses(
-    kernels: np.ndarray, frequency: int, kernel_size: int, dilation: int
+    shell: np.ndarray, sizes: np.ndarray, frequency: int, kernel_size: int, dilation: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the power of the kernels' response at their angular frequency and at all others.
+    """Returns the responses of the shells at their angular frequency and at all others.
+
+    The kernel of a shell is the wave `exp(i frequency angle)` on its positions, of length one. A
+    quarter turn of the direction multiplies its response by `i^frequency`, so that a quarter of the
+    directions shows all of them.
 
     The response to a long wave of a high frequency is small, about `wave_number^j`, so that other
     frequencies would soon exceed it. The weights compensate for half of that exponent, in powers.
+
+    Args:
+        shell: the shell of every position, counted from 0, or -1 for none.
+        sizes: the number of positions of every shell.
+        frequency: int, the angular frequency.
+        kernel_size: int, rows and columns.
+        dilation: int, pixels between positions.
+
+    Returns:
+        Two arrays of shape `(shells, samples)`, whose squares are powers.
     """
-    wave_numbers, weights, waves = _waves(kernel_size, dilation)
+    wave_numbers, weights, directions, waves = _waves(kernel_size, dilation)
     weights = weights / wave_numbers**frequency
-    directions = _direction_count(kernel_size, dilation)
-    response = (kernels @ waves).reshape(len(kernels), len(wave_numbers), directions)
-    parts = np.fft.fft(response, axis=-1) / directions  # angular frequencies of the direction
-    power = np.einsum("srn,r,trn->nst", parts, weights / weights.sum(), parts.conj()).real
-    return power[frequency], power.sum(axis=0) - power[frequency]
+    _, angles = polar_grid(kernel_size, dilation)
+    kernels = np.exp(1j * frequency * angles.reshape(-1))
+    response = np.empty((len(sizes), len(wave_numbers), len(directions)), complex)
+    for number, size in enumerate(sizes):
+        members = np.flatnonzero(shell == number)
+        response[number] = np.tensordot(kernels[members] / np.sqrt(size), waves[members], 1)
+    response *= np.sqrt(weights / weights.sum())[:, None]
+
+    turning = np.exp(1j * frequency * directions)
+    wanted = (response @ turning.conj() / len(directions))[..., None]
+    rest = (response - wanted * turning) / np.sqrt(len(directions))
+    wanted, rest = (parts.reshape(len(sizes), -1) for parts in (wanted, rest))
+    return np.hstack([wanted.real, wanted.imag]), np.hstack([rest.real, rest.imag])
+
+
+def _compressed(rows: np.ndarray) -> np.ndarray:
+    """Returns a square matrix with the same products of rows."""
+    _, triangle = np.linalg.qr(rows.T)
+    return triangle.T
 
 
 def _direction_count(kernel_size: int, dilation: int) -> int:
@@ -178,16 +205,21 @@ def _direction_count(kernel_size: int, dilation: int) -> int:
     return max(_LEAST_DIRECTIONS, 4 * int(np.ceil((2 * _WAVE_NUMBERS[1] * radius + 16) / 4)))
 
 
-@lru_cache(maxsize=32)
-def _waves(kernel_size: int, dilation: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns wave numbers, their weights, and the plane waves at the positions of a kernel."""
+@lru_cache(maxsize=4)
+def _waves(
+    kernel_size: int, dilation: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns wave numbers, their weights, a quarter of the directions, and the plane waves.
+
+    The waves are those at the positions of a kernel, of shape `(positions, wave numbers,
+    directions)`.
+    """
     nodes, weights = np.polynomial.legendre.leggauss(_WAVE_NUMBER_COUNT)
     low, high = np.log(_WAVE_NUMBERS)
     wave_numbers = np.exp(low + (nodes + 1) / 2 * (high - low))
     weights = weights * np.exp(-((_BLUR * wave_numbers) ** 2))
     radii, angles = polar_grid(kernel_size, dilation)
     count = _direction_count(kernel_size, dilation)
-    directions = np.arange(count) * 2 * np.pi / count
+    directions = np.arange(count // 4) * 2 * np.pi / count
     steps = radii.reshape(-1, 1, 1) * np.cos(directions - angles.reshape(-1, 1, 1))
-    waves = np.exp(-1j * wave_numbers[:, None] * steps)
-    return wave_numbers, weights, waves.reshape(kernel_size**2, -1)
+    return wave_numbers, weights, directions, np.exp(-1j * wave_numbers[:, None] * steps)

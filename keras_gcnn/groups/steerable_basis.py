@@ -35,14 +35,14 @@ def kernel_waves(kernel_size: int, dilation: int, band_limit: float | str) -> np
         waves = np.eye(kernel_size**2).reshape(-1, kernel_size, kernel_size)
     else:
         radii, angles = polar_grid(kernel_size, dilation)
-        waves = np.stack(
+        waves = np.array(
             [
                 profile * wave(nu * angles)
                 for nu in range(highest_frequency(kernel_size, dilation, band_limit) + 1)
                 for profile in radial_profiles(nu, kernel_size, dilation, band_limit)(radii)
                 for wave in (np.cos, np.sin)
             ]
-        )
+        ).reshape(-1, kernel_size, kernel_size)
     waves.setflags(write=False)
     return waves
 

@@ -62,7 +62,7 @@ def find_subgroups(
     subgroups = {}
     for stage in stages:
         if stage in restrictions:
-            subgroup = _read_as(group, restrictions[stage])
+            subgroup = _read_as(group, restrictions[stage], f"restrict_after[{stage!r}]")
             if not group.contains(subgroup):
                 raise ValueError(
                     f"restrict_after={restrictions}: {subgroup.name} is no subgroup of "
@@ -73,10 +73,10 @@ def find_subgroups(
     return subgroups
 
 
-def _read_as(group: AnyGroup, subgroup: AnyGroupLike) -> AnyGroup:
+def _read_as(group: AnyGroup, subgroup: AnyGroupLike, argument: str) -> AnyGroup:
     """Returns a subgroup as an object of the class of its group."""
     if isinstance(group, PointGroup):
-        return point_group(subgroup)
+        return point_group(subgroup, argument)
     found = find_group(subgroup)
     return found if isinstance(found, Group) else groups.get(found.name)  # which refuses it
 

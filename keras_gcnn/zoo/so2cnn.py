@@ -124,15 +124,15 @@ def so2cnn(
     settings = _VARIANTS[check_choice("variant", variant, tuple(_VARIANTS))]
     fields = FieldType("regular", max_frequency)
     fields.check(SO2)
-    ratio = settings.widths if widths is None else widths
     if kernel_sizes is None:
         kernel_sizes = settings.kernel_sizes
+    sizes, ratio = check_kernel_sizes(kernel_sizes, widths, settings.widths)
     architecture = settings.chain.architecture(
         "so2cnn",
         SO2,
         fields,
         ratio,
-        check_kernel_sizes(kernel_sizes, ratio),
+        sizes,
         samples=samples,
         dropout=dropout,
         counts_fields=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 
 from keras_gcnn.arguments import all_counts, check_rate
@@ -109,17 +109,30 @@ def stage_names(kernel_sizes: Sequence[int]) -> tuple[str, ...]:
     return tuple(str(number + 1) for number in range(len(kernel_sizes)))
 
 
-def check_kernel_sizes(kernel_sizes: Sequence[int], widths: Sequence[int]) -> tuple[int, ...]:
-    """Returns the kernel size of every convolution, or raises a `ValueError`."""
+def check_kernel_sizes(
+    kernel_sizes: Sequence[int], widths: Sequence[int] | None, default: Sequence[int]
+) -> tuple[tuple[int, ...], Sequence[int]]:
+    """Returns the kernel size and the default width of every convolution.
+
+    Args:
+        kernel_sizes: rows and columns of the kernel of each convolution.
+        widths: the user's widths, or None for `default`.
+        default: the default widths.
+
+    Raises:
+        ValueError: if a kernel size is no odd integer, or there are more or fewer than widths.
+    """
     sizes = all_counts(kernel_sizes)
     if not sizes or any(size % 2 == 0 for size in sizes):
         raise ValueError(
             f"kernel_sizes={kernel_sizes!r} has to be odd positive integers, one per "
             "convolution, e.g. (7, 5, 5)."
         )
-    if not isinstance(widths, Sequence) or len(sizes) != len(widths):
+    given = default if widths is None else widths
+    if isinstance(given, Sized) and len(sizes) != len(given):
         raise ValueError(
-            f"kernel_sizes={kernel_sizes!r} and widths={widths!r} differ in length. Give one of "
+            f"kernel_sizes={kernel_sizes!r} and widths={given!r} differ in length. Give one of "
             "each for every convolution."
         )
-    return sizes
+    # With widths of the user only the length of the default matters.
+    return sizes, default if widths is None else (1,) * len(sizes)

@@ -114,10 +114,9 @@ def steerable_cnn(
     point = point_group(group)
     field_type = FieldType(fields, max_frequency)
     field_type.check(point)
-    channels = _CHANNELS if widths is None else widths
     if kernel_sizes is None:
         kernel_sizes = (7, 5, 5)
-    sizes = check_kernel_sizes(kernel_sizes, channels)
+    sizes, channels = check_kernel_sizes(kernel_sizes, widths, _CHANNELS)
     architecture = Chain().architecture(
         f"steerable_cnn_{point}",
         point,

@@ -61,9 +61,10 @@ def wide_resnet(
     `stage1_block1_shortcut`, ..., `restrict1`, ..., `final_bn`, `head`, `logits`.
 
     The groups of the pixel grid have layers such as `GConv2D`, ReLU, and logits that are exactly
-    invariant at every image size. All other groups, and other types of fields, have steerable
-    layers, ELU, and logits that are exactly invariant under the elements that move pixels to
-    pixels; images are not masked, so that the corners count.
+    invariant at every image size. All other names of groups, such as `"d8"` and also `"d4"`, other
+    `fields`, and any `max_frequency` lead to steerable layers, ELU, and logits that are exactly
+    invariant under the elements that move pixels to pixels; images are not masked, so that the
+    corners count.
 
     Args:
         group: `"z2"` (an ordinary network), `"p4"`, `"p4m"`, ..., `"so2"` (rotations by any angle),

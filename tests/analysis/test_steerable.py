@@ -187,7 +187,7 @@ def test_a_model_is_measured_under_its_largest_group():
     with pytest.raises(ValueError, match="does not belong to a group"):
         analysis.assert_equivariant(build("lenet", "z2"))
     for name, exact in (("so2", "p4"), ("d8", "p4m"), ("c5", "z2")):
-        says = rf"'{name}'.* steerable layers, which are exact under '{exact}'"
+        says = rf"'{name}' is a group of Fields.* move pixels to pixels are those of '{exact}'"
         with pytest.raises(ValueError, match=says):
             analysis.equivariance_error(build("lenet", "z2"), name)
 

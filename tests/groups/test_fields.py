@@ -121,9 +121,9 @@ def test_sum_in_any_order(first, second):
     assert both.channels == first.channels + second.channels
     assert Fields.of(json.loads(json.dumps(both.as_json()))) == both
     assert eval(repr(both), {"Fields": Fields}) == both
-    matrix, size = both.representation(0.7), first.channels
-    np.testing.assert_array_equal(matrix[:size, :size], first.representation(0.7))
-    np.testing.assert_array_equal(matrix[size:, size:], second.representation(0.7))
+    matrix, size = both.representation(np.pi / 4), first.channels
+    np.testing.assert_array_equal(matrix[:size, :size], first.representation(np.pi / 4))
+    np.testing.assert_array_equal(matrix[size:, size:], second.representation(np.pi / 4))
 
 
 def test_ordinary_channels_take_the_group_of_others():
@@ -233,7 +233,7 @@ def test_wrong_files(value):
 
 
 def test_the_same_frequency_twice():
-    with pytest.raises(ValueError, match="'0': 2 has to be an irrep of so2"):
+    with pytest.raises(ValueError, match="irrep 0 is there twice"):
         Fields.of({0: 1, "0": 2})
 
 
@@ -249,15 +249,15 @@ def test_equality():
     [
         ({}, r"have no channel\. Give at least one irrep"),
         ({0: 0, 1: 0}, "have no channel"),
-        ({-1: 2}, r"-1: 2 has to be an irrep of so2, 0, 1, 2, 3, \.\.\., and the number of fields"),
-        ({101: 2}, "101: 2 has to be an irrep"),
-        ({0.5: 2}, r"0\.5: 2 has to be"),
-        ({True: 2}, "True: 2 has to be"),
-        ({"one": 2}, "'one': 2 has to be"),
-        ({0: -1}, "0: -1 has to be"),
-        ({0: 1.5}, r"0: 1\.5 has to be"),
-        ({0: True}, "0: True has to be"),
-        ({0: None}, "0: None has to be"),
+        ({-1: 2}, r"-1 is no irrep of so2\. Choose among 0, 1, 2, 3, \.\.\."),
+        ({101: 2}, "101 is no irrep"),
+        ({0.5: 2}, r"0\.5 is no irrep"),
+        ({True: 2}, "True is no irrep"),
+        ({"one": 2}, "'one' is no irrep"),
+        ({0: -1}, "-1 has to be the number of fields with irrep 0, from 0"),
+        ({0: 1.5}, r"1\.5 has to be the number"),
+        ({0: True}, "True has to be the number"),
+        ({0: None}, "None has to be the number"),
     ],
     ids=str,
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from keras_gcnn.groups import radial
 from keras_gcnn.groups.radial import check_band_limit, polar_grid, radial_profiles
 
 pytestmark = pytest.mark.backend_free
@@ -131,3 +132,21 @@ def test_wrong_band_limits(value):
 @pytest.mark.parametrize("value", [0.1, 1, np.float32(0.5), "escnn"])
 def test_band_limits(value):
     assert check_band_limit(value) == value
+
+
+@pytest.mark.parametrize(("kernel_size", "frequency"), [(7, 4), (9, 8), (13, 10)])
+def test_profiles_do_not_depend_on_the_order_of_sums(kernel_size, frequency, monkeypatch):
+    """Machines sum in different orders, and the weights of a saved file are in this basis."""
+
+    def backwards(*arguments):
+        numbers, weights, directions, waves = original(*arguments)
+        return numbers[::-1], weights[::-1], directions[::-1], waves[:, ::-1, ::-1]
+
+    radii, _ = polar_grid(kernel_size)
+    original, expected = radial._waves, radial_profiles(frequency, kernel_size)(radii)
+    assert len(expected)
+    monkeypatch.setattr(radial, "_waves", backwards)
+    radial._steerable.cache_clear()
+    profiles = radial_profiles(frequency, kernel_size)(radii)
+    radial._steerable.cache_clear()
+    np.testing.assert_allclose(profiles, expected, atol=1e-10)

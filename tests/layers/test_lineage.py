@@ -25,6 +25,7 @@ pytestmark = pytest.mark.backend_free
 
 K = keras.layers
 D4 = Fields.regular(1, group="d4")
+FORMAT, OTHER_FORMAT = {"data_format": "channels_last"}, {"data_format": "channels_first"}
 SOME, OTHER = Fields({0: 2, 1: 3}), Fields({0: 4, 1: 2})  # of 8 channels both
 
 
@@ -104,13 +105,29 @@ REFUSED = {
         lambda: (steer_d4(), layers.FourierActivation(Fields.regular(1, group="c8"))),
         r"give it the fields_out .*'d4'\), or make all fields of the network with group='d8'",
     ),
+    # The map of 8 channels has 8 rows and columns, so that no number gives the mistake away.
+    "fields of another format": (
+        lambda: (steer(**OTHER_FORMAT), layers.FourierActivation(SOME, **FORMAT)),
+        r"FourierActivation '.*' has data_format='channels_last', but SteerableConv2D 'steer' made "
+        r"a map of data_format='channels_first'\. To fix: give all layers of a network the same",
+    ),
+    "orientations of another format": (
+        lambda: (lift(**OTHER_FORMAT), GConv2D(2, 3, "p4m", **FORMAT)),
+        r"GConv2D '.*' has data_format='channels_last', but LiftingConv2D 'lift' made",
+    ),
+    "a map of another format, by a layer for any map": (
+        lambda: (lift(**OTHER_FORMAT), GMaxPooling2D(**FORMAT)),
+        r"GMaxPooling2D '.*' has data_format='channels_last', but LiftingConv2D 'lift' made",
+    ),
 }
 
 
 @pytest.mark.parametrize(("make", "says"), REFUSED.values(), ids=REFUSED)
 def test_a_map_of_another_type_is_refused(make, says):
+    parts = make()
+    first = getattr(parts[0], "data_format", "channels_last") == "channels_first"
     with pytest.raises(ValueError, match=says):
-        sequential(*make())
+        sequential(*parts, shape=(8, 10, 10) if first else (11, 11, 8))
 
 
 def test_through_models_and_branches_a_map_is_known():
@@ -141,6 +158,17 @@ def test_equivariance_chooses_between_error_and_silence():
         warnings.simplefilter("error")
         model("ignore")
         sequential(lift(), GConv2D(2, 3, "p4", equivariance="ignore"))
+
+
+def test_fields_have_no_maximum():
+    """The window follows the image, but the larger channel of a pair does not."""
+    says = r"GMaxPooling2D '.*' is not equivariant: it takes maxima of .*SteerableAveragePooling2D"
+    with pytest.warns(EquivarianceWarning, match=says):
+        sequential(steer(), GMaxPooling2D())
+    with pytest.raises(ValueError, match=says):
+        sequential(steer(), GMaxPooling2D(equivariance="strict"))
+    scalars = SteerableConv2D(Fields.trivial(8), Fields.trivial(4), 3)
+    sequential(scalars, GMaxPooling2D(equivariance="strict"))
 
 
 def test_a_model_of_an_earlier_version_is_loaded_with_a_warning(tmp_path):

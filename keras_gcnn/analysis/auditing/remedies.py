@@ -53,6 +53,8 @@ _REPLACE_ON_FIELDS = {
     "Dense": f"use SteerableConv2D with kernel size 1 on maps, or {_INVARIANT_FIRST}",
     "ELU": _ACTIVATE_FIELDS,
     "Flatten": _INVARIANT_FIRST,
+    "FourierActivation": "let its activation treat every value by itself and alike, e.g. 'elu'",
+    "GMaxPooling2D": "use SteerableAveragePooling2D",
     "GroupNormalization": "use SteerableGroupNormalization",
     "LayerNormalization": "use SteerableLayerNormalization",
     "MaxPooling2D": "use SteerableAveragePooling2D",

@@ -10,6 +10,7 @@ import numpy as np
 from keras_gcnn import groups
 from keras_gcnn.analysis.auditing.channel_types import RANKS
 from keras_gcnn.analysis.auditing.walk import Finding, Walk
+from keras_gcnn.arguments import check_integer
 from keras_gcnn.model_graph import find_data_format, fitting_group, group_to_test, is_graph
 from keras_gcnn.types import GroupLike, Tensor
 
@@ -145,6 +146,7 @@ def audit(
     >>> [broken.layer for broken in analysis.audit(zoo.lenet("p4", head="flatten")).problems]
     ['head']
     """
+    check_integer("seed", seed)
     if not is_graph(model):
         raise ValueError(
             f"audit walks functional and sequential models; {type(model).__name__} is neither, or "

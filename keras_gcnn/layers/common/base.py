@@ -10,7 +10,7 @@ import keras
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice
 from keras_gcnn.layers.common.map_checks import find_problems
-from keras_gcnn.layers.common.map_type import Channels
+from keras_gcnn.layers.common.map_type import Channels, MapType, Problem
 from keras_gcnn.layers.common.reporting import warn_or_raise
 from keras_gcnn.layers.common.wrong_arguments import refuse_unknown
 from keras_gcnn.types import GroupLike, Initializer, Shape, Tensor
@@ -47,6 +47,10 @@ class ReadsMaps(keras.Layer):
     @property
     def map_out(self) -> Channels | None:
         """The channels of the output; None if they are those of the input."""
+        return None
+
+    def problem_on(self, given: MapType) -> Problem | None:
+        """Returns what this layer breaks on a map that it takes, and the fix; None if nothing."""
         return None
 
     @classmethod

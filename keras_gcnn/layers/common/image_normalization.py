@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_gcnn.arguments import as_count
+from keras_gcnn.arguments import as_count, check_from_zero
 from keras_gcnn.backend.ops import mean, widened
 from keras_gcnn.layers.common.base import along, as_numbers
 from keras_gcnn.layers.common.shared_weights import SharesWeights, default_axis
@@ -51,7 +51,7 @@ class ImageNormalization(SharesWeights, keras.Layer):
         if axis not in (None, -1, 1):
             raise ValueError(f"axis={axis!r} has to be -1, or 1 for channels first.")
         self.axis = default_axis(axis)
-        self.epsilon = epsilon
+        self.epsilon = check_from_zero("epsilon", epsilon, example=1e-3)
         self.center = center
         self.scale = scale
         self.beta_initializer = keras.initializers.get(beta_initializer)

@@ -75,6 +75,24 @@ def ordinary(channels: Channels | None) -> Channels | None:
     return ORDINARY if channels is not None and is_ordinary(channels) else channels
 
 
+def format_problem(layer: keras.Layer, given: Lineage, rank: int) -> Problem | None:
+    """Returns the problem of a layer whose `data_format` is not that of the map, and the fix.
+
+    Args:
+        layer: a layer of this library or of Keras.
+        given: the lineage of its input.
+        rank: the number of axes of its input.
+    """
+    read = getattr(layer, "data_format", None)
+    made = "channels_last" if given.axis == -1 else "channels_first"
+    if given.channels is None or rank <= 2 or read not in ("channels_first", "channels_last"):
+        return None
+    if read == made:
+        return None
+    problem = f"has data_format={read!r}, but {given.maker} made a map of data_format={made!r}"
+    return problem, "give all layers of a network the same data_format"
+
+
 def name_of(op: keras.Operation) -> str:
     """Names a layer or operation in words."""
     return f"{type(op).__name__} {op.name!r}"

@@ -13,7 +13,13 @@ import keras
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common import stock_layers
-from keras_gcnn.layers.common.lineage import Lineage, Suspect, name_of, ordinary
+from keras_gcnn.layers.common.lineage import (
+    Lineage,
+    Suspect,
+    format_problem,
+    name_of,
+    ordinary,
+)
 from keras_gcnn.layers.common.map_type import Problem, describe
 from keras_gcnn.layers.common.stock_layers import position_count
 from keras_gcnn.layers.common.stock_rule import Rule
@@ -131,6 +137,9 @@ def _after(
     if name in stock_layers.MERGING or name == "Concatenate":
         return _merged(op, [source.shape for source in sources], before, shape)
     rules = _rules_of(op)
+    if other_format := format_problem(layer, first, len(sources[0].shape)):
+        suspects = (*first.suspects, Suspect(op, sources[0].shape, None, other_format))
+        return Lineage(None, first.axis, first.maker, suspects)
     return _past(op, rules, sources[0].shape, first, shape) if rules else first
 
 

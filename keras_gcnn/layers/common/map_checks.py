@@ -8,9 +8,10 @@ from keras_gcnn.groups import Group
 from keras_gcnn.groups.field_restriction import group_fields
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.point_group import pixel_point_group
-from keras_gcnn.layers.common.lineage import Lineage, name_of, ordinary
+from keras_gcnn.layers.common.lineage import Lineage, format_problem, name_of, ordinary
 from keras_gcnn.layers.common.lineage_walk import lineage
 from keras_gcnn.layers.common.map_type import Channels, MapType
+from keras_gcnn.layers.common.reporting import broken_message
 
 
 def find_problems(
@@ -25,13 +26,20 @@ def find_problems(
             map that no layer of this library made: in a converted network they are correct.
 
     Returns:
-        Two messages, each of which may be None: that the layer reads a map on another group or of
-        other fields, and that a layer of Keras has broken the equivariance.
+        Two messages, each of which may be None: that the layer reads a map of another format, on
+        another group or of other fields, and that a layer of Keras, or this one, breaks the
+        equivariance.
     """
     given, wanted = lineage(tensor), None
     if layer.map_in is not None:
         wanted = MapType(layer.map_in, layer.symmetry)
-    return _mismatch(layer, wanted, given), _broken(layer, wanted, given, certain)
+    mismatch = _other_format(layer, given, len(tensor.shape)) or _mismatch(layer, wanted, given)
+    return mismatch, _broken(layer, wanted, given, certain) or _breaks_itself(layer, given)
+
+
+def _other_format(layer: keras.Layer, given: Lineage, rank: int) -> str | None:
+    problem = format_problem(layer, given, rank)
+    return problem and f"{name_of(layer)} {problem[0]}. To fix: {problem[1]}."
 
 
 def _mismatch(layer: keras.Layer, wanted: MapType | None, given: Lineage) -> str | None:
@@ -121,3 +129,8 @@ def _broken(
         f"{name_of(op)}, before {name_of(layer)}, breaks the equivariance: it {problem}. "
         f"To fix: {fix}.{others}"
     )
+
+
+def _breaks_itself(layer: keras.Layer, given: Lineage) -> str | None:
+    problem = layer.problem_on(given.type) if given.type else None
+    return problem and broken_message(layer, f"it {problem[0]}", problem[1])

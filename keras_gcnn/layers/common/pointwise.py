@@ -17,16 +17,25 @@ def is_joint(activation: Callable | None) -> bool:
     return getattr(activation, "__name__", "") in _JOINT
 
 
-def pointwise(activation: Activation) -> Callable:
+def pointwise(activation: Activation, argument: str = "activation") -> Callable:
     """An activation by its name, or the callable itself.
 
+    Args:
+        activation: the name, or a callable.
+        argument: what the message calls it.
+
     Raises:
-        ValueError: if the activation takes several values at once.
+        ValueError: if the activation takes several values at once, or has a slope for each value.
     """
     function = keras.activations.get(activation)
     if is_joint(function):
         raise ValueError(
-            f"activation={activation!r} takes several values at once, and would mix channels that "
+            f"{argument}={activation!r} takes several values at once, and would mix channels that "
             "turn. Use one that takes each value by itself, e.g. 'elu'."
+        )
+    if isinstance(function, keras.layers.PReLU):
+        raise ValueError(
+            f"{argument}={activation!r} has a slope of its own for every value. Use one that "
+            "treats all values alike, e.g. 'elu' or keras.layers.LeakyReLU(0.2)."
         )
     return function

@@ -24,8 +24,12 @@ def report_broken(layer: keras.Layer, problem: str, fix: str, equivariance: str)
     Raises:
         ValueError: if `equivariance` is `"strict"`.
     """
-    message = f"{type(layer).__name__} {layer.name!r} is not equivariant: {problem}. To fix: {fix}."
-    warn_or_raise(message, equivariance)
+    warn_or_raise(broken_message(layer, problem, fix), equivariance)
+
+
+def broken_message(layer: keras.Layer, problem: str, fix: str) -> str:
+    """Returns the message that `layer` is not equivariant; see `report_broken`."""
+    return f"{type(layer).__name__} {layer.name!r} is not equivariant: {problem}. To fix: {fix}."
 
 
 def warn_or_raise(message: str, equivariance: str) -> None:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gcnn.arguments import check_from_zero, is_number
 from keras_gcnn.backend.ops import batch_normalization, moments, widened
 from keras_gcnn.layers.common.base import as_numbers
 from keras_gcnn.layers.common.shared_weights import SharesWeights, default_axis
@@ -44,8 +45,14 @@ class SharedBatchNormalization(SharesWeights, keras.layers.BatchNormalization):
             raise ValueError(f"{type(self).__name__} has no renorm. Leave `renorm` out.")
         for unused in _RENORM:  # the config of the parent contains them
             kwargs.pop(unused, None)
-        # The stock layer takes -1 by default.
+        # The stock layer takes -1 by default, and any momentum and epsilon.
         super().__init__(axis=default_axis(axis), synchronized=synchronized, **kwargs)
+        if not is_number(self.momentum) or not 0 <= self.momentum <= 1:
+            raise ValueError(
+                f"momentum={self.momentum!r} has to be a number from 0 to 1, the share of the old "
+                "statistics that each step keeps, e.g. 0.99."
+            )
+        check_from_zero("epsilon", self.epsilon, example=1e-3)
 
     def _pooled_moments(self, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError

@@ -8,15 +8,22 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gcnn.arguments import is_integer
 from keras_gcnn.layers.common.base import ReadsMaps
 from keras_gcnn.types import Shape, Tensor
 
 
 def default_axis(axis: int | None) -> int:
-    """Returns the axis of the channels, that of Keras's configuration for None."""
-    if axis is not None:
-        return axis
-    return -1 if keras.config.image_data_format() == "channels_last" else 1
+    """Returns the axis of the channels, that of Keras's configuration for None.
+
+    Raises:
+        ValueError: if it is no integer.
+    """
+    if axis is None:
+        return -1 if keras.config.image_data_format() == "channels_last" else 1
+    if not is_integer(axis):
+        raise ValueError(f"axis={axis!r} has to be -1, or 1 for channels first.")
+    return int(axis)
 
 
 class SharesWeights(ReadsMaps):

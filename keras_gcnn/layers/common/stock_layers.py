@@ -8,7 +8,7 @@ from typing import Any
 from keras_gcnn.groups import window_problem
 from keras_gcnn.layers.common import stock_normalizations
 from keras_gcnn.layers.common.map_type import MapType, Problem
-from keras_gcnn.layers.common.stock_rule import Rule, instead
+from keras_gcnn.layers.common.stock_rule import Rule, instead, maximum_of_fields
 from keras_gcnn.types import Shape
 
 
@@ -94,7 +94,7 @@ def _sizes(op: Any, shape: Shape, axis: int) -> Shape:
 def _pooling(on_fields: bool) -> Rule:
     def rule(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
         if met.steerable and not met.ordinary and not on_fields:
-            return f"takes maxima of the channels of {met}", "use SteerableAveragePooling2D"
+            return maximum_of_fields(met)
         window, strides, sizes = op.pool_size, op.strides, _sizes(op, shape, axis)
         problem = window_problem(met.symmetry, sizes, window, strides, op.padding)
         if problem is None or (None in sizes and "unknown" in problem):

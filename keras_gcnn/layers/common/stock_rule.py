@@ -17,3 +17,8 @@ def instead(met: MapType, on_group: str, on_fields: str) -> str:
     if met.steerable:
         return f"use {on_fields}"
     return f"use {on_group}(..., group={met.symmetry.name!r})"
+
+
+def maximum_of_fields(met: MapType) -> Problem:
+    """Returns the problem with a pooling that takes maxima of fields, and the fix."""
+    return f"takes maxima of the channels of {met}", "use SteerableAveragePooling2D"

@@ -12,9 +12,10 @@ from keras import ops
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice, check_pair
 from keras_gcnn.layers.common.base import as_numbers
-from keras_gcnn.layers.common.map_type import Problem
+from keras_gcnn.layers.common.map_type import MapType, Problem
 from keras_gcnn.layers.common.open_sizes import Pool, pool_exactly
 from keras_gcnn.layers.common.size_dependent import SizeDependent
+from keras_gcnn.layers.common.stock_rule import maximum_of_fields
 from keras_gcnn.types import Shape, Size2D, Tensor
 
 
@@ -151,7 +152,7 @@ _ARGUMENTS = """
     The windows visit the same places when the image is rotated or mirrored, at even and at odd
     sizes, since the size decides how large the window is: with stride 2 it is 2 on an even and 3
     on an odd size, without padding. The layer treats every channel by itself and so serves every
-    group and the plane.
+    group of the pixel grid, and the plane.
 
     Args:
         pool_size: int or pair of ints, or None (default) for the exact window. If a pool_size is
@@ -180,6 +181,9 @@ _ARGUMENTS = """
 @keras.saving.register_keras_serializable(package="keras_gcnn")
 class GMaxPooling2D(ExactPooling2D):
     __doc__ = f"""Maximum over windows of positions, exactly equivariant at every size.
+
+    Maps of `Fields` have no maximum, and the layer warns of them: for these use
+    `SteerableAveragePooling2D`.
 {_ARGUMENTS}
     Example:
 
@@ -190,6 +194,10 @@ class GMaxPooling2D(ExactPooling2D):
     """
     _pool = staticmethod(ops.max_pool)
     _is_maximum = True
+
+    def problem_on(self, given: MapType) -> Problem | None:
+        """Returns what the layer breaks on fields, and the fix."""
+        return maximum_of_fields(given) if given.steerable and not given.ordinary else None
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")

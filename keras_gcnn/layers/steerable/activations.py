@@ -252,7 +252,7 @@ class GatedActivation(SteerableLayer):
     ) -> None:
         super().__init__(fields, **kwargs)
         self.activation = pointwise(activation)
-        self.gate = pointwise(gate)
+        self.gate = pointwise(gate, "gate")
         wrong = [block for block in self.fields.blocks if block.irreps.count(TRIVIAL) != 1]
         if wrong:
             raise ValueError(

@@ -176,10 +176,12 @@ class SteerableConv2D(WindowConvolution):
                 f"No kernel of any size {takes}: {group} has none between the irreps 0 and '0-'. "
                 "Add another irrep, such as 1, to one of them."
             )
+        larger = "a larger kernel_size"
+        if isinstance(self.band_limit, float):
+            larger += " or band_limit (the default is 0.1)"
         return (
             f"No kernel of size {self.kernel_size[0]} with band_limit={self.band_limit!r} {takes}: "
-            "their frequencies are too far apart for so few pixels. Use a larger kernel_size, a "
-            "larger band_limit, or fields of lower frequencies."
+            f"so few pixels cannot show one. Use {larger}, or fields of lower frequencies."
         )
 
     @property

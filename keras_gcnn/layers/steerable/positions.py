@@ -20,6 +20,7 @@ from keras_gcnn.layers.steerable.base import FieldsLike, KeepsFields, check_chan
 from keras_gcnn.types import Shape, Tensor
 
 _BLUR = 0.33  # pixels per stride: half of what a grid of that stride can show
+_LARGEST_SIGMA = 1000  # pixels
 _REACH = 3.1  # standard deviations beyond which a weight counts as zero
 
 
@@ -165,7 +166,7 @@ class SteerableAveragePooling2D(_Positions):
         `(batch, ceil(rows / strides), ceil(columns / strides), channels)`.
 
     Raises:
-        ValueError: if the channels do not match the fields.
+        ValueError: if the channels do not match the fields, or `sigma` is above 1000.
 
     Example:
 
@@ -190,6 +191,12 @@ class SteerableAveragePooling2D(_Positions):
         self.strides = check_count("strides", strides)
         sigma = _BLUR * self.strides if sigma is None else sigma
         self.sigma = check_above_zero("sigma", sigma, example=0.66)
+        if self.sigma > _LARGEST_SIGMA:
+            raise ValueError(
+                f"strides={self.strides} with sigma={self.sigma:g} averages over more pixels than "
+                f"images have. Use a sigma of at most {_LARGEST_SIGMA}, and a smaller stride: 2 "
+                "halves the map."
+            )
 
     def call(self, inputs: Tensor) -> Tensor:
         inputs, sizes = as_numbers(inputs, self.compute_dtype), self._sizes(inputs.shape)

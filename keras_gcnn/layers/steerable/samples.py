@@ -7,6 +7,7 @@ from keras_gcnn.groups.field_functions import function_problem, sample_points
 from keras_gcnn.groups.fields import Fields
 
 _SAMPLES = 16  # angles, unless the fields need more
+_LARGEST = 1000  # angles; the highest frequency of all needs 204
 
 
 def checked_samples(fields: Fields, samples: int | None) -> int:
@@ -34,11 +35,11 @@ def checked_samples(fields: Fields, samples: int | None) -> int:
             f"samples={samples} has to be {turns}, the number of rotations in {fields.group}. "
             "Leave it out."
         )
-    if turns is None and (number < needed or number % 4):
+    if turns is None and (not needed <= number <= _LARGEST or number % 4):
         raise ValueError(
-            f"samples={samples} has to be a multiple of 4, so that quarter turns are exact, and at "
-            f"least {needed} for {fields!r}: twice the highest frequency plus one. Use "
-            f"samples={possible}, or more."
+            f"samples={samples} has to be a multiple of 4, so that quarter turns are exact, at "
+            f"least {needed} for {fields!r}, twice the highest frequency plus one, and at most "
+            f"{_LARGEST}. Use samples={possible}, or somewhat more."
         )
     return number
 
