@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_gcnn.arguments import as_count, check_choice, check_flag, check_rate
+from keras_gcnn.arguments import as_count, check_above_zero, check_choice, check_flag, check_rate
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import SO2
 from keras_gcnn.groups.point_group import PointGroup
@@ -92,6 +92,7 @@ def vae(
     parameters: int | None = None,
     multiply_adds: int | None = None,
     orientation: bool = False,
+    latent_scale: float = 1.0,
     dropout: float | None = None,
     seed: int | None = None,
     weights: str | os.PathLike | None = None,
@@ -153,6 +154,10 @@ def vae(
             logits of its pixels, used to the same share; see `keras_gcnn.analysis.cost`.
         orientation: bool, whether the encoder has the second head and the output is rotated. Needs
             a group of rotations without mirrors.
+        latent_scale: float above 0, by which the decoder multiplies a latent vector first. The
+            coordinates of vectors on the sphere are small, `1 / sqrt(latent_dim)` on average, so
+            that a decoder of dense layers, `"mlp"`, learns faster with `sqrt(latent_dim)`; other
+            decoders begin with a normalisation, which takes every scale for the same.
         dropout: float, rate after every activation; None for that of the variant.
         seed: int, seed of the latent vectors drawn in training, or None for a random seed.
         weights: None for fresh weights, or the path of a file of this network.
@@ -216,7 +221,11 @@ def vae(
     if decoder_widths is None:
         decoder_widths = settings.decoder_widths
     length = len(settings.decoder_widths)
-    decoder = parts.decoder(dim, check_widths(decoder_widths, length, "decoder_widths"))
+    decoder = parts.decoder(
+        dim,
+        check_widths(decoder_widths, length, "decoder_widths"),
+        check_above_zero("latent_scale", latent_scale, example=1.0),
+    )
     decoder_count = _count(decoder)
 
     def count(widths: Sequence[int]) -> Count:

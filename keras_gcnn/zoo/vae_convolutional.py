@@ -95,9 +95,14 @@ class Convolutions:
             direction = UnitDirection(dtype=precision, name="orientation")(pose)
         return EncoderOutputs(count, self.features, features, direction)
 
-    def decoder(self, latent_dim: int, widths: Sequence[int]) -> keras.Model:
-        """Returns the decoder, from latent vectors to logits of pixels."""
-        return _decoder(self, latent_dim, widths)
+    def decoder(self, latent_dim: int, widths: Sequence[int], scale: float = 1.0) -> keras.Model:
+        """Returns the decoder, from latent vectors, which it scales, to logits of pixels."""
+        return _decoder(self, latent_dim, widths, scale)
+
+
+def scaled(z: keras.KerasTensor, scale: float) -> keras.KerasTensor:
+    """Returns latent vectors times a number, by a layer if it is not 1."""
+    return z if scale == 1 else Rescaling(scale, name="latent_scale")(z)
 
 
 # What is counted, the features, and a vector that rotates with the image.
@@ -158,7 +163,9 @@ def _encode_on_group(
     return net, net.head(x, "invariant", "mean").tensor, pose
 
 
-def _decoder(settings: Convolutions, latent_dim: int, widths: Sequence[int]) -> keras.Model:
+def _decoder(
+    settings: Convolutions, latent_dim: int, widths: Sequence[int], scale: float
+) -> keras.Model:
     """Returns a dense layer, three transposed convolutions of these widths, and a convolution."""
     channels_first = settings.data_format == "channels_first"
     small = [-(-size // HALVED) for size in settings.sizes]
@@ -190,7 +197,7 @@ def _decoder(settings: Convolutions, latent_dim: int, widths: Sequence[int]) -> 
 
     z = keras.Input((latent_dim,), name="z")
     dense = keras.layers.Dense(small[0] * small[1] * widths[0], **weights, name="dense")
-    x = call_new(dense, z)
+    x = call_new(dense, scaled(z, scale))
     x = activate(keras.layers.Reshape(shape, name="maps")(x), 0)
     strides = (1, *(2,) * steerable.POOLED)
     for stage, (width, stride) in enumerate(zip(widths, strides, strict=True), start=1):

@@ -11,7 +11,7 @@ import keras
 
 from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.zoo.budget import Count
-from keras_gcnn.zoo.vae_convolutional import EncoderOutputs
+from keras_gcnn.zoo.vae_convolutional import EncoderOutputs, scaled
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,14 @@ class DenseLayers:
             x = self._hidden(keras.layers.Flatten(name="pixels")(image), widths)
         return EncoderOutputs(count, widths[-1], x, None)
 
-    def decoder(self, latent_dim: int, widths: Sequence[int]) -> keras.Model:
-        """Returns the decoder, from latent vectors to logits of pixels."""
+    def decoder(self, latent_dim: int, widths: Sequence[int], scale: float = 1.0) -> keras.Model:
+        """Returns the decoder, from latent vectors, which it scales, to logits of pixels."""
         z = keras.Input((latent_dim,), name="z")
+        x = scaled(z, scale)
         precision = keras.config.dtype_policy().variable_dtype
         pixels = keras.layers.Dense(math.prod(self.shape), dtype=precision, name="pixels")
         logits = keras.layers.Reshape(self.shape, name="logits")(
-            call_new(pixels, self._hidden(z, widths))
+            call_new(pixels, self._hidden(x, widths))
         )
         return keras.Model(z, logits, name="decoder")
 

@@ -140,6 +140,7 @@ def test_a_mistake_in_the_steerable_network(wrong, message):
         ({"variant": "mlp", "group": "z2", "orientation": True}, "has no rotation"),
         ({"group": "z2", "orientation": True}, "has no rotation"),
         ({"group": "p4m", "orientation": True}, "mirror images"),
+        ({"latent_scale": 0}, "number above 0"),
         ({"dropout": 1.0}, "from 0 to below 1"),
         ({"weights": "nowhere.keras"}, "no file"),
     ],

@@ -159,3 +159,15 @@ def test_dense_layers():
     )
     assert 0.98 * 300_000 <= count(small) <= 300_000
     assert small.decoder.output_shape == (None, 1, 20, 24)
+
+
+@pytest.mark.parametrize("variant", [None, "mlp"])
+def test_the_decoder_scales_latent_vectors(variant, rng):
+    arguments = {"latent_dim": 5, "variant": variant}
+    if variant is None:
+        arguments["decoder_widths"] = (4, 3, 3)
+    plain, scaled = (zoo.vae("z2", latent_scale=scale, **arguments).decoder for scale in (1.0, 3.0))
+    scaled.set_weights(plain.get_weights())
+    z = rng.normal(size=(4, 5)).astype("float32")
+    found, expected = (numbers(compiled(each)(x)) for each, x in ((scaled, z), (plain, 3 * z)))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
