@@ -85,8 +85,7 @@ class AugmentTable(Table):
     # Mirror left and right in half of the images, or left and right and also top and bottom.
     flip: Literal["none", "horizontal", "both"] = "none"
     shift: int = Field(0, ge=0)  # at most so many pixels in each direction
-    # Shift by up to half a pixel more, between the pixels: images are then as blurred by the
-    # interpolation as images that are rotated by any angle.
+    # Shift by up to half a pixel more, between the pixels, so that the grid differs in every epoch.
     subpixel: bool = False
 
     def __str__(self) -> str:
