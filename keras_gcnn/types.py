@@ -39,3 +39,6 @@ Seed: TypeAlias = Any
 
 Regularizer: TypeAlias = Any
 Constraint: TypeAlias = Any
+
+Beta: TypeAlias = Any
+"""A number, a `keras.optimizers.schedules.LearningRateSchedule`, or the dict of one."""

@@ -51,7 +51,7 @@ def check_path(path: str | os.PathLike, format: str | None) -> tuple[Path, str]:
     """Returns the path and the format.
 
     Raises:
-        TypeError: if the path is none.
+        TypeError: if the path is of another type than paths are.
         ValueError: if they do not fit together.
     """
     if not isinstance(path, str | os.PathLike):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -14,7 +14,7 @@ from keras import ops
 from keras_gcnn.arguments import check_choice, check_count, is_number
 from keras_gcnn.backend.ops import mean, replicas, widened
 from keras_gcnn.layers import TurnByVector, UnitDirection
-from keras_gcnn.types import Shape, Tensor
+from keras_gcnn.types import Beta, Shape, Tensor
 from keras_gcnn.zoo.posteriors import POSTERIORS
 
 _Schedule = keras.optimizers.schedules.LearningRateSchedule
@@ -47,7 +47,8 @@ class VariationalAutoencoder(keras.Model):
         decoder: model from latent vectors `(batch, latent_dim)` to logits of images.
         posterior: `"vmf"` (von Mises-Fisher) or `"gaussian"`.
         beta: float from 0, or a `keras.optimizers.schedules.LearningRateSchedule` of the training
-            step, e.g. `PolynomialDecay(0.0, 1000, 1.0)` for a warm-up.
+            step, e.g. `PolynomialDecay(0.0, 1000, 1.0)` for a warm-up, or the dict that Keras
+            makes of one.
         seed: int, seed of the latent vectors drawn in training, or None for a random seed.
         data_format: `"channels_last"`, `"channels_first"`, or None for Keras's configuration.
         **kwargs: arguments of `keras.Model`, such as `name`.
@@ -65,7 +66,7 @@ class VariationalAutoencoder(keras.Model):
         encoder: keras.Model,
         decoder: keras.Model,
         posterior: str = "vmf",
-        beta: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
+        beta: Beta = 1.0,
         *,
         seed: int | None = None,
         data_format: str | None = None,
@@ -81,8 +82,7 @@ class VariationalAutoencoder(keras.Model):
                 f"encoder {encoder.name!r} has to return a dict of {names}, and possibly "
                 f"'orientation', for posterior={posterior!r}; its outputs are {sorted(outputs)}."
             )
-        if not isinstance(beta, _Schedule):
-            beta = check_beta(beta)
+        beta = find_beta(beta)
         self.encoder = encoder
         self.decoder = decoder
         self.beta = beta
@@ -283,13 +283,27 @@ def _check_pixels(images: object) -> None:
         )
 
 
-def check_beta(beta: float) -> float:
-    """Returns a finite number from 0 as a float; raises a `ValueError` for anything else."""
-    if not is_number(beta) or not 0 <= beta < float("inf"):
-        raise ValueError(
-            f"beta={beta!r} has to be a number from 0, or a schedule of keras.optimizers.schedules."
-        )
-    return float(beta)
+def find_beta(beta: Beta) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """Returns a schedule, also from its dict, or a finite number from 0 as a float.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    allowed = (
+        "has to be a number from 0, a schedule of keras.optimizers.schedules, or the dict of one, "
+        "with class_name and config"
+    )
+    found = beta
+    if isinstance(beta, Mapping):
+        try:
+            found = keras.optimizers.schedules.deserialize(dict(beta))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"beta={beta!r} {allowed}: {error}") from error
+    if isinstance(found, _Schedule):
+        return found
+    if not is_number(found) or not 0 <= found < float("inf"):
+        raise ValueError(f"beta={beta!r} {allowed}.")
+    return float(found)
 
 
 def _as_images(logits: np.ndarray) -> np.ndarray:

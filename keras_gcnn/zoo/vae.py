@@ -14,7 +14,7 @@ from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import SO2
 from keras_gcnn.groups.point_group import PointGroup
 from keras_gcnn.layers.common.cost import multiply_adds_of
-from keras_gcnn.types import AnyGroupLike
+from keras_gcnn.types import AnyGroupLike, Beta
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 from keras_gcnn.zoo.budget import Count, check_widths, choose_widths
 from keras_gcnn.zoo.decorators import with_default_shape
@@ -82,7 +82,7 @@ def vae(
     group: AnyGroupLike = "so2",
     posterior: str = "vmf",
     latent_dim: int = 6,
-    beta: float | keras.optimizers.schedules.LearningRateSchedule = 0.1,
+    beta: Beta = 0.1,
     max_frequency: int | None = None,
     input_shape: tuple[int, int, int] = (28, 28, 1),
     *,
@@ -131,7 +131,8 @@ def vae(
         posterior: `"vmf"` (von Mises-Fisher, on the sphere) or `"gaussian"`.
         latent_dim: int, coordinates of a latent vector; on the sphere at least 2.
         beta: float, the weight of the divergence from the prior in the loss, or a
-            `keras.optimizers.schedules.LearningRateSchedule` of the training step.
+            `keras.optimizers.schedules.LearningRateSchedule` of the training step, as an object or
+            as the dict that Keras makes of it, which a recipe can hold.
         max_frequency: int, highest frequency of the fields of steerable layers. The default is 4
             under SO(2) and O(2), for `"report"` 6, and the highest of other groups.
         input_shape: rows, columns, channels (with `data_format="channels_first"`, the channels come

@@ -160,6 +160,17 @@ def test_equivariance_chooses_between_error_and_silence():
         sequential(lift(), GConv2D(2, 3, "p4", equivariance="ignore"))
 
 
+def test_a_stock_layer_of_another_format_breaks_the_map():
+    says = r"MaxPooling2D 'pool', before GConv2D '.*', breaks .* it has data_format='channels_last'"
+    with pytest.warns(EquivarianceWarning, match=says):
+        sequential(
+            lift(**OTHER_FORMAT),
+            K.MaxPooling2D(name="pool", **FORMAT),
+            GConv2D(2, 3, "p4m", **OTHER_FORMAT),
+            shape=(8, 18, 18),
+        )
+
+
 def test_fields_have_no_maximum():
     """The window follows the image, but the larger channel of a pair does not."""
     says = r"GMaxPooling2D '.*' is not equivariant: it takes maxima of .*SteerableAveragePooling2D"

@@ -127,6 +127,7 @@ def test_a_mistake_in_the_steerable_network(wrong, message):
         ({"beta": -1}, "beta=-1 has to be a number from 0"),
         ({"beta": float("nan")}, "beta=nan has to be"),
         ({"beta": "high"}, "beta='high' has to be"),
+        ({"beta": {"class_name": "Ramp", "config": {}}}, "Ramp.*or the dict of one"),
         ({"variant": "large"}, "Choose one of None, 'mlp', 'report'"),
         ({"max_frequency": -1}, "integer from 0"),
         ({"input_shape": (24, 28, 1)}, "at least 25"),

@@ -118,6 +118,8 @@ def test_a_schedule_of_beta(tmp_path):
         assert logs["loss"] == pytest.approx(expected, rel=1e-5)
     model.save(tmp_path / "model.keras")
     assert float(keras.saving.load_model(tmp_path / "model.keras").current_beta()) == 1
+    as_dict = keras.optimizers.schedules.serialize(beta)
+    assert small(beta=as_dict).beta.get_config() == beta.get_config()
 
 
 @POSTERIORS

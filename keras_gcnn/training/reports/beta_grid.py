@@ -26,7 +26,9 @@ def grid_markdown(runs: dict[str, list[dict[str, Any]]], recipe: Recipe) -> str 
     for table in recipe.models:
         rest = {key: value for key, value in table.arguments.items() if key not in _BY}
         place = tuple(table.arguments.get(key) for key in _BY)
-        if rest != {key: recipe.models[0].arguments.get(key) for key in rest} or None in place:
+        if rest != {key: recipe.models[0].arguments.get(key) for key in rest}:
+            return None
+        if not all(isinstance(value, int | float) for value in place):  # a schedule of beta
             return None
         places[place] = table.name
     dims, betas = (sorted({place[axis] for place in places}) for axis in (0, 1))
