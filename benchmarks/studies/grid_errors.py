@@ -34,11 +34,10 @@ def measure(image_count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     test = load("mnist").test
     images, labels = (np.asarray(part)[:image_count] for part in (test.images, test.labels))
     trained = zoo.so2cnn(weights="mnist")
-    errors = [
-        {"images": name, "error, %": round(100 * float((predicted != labels).mean()), 2)}
-        for name, changed in _changed(images)
-        for predicted in [trained.predict(changed, batch_size=250, verbose=0).argmax(axis=1)]
-    ]
+    errors = []
+    for name, changed in _changed(images):
+        classes = trained.predict(changed, batch_size=250, verbose=0).argmax(axis=1)
+        errors.append({"images": name, "error, %": round(100 * (classes != labels).mean(), 2)})
 
     keras.utils.set_random_seed(0)
     fresh = zoo.so2cnn(widths=trained.widths)
@@ -72,6 +71,7 @@ def _changed(images: np.ndarray) -> list[tuple[str, np.ndarray]]:
 
 
 def _rotated(images: np.ndarray, angle: float, interpolation: str) -> np.ndarray:
+    # `data.rotate` has no cubic interpolation, which would give pixels outside [0, 1].
     from scipy import ndimage
 
     order = _ORDERS[interpolation]
@@ -84,7 +84,7 @@ def _features(network: Any, names: list[str], batches: list[np.ndarray]) -> list
 
     layers = [network.get_layer(name) for name in names]
     taps = keras.Model(network.inputs, [*(layer.output for layer in layers), network.output])
-    found = []
+    features = []
     for batch in batches:
         *maps, logits = taps.predict(batch, batch_size=100, verbose=0)
         energies = []
@@ -93,8 +93,8 @@ def _features(network: Any, names: list[str], batches: list[np.ndarray]) -> list
             count = values.shape[-1] if fields is None else fields.count
             squares = values.reshape(*values.shape[:3], count, -1) ** 2
             energies.append(np.sqrt(squares.sum(axis=-1).mean(axis=(1, 2))))
-        found.append([*energies, logits])
-    return found
+        features.append([*energies, logits])
+    return features
 
 
 def _energy_change(upright: np.ndarray, turned: np.ndarray) -> float:

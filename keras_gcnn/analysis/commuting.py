@@ -158,12 +158,8 @@ def compute_both_sides(
 
 def function_of(target: Callable, training: bool = False) -> Callable[[np.ndarray], np.ndarray]:
     """Returns a function of arrays that calls the target and leaves its state unchanged."""
+    check_target(target)
     call = without_trace(target) if isinstance(target, keras.Layer) else None
-    if not callable(target):
-        raise TypeError(
-            f"{target!r} is of type {type(target).__name__}. Give a layer, a model, or a function "
-            "from a batch to a batch."
-        )
     is_module = call is None and hasattr(target, "named_modules")
 
     def evaluate(inputs: np.ndarray) -> np.ndarray:
@@ -178,6 +174,15 @@ def function_of(target: Callable, training: bool = False) -> Callable[[np.ndarra
         return keras.ops.convert_to_numpy(outputs)
 
     return evaluate
+
+
+def check_target(target: Callable) -> None:
+    """Raises a `TypeError` unless it is a layer, a model or a function, and no class of them."""
+    if not callable(target) or isinstance(target, type):
+        raise TypeError(
+            f"{target!r} is of type {type(target).__name__}. Give a layer, a model, or a function "
+            "from a batch to a batch."
+        )
 
 
 def name_of(target: Callable) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_gcnn.analysis.commuting import compute_both_sides, find_group, name_of
+from keras_gcnn.analysis.commuting import check_target, compute_both_sides, find_group, name_of
 from keras_gcnn.arguments import check_count, check_from_zero, check_integer
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.types import GroupLike, Shape
@@ -26,11 +26,7 @@ def _find_inputs(
     batch_size, seed = check_count("batch_size", batch_size), check_integer("seed", seed)
     if inputs is not None:
         return np.asarray(inputs)
-    if not callable(target) or isinstance(target, type):
-        raise TypeError(
-            f"{target!r} is of type {type(target).__name__}. Give a layer, a model, or a function "
-            "from a batch to a batch."
-        )
+    check_target(target)
     if input_shape is None and isinstance(target, keras.Model) and target.built:
         if len(target.inputs) > 1:
             raise ValueError(

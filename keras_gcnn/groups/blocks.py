@@ -50,15 +50,19 @@ def nested_parts(multiplicities: Mapping[Any, Any], group: PointGroup) -> list[P
     checked: dict[Irrep, int] = {}
     for key, value in multiplicities.items():
         irrep, multiplicity = group.irrep(key), as_number(value)
-        problem = None
+        given = f"Fields({dict(multiplicities)!r})"
         if irrep is None:
-            problem = f"{key!r} is no irrep of {group}. Choose among {_described(group)}"
-        elif irrep in checked:
-            problem = f"the irrep {irrep.name!r} is there twice. Give it one number of fields"
-        elif multiplicity is None:
-            problem = f"{value!r} has to be the number of fields with irrep {key!r}, from 0"
-        if irrep is None or multiplicity is None or problem:
-            raise ValueError(f"Fields({dict(multiplicities)!r}): {problem}.")
+            raise ValueError(
+                f"{given}: {key!r} is no irrep of {group}. Choose among {_described(group)}."
+            )
+        if irrep in checked:
+            raise ValueError(
+                f"{given}: the irrep {irrep.name!r} is there twice. Give it one number of fields."
+            )
+        if multiplicity is None:
+            raise ValueError(
+                f"{given}: {value!r} has to be the number of fields with irrep {key!r}, from 0."
+            )
         checked[irrep] = multiplicity
     steps = sorted({0, *checked.values()})
     irreps = sorted(checked)

@@ -293,17 +293,17 @@ def find_beta(beta: Beta) -> float | keras.optimizers.schedules.LearningRateSche
         "has to be a number from 0, a schedule of keras.optimizers.schedules, or the dict of one, "
         "with class_name and config"
     )
-    found = beta
+    weight = beta
     if isinstance(beta, Mapping):
         try:
-            found = keras.optimizers.schedules.deserialize(dict(beta))
+            weight = keras.optimizers.schedules.deserialize(dict(beta))
         except (TypeError, ValueError) as error:
             raise ValueError(f"beta={beta!r} {allowed}: {error}") from error
-    if isinstance(found, _Schedule):
-        return found
-    if not is_number(found) or not 0 <= found < float("inf"):
+    if isinstance(weight, _Schedule):
+        return weight
+    if not is_number(weight) or not 0 <= weight < float("inf"):
         raise ValueError(f"beta={beta!r} {allowed}.")
-    return float(found)
+    return float(weight)
 
 
 def _as_images(logits: np.ndarray) -> np.ndarray:

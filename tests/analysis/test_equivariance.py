@@ -75,6 +75,27 @@ def test_an_audio_clip_does_not_turn():
             analysis.assert_equivariant(layer, "p4", input_shape=shape)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"tolerance": "a"}, "tolerance='a' has to be a number from 0"),
+        ({"tolerance": float("inf")}, "tolerance=inf has to be a number from 0"),
+        ({"batch_size": 0}, "batch_size=0 has to be a positive integer"),
+        ({"seed": -1}, "seed=-1 has to be an integer from 0"),
+        ({"data_format": "x"}, "data_format='x' is not available"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, says):
+    with pytest.raises(ValueError, match=says):
+        analysis.assert_equivariant(layers.GPooling(group="p4"), input_shape=(4, 4, 4), **arguments)
+
+
+@pytest.mark.parametrize("target", ["model", layers.GConv2D])
+def test_what_is_no_layer_is_refused(target):
+    with pytest.raises(TypeError, match="Give a layer, a model, or a function"):
+        analysis.assert_equivariant(target, "p4", input_shape=(9, 9, 4))
+
+
 def test_several_inputs_or_outputs_are_measured_one_by_one():
     first, second = keras.Input((4, 4, 1)), keras.Input((4, 4, 1))
     both = keras.Model([first, second], first + second)

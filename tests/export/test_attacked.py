@@ -142,6 +142,13 @@ def test_a_path_without_a_name_is_refused(path):
         export.save(model, path, "plain_keras" if path.endswith("keras") else "saved_model")
 
 
+def test_a_path_of_another_type_is_refused():
+    image = keras.Input((4,))
+    model = keras.Model(image, keras.layers.Dense(2)(image))
+    with pytest.raises(TypeError, match="path=3 has to be a path"):
+        export.save(model, 3)
+
+
 def test_a_folder_with_other_files_in_it_stays(tmp_path):
     image = keras.Input((4,))
     model = keras.Model(image, keras.layers.Dense(2)(image))

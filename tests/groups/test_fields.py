@@ -206,6 +206,12 @@ def test_quotients(by, group, irreps):
     assert fields.channels == 3 * point_group(group).order // point_group(by).order
 
 
+@pytest.mark.parametrize("angle", [0.3, float("nan"), "a"])
+def test_angles_that_the_group_lacks(angle):
+    with pytest.raises(ValueError, match=rf"angle={angle!r} (is no multiple of 2 pi / 4|has to)"):
+        Fields.regular(1, group="c4").representation(angle)
+
+
 def test_ordinary_channels_belong_to_every_group():
     assert Fields.trivial(3).under("d8") == Fields.trivial(3, group="d8")
     assert Fields.trivial(3) != Fields.trivial(3, group="d8")

@@ -172,6 +172,37 @@ def test_numbers_above_zero(layer_class, name, value):
         layer_class(FIELDS, **{name: value})
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"momentum": 2.0}, r"momentum=2\.0 has to be a number from 0 to 1"),
+        ({"epsilon": -1.0}, r"epsilon=-1\.0 has to be a number from 0"),
+        ({"axis": "a"}, "axis='a' has to be -1, or 1 for channels first"),
+    ],
+)
+def test_arguments_of_normalisations(arguments, says):
+    with pytest.raises(ValueError, match=says):
+        layers.SteerableBatchNormalization(FIELDS, **arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"sigma": 1e9}, {"strides": 10**9}])
+def test_averages_over_more_than_images_have(arguments):
+    with pytest.raises(ValueError, match="averages over more pixels than images have"):
+        layers.SteerableAveragePooling2D(FIELDS, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"gate": "softmax"}, "gate='softmax' takes several values"),
+        ({"activation": keras.layers.PReLU()}, "a different slope for every value"),
+    ],
+)
+def test_activations_that_are_not_of_one_value(arguments, says):
+    with pytest.raises(ValueError, match=says):
+        layers.GatedActivation(Fields({0: 2, 1: 2}), **arguments)
+
+
 @pytest.mark.parametrize("rate", [-0.1, 1, True, None])
 def test_dropout_rates(rate):
     with pytest.raises(ValueError, match=rf"rate={rate!r} has to be a number from 0 "):

@@ -97,6 +97,8 @@ def test_the_default_size_follows_the_format(builder, monkeypatch):
         ({"kernel_sizes": (4, 3, 3)}, "odd positive integers"),
         ({"kernel_sizes": (3, 3)}, "differ in length"),
         ({"max_frequency": -1}, "integer from 0"),
+        ({"widths": (8, 8, "8")}, "3 positive integers"),
+        ({"widths": 8}, "3 positive integers"),
         ({"max_frequency": 9}, "samples=16 has to be a multiple of 4"),
         ({"samples": 15}, "multiple of 4"),
         ({"widths": (8, 8, 0), "parameters": 20_000}, "positive numbers, the proportions"),

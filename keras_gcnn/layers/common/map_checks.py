@@ -26,9 +26,9 @@ def find_problems(
             map that no layer of this library made: in a converted network they are correct.
 
     Returns:
-        Two messages, each of which may be None: that the layer reads a map of another format, on
-        another group or of other fields, and that a layer of Keras, or this one, breaks the
-        equivariance.
+        Two messages, or None in place of either. The first says that the layer reads another
+        `data_format`, group or fields than its map has; the second, that a layer of Keras before
+        it, or the layer itself, breaks the equivariance.
     """
     given, wanted = lineage(tensor), None
     if layer.map_in is not None:

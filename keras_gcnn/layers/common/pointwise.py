@@ -35,7 +35,7 @@ def pointwise(activation: Activation, argument: str = "activation") -> Callable:
         )
     if isinstance(function, keras.layers.PReLU):
         raise ValueError(
-            f"{argument}={activation!r} has a slope of its own for every value. Use one that "
-            "treats all values alike, e.g. 'elu' or keras.layers.LeakyReLU(0.2)."
+            f"{argument}={activation!r} has a different slope for every value. Use an activation "
+            "with one slope for all, e.g. 'elu' or keras.layers.LeakyReLU(0.2)."
         )
     return function
