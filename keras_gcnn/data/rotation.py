@@ -41,10 +41,11 @@ def rotate(
     images: np.ndarray,
     angles: float | Sequence[float] | np.ndarray,
     *,
+    zoom: float | Sequence[float] | np.ndarray = 1.0,
     fill: float = 0.0,
     interpolation: str = "bilinear",
 ) -> np.ndarray:
-    """Rotates images counter-clockwise about their centre.
+    """Rotates images counter-clockwise about their centre, and enlarges them if asked to.
 
     The centre is `((rows - 1) / 2, (columns - 1) / 2)`, and the size stays the same: corners that
     leave the image are lost. For square images and multiples of 90 degrees the result is exactly
@@ -53,6 +54,8 @@ def rotate(
     Args:
         images: array of shape `(n, rows, columns, channels)`.
         angles: degrees, one number for all images or one per image.
+        zoom: float, one for all images or one per image: how many times as large their content
+            becomes about the centre; larger than 0, and below 1 to shrink it.
         fill: float, value of everything outside the image; with bilinear interpolation pixels at
             the border are interpolated with it.
         interpolation: `"bilinear"`, or `"nearest"` for masks, whose values are not to be mixed.
@@ -61,8 +64,8 @@ def rotate(
         A new array of the same shape; of the same dtype if that is floating-point, else float32.
 
     Raises:
-        ValueError: if the images do not have four axes or are complex, the angles do not fit them
-            or are not finite, or the interpolation is unknown.
+        ValueError: if the images do not have four axes or are complex, the angles or the zoom do
+            not fit them or are not finite, a zoom is not positive, or the interpolation is unknown.
         ImportError: if SciPy is not installed.
 
     Example:
@@ -88,20 +91,17 @@ def rotate(
     result_type = images.dtype if np.issubdtype(images.dtype, np.floating) else "float32"
     # SciPy computes in these two types only.
     images = images.astype("float64" if np.dtype(result_type).itemsize > 4 else "float32")
-    angles = np.asarray(angles, dtype="float64")
-    if angles.shape not in ((), (1,), (len(images),)):
-        raise ValueError(
-            f"angles have shape {angles.shape} for {len(images)} images; expected one number, or "
-            "one for each image."
-        )
-    if not np.isfinite(angles).all():
-        raise ValueError("angles contain NaN or infinity; expected finite numbers of degrees.")
+    to_source = _to_source(_for_each("angles", angles, len(images)))
+    factors = _for_each("zoom", zoom, len(images))
+    if (factors <= 0).any():
+        raise ValueError(f"zoom contains {factors.min()}; expected factors larger than 0.")
+    to_source /= factors[:, None, None]
     affine_transform = scipy_ndimage().affine_transform
 
     order = _ORDERS[interpolation]
     centre = (np.array(images.shape[1:3]) - 1) / 2
     result = np.empty_like(images)
-    for image, target, matrix in zip(images, result, _to_source(angles, len(images)), strict=True):
+    for image, target, matrix in zip(images, result, to_source, strict=True):
         offset = centre - matrix @ centre
         for channel in range(images.shape[-1]):
             # "grid-constant" interpolates with `fill` at the border; "constant" would cut off hard.
@@ -111,14 +111,27 @@ def rotate(
     return result.astype(result_type, copy=False)
 
 
-def _to_source(angles: np.ndarray, n: int) -> np.ndarray:
+def _for_each(name: str, values: float | Sequence[float] | np.ndarray, n: int) -> np.ndarray:
+    """Returns one finite number for each of `n` images, in float64."""
+    numbers = np.asarray(values, dtype="float64")
+    if numbers.shape not in ((), (1,), (n,)):
+        raise ValueError(
+            f"{name} has shape {numbers.shape} for {n} images; expected one number, or one for "
+            "each image."
+        )
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{name} contains NaN or infinity; expected finite numbers.")
+    return np.broadcast_to(numbers, n)
+
+
+def _to_source(angles: np.ndarray) -> np.ndarray:
     """Returns matrices from `(row, column)` offsets in the result to the image, `(n, 2, 2)`.
 
     Whole quarter turns are split off, so that cosines and sines are exactly 0 and 1, not 6e-17.
     """
-    turns, rest = np.divmod(np.broadcast_to(angles, n), 90.0)
+    turns, rest = np.divmod(angles, 90.0)
     cosine, sine = np.cos(np.deg2rad(rest)), np.sin(np.deg2rad(rest))
-    matrices = np.stack([cosine, sine, -sine, cosine], axis=-1).reshape(n, 2, 2)
+    matrices = np.stack([cosine, sine, -sine, cosine], axis=-1).reshape(-1, 2, 2)
     quarter = np.array([[0.0, 1.0], [-1.0, 0.0]])
     powers = np.stack([np.linalg.matrix_power(quarter, k) for k in range(4)])
     return matrices @ powers[turns.astype(int) % 4]

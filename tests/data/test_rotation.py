@@ -6,8 +6,8 @@ from keras_gcnn import data
 pytestmark = pytest.mark.backend_free
 
 
-def _reference(image, angle, fill):
-    """Bilinear rotation pixel by pixel, from the formula; outside the image lies `fill`."""
+def _reference(image, angle, zoom, fill):
+    """Bilinear rotation and zoom of each pixel, from the formula; outside the image lies `fill`."""
     rows, columns = image.shape
     a = np.deg2rad(angle)
     result = np.empty_like(image)
@@ -20,7 +20,7 @@ def _reference(image, angle, fill):
             # x to the right, y upwards; the pixel comes from where the inverse turn takes it.
             x, y = c - (columns - 1) / 2, (rows - 1) / 2 - r
             sx, sy = np.cos(a) * x + np.sin(a) * y, -np.sin(a) * x + np.cos(a) * y
-            sr, sc = (rows - 1) / 2 - sy, sx + (columns - 1) / 2
+            sr, sc = (rows - 1) / 2 - sy / zoom, sx / zoom + (columns - 1) / 2
             r0, c0 = int(np.floor(sr)), int(np.floor(sc))
             u, v = sr - r0, sc - c0
             result[r, c] = (
@@ -32,15 +32,16 @@ def _reference(image, angle, fill):
     return result
 
 
-def test_agrees_with_the_formula_for_one_angle_per_image():
+def test_agrees_with_the_formula_for_one_angle_and_zoom_per_image():
     rng = np.random.default_rng(0)
     angles = [17.0, -133.3, 45.0, 271.9, 1000.0, 89.0]
+    zooms = [1.0, 1.3, 0.6, 3.0, 0.9, 1.1]
     for rows, columns, fill in ((9, 9, 0.0), (8, 11, 0.5)):
         images = rng.random((len(angles), rows, columns, 2))
-        turned = data.rotate(images, angles, fill=fill)
+        turned = data.rotate(images, angles, zoom=zooms, fill=fill)
         for i, angle in enumerate(angles):
             for channel in range(2):
-                expected = _reference(images[i, :, :, channel], angle, fill)
+                expected = _reference(images[i, :, :, channel], angle, zooms[i], fill)
                 np.testing.assert_allclose(turned[i, :, :, channel], expected, atol=1e-12)
 
 
@@ -97,16 +98,19 @@ def test_does_not_change_its_input():
 
 
 @pytest.mark.parametrize(
-    ("shape", "angles", "message"),
+    ("shape", "angles", "zoom", "message"),
     [
-        ((5, 5, 1), 0, "four axes"),
-        ((2, 5, 5, 1), [1, 2, 3], "one for each image"),
-        ((2, 5, 5, 1), [1, np.nan], "finite"),
+        ((5, 5, 1), 0, 1, "four axes"),
+        ((2, 5, 5, 1), [1, 2, 3], 1, r"angles has shape \(3,\).*one for each image"),
+        ((2, 5, 5, 1), [1, np.nan], 1, "angles contains NaN"),
+        ((2, 5, 5, 1), 0, [1, 1, 1], r"zoom has shape \(3,\)"),
+        ((2, 5, 5, 1), 0, np.inf, "zoom contains NaN or infinity"),
+        ((2, 5, 5, 1), 0, [1, 0], "zoom contains 0.0; expected factors larger than 0"),
     ],
 )
-def test_says_what_does_not_fit(shape, angles, message):
+def test_says_what_does_not_fit(shape, angles, zoom, message):
     with pytest.raises(ValueError, match=message):
-        data.rotate(np.zeros(shape), angles)
+        data.rotate(np.zeros(shape), angles, zoom=zoom)
 
 
 def test_random_angles_cover_the_circle_and_follow_the_seed():

@@ -21,7 +21,7 @@ def epoch(batches, number):
     return np.concatenate(images), np.concatenate(labels)
 
 
-EVERYTHING = AugmentTable(rotate="any", flip="both", shift=2)
+EVERYTHING = AugmentTable(rotate="any", flip="both", zoom=0.2, shift=2)
 
 
 @pytest.mark.parametrize("augment", [None, EVERYTHING])
@@ -102,6 +102,19 @@ def test_shifts_between_the_pixels(rng):
             for column in (0, 1)
         )
         np.testing.assert_allclose(image, expected, atol=1e-14)
+
+
+def test_zooms_enlarge_and_shrink_about_the_centre(rng):
+    """A ramp stays a ramp about the centre, as many times flatter as the image is enlarged."""
+    ramp = np.broadcast_to(np.arange(-10.0, 11.0)[:, None, None], (21, 21, 1))
+    split = Split(np.stack([ramp] * 200), np.arange(200))
+    changed, _ = epoch(ShuffledBatches(split, 64, 0, AugmentTable(zoom=0.25)), 0)
+    slopes = changed[:, 11, 10, 0] - changed[:, 10, 10, 0]
+    inside = slice(3, -3)  # elsewhere images that shrink by 1.25 have zeros
+    expected = slopes[:, None, None, None] * ramp[None, inside, inside]
+    np.testing.assert_allclose(changed[:, inside, inside], expected, atol=1e-12)
+    assert 1 / 1.25 <= slopes.min() < 0.82
+    assert 1.22 < slopes.max() <= 1.25
 
 
 def test_poses_that_do_not_fit_the_images_are_refused(rng):

@@ -1,4 +1,4 @@
-"""Random rotations, mirror images and shifts of training images, and of their masks."""
+"""Random rotations, mirror images, zooms and shifts of training images, and of their masks."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ class Poses:
         mirrored: booleans of shape `(n, 2)`: top and bottom, left and right.
         shifts: integers of shape `(n, 2)`: rows down and columns to the right.
         fractions: the same in parts of a pixel, from -1/2 to 1/2.
+        zooms: how many times as large the content becomes.
     """
 
     angles: np.ndarray
     mirrored: np.ndarray
     shifts: np.ndarray
     fractions: np.ndarray
+    zooms: np.ndarray
 
 
 def check_fits(settings: AugmentTable, image_shape: tuple[int, ...]) -> None:
@@ -57,7 +59,8 @@ def draw_poses(generator: np.random.Generator, n: int, settings: AugmentTable) -
     ]
     shifts = generator.integers(-settings.shift, settings.shift, (n, 2), endpoint=True)
     fractions = generator.uniform(-0.5, 0.5, (n, 2)) * settings.subpixel
-    return Poses(angles, mirrored, shifts, fractions)
+    zooms = (1 + settings.zoom) ** generator.uniform(-1, 1, n)
+    return Poses(angles, mirrored, shifts, fractions, zooms)
 
 
 def augment(
@@ -67,15 +70,15 @@ def augment(
     settings: AugmentTable,
     interpolation: str = "bilinear",
 ) -> np.ndarray:
-    """Returns changed images: mirrored, then rotated, then shifted.
+    """Returns changed images: mirrored, then rotated and zoomed, then shifted.
 
     Args:
         images: array of shape `(n, rows, columns, channels)`.
         poses: of all images of the data set.
         chosen: indices of these images in the data set.
         settings: what is changed.
-        interpolation: of rotations by any angle, `"bilinear"`, or `"nearest"` for masks, which are
-            not shifted between the pixels.
+        interpolation: of zooms and rotations by any angle, `"bilinear"`, or `"nearest"` for masks,
+            which are not shifted between the pixels.
     """
     if settings.flip != "none":
         for axis in (1, 2):
@@ -84,8 +87,9 @@ def augment(
     if settings.rotate == "quarter":
         turns = (poses.angles[chosen] // 90).astype(int)
         images = np.stack([np.rot90(each, k) for each, k in zip(images, turns, strict=True)])
-    elif settings.rotate == "any":
-        images = rotate(images, poses.angles[chosen], interpolation=interpolation)
+    if settings.rotate == "any" or settings.zoom:
+        angles = poses.angles[chosen] if settings.rotate == "any" else 0.0
+        images = rotate(images, angles, zoom=poses.zooms[chosen], interpolation=interpolation)
     if settings.shift:
         images = _shifted(images, poses.shifts[chosen], settings.shift)
     if settings.subpixel and interpolation == "bilinear":

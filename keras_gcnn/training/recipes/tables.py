@@ -78,12 +78,14 @@ OptimizerArguments = Annotated[Arguments, AfterValidator(_check_no_rate)]
 class AugmentTable(Table):
     """`augment`: how training images are changed at random, anew in every epoch.
 
-    Rotation and shift put zeros where nothing of the image is.
+    Rotation, zoom and shift put zeros where nothing of the image is.
     """
 
     rotate: Literal["none", "quarter", "any"] = "none"  # by quarter turns, or by any angle
     # Mirror left and right in half of the images, or left and right and also top and bottom.
     flip: Literal["none", "horizontal", "both"] = "none"
+    # Enlarge or shrink about the centre: 0.2 is up to 1.2 times as large or as small.
+    zoom: float = Field(0.0, ge=0, le=1)
     shift: int = Field(0, ge=0)  # at most so many pixels in each direction
     # Shift by up to half a pixel more, between the pixels, so that the grid differs in every epoch.
     subpixel: bool = False
@@ -93,6 +95,7 @@ class AugmentTable(Table):
         turns = {"quarter": "rotated by quarter turns", "any": "rotated by any angle"}
         flips = {"horizontal": "mirrored left and right", "both": "mirrored both ways"}
         parts = [turns.get(self.rotate), flips.get(self.flip)]
+        parts += [f"zoomed by up to {100 * self.zoom:g} %"] if self.zoom else []
         parts += [f"shifted by up to {self.shift} pixels"] if self.shift else []
         parts += ["shifted between the pixels"] if self.subpixel else []
         return ", ".join(filter(None, parts)) or "unchanged"
