@@ -1,4 +1,4 @@
-"""The point groups of the square grid, named by their wallpaper groups."""
+"""The point groups of the square grid, named by their wallpaper groups, and `flip`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _QUARTER_TURN = np.array([[0, -1], [1, 0]])  # counter-clockwise on the screen, 
 _MIRROR = np.diag([-1, 1])  # reverses the rows
 
 
-def _elements(turns: tuple[int, ...], mirrored: bool) -> dict[str, np.ndarray]:
-    """Returns the elements `m^a r^b`: b quarter turns, then a mirrors; index `a * |turns| + i`.
+def _elements(turns: tuple[int, ...], mirrored: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Returns the elements `m^a r^b`: b quarter turns, then a mirrors.
 
     Args:
-        turns: numbers of quarter turns, 0 first.
-        mirrored: whether the group contains the mirrored elements too.
+        turns: numbers of quarter turns without a mirror, 0 first.
+        mirrored: numbers of quarter turns before a mirror.
     """
     elements = {}
-    for mirror in range(2 if mirrored else 1):
-        for turn in turns:
+    for mirror, numbers in enumerate((turns, mirrored)):
+        for turn in numbers:
             rotation = {0: "", 1: "r"}.get(turn, f"r{turn}")
             name = "m" * mirror + rotation or "e"
             elements[name] = np.linalg.matrix_power(_MIRROR, mirror) @ np.linalg.matrix_power(
@@ -34,12 +34,13 @@ def _elements(turns: tuple[int, ...], mirrored: bool) -> dict[str, np.ndarray]:
 _GROUPS = {
     name: Group(name, _elements(turns, mirrored))
     for name, turns, mirrored in (
-        ("z2", (0,), False),
-        ("p2", (0, 2), False),
-        ("pm", (0,), True),
-        ("p4", (0, 1, 2, 3), False),
-        ("pmm", (0, 2), True),
-        ("p4m", (0, 1, 2, 3), True),
+        ("z2", (0,), ()),
+        ("p2", (0, 2), ()),
+        ("pm", (0,), (0,)),
+        ("flip", (0,), (2,)),
+        ("p4", (0, 1, 2, 3), ()),
+        ("pmm", (0, 2), (0, 2)),
+        ("p4m", (0, 1, 2, 3), (0, 1, 2, 3)),
     )
 }
 
@@ -54,9 +55,10 @@ def get(group: str | Group) -> Group:
 
     Args:
         group: str or `Group`. `"z2"` (translations only: ordinary convolutions), `"p2"` (half
-            turns), `"pm"` (a mirror that reverses the rows), `"p4"` (quarter turns), `"pmm"` (half
-            turns and mirrors) or `"p4m"` (quarter turns and mirrors), also in upper case. A `Group`
-            is returned unchanged.
+            turns), `"pm"` (a mirror that exchanges above and below), `"flip"` (one that exchanges
+            left and right), `"p4"` (quarter turns), `"pmm"` (half turns and both mirrors) or
+            `"p4m"` (quarter turns and all mirrors), also in upper case. A `Group` is returned
+            unchanged.
 
     Returns:
         The `Group`.

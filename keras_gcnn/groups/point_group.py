@@ -249,7 +249,7 @@ def point_group(group: str | PointGroup | Group, argument: str = "group") -> Poi
         argument: what the message calls it.
 
     Raises:
-        ValueError: if no group has that name.
+        ValueError: if no group has that name, or the group has no fields.
     """
     if isinstance(group, PointGroup):
         return group
@@ -259,6 +259,11 @@ def point_group(group: str | PointGroup | Group, argument: str = "group") -> Poi
         return PointGroup(None, text == "o2")
     match = re.fullmatch(r"([cd])([1-9]\d{0,5})", text)
     if match is None or int(match[2]) > _LARGEST_TURNS:
+        if text == "flip":
+            raise ValueError(
+                f"{argument}={group!r} has no Fields. Choose 'd1', whose mirror exchanges above "
+                "and below, or layers such as GConv2D, which take 'flip'."
+            )
         raise ValueError(
             f"{argument}={group!r} is unknown. Choose 'so2' (rotations by any angle), 'o2' (and "
             "mirrors), 'c8' (multiples of an eighth of a turn) or 'd8' (and mirrors), with any "
@@ -268,7 +273,7 @@ def point_group(group: str | PointGroup | Group, argument: str = "group") -> Poi
 
 
 def pixel_point_group(group: Group) -> PointGroup | None:
-    """Returns the group with the elements of one of the pixel grid; None for one of your own."""
+    """Returns the group with the elements of one of the pixel grid, or None if there is none."""
     name = _PIXEL_NAMES.get(group.name)
     return None if name is None else point_group(name)
 

@@ -7,7 +7,7 @@ import pytest
 from keras_gcnn import analysis, groups, layers
 from keras_gcnn.groups import planar
 
-# The mirror that reverses the columns, which is none of the groups that come with the library.
+# The mirror that reverses the columns, by a name that the library does not know.
 TABLE = {"e": [[1, 0], [0, 1]], "c": [[1, 0], [0, -1]]}
 
 

@@ -11,7 +11,7 @@ import keras_gcnn
 from tests.helpers.plain_models import randomized, squeeze_and_excite
 
 TOLERANCE = 1e-4  # relative, in float32
-GROUPS = ("p4", "p4m", "pm", "p2")
+GROUPS = ("p4", "p4m", "flip", "p2")
 
 
 def normalized(x, rng):

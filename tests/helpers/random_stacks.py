@@ -16,10 +16,11 @@ from tests.helpers.layers import random_initializer
 from tests.helpers.reference import move_images, move_maps, order
 
 SUBGROUPS = {
-    "p4m": ("p4", "pmm", "pm", "p2"),
+    "p4m": ("p4", "pmm", "flip", "p2"),
     "p4": ("p2",),
-    "pmm": ("pm", "p2"),
+    "pmm": ("pm", "flip", "p2"),
     "pm": (),
+    "flip": (),
     "p2": (),
 }
 # Groups of fields: as the formulas have them, what of them moves pixels to pixels, and subgroups.

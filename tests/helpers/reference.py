@@ -27,13 +27,16 @@ ELEMENTS = {
     "z2": [0],
     "p2": [0, 2],
     "pm": [0, 4],
+    "flip": [0, 6],
     "p4": [0, 1, 2, 3],
     "pmm": [0, 2, 4, 6],
     "p4m": [0, 1, 2, 3, 4, 5, 6, 7],
 }
 
 # The axes whose direction some element reverses: rows, columns.
-REVERSED_AXES = {"z2": (), "pm": (0,), "p2": (0, 1), "pmm": (0, 1), "p4": (0, 1), "p4m": (0, 1)}
+REVERSED_AXES = {"z2": (), "pm": (0,), "flip": (1,)} | dict.fromkeys(
+    ("p2", "pmm", "p4", "p4m"), (0, 1)
+)
 
 
 # How NumPy calls what paddings other than zeros add.

@@ -240,8 +240,9 @@ def test_fields_of_two_groups_do_not_meet():
     ):
         layers.NormActivation(layers.ToFields("p4").fields_out)
     own = groups.Group("columns", {"e": np.eye(2, dtype=int), "m": np.diag([1, -1])})
-    with pytest.raises(ValueError, match="a group of your own, for which there are no Fields"):
-        layers.ToFields(own)
+    for group in (own, "flip"):
+        with pytest.raises(ValueError, match="for which there are no Fields"):
+            layers.ToFields(group)
     with pytest.raises(ValueError, match="no functions on a group of the pixel grid"):
         layers.ToGroupMaps(Fields.regular(2, group="c8"))
     with pytest.raises(ValueError, match="samples=16 has to be 6, the number of rotations in c6"):

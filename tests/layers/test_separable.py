@@ -89,7 +89,7 @@ CHOICES = {
 }
 CASES = matrix(reference.is_exact, range(1, 8), [7, 8], group=["p4", "p4m"], **CHOICES)
 WITHOUT_QUARTER_TURNS = matrix(
-    reference.is_exact, [(3, 3), (2, 3)], [5, 6], group=["z2", "p2", "pm", "pmm"], **CHOICES
+    reference.is_exact, [(3, 3), (2, 3)], [5, 6], group=["flip", "p2", "pm", "pmm"], **CHOICES
 )
 
 

@@ -99,7 +99,8 @@ class ToFields(GroupLayer):
         Same as the input; its fields are `Fields.regular(c, group="d4")` for P4M.
 
     Raises:
-        ValueError: if the group is one of your own, or the channels are no multiple of `|G|`.
+        ValueError: if the group is `"flip"` or one of your own, or the channels are no multiple of
+            `|G|`.
 
     Example:
 
@@ -117,8 +118,8 @@ class ToFields(GroupLayer):
         super().__init__(group, **kwargs)
         if pixel_point_group(self.group) is None:
             raise ValueError(
-                f"ToFields received {self.group!r}, a group of your own, for which there are no "
-                "Fields. Choose one of z2, p2, p4, pm, pmm and p4m."
+                f"ToFields received {self.group!r}, for which there are no Fields. Choose one of "
+                "z2, p2, p4, pm, pmm and p4m."
             )
         self.supports_masking = True
 
