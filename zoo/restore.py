@@ -4,9 +4,10 @@
     keras-gcnn train upright_to_rotated --run-dir runs/grown --backend jax
     python zoo/publish.py upright_to_rotated runs/grown --no-models
 
-The run has the results and histories of `zoo/results/RECIPE`, but no models, and the recipe must
-not have changed for the networks that are in them. It is on the backend of these results unless
-`--backend` names another for the networks that join them; the table states both environments.
+The run has the results, histories and plots of `zoo/results/RECIPE`, but no models, and the recipe
+must not have changed for the networks that are in them. It is on the backend of these results
+unless `--backend` names another for the networks that join them; the table states both
+environments.
 """
 
 from __future__ import annotations
@@ -43,11 +44,17 @@ def main(
     run.mkdir(parents=True)
     settings = {**loaded.model_dump(mode="json"), "backend": backend}
     atomic_files.write_json(run / "recipe.json", settings)
+    plotted = set()
     for result in results:
-        name = f"{result['network']}-seed{result['seed']}"
+        network = result["network"]
+        name = f"{network}-seed{result['seed']}"
         (run / name).mkdir()
         atomic_files.write_json(run / name / "result.json", result)
         shutil.copy(published / f"{name}.csv", run / name / "history.csv")
+        if network not in plotted:  # the plots of a network are those of its first seed
+            plotted.add(network)
+            for plot in published.glob(f"*-{network}.png"):
+                shutil.copy(plot, run / name / f"{plot.name.removesuffix(f'-{network}.png')}.png")
     print(f"Go on with keras-gcnn train {recipe} --run-dir {run} --backend {backend}")
 
 

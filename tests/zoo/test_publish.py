@@ -124,7 +124,10 @@ def test_published_results_are_a_run_that_networks_join(publish, run, tmp_path, 
     restore = importlib.import_module("restore")
     monkeypatch.setattr(restore, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(restore, "load_recipe", lambda name: run[0])
+    (tmp_path / "results" / "tiny" / "latent-P4.png").write_text("a plot of this network")
     restore.main("tiny", tmp_path / "grown")
+    plots = sorted((tmp_path / "grown").glob("*/*.png"))
+    assert plots == [tmp_path / "grown" / "P4-seed0" / "latent.png"]
     (table,) = run[0].models
     added = table.model_copy(update={"name": "plain", "arguments": {"widths": [2, 3]}})
     recipe = run[0].model_copy(update={"models": (table, added)})
