@@ -97,7 +97,7 @@ def draw(seed):
     rng = np.random.default_rng(seed)
     dtype = str(rng.choice(["float64", "float64", "float32", "mixed_bfloat16"]))
     data_format = "channels_first" if rng.random() < 0.25 else "channels_last"
-    group = str(rng.choice([*SUBGROUPS, "fields"], p=[0.25, 0.2, 0.1, 0.1, 0.1, 0.25]))
+    group = str(rng.choice([*SUBGROUPS, "fields"], p=[0.25, 0.2, 0.1, 0.05, 0.05, 0.1, 0.25]))
     if group == "fields":
         group = str(rng.choice([*POINT_GROUPS]))
     rows = int(rng.integers(7, 13))
