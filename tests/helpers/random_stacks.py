@@ -248,8 +248,10 @@ class _GroupStack(_Drawing):
         self.convolve(common)
 
     def steer(self, common):
-        """A steerable convolution between group convolutions."""
+        """A steerable convolution between group convolutions, where the group has fields."""
         self.convolve(common)
+        if self.group == "flip":
+            return
         fields = Fields.regular(2, group=self.group)
         self.add(layers.ToFields, self.group, **common)
         self.add(layers.SteerableConv2D, fields, fields, 3, **_KERNEL, **common)
