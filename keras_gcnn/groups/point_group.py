@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_gcnn.groups.group import Group
-from keras_gcnn.groups.planar import get
+from keras_gcnn.groups.planar import get, names
 
 LARGEST_FREQUENCY = 100  # far beyond what an image of some hundred pixels can show
 _LARGEST_TURNS = 2 * LARGEST_FREQUENCY
@@ -259,10 +259,10 @@ def point_group(group: str | PointGroup | Group, argument: str = "group") -> Poi
         return PointGroup(None, text == "o2")
     match = re.fullmatch(r"([cd])([1-9]\d{0,5})", text)
     if match is None or int(match[2]) > _LARGEST_TURNS:
-        if text == "flip":
+        if isinstance(group, Group) or name in names() or text in names():
             raise ValueError(
-                f"{argument}={group!r} has no Fields. Choose 'd1', whose mirror exchanges above "
-                "and below, or layers such as GConv2D, which take 'flip'."
+                f"{argument}={group!r} has no Fields. Choose 'so2', 'o2', 'c8' or 'd8', with any "
+                f"number in place of 8, or layers such as GConv2D, which take {name!r}."
             )
         raise ValueError(
             f"{argument}={group!r} is unknown. Choose 'so2' (rotations by any angle), 'o2' (and "

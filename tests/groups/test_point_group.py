@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from keras_gcnn import groups
+from keras_gcnn.groups import planar
 from keras_gcnn.groups.point_group import Irrep, element_of, point_group
 from tests.helpers import point_groups as formula
+from tests.helpers import reference
 
 pytestmark = pytest.mark.backend_free
 EVERY = pytest.mark.parametrize("group", formula.GROUPS, ids=formula.name_of)
@@ -64,7 +66,7 @@ def test_elements_that_move_pixels(group):
         )
 
 
-@pytest.mark.parametrize("name", sorted({*groups.names()} - {"flip"}))
+@pytest.mark.parametrize("name", reference.WITH_FIELDS)
 def test_names_of_pixel_groups(name):
     assert point_group(name).pixel_group == groups.get(name)
     assert point_group(groups.get(name)) == point_group(name.upper())
@@ -78,9 +80,12 @@ def test_unknown_groups(name):
         point_group(name)
 
 
-def test_the_mirror_of_left_and_right_has_no_fields():
-    with pytest.raises(ValueError, match=r"no Fields\. Choose 'd1'"):
-        point_group("Flip")
+def test_other_groups_of_the_pixel_grid_have_no_fields(monkeypatch):
+    monkeypatch.setattr(planar, "_GROUPS", dict(planar._GROUPS))
+    diagonal = groups.register(groups.Group("Diagonal", {"e": np.eye(2), "t": np.eye(2)[::-1]}))
+    for group in ("Flip", "Diagonal", diagonal):
+        with pytest.raises(ValueError, match=r"no Fields\. Choose 'so2'.*such as GConv2D"):
+            point_group(group)
 
 
 @pytest.mark.parametrize(

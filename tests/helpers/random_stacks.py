@@ -13,7 +13,7 @@ from keras_gcnn import layers
 from keras_gcnn.layers import Fields
 from tests.helpers import point_groups as formula
 from tests.helpers.layers import random_initializer
-from tests.helpers.reference import move_images, move_maps, order
+from tests.helpers.reference import WITH_FIELDS, move_images, move_maps, order
 
 SUBGROUPS = {
     "p4m": ("p4", "pmm", "flip", "p2"),
@@ -250,7 +250,7 @@ class _GroupStack(_Drawing):
     def steer(self, common):
         """A steerable convolution between group convolutions, where the group has fields."""
         self.convolve(common)
-        if self.group == "flip":
+        if self.group not in WITH_FIELDS:
             return
         fields = Fields.regular(2, group=self.group)
         self.add(layers.ToFields, self.group, **common)

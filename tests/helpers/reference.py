@@ -33,6 +33,9 @@ ELEMENTS = {
     "p4m": [0, 1, 2, 3, 4, 5, 6, 7],
 }
 
+# Those that are a C_N or D_N, and so have fields.
+WITH_FIELDS = ("z2", "p2", "pm", "p4", "pmm", "p4m")
+
 # The axes whose direction some element reverses: rows, columns.
 REVERSED_AXES = {"z2": (), "pm": (0,), "flip": (1,)} | dict.fromkeys(
     ("p2", "pmm", "p4", "p4m"), (0, 1)
