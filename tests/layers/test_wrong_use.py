@@ -30,7 +30,7 @@ ON_GROUPS = {
     layers.GGlobalPooling: {},
     layers.Restriction: {},
 }
-KNOWN = r"Choose one of z2, p2, pm, p4, pmm, p4m"
+KNOWN = r"Choose one of z2, p2, pm, flip, p4, pmm, p4m"
 
 
 @pytest.mark.parametrize("layer_class", ON_GROUPS)
