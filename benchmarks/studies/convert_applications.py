@@ -42,8 +42,9 @@ NAMES = list(NETWORKS)
 PAGE, TITLE = "conversions", "Keras's applications, converted"
 NOTES = (
     "Written by `python -m benchmarks.studies.convert_applications`: one architecture of each "
-    "family of `keras.applications`, made equivariant on p4m by `convert` with each `keep`, at a "
-    f'size that its windows fit and, with `downsampling="exact"`, at {EXACT_SIZE}. Scales, '
+    "family of `keras.applications`, made equivariant on p4m by `convert` with each "
+    "[`keep`](layers.md#models-that-you-have), at a size that its windows fit and, with "
+    f'`downsampling="exact"`, at {EXACT_SIZE}. Scales, '
     "offsets and statistics are random. A row has the worst of all cases that it names; "
     "the JSON files have every case, with parameters and multiply-adds. Cases "
     f"of more than {MOST / 1e9:.0f} thousand million multiply-adds, or of more than "
