@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import keras
 from keras import ops
 
 from keras_gcnn.backend import random
@@ -77,4 +78,11 @@ def kl_to_standard(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def _as_tensors(*arrays: Tensor) -> tuple[Tensor, ...]:
-    return tuple(map(ops.convert_to_tensor, arrays))
+    """Returns tensors of floats, integers in Keras's `floatx`."""
+    tensors = map(ops.convert_to_tensor, arrays)
+    return tuple(
+        tensor
+        if keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
+        else ops.cast(tensor, keras.config.floatx())
+        for tensor in tensors
+    )

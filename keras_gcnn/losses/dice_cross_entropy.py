@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_gcnn.arguments import is_number
+from keras_gcnn.arguments import is_integer, is_number
 from keras_gcnn.backend.ops import widened
 from keras_gcnn.types import Tensor
 
@@ -31,15 +31,19 @@ class DiceCrossEntropy(keras.losses.Loss):
             coefficient 1.
         reduction: as in `keras.losses.Loss`.
         name: str.
+        ignore_class: int, the value of pixels that count nowhere, such as 255 or -1 for what nobody
+            labelled; None if all pixels have a class.
+        dtype: as in `keras.losses.Loss`.
 
     Call it with `(y_true, y_pred)`: classes from 0 to `classes - 1` of shape `(batch, rows,
     columns)`, perhaps with a last axis of 1, and logits `(batch, rows, columns, classes)`. With a
     single logit in place of several, `y_true` is 1 in the foreground and 0 elsewhere. It returns a
-    number for each image before the reduction.
+    number for each image before the reduction, so that weights are one for each image. An image
+    with a pixel of another value, such as 255 or 0.5 in the foreground, has the loss NaN.
 
     Raises:
-        ValueError: if `dice_weight` or `smooth` is no possible number, or masks and logits have
-            shapes that do not belong together.
+        ValueError: if an argument is impossible, masks and logits have shapes that do not belong
+            together, or there are weights for pixels.
 
     Example:
 
@@ -61,25 +65,43 @@ class DiceCrossEntropy(keras.losses.Loss):
         smooth: float = 1.0,
         reduction: str = "sum_over_batch_size",
         name: str = "dice_cross_entropy",
+        *,
+        ignore_class: int | None = None,
+        dtype: Any = None,
     ):
-        super().__init__(name=name, reduction=reduction)
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
         if not (is_number(dice_weight) and 0 <= dice_weight < math.inf):
             raise ValueError(f"dice_weight={dice_weight!r} has to be a number from 0.")
         if not (is_number(smooth) and 0 < smooth < math.inf):
             raise ValueError(f"smooth={smooth!r} has to be a number above 0.")
+        if not (ignore_class is None or is_integer(ignore_class)):
+            raise ValueError(f"ignore_class={ignore_class!r} has to be an integer, or None.")
         self.dice_weight = dice_weight
         self.smooth = smooth
+        self.ignore_class = ignore_class
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
+        shape = () if sample_weight is None else tuple(ops.convert_to_tensor(sample_weight).shape)
+        if any(size != 1 for size in shape[1:]):
+            raise ValueError(
+                f"DiceCrossEntropy received weights of shape {shape}; it takes one for each "
+                "image, of shape (batch,), since the Dice coefficient is that of an image. For "
+                "pixels that shall not count use ignore_class."
+            )
+        return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         logits = widened(ops.convert_to_tensor(y_pred))
         classes = logits.shape[-1]
-        true = ops.cast(_without_last_axis(ops.convert_to_tensor(y_true), logits), "int32")
+        mask = _without_last_axis(ops.convert_to_tensor(y_true), logits)
         if classes == 1:  # the foreground's logit; that of the background is 0
             logits = ops.concatenate([ops.zeros_like(logits), logits], axis=-1)
-        true = ops.one_hot(true, logits.shape[-1], dtype=logits.dtype)
+        true, counts = _one_hot(mask, logits, self.ignore_class)
         log_probabilities = ops.log_softmax(logits, axis=-1)
-        cross_entropy = -ops.mean(ops.sum(true * log_probabilities, axis=-1), axis=(1, 2))
-        probabilities = ops.exp(log_probabilities)
+        cross_entropy = -ops.sum(true * log_probabilities, axis=(1, 2, 3)) / ops.maximum(
+            ops.sum(counts, axis=(1, 2, 3)), 1
+        )
+        probabilities = counts * ops.exp(log_probabilities)
         if classes == 1:
             true, probabilities = true[..., 1:], probabilities[..., 1:]
         shared = ops.sum(true * probabilities, axis=(1, 2))
@@ -92,7 +114,33 @@ class DiceCrossEntropy(keras.losses.Loss):
             **super().get_config(),
             "dice_weight": self.dice_weight,
             "smooth": self.smooth,
+            "ignore_class": self.ignore_class,
         }
+
+
+def _one_hot(mask: Tensor, logits: Tensor, ignore_class: int | None) -> tuple[Tensor, Tensor]:
+    """Returns 1 for the class of every pixel, and 1 for the pixels that count.
+
+    Args:
+        mask: of shape `(batch, rows, columns)`.
+        logits: of shape `(batch, rows, columns, classes)`.
+        ignore_class: value of the pixels that do not count, or None.
+
+    Returns:
+        Tensors of shape `(batch, rows, columns, classes)` and `(batch, rows, columns, 1)`.
+    """
+    classes = ops.arange(logits.shape[-1], dtype=logits.dtype)
+    values = ops.cast(mask, logits.dtype)[..., None]
+    true = ops.cast(values == classes, logits.dtype)
+    known = ops.any(values == classes, axis=-1, keepdims=True)
+    counts = ops.ones_like(values)
+    if ignore_class is not None:
+        ignored = values == ignore_class
+        true, counts = (ops.where(ignored, 0.0, tensor) for tensor in (true, counts))
+        known = ops.logical_or(known, ignored)
+    # Pixels without a class would count as no class at all, and the loss would reward a mask
+    # without any foreground where the foreground is 255.
+    return ops.where(known, true, float("nan")), counts
 
 
 def _without_last_axis(masks: Tensor, logits: Tensor) -> Tensor:

@@ -197,7 +197,23 @@ class VariationalAutoencoder(keras.Model):
         """
         _check_pixels(x)
         _check_pixels(y)
-        return super().fit(x, y, *args, **kwargs)
+        return super().fit(x, _targets(x, y, kwargs), *args, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Measures the loss, as `keras.Model.evaluate` does.
+
+        Args:
+            x: images, as for `fit`.
+            y: target images, as for `fit`.
+            *args: further arguments of `keras.Model.evaluate`.
+            **kwargs: further arguments of `keras.Model.evaluate`.
+
+        Raises:
+            ValueError: if an array of images has pixels outside [0, 1].
+        """
+        _check_pixels(x)
+        _check_pixels(y)
+        return super().evaluate(x, _targets(x, y, kwargs), *args, **kwargs)
 
     def embed(self, images: Any, batch_size: int | None = None) -> np.ndarray:
         """Returns the mean latent vectors of images, of shape `(n, latent_dim)`.
@@ -237,6 +253,7 @@ class VariationalAutoencoder(keras.Model):
         serialize = keras.saving.serialize_keras_object
         return {
             "name": self.name,
+            "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             **self._arguments,
             "beta": serialize(self.beta),
@@ -254,6 +271,11 @@ class VariationalAutoencoder(keras.Model):
                 config[key], custom_objects=custom_objects
             )
         return cls(**config)
+
+
+def _targets(x: Any, y: Any, arguments: dict[str, Any]) -> Any:
+    """Returns the target images: `x` if there are weights alone, which Keras drops without `y`."""
+    return x if y is None and arguments.get("sample_weight") is not None else y
 
 
 def _with_bounded_direction(encoder: dict) -> dict:

@@ -111,7 +111,8 @@ def load(
     """
     entry = _find(function.__name__, given, defaults)
     arguments = dict(entry.arguments)
-    changes = {key: given[key] for key in ("data_format", "name") if given.get(key) is not None}
+    kept = ("data_format", "dropout", "name")
+    changes = {key: given[key] for key in kept if given.get(key) is not None}
     if (changes.get("data_format") or keras.config.image_data_format()) == "channels_first":
         *sizes, channels = arguments["input_shape"]
         arguments["input_shape"] = (channels, *sizes)

@@ -273,6 +273,11 @@ def _find_fields(
 ) -> FieldType:
     """Returns what the fields of steerable layers are."""
     if isinstance(group, Group):
+        if max_frequency is not None:
+            raise ValueError(
+                f"max_frequency={max_frequency!r} is for groups of Fields, such as 'so2' or 'c8'; "
+                f"group={group.name!r} has no frequencies. Leave max_frequency out."
+            )
         return FieldType()
     if max_frequency is None and group.turns is None:
         max_frequency = settings.max_frequency

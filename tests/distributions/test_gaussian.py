@@ -52,3 +52,12 @@ def test_samples_and_their_gradients(pair):
     slopes = gradient(lambda other: gaussian.sample(mean, other, seed=0), log_variance)
     drawn = numpy(gaussian.sample(*pair, seed=0))
     np.testing.assert_allclose(slopes, (drawn - mean) / 2, rtol=1e-3, atol=1e-5)
+
+
+def test_integers_are_numbers_of_floatx():
+    mean, log_variance = np.array([[1, -2, 3]]), np.array([[0, 1, 2]])
+    whole = [mean.astype("float32"), log_variance.astype("float32")]
+    for function in (gaussian.kl_to_standard, lambda *pair: gaussian.sample(*pair, seed=0)):
+        np.testing.assert_allclose(
+            numpy(function(mean, log_variance)), numpy(function(*whole)), rtol=1e-6
+        )

@@ -189,6 +189,16 @@ def test_in_a_model(tmp_path, rng):
     np.testing.assert_allclose(loaded.predict(given, verbose=0), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_pixels_and_directions_of_integers(dtype, rng):
+    pixels, right = rng.integers(0, 256, (2, 5, 5, 1)), np.array([[2, 1], [-1, 3]])
+    layer = TurnByVector()
+    expected = layer([pixels.astype("float32"), right.astype("float32")])
+    found = layer([pixels.astype(dtype), right])
+    assert keras.backend.standardize_dtype(found.dtype) == "float32"
+    np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (found, expected)), rtol=1e-6)
+
+
 @pytest.mark.parametrize("half", ["float16", *thoroughly("bfloat16", on=COMPILING)])
 def test_half_precision(half, rng):
     maps, vector = rng.random((1, 28, 28, 1)), vectors_at(73.0)

@@ -105,3 +105,22 @@ def test_layers_on_a_group_stay_as_they_are(rng):
     model.quantize("int8")
     assert np.array_equal(keras.ops.convert_to_numpy(model(x)), before)
     assert not any(hasattr(layer, "enable_lora") for layer in model.layers)
+
+
+@pytest.mark.parametrize("frozen", [(True, True), (False, True)])
+def test_frozen_parts_stay_frozen(frozen, rng, tmp_path):
+    model, _ = head(rng)
+    layer = model.get_layer("head")
+    if all(frozen):
+        layer.trainable = False
+    for part, is_frozen in zip(layer.dense_layers, frozen, strict=True):
+        part.trainable = not is_frozen
+    model.save(tmp_path / "model.keras")
+    for found in (
+        keras.saving.load_model(tmp_path / "model.keras"),
+        keras.models.clone_model(model),
+    ):
+        parts = found.get_layer("head").dense_layers
+        assert tuple(not part.trainable for part in parts) == frozen
+        assert len(found.trainable_variables) == 2 * frozen.count(False)
+    assert not layers.VonMisesFisherHead(3, trainable=False).dense_layers[0].trainable

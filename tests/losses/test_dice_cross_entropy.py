@@ -56,10 +56,13 @@ def test_it_is_saved_with_a_model(tmp_path, rng):
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"dice_weight": -1}, {"smooth": 0}, {"smooth": float("inf")}]
+    "arguments",
+    [{"dice_weight": -1}, {"smooth": 0}, {"smooth": float("inf")}, {"ignore_class": 1.5}],
 )
 def test_impossible_numbers_are_refused(arguments):
-    with pytest.raises(ValueError, match=f"{next(iter(arguments))}=.* has to be a number"):
+    with pytest.raises(
+        ValueError, match=f"{next(iter(arguments))}=.* has to be an? (number|integer)"
+    ):
         DiceCrossEntropy(**arguments)
 
 
@@ -71,3 +74,38 @@ def test_shapes_that_do_not_belong_together_are_refused(rng):
     for true, predicted in [*wrong, (masks, np.moveaxis(logits, -1, 1)), (masks, logits[..., 0])]:
         with pytest.raises(ValueError, match="do not fit logits of shape"):
             loss(true, predicted)
+
+
+@pytest.mark.parametrize("logits_of", [1, 3])
+@pytest.mark.parametrize("wrong", [255, -1, 0.5])
+def test_values_that_are_no_class_are_not_learned(logits_of, wrong, rng):
+    masks = rng.integers(0, 2, (2, 4, 5)).astype("float32")
+    masks[1, 2, 3] = wrong
+    logits = rng.normal(size=(2, 4, 5, logits_of)).astype("float32")
+    found = keras.ops.convert_to_numpy(DiceCrossEntropy(reduction=None)(masks, logits))
+    assert np.isnan(found).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("ignored", [255, -1, 2])
+def test_ignored_pixels_do_not_count(ignored, rng):
+    masks, logits = rng.integers(0, 2, (3, 4, 6)), rng.normal(size=(3, 4, 6, 3)).astype("float32")
+    masks[:, :, 4:] = ignored
+    loss = DiceCrossEntropy(0.7, reduction=None, ignore_class=ignored)
+    found = keras.ops.convert_to_numpy(loss(masks, logits))
+    expected = [
+        _expected(*pair, 0.7, 1) for pair in zip(masks[..., :4], logits[:, :, :4], strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    masks[0] = ignored  # an image without any label
+    assert np.isfinite(keras.ops.convert_to_numpy(loss(masks, logits))).all()
+
+
+def test_weights_are_those_of_images(rng):
+    masks, logits = rng.integers(0, 3, (4, 4, 4)), rng.normal(size=(4, 4, 4, 3)).astype("float32")
+    each = keras.ops.convert_to_numpy(DiceCrossEntropy(reduction=None)(masks, logits))
+    weights = np.array([0.0, 1.0, 2.0, 3.0], "float32")
+    for given in (weights, weights[:, None]):
+        found = float(DiceCrossEntropy(dtype="float32")(masks, logits, given))
+        assert found == pytest.approx(np.mean(weights * each), rel=1e-5)
+    with pytest.raises(ValueError, match=r"one for each image.*ignore_class"):
+        DiceCrossEntropy()(masks, logits, np.ones((4, 4, 4), "float32"))

@@ -155,6 +155,16 @@ def test_saved_and_loaded(tmp_path, rng):
         np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
 
 
+@pytest.mark.parametrize("reduce", [keras.ops.median, keras.ops.min])
+def test_functions_of_keras_are_found_again(reduce, tmp_path, rng):
+    plain = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
+    model = keras_gcnn.symmetrize(plain, "p4", reduce=reduce)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    images = rng.normal(size=(2, 4, 4, 1)).astype("float32")
+    np.testing.assert_array_equal(numpy(loaded(images)), numpy(model(images)))
+
+
 @keras.saving.register_keras_serializable(package="tests")
 def lowest(tensor, axis):
     return keras.ops.min(tensor, axis=axis)

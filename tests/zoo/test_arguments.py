@@ -133,6 +133,7 @@ def test_a_mistake_in_the_steerable_network(wrong, message):
         ({"variant": "large"}, "Choose one of None, 'mlp', 'report'"),
         ({"max_frequency": -1}, "integer from 0"),
         ({"input_shape": (24, 28, 1)}, "at least 25"),
+        ({"group": "p4", "max_frequency": 7}, "group='p4' has no frequencies"),
         ({"group": "p4", "input_shape": (27, 28, 1)}, "at least 28"),
         ({"widths": (3, 3)}, "3 positive integers"),
         ({"decoder_widths": (3, 3)}, "3 positive integers"),

@@ -68,6 +68,13 @@ def test_arguments_that_agree_are_allowed(shelf):
     same(network, shelf["lenet-p4"])
 
 
+def test_dropout_for_further_training(shelf):
+    network = zoo.cohen_cnn("p4", convolution="gc", restrict_after=2, weights="marks", dropout=0.4)
+    rates = {layer.rate for layer in network.layers if hasattr(layer, "rate")}
+    assert rates == {0.4}
+    same(network, shelf["cohen_cnn-p4"])
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -160,3 +160,25 @@ def test_pixels_of_another_range_are_refused(wrong, autoencoder):
     for call in (model.fit, model.embed, model.reconstruct, lambda x: model.fit(x * 0, x)):
         with pytest.raises(ValueError, match=r"pixels from .*in \[0, 1\]\. Divide"):
             call(x)
+
+
+def test_images_of_weight_zero_teach_nothing():
+    """Keras drops the weights where there are no targets."""
+    model = small("z2")
+    model.compile("sgd")
+    x, none = images((28, 28, 1), n=4), np.zeros(4, "float32")
+    before = [numbers(weight) for weight in model.trainable_variables]
+    with without_optimizing():
+        model.fit(x, sample_weight=none, verbose=0)
+        assert model.evaluate(x, sample_weight=none, verbose=0, return_dict=True)["loss"] == 0
+    for weight, value in zip(model.trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(numbers(weight), value)
+
+
+def test_a_frozen_one_is_loaded_frozen(tmp_path):
+    model = small("z2")
+    model.trainable = False
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert not loaded.trainable
+    assert not loaded.trainable_variables

@@ -1,4 +1,4 @@
-"""Dense layers inside a layer, with the changes that Keras's `quantize` and `enable_lora` make.
+"""Dense layers inside a layer, with the changes that `quantize`, `enable_lora` and freezing make.
 
 Keras reaches inner layers when it quantizes, adds LoRA or saves weights, but only the outer layer
 has a configuration. The outer layer therefore stores the changes of the inner ones in its own.
@@ -11,17 +11,16 @@ import keras
 from keras_gcnn.types import Shape
 
 
-def changes_of(
-    layers: tuple[keras.layers.Dense, ...], policy: keras.DTypePolicy
-) -> list[dict] | None:
+def changes_of(layers: tuple[keras.layers.Dense, ...], outer: keras.Layer) -> list[dict] | None:
     """Returns what changed since the layers were made, or None if nothing did.
 
     Args:
         layers: the inner layers.
-        policy: dtype policy of the outer layer, with which they were made.
+        outer: the outer layer, with whose dtype policy they were made, trainable if it is.
     """
     unchanged = all(
-        layer.dtype_policy == policy
+        layer.dtype_policy == outer.dtype_policy
+        and layer.trainable == outer.trainable
         and layer.lora_rank is None
         and layer.quantization_config is None
         for layer in layers
@@ -31,6 +30,7 @@ def changes_of(
     return [
         {
             "dtype": keras.dtype_policies.serialize(layer.dtype_policy),
+            "trainable": layer.trainable,
             "lora_rank": layer.lora_rank,
             "lora_alpha": layer.lora_alpha,
             "quantization_config": keras.saving.serialize_keras_object(layer.quantization_config),
@@ -48,7 +48,7 @@ def change(layers: tuple[keras.layers.Dense, ...], changes: list[dict] | None) -
                     layer.dtype_policy = keras.dtype_policies.deserialize(value)
                 case "quantization_config":
                     layer.quantization_config = keras.saving.deserialize_keras_object(value)
-                case "lora_rank" | "lora_alpha":
+                case "trainable" | "lora_rank" | "lora_alpha":
                     setattr(layer, name, value)
 
 

@@ -13,7 +13,7 @@ from keras_gcnn.arguments import as_count
 from keras_gcnn.backend.constants import constant
 from keras_gcnn.backend.ops import mean, product, widened
 from keras_gcnn.distributions.direction import unit
-from keras_gcnn.layers.common.base import GroupLayer, MapLayer, split_fibre
+from keras_gcnn.layers.common.base import GroupLayer, MapLayer, as_numbers, split_fibre
 from keras_gcnn.types import GroupLike, Shape, Tensor
 
 
@@ -116,7 +116,7 @@ class TurnByVector(MapLayer):
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
-        maps, vectors = inputs
+        maps, vectors = (as_numbers(tensor, self.compute_dtype) for tensor in inputs)
         channels_first = self.data_format == "channels_first"
         if channels_first:
             maps = ops.transpose(maps, (0, 2, 3, 1))

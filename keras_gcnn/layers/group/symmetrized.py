@@ -50,6 +50,15 @@ def _check_reduce(reduce: Callable, order: int) -> None:
         )
 
 
+_OPS = "keras.ops."
+
+
+def _name_in_ops(function: Callable) -> str | None:
+    """Returns the name of a function of `keras.ops`, which Keras saves and then cannot find."""
+    name = getattr(function, "__name__", "")
+    return f"{_OPS}{name}" if getattr(ops, name, None) is function else None
+
+
 _REDUCE = {"mean": mean, "max": maximum, "logmeanexp": _logmeanexp}
 
 
@@ -279,11 +288,13 @@ class Symmetrized(MapLayer):
 
     def get_config(self) -> dict:
         reduce = self.reduce
+        if not isinstance(reduce, str):
+            reduce = _name_in_ops(reduce) or keras.saving.serialize_keras_object(reduce)
         return {
             **super().get_config(),
             "model": keras.saving.serialize_keras_object(self.model),
             "group": self.group.name,
-            "reduce": keras.saving.serialize_keras_object(reduce),
+            "reduce": reduce,
             "outputs": self.outputs,
             "components": list(self.components),
         }
@@ -295,4 +306,7 @@ class Symmetrized(MapLayer):
             for name in ("model", "reduce")
             if isinstance(config.get(name), dict)
         }
+        reduce = config.get("reduce")
+        if isinstance(reduce, str) and reduce.startswith(_OPS):
+            read["reduce"] = getattr(ops, reduce.removeprefix(_OPS))
         return super().from_config({**config, **read})

@@ -10,6 +10,7 @@ from keras import ops
 from keras_gcnn.arguments import check_choice, check_count
 from keras_gcnn.backend.random import is_recorded
 from keras_gcnn.distributions import gaussian
+from keras_gcnn.layers.common.base import as_numbers
 from keras_gcnn.layers.latent.base import LatentLayer
 from keras_gcnn.types import Shape, Tensor
 
@@ -70,13 +71,12 @@ class SamplingLayer(LatentLayer):
         self.built = True
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        mean, spread = inputs
+        mean, spread = (as_numbers(tensor, self.compute_dtype) for tensor in inputs)
         shape = () if self.samples is None else (self.samples,)
         if training or self.at_inference == "sample":
             self._check_recording()
             outputs = self._draw(mean, spread, shape)
         else:
-            mean = ops.convert_to_tensor(mean)
             outputs = ops.broadcast_to(mean, (*shape, *ops.shape(mean)))
         return ops.moveaxis(outputs, 0, 1) if shape else outputs
 

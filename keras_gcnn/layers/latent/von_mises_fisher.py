@@ -80,6 +80,7 @@ class VonMisesFisherHead(LatentLayer):
                 units,
                 kernel_initializer=fresh(self.kernel_initializer),
                 kernel_regularizer=self.kernel_regularizer,
+                trainable=self.trainable,
                 dtype=self.dtype_policy,
                 name=name,
             )
@@ -105,7 +106,7 @@ class VonMisesFisherHead(LatentLayer):
         return (*leading, self.dim), (*leading, 1)
 
     def get_config(self) -> dict:
-        changes = dense_parts.changes_of(self.dense_layers, self.dtype_policy)
+        changes = dense_parts.changes_of(self.dense_layers, self)
         return {
             **super().get_config(),
             "dim": self.dim,
@@ -161,8 +162,8 @@ class VonMisesFisherSampling(SamplingLayer):
 class KLToUniform(LatentLayer):
     """Adds the divergence of von Mises-Fisher distributions from the uniform one to the loss.
 
-    The loss is `beta` times the Kullback-Leibler divergence in nats, averaged over the batch. The
-    layer returns the concentrations unchanged.
+    The loss is `beta` times the Kullback-Leibler divergence in nats, averaged over all
+    distributions of the batch. The layer returns the concentrations unchanged.
 
     Args:
         dim: int from 2, number of coordinates of the samples.
