@@ -2,6 +2,7 @@
 
 - `is_integer`, `is_number`, `is_share`: whether a value is one, for a message of the caller's.
 - `as_count`, `as_counts`: positive integers as `int`, and None for everything else.
+- `as_shape`: a shape from an integer or several.
 - `is_image_shape`: whether a value is the shape of one image without the batch.
 - `check_choice`, `check_count`, `check_integer`, `check_pair`, `check_flag`, `check_above_zero`,
   `check_from_zero`, `check_rate`: return the value, or raise a `ValueError` that says what was
@@ -72,6 +73,11 @@ def is_image_shape(shape: object) -> bool:
         return False
     known = [size for size in shape if size is not None]
     return len(all_counts(known)) == len(known)
+
+
+def as_shape(value: int | Iterable[int]) -> tuple[int, ...]:
+    """The shape that an integer or a collection of integers names, as NumPy reads them."""
+    return (int(value),) if is_integer(value) else tuple(cast(Iterable[int], value))
 
 
 def check_choice(argument: str, value: Choice, choices: Sequence[Choice]) -> Choice:

@@ -10,12 +10,13 @@ import math
 import keras
 from keras import ops
 
+from keras_gcnn.arguments import as_shape
 from keras_gcnn.backend import random
 from keras_gcnn.types import Seed, Tensor
 
 
 def sample(
-    mean: Tensor, log_variance: Tensor, seed: Seed = None, shape: tuple[int, ...] = ()
+    mean: Tensor, log_variance: Tensor, seed: Seed = None, shape: int | tuple[int, ...] = ()
 ) -> Tensor:
     """Draws vectors, with gradients into the mean and the variance.
 
@@ -23,7 +24,7 @@ def sample(
         mean: of shape `(..., m)`.
         log_variance: of shape `(..., m)`.
         seed: int, `keras.random.SeedGenerator`, or None for Keras's global one.
-        shape: of the samples for each pair of mean and variance.
+        shape: int or tuple of ints, of the samples for each pair of mean and variance.
 
     Returns:
         Tensor of shape `(*shape, ..., m)`.
@@ -39,7 +40,7 @@ def sample(
         Kingma & Welling 2014, "Auto-Encoding Variational Bayes", section 2.4.
     """
     mean, log_variance = _as_tensors(mean, log_variance)
-    noise = random.normal((*shape, *ops.shape(mean + log_variance)), mean.dtype, seed)
+    noise = random.normal((*as_shape(shape), *ops.shape(mean + log_variance)), mean.dtype, seed)
     return mean + ops.exp(log_variance / 2) * noise
 
 

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.arguments import check_integer
+from keras_gcnn.arguments import as_shape, check_integer
 from keras_gcnn.backend.ops import compiled
 from keras_gcnn.backend.random import drawn_seed, normal_vectors
 from keras_gcnn.distributions.angle_gradient import angle_slope
@@ -35,7 +35,9 @@ _LARGEST = 1e15  # concentration; float32 still holds its square
 _SMALLEST = 1e-30  # instead of a squared length of zero
 
 
-def sample(mu: Tensor, kappa: Tensor, seed: Seed = None, shape: tuple[int, ...] = ()) -> Tensor:
+def sample(
+    mu: Tensor, kappa: Tensor, seed: Seed = None, shape: int | tuple[int, ...] = ()
+) -> Tensor:
     """Draws unit vectors.
 
     Gradients flow through the samples: into mu by the rotation that carries them along, into kappa
@@ -47,7 +49,7 @@ def sample(mu: Tensor, kappa: Tensor, seed: Seed = None, shape: tuple[int, ...] 
         mu: mean directions, of shape `(..., m)`.
         kappa: concentrations, of shape `(..., 1)`.
         seed: int, `keras.random.SeedGenerator`, or None for Keras's global one.
-        shape: of the samples for each pair of mu and kappa.
+        shape: int or tuple of ints, of the samples for each pair of mu and kappa.
 
     Returns:
         Tensor of shape `(*shape, ..., m)`.
@@ -69,7 +71,7 @@ def sample(mu: Tensor, kappa: Tensor, seed: Seed = None, shape: tuple[int, ...] 
     """
     mu, kappa, result = _as_tensors(mu, kappa)
     seeds = [drawn_seed(one) for one in _seeds(seed, 3)]
-    return ops.cast(_drawn(mu, kappa, seeds, shape=tuple(shape)), result)
+    return ops.cast(_drawn(mu, kappa, seeds, shape=as_shape(shape)), result)
 
 
 def log_prob(z: Tensor, mu: Tensor, kappa: Tensor) -> Tensor:
@@ -273,5 +275,6 @@ def _log_area(dim: int) -> float:
 def _seeds(seed: Seed, number: int) -> list[Seed]:
     """Seeds of several draws, which one integer would give the same numbers."""
     if isinstance(seed, Integral):
+        check_integer("seed", int(seed))
         return np.random.SeedSequence(int(seed)).generate_state(number).tolist()
     return [seed] * number

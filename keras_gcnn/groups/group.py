@@ -8,6 +8,33 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
+def _are_different_symmetries(matrices: np.ndarray, count: int) -> bool:
+    """Whether these are as many different 2x2 matrices that move pixels to pixels."""
+    if count == 0 or matrices.shape != (count, 2, 2) or not np.isin(matrices, (-1, 0, 1)).all():
+        return False
+    orthogonal = np.array_equal(
+        matrices @ matrices.transpose(0, 2, 1), np.broadcast_to(np.eye(2), matrices.shape)
+    )
+    return orthogonal and len(np.unique(matrices, axis=0)) == count
+
+
+def _matrices(name: str, elements: Mapping[str, ArrayLike]) -> np.ndarray:
+    """Returns the matrices of the elements, of shape `(|G|, 2, 2)`, or raises a `ValueError`."""
+    try:
+        given = np.array(list(elements.values()), dtype=float)
+    except (TypeError, ValueError):  # ragged, or no numbers
+        given = np.empty(0)
+    if not _are_different_symmetries(given, len(elements)):
+        raise ValueError(
+            f"Group {name!r}: the elements have to be different rotations and reflections of "
+            "the pixel grid, 2x2 matrices with one entry of 1 or -1 in each row and column; the "
+            f"identity, [[1, 0], [0, 1]], is the first. The elements were {dict(elements)}."
+        )
+    matrices = given.astype(int)
+    matrices.setflags(write=False)  # groups are shared by all layers of a process
+    return matrices
+
+
 class Group:
     """A finite group of symmetries of the pixel grid that fix the centre of the image.
 
@@ -33,14 +60,8 @@ class Group:
     def __init__(self, name: str, elements: Mapping[str, ArrayLike]) -> None:
         self.name = name
         self.elements = tuple(elements)
-        self.matrices = np.array(list(elements.values()), dtype=int).reshape(-1, 2, 2)
+        self.matrices = _matrices(name, elements)
         self._index = {matrix.tobytes(): g for g, matrix in enumerate(self.matrices)}
-        orthogonal = (self.matrices @ self.matrices.transpose(0, 2, 1) == np.eye(2)).all()
-        if not orthogonal or len(self._index) < len(self.matrices):
-            raise ValueError(
-                f"Group {name!r}: the elements have to be different rotations and reflections of "
-                "the pixel grid, 2x2 matrices with one entry of 1 or -1 in each row and column."
-            )
         if not np.array_equal(self.matrices[0], np.eye(2)):
             raise ValueError(f"Group {name!r}: the first element has to be the identity.")
         try:

@@ -116,10 +116,17 @@ def register(group: Group) -> Group:
         The same group.
 
     Raises:
-        ValueError: if a different group of that name is registered.
+        TypeError: if it is no `Group`.
+        ValueError: if a different group of that name is registered, in small or capital letters.
     """
-    if _GROUPS.setdefault(group.name, group) != group:
-        raise ValueError(f"There is another group named {group.name!r}. Choose another name.")
+    if not isinstance(group, Group):
+        raise TypeError(
+            f"{group!r} is no group. Make one by keras_gcnn.groups.Group(name, elements)."
+        )
+    for name, known in _GROUPS.items():  # `get` finds names in capital letters too
+        if name.lower() == group.name.lower() and (name != group.name or known != group):
+            raise ValueError(f"There is another group named {name!r}. Choose another name.")
+    _GROUPS[group.name] = group
     return group
 
 

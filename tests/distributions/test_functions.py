@@ -166,6 +166,11 @@ def test_wrong_shapes():
         von_mises_fisher.log_prob(mu[:, :2], mu, kappa)
 
 
+def test_a_seed_below_zero():
+    with pytest.raises(ValueError, match="seed=-1 has to be an integer from 0"):
+        von_mises_fisher.sample(np.eye(1, 3), [[1.0]], seed=-1, shape=3)
+
+
 def test_dtypes():
     for dtype in ("float16", "bfloat16", "float32", "float64"):
         mu = ops.cast(np.eye(2, 3), dtype)

@@ -61,3 +61,8 @@ def test_integers_are_numbers_of_floatx():
         np.testing.assert_allclose(
             numpy(function(mean, log_variance)), numpy(function(*whole)), rtol=1e-6
         )
+
+
+def test_a_number_of_samples(pair):
+    shapes = [numpy(gaussian.sample(*pair, seed=0, shape=shape)).shape for shape in (4, (4,), [4])]
+    assert shapes == [(4, 5, 3)] * 3

@@ -52,6 +52,10 @@ def test_a_name_means_one_group():
     assert other != groups.get("p4")
     with pytest.raises(ValueError, match="another group named 'p4'"):
         groups.register(other)
+    with pytest.raises(ValueError, match="another group named 'p4'"):  # which `get` finds as P4
+        groups.register(groups.Group("P4", TABLE))
+    with pytest.raises(TypeError, match="'p4' is no group"):
+        groups.register("p4")
     # Nor do two groups of one name share a kernel's layout.
     layouts = [groups.expansion_index(group, (3, 3), True) for group in (groups.get("pm"), other)]
     assert not np.array_equal(*layouts)
@@ -71,3 +75,8 @@ def test_a_name_may_have_capital_letters():
 def test_a_group_under_the_name_of_another_is_refused():
     with pytest.raises(ValueError, match="not the registered group named 'p4'"):
         layers.GPooling("max", groups.Group("p4", TABLE))
+
+
+def test_a_registered_group_cannot_be_changed_by_a_slip():
+    with pytest.raises(ValueError, match="read-only"):
+        groups.get("pm").matrices[1] = 0

@@ -92,6 +92,9 @@ HALF_TURN = [[-1, 0], [0, -1]]
         pytest.param({"e": IDENTITY, "p": [[1, 0], [0, 0]]}, id="closed, no inverse"),
         pytest.param({"e": IDENTITY, "f": IDENTITY}, id="an element twice"),
         pytest.param({"e": IDENTITY, "s": [[1, 1], [0, -1]]}, id="no symmetry of the grid"),
+        pytest.param({"e": IDENTITY, "c": [[1, 0], [0, -1.9]]}, id="no integers"),
+        pytest.param({"e": IDENTITY, "c": [[1, 0], [0]]}, id="no matrix"),
+        pytest.param({}, id="no element"),
     ],
 )
 def test_sets_that_are_no_group_are_refused(elements):

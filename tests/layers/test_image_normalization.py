@@ -215,8 +215,9 @@ def test_wrong_arguments():
     for groups in (0, -2, 2.5, True, "2"):
         with pytest.raises(ValueError, match=r"groups=.* has to be a positive integer.* or -1"):
             layers.GGroupNormalization(groups)
-    with pytest.raises(ValueError, match=r"axis=2 has to be -1, or 1 for channels first"):
-        layers.GLayerNormalization("p4", axis=2)
+    for layer_class in (layers.GLayerNormalization, layers.GBatchNormalization):
+        with pytest.raises(ValueError, match=r"axis=2; the input.*Use axis=-1, or axis=1"):
+            layer_class("p4", axis=2)(np.zeros((2, 5, 8, 3)))
     says = (
         r"received 6 fields \(input shape \(2, 5, 5, 24\)\).*groups=4 channel groups.*"
         r"Choose groups from 1, 2, 3, 6, or -1"

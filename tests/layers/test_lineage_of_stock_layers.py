@@ -1,6 +1,7 @@
 """Stock layers between ours: which break equivariance, with a warning, and which do not."""
 
 import warnings
+from functools import partial
 
 import keras
 import pytest
@@ -25,6 +26,10 @@ pytestmark = pytest.mark.backend_free
 
 K = keras.layers
 ON_P4M = (lift, lambda: GConv2D(2, 3, "p4m"))
+FIRST = tuple(
+    partial(make, data_format="channels_first")
+    for make in (partial(LiftingConv2D, 2, 3, "p4m"), partial(GConv2D, 2, 3, "p4m"))
+)
 ON_FIELDS = (steer, lambda: layers.NormPooling(SOME))
 
 # Layers of Keras between two of ours, and the warning about them.
@@ -79,6 +84,19 @@ BROKEN = {
         lambda: [K.Flatten(), K.Reshape((27, 3, 16))],
         r"put GPooling or GGlobalPooling\(group='p4m'\)",
     ),
+    "Softmax along columns": (ON_P4M, lambda: [K.Softmax(axis=2)], r"axis 2.*use axis=-1"),
+    "Softmax on a channels-first map": (FIRST, lambda: [K.Softmax()], "axis -1.*use axis=1"),
+    "Activation on a channels-first map": (
+        FIRST,
+        lambda: [K.Activation("log_softmax")],
+        r"axis -1.*use the layer Softmax\(axis=1\)",
+    ),
+    "UnitNormalization on a channels-first map": (
+        FIRST,
+        lambda: [K.UnitNormalization()],
+        "axis -1.*use axis=1",
+    ),
+    "UpSampling2D": (ON_P4M, lambda: [K.UpSampling2D((2, 1))], "one factor for both"),
     "ReLU on fields": (ON_FIELDS, lambda: [K.ReLU()], "use FourierActivation"),
     "Activation on fields": (ON_FIELDS, lambda: [K.Activation("tanh")], "use FourierActivation"),
     "BatchNormalization on fields": (
@@ -237,3 +255,11 @@ def test_harmless_models_do_not_warn(make):
         model = make()
         if type(model) in (keras.Model, keras.Sequential):
             keras.models.clone_model(model)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_maps_beside_each_other(axis):
+    image = keras.Input((12, 12, 1))
+    x = LiftingConv2D(2, 3, "p4", padding="same")(image)
+    with pytest.warns(EquivarianceWarning, match=r"beside each other.*Concatenate\(axis=-1\)"):
+        GConv2D(2, 3, "p4")(K.Concatenate(axis=axis)([x, x]))

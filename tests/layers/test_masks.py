@@ -4,7 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gcnn.layers import GBatchNormalization, SteerableBatchNormalization
+from keras_gcnn.layers import (
+    GBatchNormalization,
+    GPooling,
+    Restriction,
+    SteerableBatchNormalization,
+)
 from tests.helpers import reference
 from tests.helpers.gradients import gradient
 from tests.helpers.layers import DATA_FORMATS, relative_error, run
@@ -115,3 +120,19 @@ def test_a_batch_in_which_nothing_counts_changes_nothing(make, case, rng):
         return layer.stateless_call(weights, statistics, inputs, training=True, mask=mask)[0]
 
     assert np.isfinite(gradient(scaled, before[0])).all()
+
+
+@pytest.mark.parametrize(
+    ("between", "group"), [(GPooling(group="p2"), "z2"), (Restriction("p4", "p2"), "p2")]
+)
+def test_layers_that_leave_positions_hand_a_mask_on(between, group, rng):
+    steps = rng.normal(size=(3, 5, 8)).astype("float32")
+    steps[:, 3:] = 0
+    last = GBatchNormalization(group, momentum=0.0)
+    network = keras.Sequential([keras.layers.Masking(), between, last])
+    network(steps, training=True)
+    left = keras.ops.convert_to_numpy(between(steps[:, :3])).reshape(
+        3, 3, -1, reference.order(group)
+    )
+    mean = keras.ops.convert_to_numpy(last.moving_mean)
+    np.testing.assert_allclose(mean, left.mean(axis=(0, 1, 3)), atol=1e-6)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_gcnn import layers
 from keras_gcnn.layers import GBatchNormalization
 from tests.helpers import reference
 from tests.helpers.layers import DATA_FORMATS, randomize, relative_error, run
@@ -187,3 +188,21 @@ def test_synchronized_works_as_in_keras(rng):
     np.testing.assert_allclose(
         keras.ops.convert_to_numpy(together), keras.ops.convert_to_numpy(alone), atol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("make", "axis"),
+    [
+        (lambda axis: GBatchNormalization("p4", axis=axis), 3),
+        (lambda axis: layers.GLayerNormalization("p4", axis=axis), 3),
+        (lambda axis: layers.SteerableBatchNormalization({0: 4, 1: 2}, axis=axis), 3),
+        (lambda axis: GBatchNormalization("p4", axis=axis), -3),
+    ],
+)
+def test_the_axis_of_the_channels_by_its_other_number(make, axis, rng):
+    """`axis=3` is the last one of maps: layers behind know it as channels last."""
+    inputs = rng.normal(size=(4, 8, 8, 8))
+    same = -1 if axis == 3 else 1
+    layer, expected = make(axis), run(make(same), inputs, training=True)
+    np.testing.assert_array_equal(run(layer, inputs, training=True), expected)
+    assert layer.channel_axis == same

@@ -93,6 +93,12 @@ def test_unknown_subgroup():
         ({"padding": "causal"}, "padding='causal' is not available.*'valid', 'same'"),
         ({"data_format": "nchw"}, "data_format='nchw'.*'channels_last', 'channels_first'"),
         ({"equivariance": "maybe"}, "equivariance='maybe'.*'warn', 'strict', 'ignore'"),
+        ({"activation": "glu"}, "activation='glu' acts along the last axis and halves it"),
+        (
+            {"activation": "softmax", "data_format": "channels_first"},
+            "activation='softmax' acts along the last axis, the columns",
+        ),
+        ({"activation": keras.layers.PReLU()}, "slope for every position.*GPReLU"),
         (
             {"strides": 2, "dilation_rate": 2},
             r"strides=\(2, 2\) and dilation_rate=\(2, 2\) cannot both.*Set one of them to 1",
@@ -130,6 +136,44 @@ def test_pooling_over_orientations(layer_class):
         layer_class("sum")
     with pytest.raises(ValueError, match=r"data_format='nchw'.*'channels_last', 'channels_first'"):
         layer_class(data_format="nchw")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: layers.GGlobalPooling(keepdims="no"), "keepdims='no' has to be True or False"),
+        (lambda: layers.GDropout(0.1, spatial="no"), "spatial='no' has to be True or False"),
+        (
+            lambda: layers.SteerableDropout(0.1, {0: 1}, spatial=1),
+            "spatial=1 has to be True or False",
+        ),
+        (lambda: layers.GConv2D(8, 3, groups="p4"), "Did you mean group='p4'"),
+        (lambda: layers.GConv2D(8, 3).base_kernel(), "has no kernel yet"),
+        (lambda: layers.GSeparableConv2D(8, 3).base_kernel(), "has no kernel yet"),
+    ],
+)
+def test_slips(make, says):
+    with pytest.raises(ValueError, match=says):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "refused", "channels"),
+    [
+        (lambda: layers.InvariantMap({0: 2, 1: 1}, 3), 2, 4),
+        (lambda: layers.NormActivation({0: 2, 1: 1}), 2, 4),
+        (lambda: layers.GGroupNormalization(3), 8, 12),
+        (lambda: layers.GBatchNormalization("p4"), 6, 8),
+    ],
+)
+def test_a_refused_input_leaves_nothing_behind(make, refused, channels):
+    """Someone corrects the input in a notebook, and calls the same layer again."""
+    layer, fresh = make(), make()
+    with pytest.raises(ValueError, match=r"channels|fields|shape"):
+        layer(np.zeros((1, 3, 3, refused), "float32"))
+    inputs = np.zeros((1, 3, 3, channels), "float32")
+    assert layer(inputs).shape == fresh(inputs).shape
+    assert [one.shape for one in layer.weights] == [one.shape for one in fresh.weights]
 
 
 @pytest.mark.parametrize("variant", ["cg", "", None])

@@ -48,8 +48,6 @@ class ImageNormalization(SharesWeights, keras.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if axis not in (None, -1, 1):
-            raise ValueError(f"axis={axis!r} has to be -1, or 1 for channels first.")
         self.axis = default_axis(axis)
         self.epsilon = check_from_zero("epsilon", epsilon, example=1e-3)
         self.center = center
@@ -132,8 +130,8 @@ class ChannelGroupNormalization(ImageNormalization):
         raise NotImplementedError
 
     def build(self, input_shape: Shape) -> None:
+        self.group_count(input_shape)  # first, since a refused input shall leave no weights
         super().build(input_shape)
-        self.group_count(input_shape)
 
     def group_count(self, input_shape: Shape) -> int:
         """Returns the number of channel groups of such an input.

@@ -198,28 +198,48 @@ def _merged(
     suspects = tuple(suspect for suspect in _union(before) if suspect.certain)
     axis, channels = main.axis, main.channels
     concatenates = type(op).__name__ == "Concatenate" and op.axis % len(after) == axis % len(after)
-    problem: Problem | None = None
     if concatenates and isinstance(channels, Fields):
         channels, problem = _joined(before, [shape[axis] for shape in shapes])
     else:
-        for each, shape in zip(before, shapes, strict=True):
-            # A map of one channel masks or weighs all channels alike.
-            shared = len(shape) <= 1 or (shape[axis] == 1 and not concatenates)
-            if each.channels is not None and each.channels != main.channels and not shared:
-                problem = (
-                    f"joins {describe(main.channels)}, made by {main.maker}, and "
-                    f"{describe(each.channels)}, made by {each.maker}",
-                    "give both the same group"
-                    if isinstance(main.channels, Group)
-                    else "give both the same fields",
-                )
-                break
-    if isinstance(main.channels, Fields) and not concatenates:
-        problem = problem or _wrong_on_fields(op, main.channels, before, shapes, axis)
+        problem = _unequal(main, before, shapes, concatenates)
+    if not concatenates:
+        problem = problem or _joined_positions(op, main, len(after))
+        if isinstance(main.channels, Fields):
+            problem = problem or _wrong_on_fields(op, main.channels, before, shapes, axis)
     if problem:
         suspects += (Suspect(op, shapes[0], None, problem),)
         channels = None
     return Lineage(channels, axis, main.maker, suspects)
+
+
+def _unequal(
+    main: Lineage, before: list[Lineage], shapes: list[Shape], concatenates: bool
+) -> Problem | None:
+    """Returns the problem of maps whose channels mean different things, and the fix."""
+    for each, shape in zip(before, shapes, strict=True):
+        # A map of one channel masks or weighs all channels alike.
+        shared = len(shape) <= 1 or (shape[main.axis] == 1 and not concatenates)
+        if each.channels is not None and each.channels != main.channels and not shared:
+            on_group = isinstance(main.channels, Group)
+            return (
+                f"joins {describe(main.channels)}, made by {main.maker}, and "
+                f"{describe(each.channels)}, made by {each.maker}",
+                "give both the same group" if on_group else "give both the same fields",
+            )
+    return None
+
+
+def _joined_positions(op: keras.Operation, main: Lineage, rank: int) -> Problem | None:
+    """Returns the problem of maps that are put beside or below each other, and the fix."""
+    if type(op).__name__ != "Concatenate" or rank <= 2 or op.axis % rank == 0:
+        return None
+    symmetry = main.type.symmetry if main.type else None
+    if symmetry is None or symmetry.order == 1:
+        return None
+    return (
+        f"puts maps beside each other along axis={op.axis}, which does not rotate with the image",
+        f"use Concatenate(axis={main.axis}), along the channels",
+    )
 
 
 def _wrong_on_fields(

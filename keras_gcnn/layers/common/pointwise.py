@@ -1,4 +1,4 @@
-"""Activations of one value at a time, which leave the meaning of a channel alone."""
+"""Which activations leave the meaning of a channel alone: checks for the layers that take one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,34 @@ _JOINT = ("glu", "log_softmax", "softmax", "sparsemax")
 def is_joint(activation: Callable | None) -> bool:
     """Whether an activation of Keras takes several values at once, such as softmax."""
     return getattr(activation, "__name__", "") in _JOINT
+
+
+def on_maps(activation: Activation, channel_axis: int) -> Callable | None:
+    """An activation of maps, by its name, or the callable itself; None for none.
+
+    Args:
+        activation: the name, a callable, or None.
+        channel_axis: axis of the channels of the map.
+
+    Raises:
+        ValueError: if it acts along another axis than the channels, halves them, or has a slope
+            for each value.
+    """
+    function = keras.activations.get(activation)
+    name = getattr(function, "__name__", "")
+    if name == "glu" or (is_joint(function) and channel_axis == 1):
+        raise ValueError(
+            f"activation={name!r} acts along the last axis"
+            + (" and halves it" if name == "glu" else ", the columns of a channels-first map")
+            + ". Leave it out and put the layer of Keras after this one, with its axis."
+        )
+    if isinstance(function, keras.layers.PReLU):
+        raise ValueError(
+            f"activation={activation!r} has a slope for every position. Leave it out and put "
+            "GPReLU after a layer on a group, or keras.layers.PReLU(shared_axes=...) after "
+            "ordinary channels."
+        )
+    return function
 
 
 def pointwise(activation: Activation, argument: str = "activation") -> Callable:

@@ -79,9 +79,8 @@ class SharedBatchNormalization(SharesWeights, keras.layers.BatchNormalization):
             )
         counts = ops.cast(ops.expand_dims(mask, self.axis), "bool")
 
-        def kept(
-            values: Tensor,
-        ) -> Tensor:  # selects and does not multiply by zero: masked values may be NaN
+        def kept(values: Tensor) -> Tensor:
+            # Selects and does not multiply by zero, since masked values may be NaN.
             return ops.where(counts, values, 0)
 
         def mean_of(values: Tensor) -> Tensor:

@@ -57,7 +57,10 @@ class SharesWeights(ReadsMaps):
 
     def build(self, input_shape: Shape) -> None:
         rank = len(input_shape)
-        if not -rank <= self.axis < rank:
+        known = -rank <= self.axis < rank
+        if known and self.axis not in (-1, 1):  # such as 3 for maps; no other layer knows it so
+            self.axis = -1 if self.axis % rank == rank - 1 else self.axis % rank
+        if not known or self.axis not in (-1, 1):
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} normalizes axis={self.axis}; the input has "
                 f"shape {tuple(input_shape)}. Use axis=-1, or axis=1 for channels first."

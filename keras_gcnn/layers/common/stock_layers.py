@@ -8,6 +8,7 @@ from typing import Any
 from keras_gcnn.groups import window_problem
 from keras_gcnn.layers.common import stock_normalizations
 from keras_gcnn.layers.common.map_type import MapType, Problem
+from keras_gcnn.layers.common.pointwise import is_joint
 from keras_gcnn.layers.common.stock_rule import Rule, instead, maximum_of_fields
 from keras_gcnn.types import Shape
 
@@ -67,8 +68,34 @@ def _prelu(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
     return None
 
 
+def _along(axes: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
+    """Returns the problem of a layer that takes the values along some axes together."""
+    rank = len(shape)
+    taken = {at % rank for at in ((axes,) if isinstance(axes, int) else axes)}
+    positions = set(range(1, rank)) - {axis % rank}
+    if not met.symmetry.swaps_axes or taken & positions in (set(), positions):
+        return None
+    return f"acts along axis {axes}, along which positions lie", f"use axis={axis}"
+
+
+def _unit_vectors(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
+    return _along(op.axis, shape, axis, met)
+
+
+def _upsampling(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
+    if not met.symmetry.swaps_axes or len(set(op.size)) == 1:
+        return None
+    return f"enlarges rows and columns by different factors, {op.size}", "use one factor for both"
+
+
+def _softmax(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
+    return _activation(op, shape, axis, met) or _along(op.axis, shape, axis, met)
+
+
 def _activation(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
     activation = getattr(op, "activation", None)
+    if is_joint(activation) and (problem := _along(-1, shape, axis, met)):
+        return problem[0], f"use the layer Softmax(axis={axis})"
     linear = getattr(activation, "__name__", "") == "linear"
     if met.ordinary or not met.steerable or linear:
         return None
@@ -179,6 +206,9 @@ KEEPING: dict[str, Rule] = {
     "PReLU": _prelu,
     "RMSNormalization": stock_normalizations.rms_normalization,
     "Rescaling": _rescaling,
+    "Softmax": _softmax,
+    "UnitNormalization": _unit_vectors,
+    "UpSampling2D": _upsampling,
     "ZeroPadding2D": _border("padding"),
     # Layers, and operations of `keras.ops`, that act on every number by itself.
     **dict.fromkeys(
@@ -187,7 +217,6 @@ KEEPING: dict[str, Rule] = {
             "ReLU",
             "LeakyReLU",
             "ELU",
-            "Softmax",
             "Relu",
             "Relu6",
             "Sigmoid",
@@ -230,8 +259,6 @@ HARMLESS = frozenset(
         "Masking",
         "Negative",
         "SpatialDropout2D",
-        "UnitNormalization",
-        "UpSampling2D",
     ]
 )
 

@@ -13,6 +13,7 @@ from keras_gcnn.arguments import check_count
 from keras_gcnn.backend.constants import constant
 from keras_gcnn.backend.ops import compiled, repeated
 from keras_gcnn.layers.common.base import GroupLayer, known_channels
+from keras_gcnn.layers.common.pointwise import on_maps
 from keras_gcnn.layers.common.window import WindowConvolution
 from keras_gcnn.types import Activation, GroupLike, Shape, Size2D, Tensor
 
@@ -87,7 +88,7 @@ class GroupWindow(WindowConvolution, GroupLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(kernel_size, group=group, **kwargs)
-        self.activation = keras.activations.get(activation)
+        self.activation = on_maps(activation, self.channel_axis)
 
     @property
     def symmetry(self) -> groups.Group:
@@ -166,7 +167,12 @@ class GroupConvolution(GroupWindow):
         return expand(self._base_kernel(), self._index, group=self.group)
 
     def base_kernel(self) -> np.ndarray:
-        """Returns the trained filters, of shape `(c_out, c_in, |G_in|, rows, columns)`."""
+        """Returns the trained filters, of shape `(c_out, c_in, |G_in|, rows, columns)`.
+
+        Raises:
+            ValueError: if the layer is not built.
+        """
+        self._check_built()
         return ops.convert_to_numpy(self._base_kernel()).transpose(4, 3, 0, 1, 2)
 
     def get_config(self) -> dict:

@@ -93,6 +93,11 @@ class GroupedConvolution(FullConvolution):
         **kwargs: Any,
     ) -> None:
         super().__init__(filters, kernel_size, group, **kwargs)
+        if isinstance(groups, str):
+            raise ValueError(
+                f"groups={groups!r} has to be a positive integer, as in keras.layers.Conv2D. Did "
+                f"you mean group={groups!r}?"
+            )
         self.groups = check_count("groups", groups)
         if self.filters % self.groups:
             raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_gcnn.arguments import check_rate
+from keras_gcnn.arguments import check_flag, check_rate
 from keras_gcnn.backend.random import breaks_graph
 from keras_gcnn.layers.common.base import GroupLayer, split_fibre
 from keras_gcnn.types import GroupLike, Shape, Tensor
@@ -68,7 +68,7 @@ class GDropout(GroupLayer):
     ) -> None:
         super().__init__(group, **kwargs)
         self.rate = check_rate("rate", rate)
-        self.spatial = bool(spatial)
+        self.spatial = check_flag("spatial", spatial)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True

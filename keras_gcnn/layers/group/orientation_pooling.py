@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_gcnn import groups
-from keras_gcnn.arguments import check_choice
+from keras_gcnn.arguments import check_choice, check_flag
 from keras_gcnn.backend.ops import maximum, mean
 from keras_gcnn.layers.common.base import GroupLayer, split_fibre
 from keras_gcnn.types import GroupLike, Shape, Tensor
@@ -49,6 +49,7 @@ class GPooling(GroupLayer):
     def __init__(self, mode: str = "max", group: GroupLike = "p4", **kwargs: Any) -> None:
         super().__init__(group, **kwargs)
         self.mode = check_choice("mode", mode, tuple(_REDUCE))
+        self.supports_masking = True  # positions stay where they are
 
     @property
     def map_in(self) -> groups.Group | None:
@@ -114,7 +115,8 @@ class GGlobalPooling(GPooling):
         **kwargs: Any,
     ) -> None:
         super().__init__(mode, group, **kwargs)
-        self.keepdims = keepdims
+        self.keepdims = check_flag("keepdims", keepdims)
+        self.supports_masking = False
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     @property

@@ -57,6 +57,7 @@ class Restriction(GroupLayer):
             )
         # Python integers: torch.compile would treat an array as part of the computation.
         self.order = tuple(self.group.restriction(self.subgroup).tolist())
+        self.supports_masking = True  # positions stay where they are
 
     @property
     def map_out(self) -> groups.Group:

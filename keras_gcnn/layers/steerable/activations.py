@@ -171,11 +171,11 @@ class NormActivation(SteerableLayer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
     def build(self, input_shape: Shape) -> None:
+        super().build(input_shape)  # first, since a refused input shall leave no weights
         initializer = self.bias_initializer
         self.scalar_bias = self._add_bias("scalar_bias", self.fields.scalars, initializer)
         pairs = len(vector_channels(self.fields))
         self.pair_bias = self._add_bias("pair_bias", pairs, fresh(initializer))
-        super().build(input_shape)
 
     def _add_bias(self, name: str, size: int, initializer: Initializer) -> keras.Variable | None:
         if not size:

@@ -70,8 +70,8 @@ class SteerableConv2D(WindowConvolution):
         band_limit: which kernels the basis contains. A float (default 0.1) is the largest share, as
             amplitude, of a kernel's response to slightly blurred images that may lie at wrong
             angular frequencies; `"escnn"` takes the Gaussian rings and limits of that library;
-            `"grid"` takes all kernels, as `GConv2D` does, and is the default and for the groups
-            that move pixels to pixels only: C_N and D_N with N of 1, 2 or 4.
+            `"grid"` takes all kernels, as `GConv2D` does. Only the groups that move pixels to
+            pixels have it, C_N and D_N with N of 1, 2 or 4, and it is their default.
         kernel_initializer: None (default) for normal numbers that make the output about as large
             as the input; otherwise an initializer of weights of shape
             `(elements, fields in, fields out)`.

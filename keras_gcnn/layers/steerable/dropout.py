@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_gcnn.arguments import check_rate
+from keras_gcnn.arguments import check_flag, check_rate
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.base import as_numbers
 from keras_gcnn.layers.steerable.base import (
@@ -76,7 +76,7 @@ class SteerableDropout(SteerableLayer):
             )
         super().__init__(fields, **kwargs)
         self.rate = check_rate("rate", rate)
-        self.spatial = bool(spatial)
+        self.spatial = check_flag("spatial", spatial)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 

@@ -16,7 +16,7 @@ from keras_gcnn.groups.blocks import Block
 from keras_gcnn.groups.field_functions import sampling_matrix
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.base import along, as_numbers
-from keras_gcnn.layers.common.pointwise import is_joint
+from keras_gcnn.layers.common.pointwise import on_maps
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
@@ -107,14 +107,7 @@ class InvariantMap(_Invariant):
                 "NormPooling."
             )
         self.filters = check_count("filters", filters)
-        self.activation = keras.activations.get(activation)
-        name = getattr(self.activation, "__name__", "")
-        if name == "glu" or (is_joint(self.activation) and self.channel_axis == 1):
-            raise ValueError(
-                f"activation={name!r} acts along the last axis"
-                + (" and halves it" if name == "glu" else ", the columns of a channels-first map")
-                + ". Leave it out and put the layer of Keras after this one, with its axis."
-            )
+        self.activation = on_maps(activation, self.channel_axis)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
@@ -124,6 +117,7 @@ class InvariantMap(_Invariant):
         self.bias_constraint = keras.constraints.get(bias_constraint)
 
     def build(self, input_shape: Shape) -> None:
+        super().build(input_shape)  # first, since a refused input shall leave no weights
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.fields.scalars, self.filters),
@@ -140,7 +134,6 @@ class InvariantMap(_Invariant):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
-        super().build(input_shape)
 
     def call(self, inputs: Tensor) -> Tensor:
         inputs = as_numbers(inputs, self.compute_dtype)
