@@ -162,53 +162,63 @@ def fit_widths(
             budget; the message names the nearest counts that can be reached.
     """
     most = check_budget(argument, budget)
+    distances = _candidates(count, ratio, most)
+    counts = {widths: count(widths) for widths in distances}
 
-    def scaled(factor: float) -> tuple[int, ...]:
-        return tuple(max(1, round(part * factor)) for part in ratio)
+    def merit(widths: tuple[int, ...]) -> tuple[float, float]:
+        # Good proportions are worth more than the last per cent of the budget.
+        return min(counts[widths], _ENOUGH * most), -distances[widths]
 
+    within = [widths for widths, total in counts.items() if total <= most]
+    best = max(within, key=merit, default=None)
+    if best is not None and counts[best] >= LOWEST_SHARE * most:
+        return best
+    above = min(total for total in counts.values() if total > most)
+    if best is None:
+        raise ValueError(
+            f"{argument}={most} is too few: the smallest count that can be reached is "
+            f"{above:,}. Ask for at least that many."
+        )
+    raise ValueError(
+        f"{argument}={most} cannot be met to 2 %. The nearest counts that can be reached "
+        f"are {counts[best]:,} and {above:,}. Ask for one of these, or set `widths`."
+    )
+
+
+def _scaled(ratio: Sequence[float], factor: float) -> tuple[int, ...]:
+    return tuple(max(1, round(part * factor)) for part in ratio)
+
+
+def _largest_factor(
+    count: Callable[[tuple[int, ...]], int], ratio: Sequence[float], most: int
+) -> tuple[float, float]:
+    """Returns the largest factor of the ratio within the budget, and the next one beyond it."""
     low, high = 0.0, 1.0
-    while count(scaled(high)) <= most:
+    while count(_scaled(ratio, high)) <= most:
         low, high = high, 2 * high
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (middle, high) if count(scaled(middle)) <= most else (low, middle)
+        low, high = (middle, high) if count(_scaled(ratio, middle)) <= most else (low, middle)
+    return low, high
 
-    reachable: dict[tuple[int, ...], int] = {}
-    distance: dict[tuple[int, ...], float] = {}  # from the ratio
-    nearest_bases = {scaled(low), scaled(high)}
-    around = {scaled(low * (0.5 + step / 100)) for step in range(151)}
-    for base in sorted(nearest_bases | around):
+
+def _candidates(
+    count: Callable[[tuple[int, ...]], int], ratio: Sequence[float], most: int
+) -> dict[tuple[int, ...], float]:
+    """Returns widths near the budget, and the distance of each from the ratio."""
+    low, high = _largest_factor(count, ratio, most)
+    nearest = {_scaled(ratio, low), _scaled(ratio, high)}
+    around = {_scaled(ratio, low * (0.5 + step / 100)) for step in range(151)}
+    distances: dict[tuple[int, ...], float] = {}
+    for base in sorted(nearest | around):
         # Skip bases from which no change of a few widths can reach the budget.
         largest = tuple(width + _FREEDOM for width in base)
         smallest = tuple(max(1, width - _FREEDOM) for width in base)
-        within_reach = count(smallest) <= most <= count(largest)
-        if not within_reach and base not in nearest_bases:
+        if not count(smallest) <= most <= count(largest) and base not in nearest:
             continue
         for offsets in _offsets(len(ratio)):
             widths = tuple(a + b for a, b in zip(base, offsets, strict=True))
             if min(widths) >= 1:
-                relative = sum(abs(a) / b for a, b in zip(offsets, base, strict=True))
-                distance[widths] = min(relative, distance.get(widths, relative))
-                if widths not in reachable:
-                    reachable[widths] = count(widths)
-
-    within = [widths for widths, total in reachable.items() if total <= most]
-
-    def merit(widths: tuple[int, ...]) -> tuple[float, float]:
-        # Good proportions are worth more than the last per cent of the budget.
-        used = min(reachable[widths], _ENOUGH * most)
-        return used, -distance[widths]
-
-    best = max(within, key=merit, default=None)
-    if best is None or reachable[best] < LOWEST_SHARE * most:
-        above = min(total for total in reachable.values() if total > most)
-        if best is None:
-            raise ValueError(
-                f"{argument}={most} is too few: the smallest count that can be reached is "
-                f"{above:,}. Ask for at least that many."
-            )
-        raise ValueError(
-            f"{argument}={most} cannot be met to 2 %. The nearest counts that can be reached "
-            f"are {reachable[best]:,} and {above:,}. Ask for one of these, or set `widths`."
-        )
-    return best
+                distance = sum(abs(a) / b for a, b in zip(offsets, base, strict=True))
+                distances[widths] = min(distance, distances.get(widths, distance))
+    return distances

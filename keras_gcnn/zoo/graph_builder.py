@@ -10,7 +10,6 @@ from typing import Any
 
 import keras
 
-from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.groups import Group
 from keras_gcnn.layers import (
     GAveragePooling2D,
@@ -23,6 +22,7 @@ from keras_gcnn.layers import (
     LiftingConv2D,
     Restriction,
 )
+from keras_gcnn.zoo.layer_by_layer import LayerByLayer
 
 # With Keras's default of 0.99, inference lags hundreds of steps behind the training statistics.
 MOMENTUM = 0.9
@@ -51,13 +51,8 @@ class Maps:
         return self.fields * (self.group.order if self.group else 1)
 
 
-class GraphBuilder:
-    """Adds layers to a network and counts their trainable parameters and their multiply-adds.
-
-    The same calls of its methods build a network and count what it takes, in the attributes
-    `parameters` and `multiply_adds`; the latter are those of `keras_gcnn.layers.common.cost`. For
-    maps without a tensor, as when widths are fitted to a budget, the methods only count, which
-    takes microseconds instead of seconds.
+class GraphBuilder(LayerByLayer[Maps]):
+    """Adds layers on a group of the pixel grid; see `LayerByLayer`.
 
     Args:
         group: the group of the lifting convolution.
@@ -75,27 +70,11 @@ class GraphBuilder:
         downsampling: str = "exact",
         data_format: str = "channels_last",
     ):
+        super().__init__(data_format)
         self.group = group
-        self.type = convolution
+        self.convolution_type = convolution
         self.subgroups = subgroups or {}
         self.downsampling = downsampling
-        self.data_format = data_format
-        self.parameters = 0
-        self.multiply_adds = 0
-
-    def add_layer(
-        self,
-        x: Maps,
-        make: Callable[[], keras.Layer],
-        parameters: int = 0,
-        multiply_adds: int = 0,
-        **changes: Any,
-    ) -> Maps:
-        """Returns the maps after a new layer, with the given changes of their attributes."""
-        self.parameters += parameters
-        self.multiply_adds += multiply_adds
-        tensor = None if x.tensor is None else call_new(make(), x.tensor)
-        return replace(x, tensor=tensor, **changes)
 
     def convolution(
         self,
@@ -152,22 +131,20 @@ class GraphBuilder:
 
         if x.group is None:
             return add(LiftingConv2D, x.fields * fields * window, expanded)
-        if self.type == "full" or kernel_size == 1:
+        if self.convolution_type == "full" or kernel_size == 1:
             return add(GConv2D, x.channels * fields * window, expanded)
-        spatial = fields if self.type == "gc" else fields * x.fields
-        if self.type == "gc":  # pointwise, then depthwise
+        spatial = fields if self.convolution_type == "gc" else fields * x.fields
+        if self.convolution_type == "gc":  # pointwise, then depthwise
             expanded = (math.prod(x.sizes) * x.channels + positions * window) * channels
         weights = spatial * window + x.channels * fields
-        return add(GSeparableConv2D, weights, expanded, variant=self.type)
+        return add(GSeparableConv2D, weights, expanded, variant=self.convolution_type)
 
     def normalization(self, x: Maps, name: str) -> Maps:
         """Adds batch normalisation."""
-        axis = 1 if self.data_format == "channels_first" else -1
+        group, axis = x.group or "z2", self.channel_axis
         return self.add_layer(
             x,
-            lambda: GBatchNormalization(
-                x.group or "z2", axis, momentum=MOMENTUM, epsilon=EPSILON, name=name
-            ),
+            lambda: GBatchNormalization(group, axis, momentum=MOMENTUM, epsilon=EPSILON, name=name),
             2 * x.fields,
         )
 
@@ -198,18 +175,12 @@ class GraphBuilder:
         """Halves the maps by the average over windows, exactly equivariant at every size."""
         return self._pool(GAveragePooling2D, x, name)
 
-    def add(self, x: Maps, other: Maps, name: str) -> Maps:
-        """Adds the sum of a residual connection."""
-        if x.tensor is None:
-            return x
-        return replace(x, tensor=keras.layers.Add(name=name)([x.tensor, other.tensor]))
-
     def concatenate(self, x: Maps, other: Maps, name: str) -> Maps:
         """Joins the fields of maps on the same group and of equal sizes."""
         tensor = x.tensor
         if tensor is not None:
-            axis = 1 if self.data_format == "channels_first" else -1
-            tensor = keras.layers.Concatenate(axis, name=name)([tensor, other.tensor])
+            join = keras.layers.Concatenate(self.channel_axis, name=name)
+            tensor = join([tensor, other.tensor])
         return replace(x, fields=x.fields + other.fields, tensor=tensor)
 
     def end_stage(self, x: Maps, stage: str) -> Maps:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import keras
 import numpy as np
 
-from keras_gcnn.backend.initial_weights import call_new
 from keras_gcnn.groups.grid_basis import GRID
 from keras_gcnn.groups.point_group import Irrep, PointGroup
 from keras_gcnn.groups.steerable_basis import irrep_basis
@@ -29,6 +27,7 @@ from keras_gcnn.layers import (
 )
 from keras_gcnn.layers.steerable.samples import checked_samples, sampling_products
 from keras_gcnn.zoo.graph_builder import EPSILON, MOMENTUM
+from keras_gcnn.zoo.layer_by_layer import LayerByLayer
 
 POOLED = 2  # number of convolutions, the first ones, after which the maps are halved
 SCALE = 3.0  # the background stays zero; the standard deviation of digits becomes about one
@@ -71,8 +70,8 @@ def _basis_counts(
     )
 
 
-class SteerableGraphBuilder:
-    """Adds layers to a network and counts what they take; see `GraphBuilder`.
+class SteerableGraphBuilder(LayerByLayer[FieldMaps]):
+    """Adds steerable layers; see `LayerByLayer`.
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`.
@@ -89,26 +88,10 @@ class SteerableGraphBuilder:
         samples: int | None = None,
         subgroups: Mapping[str, PointGroup] | None = None,
     ):
-        self.data_format = data_format
+        super().__init__(data_format)
         self.band_limit = band_limit
         self.samples = samples
         self.subgroups = subgroups or {}
-        self.parameters = 0
-        self.multiply_adds = 0
-
-    def add_layer(
-        self,
-        x: FieldMaps,
-        make: Callable[[], keras.Layer],
-        parameters: int = 0,
-        multiply_adds: int = 0,
-        **changes: Any,
-    ) -> FieldMaps:
-        """Returns the maps after a new layer, with the given changes of their attributes."""
-        self.parameters += parameters
-        self.multiply_adds += multiply_adds
-        tensor = None if x.tensor is None else call_new(make(), x.tensor)
-        return replace(x, tensor=tensor, **changes)
 
     def convolution(
         self, x: FieldMaps, fields: Fields, kernel_size: int, name: str, padding: str = "same"
@@ -142,11 +125,10 @@ class SteerableGraphBuilder:
 
     def normalization(self, x: FieldMaps, name: str) -> FieldMaps:
         """Adds batch normalisation."""
-        axis = 1 if self.data_format == "channels_first" else -1
         return self.add_layer(
             x,
             lambda: SteerableBatchNormalization(
-                x.fields, axis, momentum=MOMENTUM, epsilon=EPSILON, name=name
+                x.fields, self.channel_axis, momentum=MOMENTUM, epsilon=EPSILON, name=name
             ),
             x.fields.count + x.fields.scalars,
         )
@@ -172,12 +154,6 @@ class SteerableGraphBuilder:
             x,
             lambda: SteerableDropout(rate, x.fields, data_format=self.data_format, name=name),
         )
-
-    def add(self, x: FieldMaps, other: FieldMaps, name: str) -> FieldMaps:
-        """Adds the sum of a residual connection."""
-        if x.tensor is None:
-            return x
-        return replace(x, tensor=keras.layers.Add(name=name)([x.tensor, other.tensor]))
 
     def mask(self, x: FieldMaps, name: str) -> FieldMaps:
         """Adds the mask of the disc that stays inside the image when the image is rotated."""
