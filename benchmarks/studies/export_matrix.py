@@ -1,4 +1,4 @@
-"""Saves every network of the zoo in every format from every backend, and compares the outputs.
+"""Saves classifiers of the zoo and an autoencoder in every format from every backend, and compares the outputs.
 
 A number is the largest difference between the outputs of the file, in its own runtime, and of the
 network, relative to the largest output; text is the reason why there is no file.

@@ -35,8 +35,7 @@ LARGEST = 8
 NOTES = (
     "Written by `python -m benchmarks.studies.profile_steps`: milliseconds of a training step by "
     "type of operation, and their share of all operations, for the networks of "
-    "`benchmarks/common/networks.py`; "
-    "`stock` is as wide as `p4` and `p4m`, `stock-fields` as `steerable`. Recorded with "
+    "`benchmarks/common/networks.py` (`--network` chooses others). Recorded with "
     "`torch.profiler`, `tf.profiler` and `jax.profiler`. The time of an operation is without that "
     "of operations that it calls, and while several run at once each has its part of the time, so "
     "that nothing counts twice. What a step takes beyond its operations is Python and scheduling, "

@@ -199,12 +199,13 @@ def main(
             f"{header}; {note}.",
             "Written by `python -m benchmarks.studies.scaling`: a training step of two `GConv2D` "
             "on P4, one after the other. Unless the row says otherwise they have 64 channels (16 "
-            "fields) and a 3x3 kernel, on 32 maps of 28x28; along `size` 4 maps of 32 channels; "
-            "along `frequency` `SteerableConv2D` on 8 fields.",
+            "fields) and a 3x3 kernel, on 32 maps of 28x28; in the rows `size` they take 4 maps of "
+            "32 channels, and in the rows `frequency` they are `SteerableConv2D` on 8 fields.",
             "A step is five convolutions: two forward, two for gradients of kernels and one for "
             "that of the map between; each is `2 B H W k^2 C_in C_out` operations, less those with "
             "zeros around the map, and moves two maps and a kernel. Expanding the kernel is not "
-            "counted: it is part of what keeps a step from its limit. The limit is the longer of "
+            "counted: it is part of what keeps a step from its limit. The limit, in the column "
+            "`least`, is the longer of "
             "the time of the operations at the speed of a product of 2048x2048 matrices, and of "
             "the bytes at the speed of a copy. Median over the settings: "
             f"{statistics.median(shares):.0f} % of the limit.",
