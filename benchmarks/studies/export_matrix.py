@@ -1,7 +1,8 @@
-"""Saves classifiers of the zoo and an autoencoder in every format from every backend, and compares the outputs.
+"""Saves classifiers and an autoencoder of the zoo in every format, from every backend.
 
-A number is the largest difference between the outputs of the file, in its own runtime, and of the
-network, relative to the largest output; text is the reason why there is no file.
+Outputs are compared. A number is the largest difference between those of the file, in its own
+runtime, and those of the network, relative to the largest output; text is the reason why there is no
+file.
 
     python -m benchmarks.studies.export_matrix
     python -m benchmarks.studies.export_matrix --backend torch --output matrix.json
