@@ -1,7 +1,7 @@
 """Saves classifiers and an autoencoder of the zoo in every format, from every backend.
 
 Outputs are compared. A number is the largest difference between those of the file, in its own
-runtime, and those of the network, relative to the largest output; text is the reason why there is no
+runtime, and of the network, relative to the largest output; text is the reason why there is no
 file.
 
     python -m benchmarks.studies.export_matrix
