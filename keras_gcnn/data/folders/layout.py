@@ -91,11 +91,12 @@ def find_samples(folder: str | Path, target: str = "class", table: Table | None 
     if target == "mask":
         return _masks(folder, folders)
     if table is None and len(tables) == 1 and (target != "class" or not folders):
-        table = Table(tables[0])
+        table = Table(Path(tables[0].name))
     if table is not None:
         rows = read_table(folder, table)
         samples = [
-            Sample(row.path, row.target, _split_of(row.split, table), row.group) for row in rows
+            Sample(row.path, row.target, _split_of(row.split, folder / table.path), row.group)
+            for row in rows
         ]
         return Layout(folder, f"the table {table.path.name}", _ordered(samples))
     if target != "class":
@@ -111,11 +112,11 @@ def find_samples(folder: str | Path, target: str = "class", table: Table | None 
     return _classes(folder, folders)
 
 
-def _split_of(value: str, table: Table) -> str:
+def _split_of(value: str, table: Path) -> str:
     split = SPLIT_FOLDERS.get(value.strip().lower(), value and None)
     if split is None:
         raise ValueError(
-            f"{table.path}: the split {value!r} is not known. Write train, validation or test."
+            f"{table}: the split {value!r} is not known. Write train, validation or test."
         )
     return split
 

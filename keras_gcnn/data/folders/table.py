@@ -49,7 +49,7 @@ def read_table(folder: Path, table: Table) -> list[Row]:
     Raises:
         ValueError: if the file cannot be read, or columns, files or labels are missing.
     """
-    path = table.path if table.path.is_absolute() else folder / table.path
+    path = folder / table.path  # an absolute path stays as it is
     names, rows = _read(path)
     file = _choose(path, names, table.file_column, _FILE_COLUMNS, "the files")
     label = _choose(path, names, table.label_column, _LABEL_COLUMNS, "the labels")

@@ -128,6 +128,17 @@ def test_a_table_of_numbers_of_labels_and_of_splits(loose):
     assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [6, 3, 3]
 
 
+def test_the_only_table_of_a_folder_is_found_by_a_relative_path(loose, monkeypatch):
+    text = "file,label\n" + "\n".join(f"{n:02}.png,{n % 2}" for n in range(12))
+    dataset = table(loose, text, test=0, validation=2)
+    monkeypatch.chdir(loose.parent)
+    relative = load_folder("loose", test=0, validation=2)
+    assert relative.classes == dataset.classes == ("0", "1")
+    np.testing.assert_array_equal(relative.train.images[:], dataset.train.images[:])
+    monkeypatch.chdir(loose)
+    assert len(load_folder(".", table="labels.csv", test=0, validation=0).train) == 12
+
+
 def test_classes_that_are_numbers_are_ordered_by_value(write, tmp_path):
     for name in ("10", "9", "2"):
         for number in range(4):
