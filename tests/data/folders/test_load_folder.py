@@ -128,6 +128,15 @@ def test_a_table_of_numbers_of_labels_and_of_splits(loose):
     assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [6, 3, 3]
 
 
+@pytest.mark.parametrize("head", ["split", "Split", " SPLIT "])
+def test_the_column_of_splits_is_found_in_any_case(loose, head):
+    rows = [f"{n:02}.png,{n % 2},{'test' if n < 4 else 'train'}" for n in range(12)]
+    dataset = table(loose, f"file,label,{head}\n" + "\n".join(rows), validation=2)
+    assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [6, 2, 4]
+    given = {(np.asarray(Image.open(loose / f"{n:02}.png"), "uint8")).tobytes() for n in range(4)}
+    assert {np.uint8(np.round(image * 255)).tobytes() for image in dataset.test.images[:]} == given
+
+
 def test_the_only_table_of_a_folder_is_found_by_a_relative_path(loose, monkeypatch):
     text = "file,label\n" + "\n".join(f"{n:02}.png,{n % 2}" for n in range(12))
     dataset = table(loose, text, test=0, validation=2)
