@@ -7,23 +7,24 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
+
+from keras_gcnn.data.folders import tiff
+from keras_gcnn.data.folders.bad_image import BadImageError, check_floats, check_size
+
+VERSION = 3
+"""Of what `decode` returns: with another number, images that were decoded earlier are not used."""
 
 SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 """Endings of the names of image files, in lower case."""
 
-MOST_PIXELS = 2**26
-"""Of one image: 8,192 x 8,192. Decoding a larger one could take gigabytes."""
-
 _LARGE = 2**24  # pixels; larger images are decoded one at a time, so that the memory holds them
 _ONE_LARGE = threading.Lock()
-_ORIENTATION = 0x0112  # the tag of EXIF
-_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
-_WHITE_IS_ZERO = 0
+_QUARTER_TURNS = (5, 6, 7, 8)  # orientations that exchange rows and columns
 _OF_16_BITS = ("I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names for grey images of 16 bits
 _COLOURS = ("P", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV")
 _KINDS = {
@@ -32,10 +33,6 @@ _KINDS = {
     **dict.fromkeys(_OF_16_BITS, (1, 16)),
     "F": (1, 32),
 }  # channels and bits, by Pillow's name of the kind
-
-
-class BadImageError(ValueError):
-    """An image file that cannot be used; the message is the reason, without the name."""
 
 
 def is_image(path: Path) -> bool:
@@ -67,17 +64,17 @@ def decode(path: Path, *, indices: bool = False) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd metadata, which nobody reads here
-            with pillow.Image.open(path) as image:
+            with _opened(path, pillow) as image:
                 check_size(image.size)
-                deep = _is_deep_tiff(image)
+                deep = tiff.is_deep(image)
                 with _little_at_once(image.size):
                     array = None if deep else _to_array(image, pillow, indices)
             if array is None:
-                array = _decode_tiff(path)
+                array = tiff.decode_tiff(path)
     except BadImageError:
         raise
     except pillow.UnidentifiedImageError:
-        array = _decode_tiff(path)
+        array = tiff.decode_tiff(path)
     except pillow.Image.DecompressionBombError:
         raise BadImageError("has too many pixels") from None
     except MemoryError:
@@ -124,10 +121,10 @@ def read_header(path: Path) -> Header:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with pillow.Image.open(path) as image:
-                columns, rows = image.size
-                turned = image.getexif().get(_ORIENTATION, 1) >= 5  # by a quarter turn
-                mode = "" if _is_deep_tiff(image) else image.mode
+            with _opened(path, pillow) as image:
+                columns, rows = _size_in_file(image)
+                turned = image.getexif().get(tiff.ORIENTATION) in _QUARTER_TURNS
+                mode = "" if tiff.is_deep(image) else image.mode
                 lossy = _is_lossy(path, image)
                 palette = bytes(image.getpalette() or ()) if mode == "P" else b""
     except Exception:
@@ -141,12 +138,25 @@ def read_header(path: Path) -> Header:
     return Header(rows, columns, channels, 8 * array.dtype.itemsize)
 
 
-def _is_deep_tiff(image) -> bool:  # noqa: ANN001 - of Pillow
-    """Whether this is a TIFF with colours of 16 bits, of which Pillow keeps 8, and tifffile all."""
-    if image.format != "TIFF" or image.mode not in ("RGB", "RGBA", "RGBX"):
-        return False
-    bits = image.tag_v2.get(_BITS_PER_SAMPLE, (8,))
-    return max(bits) == 16 and find_spec("tifffile") is not None
+@contextmanager
+def _opened(path: Path, pillow: ModuleType) -> Iterator[Any]:
+    """Opens an image with Pillow.
+
+    Given a path, Pillow maps grey TIFF files into the memory, and some versions (11.3 to 13.0) mix
+    up the pixels if the orientation exchanges rows and columns. Given a file, it reads them.
+    """
+    with path.open("rb") as file, pillow.Image.open(file) as image:
+        yield image
+
+
+def _size_in_file(image) -> tuple[int, int]:  # noqa: ANN001 - of Pillow
+    """Returns columns and rows before the orientation is applied.
+
+    The size that Pillow tells of a TIFF is that before or after it, by the version.
+    """
+    if image.format == "TIFF":
+        return image.tag_v2[tiff.COLUMNS], image.tag_v2[tiff.ROWS]
+    return image.size
 
 
 def _is_lossy(path: Path, image) -> bool:  # noqa: ANN001 - of Pillow
@@ -171,17 +181,8 @@ def _little_at_once(size: tuple[int, int]) -> Iterator[None]:
         yield
 
 
-def check_size(size: tuple[int, int]) -> None:
-    """Raises a `BadImageError` for an image of too many pixels, given columns and rows."""
-    columns, rows = size
-    if columns * rows > MOST_PIXELS:
-        raise BadImageError(
-            f"has {rows:,} x {columns:,} pixels, more than {MOST_PIXELS:,}; cut it into tiles"
-        )
-
-
 def _to_array(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: ANN001 - of Pillow
-    inverted = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    inverted = image.format == "TIFF" and image.tag_v2.get(tiff.PHOTOMETRIC) == tiff.WHITE_IS_ZERO
     pillow.ImageOps.exif_transpose(image, in_place=True)
     mode = image.mode
     if mode in _OF_16_BITS:
@@ -218,52 +219,6 @@ def _on_black(image, pillow: ModuleType):  # noqa: ANN001 - of Pillow
     ground = pillow.Image.new("RGB", image.size)
     ground.paste(image, mask=image.getchannel("A"))
     return ground.convert("L") if grey else ground
-
-
-def check_floats(values: np.ndarray) -> np.ndarray:
-    """Returns an image of floating-point numbers as float32, or raises a `BadImageError`."""
-    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-        raise BadImageError(
-            "has floating-point numbers outside [0, 1]; scale an image to it, and write a mask "
-            "with whole numbers"
-        )
-    return values.astype("float32")
-
-
-def _decode_tiff(path: Path) -> np.ndarray:
-    """Reads a TIFF that Pillow does not know, such as colours of 16 bits."""
-    try:
-        with path.open("rb") as file:
-            is_tiff = file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-    except OSError as error:
-        raise BadImageError(f"may not be read ({error.strerror})") from None
-    if not is_tiff:
-        raise BadImageError("is no image")
-    if find_spec("tifffile") is None:
-        raise BadImageError("is a TIFF that needs the package tifffile: pip install tifffile")
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            page = file.pages.first
-            check_size((page.imagewidth, page.imagelength))
-            array = page.asarray()
-    except BadImageError:
-        raise
-    except Exception as error:
-        raise BadImageError(f"is damaged, or a TIFF of an unknown kind ({error})") from None
-    array = array[..., None] if array.ndim == 2 else array
-    if array.ndim != 3 or array.shape[-1] not in (1, 3, 4):
-        raise BadImageError(f"has the shape {array.shape}; expected a grey or a colour image")
-    if array.dtype.kind == "f":
-        array = check_floats(array)
-    elif array.dtype not in (np.uint8, np.uint16):
-        raise BadImageError(f"has pixels of type {array.dtype}; write it with 8 or 16 bits")
-    if array.shape[-1] == 4:  # on black: colour times opacity
-        opaque = array[..., 3:] / (1 if array.dtype.kind == "f" else np.iinfo(array.dtype).max)
-        blended = array[..., :3] * opaque
-        array = (blended if array.dtype.kind == "f" else np.round(blended)).astype(array.dtype)
-    return array
 
 
 def _pillow() -> ModuleType:

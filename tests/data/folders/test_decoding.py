@@ -59,6 +59,43 @@ def test_the_orientation_that_a_camera_noted_is_applied(tmp_path):
     assert header(tmp_path / "turned.png")[:2] == (6, 2)
 
 
+TURNS = {
+    1: lambda x: x,
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: np.rot90(x, -1),
+    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: lambda x: np.rot90(x, 1),
+}
+"""What is to be seen of the pixels in a file, by the value of the tag (TIFF 6.0, Orientation)."""
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((4, 6), "uint8"), ((4, 6), "uint16"), ((4, 6, 3), "uint8")]
+)
+def test_the_orientation_of_tiff(write, tmp_path, shape, dtype, compression, orientation):
+    options = {"compression": compression} if compression else {}
+    pixels = write("a.tif", shape, dtype, tiffinfo={274: orientation}, **options)
+    expected = TURNS[orientation](pixels.reshape(4, 6, -1))
+    np.testing.assert_array_equal(decode(tmp_path / "a.tif"), expected)
+    assert header(tmp_path / "a.tif") == (*expected.shape, 8 * expected.itemsize)
+
+
+@pytest.mark.parametrize("orientation", [*TURNS, 9])
+def test_the_orientation_of_tiff_that_pillow_does_not_read(tmp_path, rng, orientation):
+    tifffile = pytest.importorskip("tifffile")
+    tag = {"extratags": [(274, "H", 1, orientation, True)]}
+    pixels = rng.integers(0, 65536, (4, 6, 3), "uint16")
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", **tag)
+    expected = TURNS.get(orientation, TURNS[1])(pixels)
+    np.testing.assert_array_equal(decode(tmp_path / "a.tif"), expected)
+    assert header(tmp_path / "a.tif") == (*expected.shape, 16)
+
+
 def test_colours_of_16_bits(tmp_path, rng):
     tifffile = pytest.importorskip("tifffile")
     pixels = rng.integers(0, 65536, (4, 5, 3), "uint16")

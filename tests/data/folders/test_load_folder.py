@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_gcnn.data import load_folder
+from keras_gcnn.data.folders import cache as caching
 from keras_gcnn.data.folders.fitting import Shape, fit_image
 
 pytestmark = pytest.mark.backend_free
@@ -68,6 +69,14 @@ def test_decoded_images_are_found_again_and_made_anew_after_a_change(pets, cache
     assert len(files()) > len(before)
     changed = (pixels[:8] / 255).astype("float32")  # an odd row is cut off at the end
     assert any(np.allclose(image, changed) for image in dataset.train.images[:])
+
+
+def test_images_that_were_decoded_in_another_way_are_decoded_again(pets, cache, monkeypatch):
+    load_folder(pets)
+    before = {path.name for path in cache.iterdir()}
+    monkeypatch.setattr(caching, "VERSION", caching.VERSION - 1)
+    load_folder(pets)
+    assert len({path.name for path in cache.iterdir()} - before) == len(before)
 
 
 def test_folders_of_splits(write, tmp_path):
