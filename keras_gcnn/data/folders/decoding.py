@@ -49,7 +49,8 @@ def decode(path: Path, *, indices: bool = False) -> np.ndarray:
     Args:
         path: of the file.
         indices: whether an image with a palette is returned as indices into it, with 1 channel;
-            likewise a TIFF in which 0 is white, as masks of booleans often are.
+            likewise a TIFF in which 0 is white, as masks of booleans often are; and no grey value
+            or colour of the file is transparent.
 
     Returns:
         Array of shape `(rows, columns, channels)` with 1 or 3 channels: uint8, uint16 for images
@@ -182,6 +183,30 @@ def _little_at_once(size: tuple[int, int]) -> Iterator[None]:
 
 
 def _to_array(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: ANN001 - of Pillow
+    key = None if indices else _colour_key(image)
+    array = _pixels(image, pillow, indices)
+    if key is None:
+        return array
+    return np.where((array == key).all(axis=-1, keepdims=True), array.dtype.type(0), array)
+
+
+def _colour_key(image) -> np.ndarray | None:  # noqa: ANN001 - of Pillow
+    """Returns the grey value or the colour that is transparent, as decoded pixels have it, or None.
+
+    Pillow tells it with the bits of the file. In palettes and beside an opacity there is none.
+    """
+    key = image.info.get("transparency")
+    if key is None or image.mode not in ("1", "L", "I", "RGB", *_OF_16_BITS):
+        return None
+    if image.mode == "1":
+        return np.array([255 if key else 0])  # by the version, Pillow tells of white 1 or 255
+    in_file = image.tile[0][3]
+    if in_file == "RGB;16B":  # of which Pillow keeps 8 bits
+        return np.array(key) >> 8
+    return np.array(key) * {"L;2": 85, "L;4": 17}.get(in_file, 1)
+
+
+def _pixels(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: ANN001 - of Pillow
     inverted = image.format == "TIFF" and image.tag_v2.get(tiff.PHOTOMETRIC) == tiff.WHITE_IS_ZERO
     pillow.ImageOps.exif_transpose(image, in_place=True)
     mode = image.mode

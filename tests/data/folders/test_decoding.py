@@ -1,5 +1,8 @@
 """Image files of every kind become the same arrays, and bad ones have a reason."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -48,6 +51,38 @@ def test_palettes_become_colours_and_transparent_pixels_black(tmp_path):
     assert decode(tmp_path / "grey.png").tolist() == [[[40]]]
     Image.new("1", (2, 1), 1).save(tmp_path / "bits.png")
     assert decode(tmp_path / "bits.png").tolist() == [[[255], [255]]]
+
+
+def part(name, content):
+    check = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)
+
+
+@pytest.mark.parametrize(
+    ("bits", "colour", "row", "key", "expected"),
+    [
+        (8, 2, bytes([255, 255, 255, 255, 255, 7]), (255, 255, 255), [[0, 0, 0], [255, 255, 7]]),
+        (8, 0, bytes([255, 7]), (255,), [[0], [7]]),
+        (4, 0, bytes([0x37]), (3,), [[0], [0x77]]),
+        (2, 0, bytes([0b10110000]), (2,), [[0], [255]]),
+        (1, 0, bytes([0b10000000]), (1,), [[0], [0]]),
+        (16, 0, struct.pack(">HH", 770, 771), (770,), [[0], [771]]),
+        (16, 2, struct.pack(">6H", *[770] * 3, *[9000] * 3), [770] * 3, [[0] * 3, [35] * 3]),
+    ],
+)
+def test_the_colour_that_a_png_declares_transparent_becomes_black(
+    tmp_path, bits, colour, row, key, expected
+):
+    content = (
+        b"\x89PNG\r\n\x1a\n"
+        + part(b"IHDR", struct.pack(">IIBBBBB", 2, 1, bits, colour, 0, 0, 0))
+        + part(b"tRNS", struct.pack(f">{len(key)}H", *key))
+        + part(b"IDAT", zlib.compress(b"\0" + row))
+        + part(b"IEND", b"")
+    )
+    (tmp_path / "key.png").write_bytes(content)
+    assert decode(tmp_path / "key.png").tolist() == [expected]
+    assert decode(tmp_path / "key.png", indices=True).any(axis=-1)[0, 0]  # of a mask it is a class
 
 
 def test_the_orientation_that_a_camera_noted_is_applied(tmp_path):
@@ -119,8 +154,6 @@ def huge(path, write):
     write(path.name)
     content = bytearray(path.read_bytes())
     content[16:24] = (40_000).to_bytes(4, "big") * 2  # width and height in the header of a PNG
-    import zlib
-
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
     path.write_bytes(content)
 
