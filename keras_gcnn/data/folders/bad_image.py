@@ -8,6 +8,10 @@ MOST_PIXELS = 2**26
 """Of one image: 8,192 x 8,192. Decoding a larger one could take gigabytes."""
 
 
+UNSIGNED = "write it with unsigned integers of 8 or 16 bits"
+"""What to do about other integers."""
+
+
 class BadImageError(ValueError):
     """An image file that cannot be used; the message is the reason, without the name."""
 
@@ -29,3 +33,12 @@ def check_floats(values: np.ndarray) -> np.ndarray:
             "with whole numbers"
         )
     return values.astype("float32")
+
+
+def check_integers(values: np.ndarray) -> np.ndarray:
+    """Returns an image of integers as uint16, or raises a `BadImageError`."""
+    if values.min() < 0:
+        raise BadImageError(f"has negative numbers; {UNSIGNED}")
+    if values.max() > np.iinfo("uint16").max:
+        raise BadImageError(f"has numbers above {np.iinfo('uint16').max:,}; {UNSIGNED}")
+    return values.astype("uint16")

@@ -14,7 +14,12 @@ from typing import Any
 import numpy as np
 
 from keras_gcnn.data.folders import tiff
-from keras_gcnn.data.folders.bad_image import BadImageError, check_floats, check_size
+from keras_gcnn.data.folders.bad_image import (
+    BadImageError,
+    check_floats,
+    check_integers,
+    check_size,
+)
 
 VERSION = 3
 """Of what `decode` returns: with another number, images that were decoded earlier are not used."""
@@ -212,11 +217,8 @@ def _pixels(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: AN
     mode = image.mode
     if mode in _OF_16_BITS:
         return np.asarray(image).astype("uint16")[..., None]
-    if mode == "I":  # PNG of 16 bits, by older versions of Pillow
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise BadImageError("has integers of 32 bits; write it with 8 or 16 bits")
-        return values.astype("uint16")[..., None]
+    if mode == "I":  # TIFF with a sign or 32 bits, and by older versions of Pillow PNG of 16 bits
+        return check_integers(np.asarray(image))[..., None]
     if mode == "F":
         return check_floats(np.asarray(image)[..., None])
     if mode == "P" and indices:
@@ -232,6 +234,8 @@ def _pixels(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: AN
     array = np.asarray(image)
     if array.dtype != np.uint8:
         raise BadImageError(f"has pixels of a kind that is not known (mode {mode})")
+    if mode == "L" and tiff.is_signed(image):  # which Pillow takes for unsigned
+        array = check_integers(array.view("int8")).astype("uint8")
     if indices and inverted:
         array = np.iinfo("uint8").max - array
     return array[..., None] if array.ndim == 2 else array

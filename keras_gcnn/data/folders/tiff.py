@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_gcnn.data.folders.bad_image import BadImageError, check_floats, check_size
+from keras_gcnn.data.folders.bad_image import UNSIGNED, BadImageError, check_floats, check_size
 
-COLUMNS, ROWS, BITS_PER_SAMPLE, PHOTOMETRIC, ORIENTATION = 256, 257, 258, 262, 274
+COLUMNS, ROWS, BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 256, 257, 258, 262, 339
+ORIENTATION = 274
 """Tags of TIFF; that of the orientation is also the one of EXIF."""
 
 WHITE_IS_ZERO = 0
+_SIGNED = 2  # the format of integers with a sign
 
 
 def is_deep(image) -> bool:  # noqa: ANN001 - of Pillow
@@ -21,6 +23,11 @@ def is_deep(image) -> bool:  # noqa: ANN001 - of Pillow
         return False
     bits = image.tag_v2.get(BITS_PER_SAMPLE, (8,))
     return max(bits) == 16 and find_spec("tifffile") is not None
+
+
+def is_signed(image) -> bool:  # noqa: ANN001 - of Pillow
+    """Whether this is a TIFF of integers with a sign."""
+    return image.format == "TIFF" and _SIGNED in image.tag_v2.get(SAMPLE_FORMAT, ())
 
 
 def decode_tiff(path: Path) -> np.ndarray:
@@ -52,7 +59,7 @@ def decode_tiff(path: Path) -> np.ndarray:
     if array.dtype.kind == "f":
         array = check_floats(array)
     elif array.dtype not in (np.uint8, np.uint16):
-        raise BadImageError(f"has pixels of type {array.dtype}; write it with 8 or 16 bits")
+        raise BadImageError(f"has pixels of type {array.dtype}; {UNSIGNED}")
     return _turned(_on_black(array), orientation)
 
 

@@ -145,6 +145,26 @@ def test_colours_of_16_bits(tmp_path, rng):
         decode(tmp_path / "g.tif")
 
 
+@pytest.mark.parametrize(
+    ("pixels", "reason"),
+    [
+        (np.array([[5, -5]], "int16"), "has negative numbers; write it with unsigned integers of"),
+        (np.array([[5, -5]], "int8"), "has negative numbers; write it with unsigned integers of 8"),
+        (np.array([[5, 65536]], "int32"), "has numbers above 65,535; write it with unsigned int"),
+        (np.full((2, 2, 3), 5, "int16"), "has pixels of type int16; write it with unsigned int"),
+    ],
+)
+def test_integers_that_are_no_brightness(tmp_path, pixels, reason):
+    tifffile = pytest.importorskip("tifffile")
+    photometric = "minisblack" if pixels.ndim == 2 else "rgb"
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric=photometric)
+    with pytest.raises(BadImageError, match=reason):
+        decode(tmp_path / "a.tif")
+    if pixels.ndim == 2:  # the other numbers of such a file are what they are
+        tifffile.imwrite(tmp_path / "b.tif", pixels[:, :1], photometric=photometric)
+        assert decode(tmp_path / "b.tif").tolist() == [[[5]]]
+
+
 def truncated(path, write):
     write(path.name, (64, 64, 3))
     path.write_bytes(path.read_bytes()[:300])
