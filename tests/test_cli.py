@@ -105,7 +105,9 @@ def test_a_part_of_a_recipe_is_trained(recipe_file, tmp_path, call):
         (("train", "[/x]"), "no recipe '[/x]'"),
         (("train", "digits", "--epochs", "0"), "training.epochs"),
         (("train", "digits", "--backend", "theano"), "torch"),
-        (("train", "digits", "--data", "none"), "none"),
+        (("train", "digits", "--data", "none"), "--data none is neither a data set nor a folder"),
+        (("evaluate", "x.keras", "--data", "a/cels"), "a/cels is neither a data set nor a folder"),
+        (("train", "folder", "--data", "~no-user/x"), "~no-user/x does not exist; expected a fol"),
     ],
 )
 def test_a_mistake_is_one_line_and_a_status(arguments, message, call):
@@ -191,6 +193,22 @@ def test_a_missing_model_is_named(call, tmp_path):
     code, _, err = call("evaluate", path)
     assert code == 2
     assert err.startswith(f"Error: {path} is no .keras file")
+
+
+def test_a_folder_in_the_home_folder_is_found(call, tmp_path, monkeypatch):
+    """A shell leaves the ~ behind a = to the program."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "home" / "pets" / name).mkdir(parents=True)
+        for number in range(2):
+            pixels = rng.integers(0, 255, (8, 8, 3), "uint8")
+            Image.fromarray(pixels).save(tmp_path / "home" / "pets" / name / f"{number}.png")
+    code, out, err = call("data", "~/pets")
+    assert (code, err) == (0, "")
+    assert "4 images, a folder for each class" in out
+    assert call("new", "mine", "--data=~/pets")[0] == 0
+    assert load_recipe(tmp_path / "mine.toml").data.folder == str(tmp_path / "home" / "pets")
 
 
 def test_the_name_of_a_run_holds_the_options(monkeypatch, tmp_path):

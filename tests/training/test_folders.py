@@ -104,6 +104,20 @@ def test_keys_of_folders_are_checked(table, message):
     assert DataTable(folder="a/b", size=8, test=0).size == (8, 8)
 
 
+@pytest.mark.backend_free
+def test_the_home_folder_and_the_names_of_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    table = DataTable(folder="~/pets", table="~/labels.csv")
+    assert (table.folder, table.table) == (str(tmp_path / "pets"), str(tmp_path / "labels.csv"))
+    assert table.title == "pets"
+    (tmp_path / "pets" / "cats").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "pets")
+    titles = {folder: DataTable(folder=folder).title for folder in (".", "cats/..", "..", "cats/")}
+    assert titles == {".": "pets", "cats/..": "pets", "..": tmp_path.name, "cats/": "cats"}
+    (tmp_path / "link").symlink_to(tmp_path / "pets")
+    assert DataTable(folder=str(tmp_path / "link")).title == "link"
+
+
 def written(images, text):
     """Moves the images of both classes together, with a table."""
     rows = ["file,label"]

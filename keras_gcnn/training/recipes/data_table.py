@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,12 @@ FOLDER_KEYS = (
     *("table", "file_column", "label_column", "group_column", "split_column"),
 )
 """Keys of `[data]` that only a folder of images takes."""
+
+
+def folder_name(folder: Path) -> str:
+    """Returns the name of a folder, also if its path has none, such as "." or ".."."""
+    name = folder.name if folder.name not in ("", "..") else folder.resolve().name
+    return name or str(folder)
 
 
 def _check_share(value: Any) -> Any:
@@ -55,7 +62,7 @@ class DataTable(Table):
     @property
     def title(self) -> str:
         """The name of the data set or of the folder."""
-        return self.name if self.folder is None else Path(self.folder).name
+        return self.name if self.folder is None else folder_name(Path(self.folder))
 
     @model_validator(mode="after")
     def _belong_together(self) -> DataTable:
@@ -67,6 +74,12 @@ class DataTable(Table):
         elif self.rotate:
             raise ValueError("rotate is for data sets with a name; see training.augment")
         return self
+
+    @field_validator("folder", "table")
+    @classmethod
+    def _in_the_home_folder(cls, value: str | None) -> str | None:
+        """Replaces a ~ at the beginning, as a shell does."""
+        return value and os.path.expanduser(value)
 
     @field_validator("size", mode="before")
     @classmethod

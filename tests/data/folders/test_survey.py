@@ -137,6 +137,16 @@ def test_a_recipe_is_written_for_a_folder(write, tmp_path, name, networks):
         write_recipe(tmp_path / "other.toml", survey(Folder(tmp_path / "my images")), "digits")
 
 
+def test_a_recipe_for_the_folder_in_which_one_is_has_its_name(pets, tmp_path, monkeypatch):
+    monkeypatch.chdir(pets)
+    write_recipe(tmp_path / "mine.toml", survey(Folder(Path())))
+    text = (tmp_path / "mine.toml").read_text(encoding="utf-8")
+    assert text.startswith("# The folder pets, a folder for each class: 20 images of")
+    recipe = load_recipe(tmp_path / "mine.toml")
+    assert (recipe.title, recipe.data.folder) == ("Networks on pets", ".")
+    assert recipe.data.title == "pets"
+
+
 @pytest.mark.parametrize(("images", "batch"), [(200, 16), (639, 32), (640, 64), (10**6, 64)])
 def test_a_small_folder_has_small_batches(images, batch):
     """So that an epoch has ten steps or more."""
