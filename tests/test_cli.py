@@ -237,7 +237,7 @@ def test_the_package_is_run_as_the_command_and_names_of_recipes_are_whole(module
     assert "upright_to_rotated_all" in names
     if columns == "100":
         loaded = [load_recipe(name) for name in names]
-        names |= {recipe.data.name for recipe in loaded}
+        names |= {recipe.data.title for recipe in loaded}
         names |= {model.name for recipe in loaded for model in recipe.models}
     assert names <= set(re.findall(r"[\w.-]+", done.stdout))
     assert "…" not in done.stdout

@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_gcnn.former_names import update_table
 from keras_gcnn.training.owned_folder import OwnedFolder
+from keras_gcnn.training.recipes.data_table import as_noted_now
 from keras_gcnn.tuning.recipe import SearchRecipe
 
 _TRIALS = "trial_"
@@ -59,7 +60,7 @@ class SearchFolder(OwnedFolder):
         return isinstance(settings["search"], dict)
 
     def _find_changes(self, old: dict[str, Any]) -> list[str]:
-        updated = {**old, "search": update_table(old["search"])}
+        updated = {**as_noted_now(old), "search": update_table(old["search"])}
         before, after = _frozen(updated), _frozen(self.settings)
         return [
             f"{key} was {json.dumps(before.get(key))} and is {json.dumps(after.get(key))}"

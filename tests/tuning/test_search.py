@@ -12,6 +12,7 @@ from keras_gcnn.full_disk import FullDiskError
 from keras_gcnn.training import load_recipe
 from keras_gcnn.training.loop import weights_file
 from keras_gcnn.tuning import load_search, search, tuner
+from keras_gcnn.tuning.folder import SearchFolder
 
 pytestmark = pytest.mark.backend_free
 
@@ -106,6 +107,14 @@ def test_a_folder_of_another_search_is_left_alone(finished, change, tmp_path):
     for fresh in (False, True):
         with pytest.raises(ValueError, match="holds no search"):
             search(load_search(path), tmp_path / "else", fresh=fresh)
+
+
+def test_a_search_that_noted_a_name_beside_its_folder_goes_on(search_file, tmp_path):
+    """Earlier versions did."""
+    loaded = load_search(search_file, data__folder="pics", data__subset=None)
+    folder = SearchFolder(tmp_path / "run", loaded, keras.backend.backend())
+    old = {**folder.settings, "data": {**folder.settings["data"], "name": "digits"}}
+    assert folder._find_changes(old) == []
 
 
 @pytest.mark.parametrize(
