@@ -7,6 +7,7 @@ import json
 
 import keras
 import pytest
+from PIL import Image
 
 from keras_gcnn.full_disk import FullDiskError
 from keras_gcnn.training import load_recipe
@@ -152,6 +153,31 @@ def test_what_the_library_cannot_build_is_said_before_anything_is_written(
 def test_a_mistake_in_a_recipe_is_named_by_its_key(change, old, new, message):
     with pytest.raises(ValueError, match=message):
         load_search(change((old, new)))
+
+
+def test_a_search_goes_on_with_its_images_and_no_others(change, tmp_path, rng, monkeypatch):
+    monkeypatch.setenv("KERAS_GCNN_CACHE", str(tmp_path / "cache"))
+
+    def write(numbers):
+        for name in ("a", "b"):
+            (tmp_path / "images" / name).mkdir(parents=True, exist_ok=True)
+            for number in numbers:
+                pixels = rng.integers(0, 255, (13, 13), "uint8")
+                Image.fromarray(pixels).save(tmp_path / "images" / name / f"{number}.png")
+
+    write(range(20))
+    path = change(("validation = 30\nsubset = 40\ntest_subset = 20\n", "test = 0\n"))
+
+    def search_with(trials, **options):
+        loaded = load_search(path, search__trials=trials, data__folder=str(tmp_path / "images"))
+        return search(loaded, tmp_path / "run", **options)
+
+    search_with(1)
+    assert len(search_with(2)) == 2
+    write([20])
+    with pytest.raises(ValueError, match=r"trials of the search in .*run were trained on other im"):
+        search_with(3)
+    assert len(search_with(1, fresh=True)) == 1
 
 
 def test_a_damaged_state_is_told(search_file, finished):

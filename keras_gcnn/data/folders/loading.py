@@ -12,6 +12,7 @@ from keras_gcnn.data.dataset import Dataset, Split
 from keras_gcnn.data.folders import cache as caching
 from keras_gcnn.data.folders.description import describe
 from keras_gcnn.data.folders.division import divide
+from keras_gcnn.data.folders.fingerprint import fingerprint_of
 from keras_gcnn.data.folders.layout import Layout
 from keras_gcnn.data.folders.options import Folder
 from keras_gcnn.data.folders.reading import read_folder
@@ -153,7 +154,9 @@ def load_folder(
         for index in parts.values()
     )
     name = Path(path).resolve().name
-    return Dataset(name, train, held_out, tested, found.targets.classes, text, found.shape)
+    fingerprint = fingerprint_of(found.layout, target)
+    classes = found.targets.classes
+    return Dataset(name, train, held_out, tested, classes, text, found.shape, fingerprint)
 
 
 def _check_test(test: float | int) -> None:
