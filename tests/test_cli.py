@@ -190,9 +190,13 @@ def test_any_error_of_files_is_one_line_with_its_brackets(monkeypatch, capsys, e
 
 def test_a_missing_model_is_named(call, tmp_path):
     path = tmp_path / "nowhere [x].keras"
-    code, _, err = call("evaluate", path)
-    assert code == 2
-    assert err.startswith(f"Error: {path} is no .keras file")
+    for options in ((), ("--data", tmp_path)):
+        code, _, err = call("evaluate", path, *options)
+        assert code == 2
+        assert err.startswith(f"Error: {path} does not exist. Give the path of a .keras file, wh")
+    path.with_suffix(".h5").touch()
+    _, _, err = call("evaluate", path.with_suffix(".h5"))
+    assert err.startswith(f"Error: {path.with_suffix('.h5')} is no .keras file. Give the path of")
 
 
 def test_a_folder_in_the_home_folder_is_found(call, tmp_path, monkeypatch):
