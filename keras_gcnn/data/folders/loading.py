@@ -116,20 +116,20 @@ def load_folder(
     (('cat', 'dog'), (14, 32, 32, 3), 4)
     """
     options = Folder(
-        Path(path),
-        target,
-        size,
-        fit,
-        color,
-        interpolation,
-        table,
-        file_column,
-        label_column,
-        group_column,
-        split_column,
-        masks,
-        None if classes is None else tuple(classes),
-        damaged,
+        path=Path(path),
+        target=target,
+        size=size,
+        fit=fit,
+        color=color,
+        interpolation=interpolation,
+        table=table,
+        file_column=file_column,
+        label_column=label_column,
+        group_column=group_column,
+        split_column=split_column,
+        masks=masks,
+        classes=None if classes is None else tuple(classes),
+        damaged=damaged,
     )
     options.check()
     _check_test(test)
@@ -154,9 +154,16 @@ def load_folder(
         for index in parts.values()
     )
     name = Path(path).resolve().name
-    fingerprint = fingerprint_of(found.layout, target)
-    classes = found.targets.classes
-    return Dataset(name, train, held_out, tested, classes, text, found.shape, fingerprint)
+    return Dataset(
+        name,
+        train,
+        held_out,
+        tested,
+        classes=found.targets.classes,
+        description=text,
+        preparation=found.shape,
+        fingerprint=fingerprint_of(found.layout, target),
+    )
 
 
 def _check_test(test: float | int) -> None:

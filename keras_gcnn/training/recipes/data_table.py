@@ -10,7 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from keras_gcnn.training.recipes.table import Table
 
-_DEFAULT = "digits"
+_DEFAULT = "digits"  # the name of the data set of a recipe that has none
+
 FOLDER_KEYS = (
     *("target", "masks", "test", "size", "fit", "color", "interpolation", "damaged"),
     *("table", "file_column", "label_column", "group_column", "split_column"),

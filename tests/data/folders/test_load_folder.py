@@ -126,7 +126,9 @@ def test_a_table_of_numbers_of_labels_and_of_splits(loose):
     assert sorted([*dataset.train.labels[:, 0], *dataset.validation.labels[:, 0]]) == [
         n / 4 for n in range(12)
     ]
-    labels = "path,class\n" + "\n".join(f"{n:02}.png,{'a;b' if n % 2 else '-'}" for n in range(12))
+    labels = "path,class\n" + "\n".join(
+        f"{n:02}.png,{('-', 'a; b', 'b|a')[n % 3]}" for n in range(12)
+    )
     dataset = table(loose, labels, target="labels", test=0, validation=2)
     assert dataset.classes == ("a", "b")
     assert set(map(tuple, dataset.train.labels)) == {(0.0, 0.0), (1.0, 1.0)}
