@@ -105,7 +105,9 @@ def test_a_part_of_a_recipe_is_trained(recipe_file, tmp_path, call):
         (("train", "[/x]"), "no recipe '[/x]'"),
         (("train", "digits", "--epochs", "0"), "training.epochs"),
         (("train", "digits", "--backend", "theano"), "torch"),
-        (("train", "digits", "--data", "none"), "none"),
+        (("train", "digits", "--data", "none"), "--data none is neither a data set nor a folder"),
+        (("evaluate", "x.keras", "--data", "a/cels"), "a/cels is neither a data set nor a folder"),
+        (("train", "folder", "--data", "~no-user/x"), "~no-user/x does not exist; expected a fol"),
     ],
 )
 def test_a_mistake_is_one_line_and_a_status(arguments, message, call):
@@ -188,9 +190,29 @@ def test_any_error_of_files_is_one_line_with_its_brackets(monkeypatch, capsys, e
 
 def test_a_missing_model_is_named(call, tmp_path):
     path = tmp_path / "nowhere [x].keras"
-    code, _, err = call("evaluate", path)
-    assert code == 2
-    assert err.startswith(f"Error: {path} is no .keras file")
+    for options in ((), ("--data", tmp_path)):
+        code, _, err = call("evaluate", path, *options)
+        assert code == 2
+        assert err.startswith(f"Error: {path} does not exist. Give the path of a .keras file, wh")
+    path.with_suffix(".h5").touch()
+    _, _, err = call("evaluate", path.with_suffix(".h5"))
+    assert err.startswith(f"Error: {path.with_suffix('.h5')} is no .keras file. Give the path of")
+
+
+def test_a_folder_in_the_home_folder_is_found(call, tmp_path, monkeypatch):
+    """A shell leaves the ~ behind a = to the program."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "home" / "pets" / name).mkdir(parents=True)
+        for number in range(2):
+            pixels = rng.integers(0, 255, (8, 8, 3), "uint8")
+            Image.fromarray(pixels).save(tmp_path / "home" / "pets" / name / f"{number}.png")
+    code, out, err = call("data", "~/pets")
+    assert (code, err) == (0, "")
+    assert "4 images, a folder for each class" in out
+    assert call("new", "mine", "--data=~/pets")[0] == 0
+    assert load_recipe(tmp_path / "mine.toml").data.folder == str(tmp_path / "home" / "pets")
 
 
 def test_the_name_of_a_run_holds_the_options(monkeypatch, tmp_path):
@@ -219,7 +241,7 @@ def test_the_package_is_run_as_the_command_and_names_of_recipes_are_whole(module
     assert "upright_to_rotated_all" in names
     if columns == "100":
         loaded = [load_recipe(name) for name in names]
-        names |= {recipe.data.name for recipe in loaded}
+        names |= {recipe.data.title for recipe in loaded}
         names |= {model.name for recipe in loaded for model in recipe.models}
     assert names <= set(re.findall(r"[\w.-]+", done.stdout))
     assert "…" not in done.stdout

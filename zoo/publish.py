@@ -27,6 +27,7 @@ import typer
 
 from keras_gcnn import export, zoo
 from keras_gcnn.training import atomic_files
+from keras_gcnn.training.recipes.data_table import as_noted_now
 from keras_gcnn.training.recipes.schema import Recipe, load_recipe
 from keras_gcnn.training.recipes.tables import ModelTable
 from keras_gcnn.zoo.pretrained import SELECTS
@@ -47,7 +48,8 @@ def read_run(name: str, recipe: Recipe, run: Path, partial: bool) -> dict[str, A
         if not (run / file).is_file():
             raise SystemExit(f"{run} has no {file}. Finish it with `keras-gcnn train {name}`.")
     content = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    trained = Recipe.model_validate({**content, "backend": None}).model_dump(mode="json")
+    noted = {**as_noted_now(content), "backend": None}
+    trained = Recipe.model_validate(noted).model_dump(mode="json")
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     wanted = recipe.model_dump(mode="json")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,14 @@ def _data_overrides(data: str | None) -> dict[str, str | None]:
         return {}
     looks_like_path = data.startswith((".", "~")) or Path(data).is_absolute()
     if looks_like_path or Path(data).is_dir():
-        return {"data__folder": str(Path(data).expanduser())}
+        return {"data__folder": str(Path(os.path.expanduser(data)))}
+    from keras_gcnn.data import names
+
+    if data not in names():
+        raise ValueError(
+            f"--data {data} is neither a data set nor a folder. Give the path of a folder of "
+            f"images or one of: {', '.join(names())}."
+        )
     return {"data__name": data}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -64,4 +65,6 @@ def _survey(folder: Path, target: str, table: str | None) -> Any:
     from keras_gcnn.data.folders.survey import survey
     from keras_gcnn.training.progress import Bar
 
-    return survey(Folder(folder, target=target, table=table), Bar(console))
+    # A shell replaces the ~ of --data ~/pets, and leaves that of --data=~/pets.
+    home = Path(os.path.expanduser(folder))
+    return survey(Folder(home, target=target, table=table), Bar(console))

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from keras_gcnn.former_names import update_table
+from keras_gcnn.training import trained_images
 from keras_gcnn.training.owned_folder import OwnedFolder
+from keras_gcnn.training.recipes.data_table import as_noted_now
 from keras_gcnn.tuning.recipe import SearchRecipe
 
 _TRIALS = "trial_"
@@ -46,6 +48,27 @@ class SearchFolder(OwnedFolder):
         """Returns the folder of a trial."""
         return self.path / f"{_TRIALS}{trial_id}"
 
+    def check_images(self, fingerprint: str) -> None:
+        """Checks that trials that there are were trained on the images that there are now.
+
+        Raises:
+            ValueError: if they were not.
+        """
+        if self.state.is_file() and not self.fresh:
+            trained_images.check(
+                self.path,
+                fingerprint,
+                f"The trials of the search in {self.path} were",
+                self.settings["data"]["folder"],
+                "choose another folder for the search (--run-dir), or start anew in this one "
+                "(--fresh).",
+            )
+
+    def note_images(self, fingerprint: str) -> None:
+        """Notes the images of the trials, before the first of them."""
+        if not self.state.is_file():
+            trained_images.note(self.path, fingerprint)
+
     def check_same(self) -> None:
         """Checks the recipe of a worker against that of the chief, if they share the folder.
 
@@ -59,7 +82,7 @@ class SearchFolder(OwnedFolder):
         return isinstance(settings["search"], dict)
 
     def _find_changes(self, old: dict[str, Any]) -> list[str]:
-        updated = {**old, "search": update_table(old["search"])}
+        updated = {**as_noted_now(old), "search": update_table(old["search"])}
         before, after = _frozen(updated), _frozen(self.settings)
         return [
             f"{key} was {json.dumps(before.get(key))} and is {json.dumps(after.get(key))}"
@@ -70,8 +93,8 @@ class SearchFolder(OwnedFolder):
     def _remove(self) -> None:
         for folder in self.path.glob(f"{_TRIALS}*"):
             shutil.rmtree(folder)
-        names = (STATE, LEADERBOARD_CSV, LEADERBOARD_MARKDOWN, BEST_RECIPE, ERROR_BY_COST, _LOGS)
-        for name in names:
+        tables = (LEADERBOARD_CSV, LEADERBOARD_MARKDOWN, BEST_RECIPE, ERROR_BY_COST)
+        for name in (STATE, trained_images.FILE, *tables, _LOGS):
             for path in self.path.glob(name):
                 path.unlink()
 

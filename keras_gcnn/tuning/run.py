@@ -67,8 +67,9 @@ def search(
 
     Raises:
         ValueError: if the recipe does not fit the library, its backend or the data; if the budget
-            cannot be met; if the folder holds another search or one that is going on; if the
-            chief's port is in use; or if every trial failed, with the reason of the first.
+            cannot be met; if the folder holds another search, trials of other images or a search
+            that is going on; if the chief's port is in use; or if every trial failed, with the
+            reason of the first.
     """
     console = console or Console(quiet=True)
     end_with_parent()
@@ -84,7 +85,9 @@ def search(
     if this_role == Role.WORKER:
         _tuner(recipe, search_folder, prepared, console).search()
         return []
+    search_folder.check_images(prepared.dataset.fingerprint)
     with search_folder.claim():
+        search_folder.note_images(prepared.dataset.fingerprint)
         if this_role == Role.SINGLE:  # the workers of a chief may still train, and come back
             release(search_folder.path)
         tuner = _tuner(recipe, search_folder, prepared, console)
@@ -134,7 +137,8 @@ def search_with_workers(
         )
     search_folder = _folder(recipe, folder, fresh)
     search_folder.check()
-    _prepare(recipe, data_dir)  # reports errors once, and before anything is removed
+    prepared = _prepare(recipe, data_dir)  # reports errors once, and before anything is removed
+    search_folder.check_images(prepared.dataset.fingerprint)
     with search_folder.claim():
         release(search_folder.path)
     return run_workers(command, workers, search_folder.path, console or Console(quiet=True))

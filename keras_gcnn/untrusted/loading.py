@@ -25,9 +25,10 @@ def load_model(path: str | os.PathLike, *, compile: bool = False) -> keras.Model
             more memory than a model in a file of its size.
     """
     if not os.path.isfile(path) or os.path.splitext(path)[1] != ".keras":
+        problem = "is no .keras file" if os.path.exists(path) else "does not exist"
         raise ValueError(
-            f"{os.fspath(path)[:200]} is no .keras file. model.save, keras_gcnn.export.save and "
-            "`keras-gcnn train` write such files."
+            f"{os.fspath(path)[:200]} {problem}. Give the path of a .keras file, which model.save, "
+            "keras_gcnn.export.save and `keras-gcnn train` write."
         )
     try:
         config, held = _contents(path)

@@ -221,7 +221,8 @@ def test_autoencoders_have_them_too(runs):
 def test_pytorch_refuses_and_says_what_to_do(tmp_path):
     path = tmp_path / "normalised.toml"
     path.write_text(RECIPE + CLASSIFIER)
-    with pytest.raises(ValueError, match=r"Use the backend jax or tensorflow \(--backend\)"):
+    advice = r"Use the backend jax or tensorflow \(--backend\).* --networks and a --run-dir each"
+    with pytest.raises(ValueError, match=advice):
         training.train(training.load_recipe(path), tmp_path / "run", devices=2)
     assert not (tmp_path / "run").exists()
 

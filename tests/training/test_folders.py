@@ -6,8 +6,9 @@ from PIL import Image
 
 from keras_gcnn import training
 from keras_gcnn.data import Split
+from keras_gcnn.training.recipes.changes import find_changes
 from keras_gcnn.training.recipes.data_table import DataTable
-from keras_gcnn.training.recipes.schema import Recipe
+from keras_gcnn.training.recipes.schema import Recipe, find_recipe, load_recipe
 from keras_gcnn.training.recipes.tables import TrainingTable
 from keras_gcnn.training.tasks.classification import Classification, balanced_weights
 from keras_gcnn.training.tasks.folder_evaluation import PLOTS, evaluate_folder
@@ -90,6 +91,7 @@ def test_rare_classes_weigh_more(rng):
     ("table", "message"),
     [
         ({"size": 32}, "size: only for a folder"),
+        ({"folder": "x", "name": "digits"}, "name and folder are two data sets"),
         ({"folder": "x", "rotate": ["test"]}, "rotate is for data sets with a name"),
         ({"folder": "x", "size": 0}, "number of pixels"),
         ({"folder": "x", "size": [3, 4, 5]}, "number of pixels"),
@@ -102,6 +104,54 @@ def test_keys_of_folders_are_checked(table, message):
     with pytest.raises(ValueError, match=message):
         DataTable.model_validate(table)
     assert DataTable(folder="a/b", size=8, test=0).size == (8, 8)
+
+
+@pytest.mark.backend_free
+def test_a_data_set_by_name_takes_the_place_of_a_folder_and_the_other_way_round(tmp_path):
+    text = find_recipe("folder").read_text(encoding="utf-8")
+    keys = 'folder = "images"\ntable = "a.csv"\nlabel_column = "b"\nsize = 20\n'
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace('folder = "images"\n', keys).replace("test = 0.2", "test = 0.3"))
+    mine = load_recipe(path).data
+    assert (mine.name, mine.folder, mine.size) == (None, "images", (20, 20))
+    by_name = load_recipe(path, data__name="digits").data
+    assert by_name == DataTable(name="digits")
+    assert (by_name.folder, by_name.title) == (None, "digits")
+    digits = load_recipe("rotated_mnist_small", data__name="digits").data
+    assert digits.name == "digits"
+    other = load_recipe(path, data__folder="pics").data
+    assert other == mine.model_copy(update={"folder": "pics"})
+    text = find_recipe("digits").read_text(encoding="utf-8").replace('rotate = ["test"]\n', "")
+    path.write_text(text)
+    recipe = load_recipe(path, data__folder="pics")
+    assert (recipe.data.name, recipe.data.folder) == (None, "pics")
+    assert Recipe.model_validate(recipe.model_dump()) == recipe
+
+
+@pytest.mark.backend_free
+def test_a_run_that_noted_a_name_beside_its_folder_goes_on():
+    """Earlier versions did, also the name of the recipe of which --data took the place."""
+    new = {**recipe("pics").model_dump(mode="json"), "backend": "jax"}
+    assert new["data"]["name"] is None
+    old = {**new, "data": {**new["data"], "name": "rotated_mnist"}}
+    assert find_changes(old, new, [("P4", 0)]) == []
+    other = {**new, "data": {**new["data"], "folder": "other"}}
+    (change,) = find_changes(old, other, [("P4", 0)])
+    assert change == 'data.folder was "pics" and is "other"'
+
+
+@pytest.mark.backend_free
+def test_the_home_folder_and_the_names_of_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    table = DataTable(folder="~/pets", table="~/labels.csv")
+    assert (table.folder, table.table) == (str(tmp_path / "pets"), str(tmp_path / "labels.csv"))
+    assert table.title == "pets"
+    (tmp_path / "pets" / "cats").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "pets")
+    titles = {folder: DataTable(folder=folder).title for folder in (".", "cats/..", "..", "cats/")}
+    assert titles == {".": "pets", "cats/..": "pets", "..": tmp_path.name, "cats/": "cats"}
+    (tmp_path / "link").symlink_to(tmp_path / "pets")
+    assert DataTable(folder=str(tmp_path / "link")).title == "link"
 
 
 def written(images, text):

@@ -7,11 +7,13 @@ import json
 
 import keras
 import pytest
+from PIL import Image
 
 from keras_gcnn.full_disk import FullDiskError
 from keras_gcnn.training import load_recipe
 from keras_gcnn.training.loop import weights_file
 from keras_gcnn.tuning import load_search, search, tuner
+from keras_gcnn.tuning.folder import SearchFolder
 
 pytestmark = pytest.mark.backend_free
 
@@ -108,6 +110,14 @@ def test_a_folder_of_another_search_is_left_alone(finished, change, tmp_path):
             search(load_search(path), tmp_path / "else", fresh=fresh)
 
 
+def test_a_search_that_noted_a_name_beside_its_folder_goes_on(search_file, tmp_path):
+    """Earlier versions did."""
+    loaded = load_search(search_file, data__folder="pics", data__subset=None)
+    folder = SearchFolder(tmp_path / "run", loaded, keras.backend.backend())
+    old = {**folder.settings, "data": {**folder.settings["data"], "name": "digits"}}
+    assert folder._find_changes(old) == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -143,6 +153,31 @@ def test_what_the_library_cannot_build_is_said_before_anything_is_written(
 def test_a_mistake_in_a_recipe_is_named_by_its_key(change, old, new, message):
     with pytest.raises(ValueError, match=message):
         load_search(change((old, new)))
+
+
+def test_a_search_goes_on_with_its_images_and_no_others(change, tmp_path, rng, monkeypatch):
+    monkeypatch.setenv("KERAS_GCNN_CACHE", str(tmp_path / "cache"))
+
+    def write(numbers):
+        for name in ("a", "b"):
+            (tmp_path / "images" / name).mkdir(parents=True, exist_ok=True)
+            for number in numbers:
+                pixels = rng.integers(0, 255, (13, 13), "uint8")
+                Image.fromarray(pixels).save(tmp_path / "images" / name / f"{number}.png")
+
+    write(range(20))
+    path = change(("validation = 30\nsubset = 40\ntest_subset = 20\n", "test = 0\n"))
+
+    def search_with(trials, **options):
+        loaded = load_search(path, search__trials=trials, data__folder=str(tmp_path / "images"))
+        return search(loaded, tmp_path / "run", **options)
+
+    search_with(1)
+    assert len(search_with(2)) == 2
+    write([20])
+    with pytest.raises(ValueError, match=r"trials of the search in .*run were trained on other im"):
+        search_with(3)
+    assert len(search_with(1, fresh=True)) == 1
 
 
 def test_a_damaged_state_is_told(search_file, finished):

@@ -26,7 +26,7 @@ def test_the_zoo_refuses_the_same(dense, tmp_path, suffix):
 
 @pytest.mark.parametrize("name", ["a" * 300 + ".keras", "a\0b.keras", "~nobody_at_all/a.keras"])
 def test_names_of_no_file(name):
-    with pytest.raises(ValueError, match=r"is no \.keras file"):
+    with pytest.raises(ValueError, match=r"does not exist\. Give the path of a \.keras file"):
         export.load(name)
     with pytest.raises(ValueError, match="is no file of weights"):
         zoo.lenet("z2", weights=name)

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from keras_gcnn.data.folders.decoding import VERSION
 from keras_gcnn.data.folders.written_once import key_of, write_once
 
 MOST_VALUES = 64
@@ -127,6 +128,6 @@ def store(
         reasons = {int(index): str(reason) for index, reason in facts["damaged"].items()}
         return reasons, tuple(tuple(map(int, each)) for each in facts["values"])
 
-    name = key_of(content.key, paths)
+    name = key_of([VERSION, content.key], paths)
     path, (reasons, values) = write_once(name, folder, size, write, read_facts)
     return Stored(path, reasons, values)

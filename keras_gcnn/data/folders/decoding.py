@@ -7,23 +7,29 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
+
+from keras_gcnn.data.folders import tiff
+from keras_gcnn.data.folders.bad_image import (
+    BadImageError,
+    check_floats,
+    check_integers,
+    check_size,
+)
+
+VERSION = 3
+"""Of what `decode` returns: with another number, images that were decoded earlier are not used."""
 
 SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 """Endings of the names of image files, in lower case."""
 
-MOST_PIXELS = 2**26
-"""Of one image: 8,192 x 8,192. Decoding a larger one could take gigabytes."""
-
 _LARGE = 2**24  # pixels; larger images are decoded one at a time, so that the memory holds them
 _ONE_LARGE = threading.Lock()
-_ORIENTATION = 0x0112  # the tag of EXIF
-_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
-_WHITE_IS_ZERO = 0
+_QUARTER_TURNS = (5, 6, 7, 8)  # orientations that exchange rows and columns
 _OF_16_BITS = ("I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names for grey images of 16 bits
 _COLOURS = ("P", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV")
 _KINDS = {
@@ -32,10 +38,6 @@ _KINDS = {
     **dict.fromkeys(_OF_16_BITS, (1, 16)),
     "F": (1, 32),
 }  # channels and bits, by Pillow's name of the kind
-
-
-class BadImageError(ValueError):
-    """An image file that cannot be used; the message is the reason, without the name."""
 
 
 def is_image(path: Path) -> bool:
@@ -52,7 +54,8 @@ def decode(path: Path, *, indices: bool = False) -> np.ndarray:
     Args:
         path: of the file.
         indices: whether an image with a palette is returned as indices into it, with 1 channel;
-            likewise a TIFF in which 0 is white, as masks of booleans often are.
+            likewise a TIFF in which 0 is white, as masks of booleans often are; and no grey value
+            or colour of the file is transparent.
 
     Returns:
         Array of shape `(rows, columns, channels)` with 1 or 3 channels: uint8, uint16 for images
@@ -67,17 +70,17 @@ def decode(path: Path, *, indices: bool = False) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd metadata, which nobody reads here
-            with pillow.Image.open(path) as image:
+            with _opened(path, pillow) as image:
                 check_size(image.size)
-                deep = _is_deep_tiff(image)
+                deep = tiff.is_deep(image)
                 with _little_at_once(image.size):
                     array = None if deep else _to_array(image, pillow, indices)
             if array is None:
-                array = _decode_tiff(path)
+                array = tiff.decode_tiff(path)
     except BadImageError:
         raise
     except pillow.UnidentifiedImageError:
-        array = _decode_tiff(path)
+        array = tiff.decode_tiff(path)
     except pillow.Image.DecompressionBombError:
         raise BadImageError("has too many pixels") from None
     except MemoryError:
@@ -124,10 +127,10 @@ def read_header(path: Path) -> Header:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with pillow.Image.open(path) as image:
-                columns, rows = image.size
-                turned = image.getexif().get(_ORIENTATION, 1) >= 5  # by a quarter turn
-                mode = "" if _is_deep_tiff(image) else image.mode
+            with _opened(path, pillow) as image:
+                columns, rows = _size_in_file(image)
+                turned = image.getexif().get(tiff.ORIENTATION) in _QUARTER_TURNS
+                mode = "" if tiff.is_deep(image) else image.mode
                 lossy = _is_lossy(path, image)
                 palette = bytes(image.getpalette() or ()) if mode == "P" else b""
     except Exception:
@@ -141,12 +144,25 @@ def read_header(path: Path) -> Header:
     return Header(rows, columns, channels, 8 * array.dtype.itemsize)
 
 
-def _is_deep_tiff(image) -> bool:  # noqa: ANN001 - of Pillow
-    """Whether this is a TIFF with colours of 16 bits, of which Pillow keeps 8, and tifffile all."""
-    if image.format != "TIFF" or image.mode not in ("RGB", "RGBA", "RGBX"):
-        return False
-    bits = image.tag_v2.get(_BITS_PER_SAMPLE, (8,))
-    return max(bits) == 16 and find_spec("tifffile") is not None
+@contextmanager
+def _opened(path: Path, pillow: ModuleType) -> Iterator[Any]:
+    """Opens an image with Pillow.
+
+    Given a path, Pillow maps grey TIFF files into the memory, and some versions (11.3 to 13.0) mix
+    up the pixels if the orientation exchanges rows and columns. Given a file, it reads them.
+    """
+    with path.open("rb") as file, pillow.Image.open(file) as image:
+        yield image
+
+
+def _size_in_file(image) -> tuple[int, int]:  # noqa: ANN001 - of Pillow
+    """Returns columns and rows before the orientation is applied.
+
+    The size that Pillow tells of a TIFF is that before or after it, by the version.
+    """
+    if image.format == "TIFF":
+        return image.tag_v2[tiff.COLUMNS], image.tag_v2[tiff.ROWS]
+    return image.size
 
 
 def _is_lossy(path: Path, image) -> bool:  # noqa: ANN001 - of Pillow
@@ -171,26 +187,38 @@ def _little_at_once(size: tuple[int, int]) -> Iterator[None]:
         yield
 
 
-def check_size(size: tuple[int, int]) -> None:
-    """Raises a `BadImageError` for an image of too many pixels, given columns and rows."""
-    columns, rows = size
-    if columns * rows > MOST_PIXELS:
-        raise BadImageError(
-            f"has {rows:,} x {columns:,} pixels, more than {MOST_PIXELS:,}; cut it into tiles"
-        )
-
-
 def _to_array(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: ANN001 - of Pillow
-    inverted = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    key = None if indices else _colour_key(image)
+    array = _pixels(image, pillow, indices)
+    if key is None:
+        return array
+    return np.where((array == key).all(axis=-1, keepdims=True), array.dtype.type(0), array)
+
+
+def _colour_key(image) -> np.ndarray | None:  # noqa: ANN001 - of Pillow
+    """Returns the grey value or the colour that is transparent, as decoded pixels have it, or None.
+
+    Pillow tells it with the bits of the file. In palettes and beside an opacity there is none.
+    """
+    key = image.info.get("transparency")
+    if key is None or image.mode not in ("1", "L", "I", "RGB", *_OF_16_BITS):
+        return None
+    if image.mode == "1":
+        return np.array([255 if key else 0])  # by the version, Pillow tells of white 1 or 255
+    in_file = image.tile[0][3]
+    if in_file == "RGB;16B":  # of which Pillow keeps 8 bits
+        return np.array(key) >> 8
+    return np.array(key) * {"L;2": 85, "L;4": 17}.get(in_file, 1)
+
+
+def _pixels(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: ANN001 - of Pillow
+    inverted = image.format == "TIFF" and image.tag_v2.get(tiff.PHOTOMETRIC) == tiff.WHITE_IS_ZERO
     pillow.ImageOps.exif_transpose(image, in_place=True)
     mode = image.mode
     if mode in _OF_16_BITS:
         return np.asarray(image).astype("uint16")[..., None]
-    if mode == "I":  # PNG of 16 bits, by older versions of Pillow
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise BadImageError("has integers of 32 bits; write it with 8 or 16 bits")
-        return values.astype("uint16")[..., None]
+    if mode == "I":  # TIFF with a sign or 32 bits, and by older versions of Pillow PNG of 16 bits
+        return check_integers(np.asarray(image))[..., None]
     if mode == "F":
         return check_floats(np.asarray(image)[..., None])
     if mode == "P" and indices:
@@ -206,6 +234,8 @@ def _to_array(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: 
     array = np.asarray(image)
     if array.dtype != np.uint8:
         raise BadImageError(f"has pixels of a kind that is not known (mode {mode})")
+    if mode == "L" and tiff.is_signed(image):  # which Pillow takes for unsigned
+        array = check_integers(array.view("int8")).astype("uint8")
     if indices and inverted:
         array = np.iinfo("uint8").max - array
     return array[..., None] if array.ndim == 2 else array
@@ -218,52 +248,6 @@ def _on_black(image, pillow: ModuleType):  # noqa: ANN001 - of Pillow
     ground = pillow.Image.new("RGB", image.size)
     ground.paste(image, mask=image.getchannel("A"))
     return ground.convert("L") if grey else ground
-
-
-def check_floats(values: np.ndarray) -> np.ndarray:
-    """Returns an image of floating-point numbers as float32, or raises a `BadImageError`."""
-    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-        raise BadImageError(
-            "has floating-point numbers outside [0, 1]; scale an image to it, and write a mask "
-            "with whole numbers"
-        )
-    return values.astype("float32")
-
-
-def _decode_tiff(path: Path) -> np.ndarray:
-    """Reads a TIFF that Pillow does not know, such as colours of 16 bits."""
-    try:
-        with path.open("rb") as file:
-            is_tiff = file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-    except OSError as error:
-        raise BadImageError(f"may not be read ({error.strerror})") from None
-    if not is_tiff:
-        raise BadImageError("is no image")
-    if find_spec("tifffile") is None:
-        raise BadImageError("is a TIFF that needs the package tifffile: pip install tifffile")
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            page = file.pages.first
-            check_size((page.imagewidth, page.imagelength))
-            array = page.asarray()
-    except BadImageError:
-        raise
-    except Exception as error:
-        raise BadImageError(f"is damaged, or a TIFF of an unknown kind ({error})") from None
-    array = array[..., None] if array.ndim == 2 else array
-    if array.ndim != 3 or array.shape[-1] not in (1, 3, 4):
-        raise BadImageError(f"has the shape {array.shape}; expected a grey or a colour image")
-    if array.dtype.kind == "f":
-        array = check_floats(array)
-    elif array.dtype not in (np.uint8, np.uint16):
-        raise BadImageError(f"has pixels of type {array.dtype}; write it with 8 or 16 bits")
-    if array.shape[-1] == 4:  # on black: colour times opacity
-        opaque = array[..., 3:] / (1 if array.dtype.kind == "f" else np.iinfo(array.dtype).max)
-        blended = array[..., :3] * opaque
-        array = (blended if array.dtype.kind == "f" else np.round(blended)).astype(array.dtype)
-    return array
 
 
 def _pillow() -> ModuleType:

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_gcnn.data.folders.decoding import Header
 from keras_gcnn.data.folders.fitting import Shape
-from keras_gcnn.data.folders.layout import MASKS, Layout
+from keras_gcnn.data.folders.layout import MASKS, TABLE, Layout
 
 MOST_DAMAGED = 0.01  # share of the images
 _SHOWN = 5  # of many damaged files
@@ -49,6 +49,19 @@ def list_damaged(reasons: Mapping[int, str], paths: Sequence[Path]) -> list[str]
     return lines
 
 
+def tell_left_out(layout: Layout) -> tuple[str, str]:
+    """Returns which images of a folder are not used, and what to do about them."""
+    which, remedy = "beside the folders of classes", "Move each into the folder of its class"
+    if layout.kind.startswith(MASKS):
+        which = "beside the folders images and masks"
+        remedy = "Move each into images, and its mask into masks"
+    elif layout.kind.startswith(TABLE):
+        which, remedy = f"that {layout.kind} does not name", "Write a row for each"
+    count = len(layout.left_out)
+    counted = f"{count:,} {'image' if count == 1 else 'images'}"
+    return f"{counted} {which}", f"{remedy}, or move them out of the folder"
+
+
 def describe(
     layout: Layout,
     shape: Shape,
@@ -82,6 +95,8 @@ def describe(
         )
     if damaged:
         text += f" {damaged} of {len(headers) + damaged} files could not be used."
+    if layout.left_out:
+        text += f" Left out: {tell_left_out(layout)[0]}."
     numbers = ", ".join(f"{len(index):,} {split}" for split, index in parts.items())
     given = {sample.split for sample in layout.samples} - {""}
     drawn = [split for split in ("validation", "test") if split not in given]

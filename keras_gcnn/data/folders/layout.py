@@ -7,6 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from keras_gcnn.data.folders.decoding import is_image
@@ -25,6 +26,9 @@ SPLIT_FOLDERS = {
 
 MASKS = "images and masks"
 """The layout of masks, for descriptions."""
+
+TABLE = "the table"
+"""The layout of a CSV file, for descriptions, before its name."""
 
 TARGETS = ("class", "labels", "number", "mask")
 
@@ -54,13 +58,18 @@ class Layout:
         folder: where they are.
         kind: what the layout is, for descriptions: `"a folder for each class"` and so on.
         samples: the images, ordered by path.
-        ignored: other files.
+        ignored: other files, also images that are in no class, or have no mask or row in the table.
     """
 
     folder: Path
     kind: str
     samples: list[Sample]
     ignored: list[Path] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> list[Path]:
+        """The images among the files that are ignored."""
+        return sorted(filter(is_image, self.ignored), key=lambda path: path.name)
 
 
 def find_samples(folder: str | Path, target: str = "class", table: Table | None = None) -> Layout:
@@ -91,13 +100,16 @@ def find_samples(folder: str | Path, target: str = "class", table: Table | None 
     if target == "mask":
         return _masks(folder, folders)
     if table is None and len(tables) == 1 and (target != "class" or not folders):
-        table = Table(tables[0])
+        table = Table(Path(tables[0].name))
     if table is not None:
         rows = read_table(folder, table)
         samples = [
-            Sample(row.path, row.target, _split_of(row.split, table), row.group) for row in rows
+            Sample(row.path, row.target, _split_of(row.split, folder / table.path), row.group)
+            for row in rows
         ]
-        return Layout(folder, f"the table {table.path.name}", _ordered(samples))
+        kind = f"{TABLE} {table.path.name}"
+        named = [row.path for row in rows]
+        return Layout(folder, kind, _ordered(samples), _not_named(folder, named, table))
     if target != "class":
         raise ValueError(
             f'{folder}: target="{target}" needs a CSV file with a column of files and one of '
@@ -111,11 +123,11 @@ def find_samples(folder: str | Path, target: str = "class", table: Table | None 
     return _classes(folder, folders)
 
 
-def _split_of(value: str, table: Table) -> str:
+def _split_of(value: str, table: Path) -> str:
     split = SPLIT_FOLDERS.get(value.strip().lower(), value and None)
     if split is None:
         raise ValueError(
-            f"{table.path}: the split {value!r} is not known. Write train, validation or test."
+            f"{table}: the split {value!r} is not known. Write train, validation or test."
         )
     return split
 
@@ -127,9 +139,10 @@ def _ordered(samples: list[Sample]) -> list[Sample]:
 def _classes(folder: Path, folders: list[Path]) -> Layout:
     splits = _split_folders(folders)
     samples: list[Sample] = []
-    ignored: list[Path] = []
+    ignored = files_in(folder) if splits else []
     for split, parents in splits.items() if splits else [("", [folder])]:
         for parent in parents:
+            ignored += files_in(parent)
             inside = folders if parent == folder else _subfolders(parent)
             if not inside:
                 raise ValueError(
@@ -152,7 +165,7 @@ def _classes(folder: Path, folders: list[Path]) -> Layout:
 def _masks(folder: Path, folders: list[Path]) -> Layout:
     splits = _split_folders(folders)
     samples: list[Sample] = []
-    ignored: list[Path] = []
+    ignored = files_in(folder) if splits else []
     for split, parents in splits.items() if splits else [("", [folder])]:
         for parent in parents:
             samples += _pairs(parent, split, ignored)
@@ -168,6 +181,10 @@ def _pairs(parent: Path, split: str, ignored: list[Path]) -> Iterator[Sample]:
             "each image."
         )
     found, drawn = _by_name(images, ignored), _by_name(masks, ignored)
+    ignored += files_in(parent)
+    for other in _subfolders(parent):
+        if other not in (images, masks):
+            ignored += chain(*images_below(other))
     lacking = {"mask": found.keys() - drawn.keys(), "image": drawn.keys() - found.keys()}
     for what, missing in lacking.items():
         if missing:
@@ -217,6 +234,30 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(
         entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
     )
+
+
+def _not_named(folder: Path, named: list[Path], table: Table) -> list[Path]:
+    """Returns the files beside the images that a table names."""
+    parents = {os.path.realpath(path): path for path in [folder, *(each.parent for each in named)]}
+    others = {path for parent in parents.values() for path in files_in(parent)}
+    others -= {*named, folder / table.path}
+    # The table may write the path of a file in another way.
+    known = {_identity(path) for path in named} if others else set()
+    return sorted(path for path in others if _identity(path) not in known)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Returns the files in a folder, and not those in folders below it; none that are hidden."""
+    try:
+        entries = list(folder.iterdir())
+    except PermissionError:  # files that are named can be read even so
+        return []
+    return [entry for entry in entries if entry.is_file() and not entry.name.startswith(".")]
 
 
 def images_below(folder: Path) -> tuple[list[Path], list[Path]]:

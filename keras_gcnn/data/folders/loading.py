@@ -12,6 +12,7 @@ from keras_gcnn.data.dataset import Dataset, Split
 from keras_gcnn.data.folders import cache as caching
 from keras_gcnn.data.folders.description import describe
 from keras_gcnn.data.folders.division import divide
+from keras_gcnn.data.folders.fingerprint import fingerprint_of
 from keras_gcnn.data.folders.layout import Layout
 from keras_gcnn.data.folders.options import Folder
 from keras_gcnn.data.folders.reading import read_folder
@@ -115,20 +116,20 @@ def load_folder(
     (('cat', 'dog'), (14, 32, 32, 3), 4)
     """
     options = Folder(
-        Path(path),
-        target,
-        size,
-        fit,
-        color,
-        interpolation,
-        table,
-        file_column,
-        label_column,
-        group_column,
-        split_column,
-        masks,
-        None if classes is None else tuple(classes),
-        damaged,
+        path=Path(path),
+        target=target,
+        size=size,
+        fit=fit,
+        color=color,
+        interpolation=interpolation,
+        table=table,
+        file_column=file_column,
+        label_column=label_column,
+        group_column=group_column,
+        split_column=split_column,
+        masks=masks,
+        classes=None if classes is None else tuple(classes),
+        damaged=damaged,
     )
     options.check()
     _check_test(test)
@@ -153,7 +154,16 @@ def load_folder(
         for index in parts.values()
     )
     name = Path(path).resolve().name
-    return Dataset(name, train, held_out, tested, found.targets.classes, text, found.shape)
+    return Dataset(
+        name,
+        train,
+        held_out,
+        tested,
+        classes=found.targets.classes,
+        description=text,
+        preparation=found.shape,
+        fingerprint=fingerprint_of(found.layout, target),
+    )
 
 
 def _check_test(test: float | int) -> None:

@@ -72,10 +72,10 @@ class Folder:
         """Finds the images."""
         table = self.table and Table(
             Path(self.table),
-            self.file_column,
-            self.label_column,
-            self.group_column,
-            self.split_column,
+            file_column=self.file_column,
+            label_column=self.label_column,
+            group_column=self.group_column,
+            split_column=self.split_column,
         )
         layout = find_samples(self.path, self.target, table or None)
         if not layout.samples:

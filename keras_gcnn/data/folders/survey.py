@@ -15,7 +15,7 @@ from keras_gcnn.data.folders import cache as caching
 from keras_gcnn.data.folders.blocks import count_values
 from keras_gcnn.data.folders.cache import MOST_VALUES
 from keras_gcnn.data.folders.decoding import BadImageError, Header, decode
-from keras_gcnn.data.folders.description import list_damaged
+from keras_gcnn.data.folders.description import list_damaged, tell_left_out
 from keras_gcnn.data.folders.fitting import most_frequent_size
 from keras_gcnn.data.folders.inspection import inspect
 from keras_gcnn.data.folders.layout import Layout, Sample
@@ -78,8 +78,7 @@ class Survey:
             *(self._mask_lines() if self.pixels else self._class_lines()),
             *self._kind_lines(),
         ]
-        if self.layout.ignored:
-            lines.append(f"other files: {len(self.layout.ignored):,}, which are left out")
+        lines += self._other_lines()
         if self.damaged:
             paths = [sample.path for sample in self.layout.samples]
             lines += [f"damaged: {len(self.damaged):,}", *list_damaged(self.damaged, paths)]
@@ -141,6 +140,17 @@ class Survey:
                 f"dark: the largest number is {self.brightest:.2%} of white; networks learn better "
                 "from images that are scaled to the whole range"
             )
+        return lines
+
+    def _other_lines(self) -> list[str]:
+        lines = []
+        images = self.layout.left_out
+        if images:
+            which, remedy = tell_left_out(self.layout)
+            lines.append(f"left out: {which}: {_named(images)}. {remedy}")
+        others = sorted(set(self.layout.ignored) - set(images))
+        if others:
+            lines.append(f"other files: {len(others):,}, which are left out: {_named(others)}")
         return lines
 
     def _double_lines(self) -> list[str]:
@@ -214,6 +224,12 @@ def _decode(sample: Sample, target: str) -> str | _Facts:
         return _Facts(brightest, Counter(count_values(decode_mask(Path(sample.target)))))
     except BadImageError as error:
         return f"its mask {error}"
+
+
+def _named(paths: Sequence[Path]) -> str:
+    """Returns the names of the first files."""
+    more = ", ..." if len(paths) > _SHOWN else ""
+    return ", ".join(path.name for path in paths[:_SHOWN]) + more
 
 
 def _find_doubles(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 _FILE_COLUMNS = ("file", "filename", "file_name", "path", "image", "image_path")
 _LABEL_COLUMNS = ("label", "labels", "class", "target", "category")
+_SPLIT_COLUMNS = ("split",)
 _MOST_BYTES = 2**28
 _SHOWN = 3  # of many names
 
@@ -49,13 +50,14 @@ def read_table(folder: Path, table: Table) -> list[Row]:
     Raises:
         ValueError: if the file cannot be read, or columns, files or labels are missing.
     """
-    path = table.path if table.path.is_absolute() else folder / table.path
+    path = folder / table.path  # an absolute path stays as it is
     names, rows = _read(path)
     file = _choose(path, names, table.file_column, _FILE_COLUMNS, "the files")
     label = _choose(path, names, table.label_column, _LABEL_COLUMNS, "the labels")
     group = table.group_column and _choose(path, names, table.group_column, (), "the groups")
-    split = table.split_column or ("split" if "split" in names else None)
-    split = split and _choose(path, names, split, (), "the splits")
+    split = _find(names, _SPLIT_COLUMNS)
+    if table.split_column is not None:
+        split = _choose(path, names, table.split_column, (), "the splits")
     found = [
         Row(
             folder / row[file],
@@ -100,19 +102,20 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 def _choose(
     path: Path, names: list[str], wanted: str | None, usual: tuple[str, ...], what: str
 ) -> str:
-    """Returns the name of a column."""
-    if wanted is not None:
-        if wanted in names:
-            return wanted
-    else:
-        by_lower = {name.lower(): name for name in names}
-        for name in usual:
-            if name in by_lower:
-                return by_lower[name]
+    """Returns the name of a column, which there has to be."""
+    found = _find(names, usual) if wanted is None else wanted
+    if found in names:
+        return found
     given = f"{wanted!r}" if wanted else " or ".join(usual)
     raise ValueError(
         f"{path} has no column {given} for {what}. It has {', '.join(names)}. Name the right one."
     )
+
+
+def _find(names: list[str], usual: tuple[str, ...]) -> str | None:
+    """Returns the first of the usual names that a column has, in upper or lower case."""
+    by_lower = {name.lower(): name for name in names}
+    return next((by_lower[name] for name in usual if name in by_lower), None)
 
 
 def _check(path: Path, rows: list[Row], grouped: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,6 @@ import numpy as np
 from keras_gcnn.data.folders.layout import Layout
 from keras_gcnn.data.folders.stored import choose
 
-_SEPARATORS = ";|"
 _MOST_CLASSES = 10_000
 
 
@@ -91,11 +91,7 @@ def _check_classes(layout: Layout, names: Sequence[str]) -> None:
 
 def _labels(layout: Layout, texts: Sequence[str]) -> Targets:
     """Several labels of an image are separated by ; or |, and "-" is none."""
-    sets = []
-    for text in texts:
-        for separator in _SEPARATORS[1:]:
-            text = text.replace(separator, _SEPARATORS[0])
-        sets.append({part.strip() for part in text.split(_SEPARATORS[0])} - {"", "-"})
+    sets = [{part.strip() for part in re.split("[;|]", text)} - {"", "-"} for text in texts]
     names = _sorted(set().union(*sets))
     _check_classes(layout, names)
     values = np.zeros((len(texts), len(names)), "float32")

@@ -17,6 +17,7 @@ from keras_gcnn import untrusted
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.loop import weights_file
 
+STATE = "state.json"
 Values = Mapping[str, float] | None  # the losses and metrics that Keras passes to callbacks
 _DAMAGE = (
     *(AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError),
@@ -53,7 +54,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     @property
     def _state(self) -> Path:
-        return self.folder / "state.json"
+        return self.folder / STATE
 
     def restore(self, model: keras.Model) -> int:
         """Loads the state into a built and compiled model.

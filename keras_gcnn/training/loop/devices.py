@@ -38,7 +38,7 @@ def prepare(count: int) -> None:
         raise ValueError(
             f"devices={count}: on PyTorch, Keras trains on one device. Use the backend jax or "
             "tensorflow (--backend), leave devices out, or train one network per device, in "
-            "several processes with --networks."
+            "several processes with --networks and a --run-dir each."
         )
     available = {"jax": _jax_devices, "tensorflow": _tensorflow_devices}[backend](count)
     if available < count:

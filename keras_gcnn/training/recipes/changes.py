@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from keras_gcnn.training.recipes.data_table import as_noted_now
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import NAME
 
@@ -54,6 +55,7 @@ def find_changes(
     """
     if not begun:
         return []
+    old = as_noted_now(old)
     try:  # keys newer than the file get their defaults
         filled = Recipe.model_validate(old).model_dump(mode="json")
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,11 +10,30 @@ from pydantic import Field, field_validator, model_validator
 
 from keras_gcnn.training.recipes.table import Table
 
+_DEFAULT = "digits"  # the name of the data set of a recipe that has none
+
 FOLDER_KEYS = (
     *("target", "masks", "test", "size", "fit", "color", "interpolation", "damaged"),
     *("table", "file_column", "label_column", "group_column", "split_column"),
 )
 """Keys of `[data]` that only a folder of images takes."""
+
+REPLACED = {"name": ("folder", *FOLDER_KEYS), "folder": ("name",)}
+"""Keys of a recipe's `[data]` that are left out if another name or folder is given for a run."""
+
+
+def as_noted_now(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Returns the recipe that a run noted; earlier versions noted a name beside a folder too."""
+    data = recipe.get("data")
+    if not isinstance(data, dict) or data.get("folder") is None:
+        return recipe
+    return {**recipe, "data": {**data, "name": None}}
+
+
+def folder_name(folder: Path) -> str:
+    """Returns the name of a folder, also if its path has none, such as "." or ".."."""
+    name = folder.name if folder.name not in ("", "..") else folder.resolve().name
+    return name or str(folder)
 
 
 def _check_share(value: Any) -> Any:
@@ -30,7 +50,7 @@ def _check_share(value: Any) -> Any:
 class DataTable(Table):
     """`[data]`: arguments of `keras_gcnn.data.load`, or with `folder` of `load_folder`."""
 
-    name: str = "digits"
+    name: str | None = None  # "digits", unless there is a folder
     folder: str | None = None  # of images, in place of name
     validation: int | float = 0.1
     subset: Annotated[int, Field(gt=0)] | None = None
@@ -55,7 +75,14 @@ class DataTable(Table):
     @property
     def title(self) -> str:
         """The name of the data set or of the folder."""
-        return self.name if self.folder is None else Path(self.folder).name
+        return str(self.name) if self.folder is None else folder_name(Path(self.folder))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_some_data_set(cls, table: Any) -> Any:
+        if isinstance(table, dict) and table.get("name") is None and table.get("folder") is None:
+            return {**table, "name": _DEFAULT}
+        return table
 
     @model_validator(mode="after")
     def _belong_together(self) -> DataTable:
@@ -64,9 +91,17 @@ class DataTable(Table):
             lost = [key for key in FOLDER_KEYS if getattr(self, key) != defaults[key].default]
             if lost:
                 raise ValueError(f"{', '.join(lost)}: only for a folder of images, folder = ...")
+        elif self.name is not None:
+            raise ValueError("name and folder are two data sets; leave one of them out")
         elif self.rotate:
             raise ValueError("rotate is for data sets with a name; see training.augment")
         return self
+
+    @field_validator("folder", "table")
+    @classmethod
+    def _in_the_home_folder(cls, value: str | None) -> str | None:
+        """Replaces a ~ at the beginning, as a shell does."""
+        return value and os.path.expanduser(value)
 
     @field_validator("size", mode="before")
     @classmethod

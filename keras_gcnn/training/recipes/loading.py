@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from keras_gcnn.training import user_files
+from keras_gcnn.training.recipes.data_table import REPLACED
 from keras_gcnn.training.recipes.table import Table
 
 _MOST_PROBLEMS = 30  # that a message names
@@ -64,7 +65,8 @@ def read(path: Path, overrides: dict[str, Any]) -> dict[str, Any]:
     Args:
         path: of the file.
         overrides: values to use instead of those in the file, by dotted key with two underscores
-            for the dot; None keeps the value of the file.
+            for the dot; None keeps the value of the file. The name of a data set replaces the keys
+            of a folder of images, and a folder the name.
 
     Raises:
         ValueError: if the file is no TOML, is too large, or is nested too deep.
@@ -75,6 +77,7 @@ def read(path: Path, overrides: dict[str, Any]) -> dict[str, Any]:
         content = tomllib.loads(text)
     except ValueError as error:  # wrong TOML or UTF-8, or a number with thousands of digits
         raise ValueError(f"{path} is no TOML file: {error}") from None
+    _leave_out_replaced(content.get("data"), overrides)
     for key, value in overrides.items():
         if value is not None:
             *tables, last = key.split("__")
@@ -84,6 +87,14 @@ def read(path: Path, overrides: dict[str, Any]) -> dict[str, Any]:
             if isinstance(table, dict):  # `check` reports what should be a table and is not
                 table[last] = value
     return content
+
+
+def _leave_out_replaced(data: Any, overrides: dict[str, Any]) -> None:
+    """Removes keys from `[data]` that stand for another data set than the overrides name."""
+    for key, replaced in REPLACED.items():
+        if overrides.get(f"data__{key}") is not None and isinstance(data, dict):
+            for name in replaced:
+                data.pop(name, None)
 
 
 def check(

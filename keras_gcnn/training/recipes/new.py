@@ -9,6 +9,7 @@ from pathlib import Path
 from keras_gcnn.data.folders.cache import MOST_VALUES
 from keras_gcnn.data.folders.survey import Survey
 from keras_gcnn.training import atomic_files
+from keras_gcnn.training.recipes.data_table import folder_name
 from keras_gcnn.training.recipes.schema import find_recipe, load_recipe
 
 _MULTIPLE = 8  # of rows and columns of images with masks
@@ -47,7 +48,8 @@ def write_recipe(path: Path, survey: Survey, name: str = "folder", table: str | 
         size -= size % _MULTIPLE
         reason += f"; a U-Net halves maps, so that a multiple of {_MULTIPLE} is best"
     folder = survey.layout.folder
-    text = _replaced(text, "title", f"title = {_quoted(f'Networks on {folder.name}')}")
+    title = folder_name(folder)
+    text = _replaced(text, "title", f"title = {_quoted(f'Networks on {title}')}")
     given = "" if table is None else f"\ntable = {_quoted(table)}"
     text = _replaced(text, "folder", f"folder = {_quoted(str(folder))}{given}")
     if len(survey.pixels) > MOST_VALUES:
@@ -56,7 +58,7 @@ def write_recipe(path: Path, survey: Survey, name: str = "folder", table: str | 
     text = _replaced(text, "# size", f"size = {size}  # {reason}")
     batch = _batch_size(load_recipe(name).training.batch_size, len(survey.good))
     text = _replaced(text, "batch_size", f"batch_size = {batch}  # of {len(survey.good):,} images")
-    head = f"# The folder {folder.name}, {survey.layout.kind}: {_classes(survey)}.\n"
+    head = f"# The folder {title}, {survey.layout.kind}: {_classes(survey)}.\n"
     text = head + re.sub(r"\A(#.*\n)*", "", text)
     atomic_files.write_text(path, text)
     load_recipe(path)  # what is written has to be a recipe

@@ -15,8 +15,9 @@ from rich.text import Text
 from keras_gcnn import analysis, data
 from keras_gcnn.data.folders.fitting import Shape
 from keras_gcnn.export.metadata import add_to_keras
-from keras_gcnn.training import atomic_files, environment
+from keras_gcnn.training import atomic_files, environment, trained_images
 from keras_gcnn.training.loop import devices
+from keras_gcnn.training.loop.checkpoint import STATE
 from keras_gcnn.training.loop.fitting import fit
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import ModelTable
@@ -64,6 +65,10 @@ class NetworkRun:
         return self.folder / "model.keras"
 
     @property
+    def _checkpoint(self) -> Path:
+        return self.folder / "checkpoint"
+
+    @property
     def _result_file(self) -> Path:
         return self.folder / "result.json"
 
@@ -89,9 +94,29 @@ class NetworkRun:
             )
         return result
 
+    @property
+    def _is_begun(self) -> bool:
+        return self._result_file.is_file() or (self._checkpoint / STATE).is_file()
+
+    def check_images(self, dataset: data.Dataset) -> None:
+        """Checks that a network that was begun or finished was trained on these images.
+
+        Raises:
+            ValueError: if the images in its folder of images are others now.
+        """
+        if self._is_begun:
+            trained_images.check(
+                self.folder,
+                dataset.fingerprint,
+                f"The network in {self.folder} was",
+                self.recipe.data.folder,
+                f"choose another folder for the run (--run-dir), or remove {self.folder} to train "
+                "this network again.",
+            )
+
     def remove_checkpoint(self) -> None:
         """Removes the training state, which a finished network no longer needs."""
-        shutil.rmtree(self.folder / "checkpoint", ignore_errors=True)
+        shutil.rmtree(self._checkpoint, ignore_errors=True)
 
     def check_model(self) -> None:
         """Checks that a finished network can be measured again.
@@ -114,6 +139,8 @@ class NetworkRun:
         """Trains from the start or from where it was interrupted, measures, returns the result."""
         keras.backend.clear_session()  # so that layer names do not depend on earlier networks
         settings = self.recipe.training_of(self.table)
+        if not self._is_begun:
+            trained_images.note(self.folder, dataset.fingerprint)
         with devices.distributed(self.device_count):  # after clearing, which would undo it
             model = build_network(self.table, dataset, self.seed, self.task, settings.dtype)
             history = fit(

@@ -67,9 +67,10 @@ def train(
 
     Raises:
         ValueError: if the recipe does not fit the library, its backend or the data; if the folder
-            holds another run, damaged files or a run that is going on; if there are no such
-            networks, seeds or devices; if batches cannot be distributed over the devices; or if
-            `fresh` would remove networks that are not chosen.
+            holds another run, networks of other images, damaged files or a run that is going on; if
+            there are no such networks, seeds or devices; if batches cannot be distributed over the
+            devices; if `fresh` would remove networks that are not chosen; or if the images of a
+            folder change meanwhile.
     """
     console = console or Console(quiet=True)
     backend = backend_name()
@@ -87,6 +88,8 @@ def train(
     run = _Run(recipe, run_folder, _Data(recipe, data_dir, console), console, devices)
     # Nothing is written or removed before everything that can be wrong with a recipe was tried.
     run.try_building(chosen[0][1])
+    if not fresh:
+        run.check_images(chosen[0][1])
     with run_folder.claim():
         return run.train(chosen)
 
@@ -100,13 +103,24 @@ class _Data:
         self.console = console
         self._seed: int | None = None
         self._dataset: data.Dataset | None = None
+        self._first = ""  # fingerprint of the images
 
     def of(self, seed: int) -> data.Dataset:
         if self._dataset is None or seed != self._seed:
             self._dataset = None  # frees the memory before the next data set is loaded
             self._dataset = load_dataset(self.recipe.data, seed, self.data_dir, self.console)
             self._seed = seed
+            self._check_images(self._dataset.fingerprint)
         return self._dataset
+
+    def _check_images(self, fingerprint: str) -> None:
+        self._first = self._first or fingerprint
+        if fingerprint != self._first:
+            raise ValueError(
+                f"The images in {self.recipe.data.folder} have changed since this command began: "
+                f"{self._first} then, {fingerprint} now. What is finished is kept. Put the images "
+                "back and run the same command again, or choose another folder (--run-dir)."
+            )
 
 
 class _Run:
@@ -145,6 +159,11 @@ class _Run:
                     table, self.loaded.of(seed), seed, self.task, settings.dtype
                 )
                 self.task.check(network, self.loaded.of(seed), table.name)
+
+    def check_images(self, seed: int) -> None:
+        """Checks that networks that were begun were trained on the images that there are now."""
+        for network in self._networks().values():
+            network.check_images(self.loaded.of(seed))
 
     def train(self, chosen: list[_Key]) -> list[dict[str, Any]]:
         """Trains what is chosen and not yet finished, and writes the tables."""

@@ -67,8 +67,8 @@ def evaluate_folder(
     path, folder = Path(path), Path(folder)
     if output is not None:
         atomic_files.make_folder(Path(output))  # whether it can be is known before measuring
-    known = metadata.read(path)
     model = load(path)
+    known = metadata.read(path)
     if len(getattr(model, "output_shape", None) or ()) == 4:
         if table is not None:
             raise ValueError(

@@ -1,5 +1,8 @@
 """Image files of every kind become the same arrays, and bad ones have a reason."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -50,6 +53,38 @@ def test_palettes_become_colours_and_transparent_pixels_black(tmp_path):
     assert decode(tmp_path / "bits.png").tolist() == [[[255], [255]]]
 
 
+def part(name, content):
+    check = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)
+
+
+@pytest.mark.parametrize(
+    ("bits", "colour", "row", "key", "expected"),
+    [
+        (8, 2, bytes([255, 255, 255, 255, 255, 7]), (255, 255, 255), [[0, 0, 0], [255, 255, 7]]),
+        (8, 0, bytes([255, 7]), (255,), [[0], [7]]),
+        (4, 0, bytes([0x37]), (3,), [[0], [0x77]]),
+        (2, 0, bytes([0b10110000]), (2,), [[0], [255]]),
+        (1, 0, bytes([0b10000000]), (1,), [[0], [0]]),
+        (16, 0, struct.pack(">HH", 770, 771), (770,), [[0], [771]]),
+        (16, 2, struct.pack(">6H", *[770] * 3, *[9000] * 3), [770] * 3, [[0] * 3, [35] * 3]),
+    ],
+)
+def test_the_colour_that_a_png_declares_transparent_becomes_black(
+    tmp_path, bits, colour, row, key, expected
+):
+    content = (
+        b"\x89PNG\r\n\x1a\n"
+        + part(b"IHDR", struct.pack(">IIBBBBB", 2, 1, bits, colour, 0, 0, 0))
+        + part(b"tRNS", struct.pack(f">{len(key)}H", *key))
+        + part(b"IDAT", zlib.compress(b"\0" + row))
+        + part(b"IEND", b"")
+    )
+    (tmp_path / "key.png").write_bytes(content)
+    assert decode(tmp_path / "key.png").tolist() == [expected]
+    assert decode(tmp_path / "key.png", indices=True).any(axis=-1)[0, 0]  # of a mask it is a class
+
+
 def test_the_orientation_that_a_camera_noted_is_applied(tmp_path):
     pixels = np.arange(12, dtype="uint8").reshape(2, 6)
     exif = Image.Exif()
@@ -57,6 +92,43 @@ def test_the_orientation_that_a_camera_noted_is_applied(tmp_path):
     Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
     np.testing.assert_array_equal(decode(tmp_path / "turned.png")[..., 0], np.rot90(pixels, -1))
     assert header(tmp_path / "turned.png")[:2] == (6, 2)
+
+
+TURNS = {
+    1: lambda x: x,
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: np.rot90(x, -1),
+    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: lambda x: np.rot90(x, 1),
+}
+"""What is to be seen of the pixels in a file, by the value of the tag (TIFF 6.0, Orientation)."""
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((4, 6), "uint8"), ((4, 6), "uint16"), ((4, 6, 3), "uint8")]
+)
+def test_the_orientation_of_tiff(write, tmp_path, shape, dtype, compression, orientation):
+    options = {"compression": compression} if compression else {}
+    pixels = write("a.tif", shape, dtype, tiffinfo={274: orientation}, **options)
+    expected = TURNS[orientation](pixels.reshape(4, 6, -1))
+    np.testing.assert_array_equal(decode(tmp_path / "a.tif"), expected)
+    assert header(tmp_path / "a.tif") == (*expected.shape, 8 * expected.itemsize)
+
+
+@pytest.mark.parametrize("orientation", [*TURNS, 9])
+def test_the_orientation_of_tiff_that_pillow_does_not_read(tmp_path, rng, orientation):
+    tifffile = pytest.importorskip("tifffile")
+    tag = {"extratags": [(274, "H", 1, orientation, True)]}
+    pixels = rng.integers(0, 65536, (4, 6, 3), "uint16")
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", **tag)
+    expected = TURNS.get(orientation, TURNS[1])(pixels)
+    np.testing.assert_array_equal(decode(tmp_path / "a.tif"), expected)
+    assert header(tmp_path / "a.tif") == (*expected.shape, 16)
 
 
 def test_colours_of_16_bits(tmp_path, rng):
@@ -73,6 +145,26 @@ def test_colours_of_16_bits(tmp_path, rng):
         decode(tmp_path / "g.tif")
 
 
+@pytest.mark.parametrize(
+    ("pixels", "reason"),
+    [
+        (np.array([[5, -5]], "int16"), "has negative numbers; write it with unsigned integers of"),
+        (np.array([[5, -5]], "int8"), "has negative numbers; write it with unsigned integers of 8"),
+        (np.array([[5, 65536]], "int32"), "has numbers above 65,535; write it with unsigned int"),
+        (np.full((2, 2, 3), 5, "int16"), "has pixels of type int16; write it with unsigned int"),
+    ],
+)
+def test_integers_that_are_no_brightness(tmp_path, pixels, reason):
+    tifffile = pytest.importorskip("tifffile")
+    photometric = "minisblack" if pixels.ndim == 2 else "rgb"
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric=photometric)
+    with pytest.raises(BadImageError, match=reason):
+        decode(tmp_path / "a.tif")
+    if pixels.ndim == 2:  # the other numbers of such a file are what they are
+        tifffile.imwrite(tmp_path / "b.tif", pixels[:, :1], photometric=photometric)
+        assert decode(tmp_path / "b.tif").tolist() == [[[5]]]
+
+
 def truncated(path, write):
     write(path.name, (64, 64, 3))
     path.write_bytes(path.read_bytes()[:300])
@@ -82,8 +174,6 @@ def huge(path, write):
     write(path.name)
     content = bytearray(path.read_bytes())
     content[16:24] = (40_000).to_bytes(4, "big") * 2  # width and height in the header of a PNG
-    import zlib
-
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
     path.write_bytes(content)
 

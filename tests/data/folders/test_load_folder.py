@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_gcnn.data import load_folder
+from keras_gcnn.data.folders import cache as caching
 from keras_gcnn.data.folders.fitting import Shape, fit_image
 
 pytestmark = pytest.mark.backend_free
@@ -70,6 +71,14 @@ def test_decoded_images_are_found_again_and_made_anew_after_a_change(pets, cache
     assert any(np.allclose(image, changed) for image in dataset.train.images[:])
 
 
+def test_images_that_were_decoded_in_another_way_are_decoded_again(pets, cache, monkeypatch):
+    load_folder(pets)
+    before = {path.name for path in cache.iterdir()}
+    monkeypatch.setattr(caching, "VERSION", caching.VERSION - 1)
+    load_folder(pets)
+    assert len({path.name for path in cache.iterdir()} - before) == len(before)
+
+
 def test_folders_of_splits(write, tmp_path):
     for split, count in (("train", 6), ("val", 2), ("test", 3)):
         for name in ("a", "b"):
@@ -117,7 +126,9 @@ def test_a_table_of_numbers_of_labels_and_of_splits(loose):
     assert sorted([*dataset.train.labels[:, 0], *dataset.validation.labels[:, 0]]) == [
         n / 4 for n in range(12)
     ]
-    labels = "path,class\n" + "\n".join(f"{n:02}.png,{'a;b' if n % 2 else '-'}" for n in range(12))
+    labels = "path,class\n" + "\n".join(
+        f"{n:02}.png,{('-', 'a; b', 'b|a')[n % 3]}" for n in range(12)
+    )
     dataset = table(loose, labels, target="labels", test=0, validation=2)
     assert dataset.classes == ("a", "b")
     assert set(map(tuple, dataset.train.labels)) == {(0.0, 0.0), (1.0, 1.0)}
@@ -126,6 +137,26 @@ def test_a_table_of_numbers_of_labels_and_of_splits(loose):
     )
     dataset = table(loose, splits)
     assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [6, 3, 3]
+
+
+@pytest.mark.parametrize("head", ["split", "Split", " SPLIT "])
+def test_the_column_of_splits_is_found_in_any_case(loose, head):
+    rows = [f"{n:02}.png,{n % 2},{'test' if n < 4 else 'train'}" for n in range(12)]
+    dataset = table(loose, f"file,label,{head}\n" + "\n".join(rows), validation=2)
+    assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [6, 2, 4]
+    given = {(np.asarray(Image.open(loose / f"{n:02}.png"), "uint8")).tobytes() for n in range(4)}
+    assert {np.uint8(np.round(image * 255)).tobytes() for image in dataset.test.images[:]} == given
+
+
+def test_the_only_table_of_a_folder_is_found_by_a_relative_path(loose, monkeypatch):
+    text = "file,label\n" + "\n".join(f"{n:02}.png,{n % 2}" for n in range(12))
+    dataset = table(loose, text, test=0, validation=2)
+    monkeypatch.chdir(loose.parent)
+    relative = load_folder("loose", test=0, validation=2)
+    assert relative.classes == dataset.classes == ("0", "1")
+    np.testing.assert_array_equal(relative.train.images[:], dataset.train.images[:])
+    monkeypatch.chdir(loose)
+    assert len(load_folder(".", table="labels.csv", test=0, validation=0).train) == 12
 
 
 def test_classes_that_are_numbers_are_ordered_by_value(write, tmp_path):

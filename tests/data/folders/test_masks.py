@@ -147,6 +147,16 @@ def test_values_of_lossless_and_of_inverted_files(pairs):
     assert _masks(load_folder(inverted, **WHOLE).train)[0].tolist() == [[1, 0]]
 
 
+def test_masks_turn_as_their_tiff_notes(pairs):
+    folder = pairs([_grey([0, 1, 2], [3, 4, 5])] * 2, ending="tif", tiffinfo={274: 6})
+    for number in range(2):
+        upright = np.zeros((3, 2, 3), "uint8")
+        Image.fromarray(upright).save(folder / "images" / f"{number}.png")
+    dataset = load_folder(folder, **WHOLE)
+    assert dataset.image_shape == (3, 2, 3)
+    assert _masks(dataset.train)[0].tolist() == [[3, 0], [4, 1], [5, 2]]
+
+
 def test_every_image_has_one_mask_of_its_name(pairs):
     folder = pairs([_grey([0, 1])] * 2)
     for name, form in (("images", "NFC"), ("masks", "NFD")):  # the accents of two systems

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_gcnn.data import load_folder
 from keras_gcnn.data.folders.colours import class_colours
 from keras_gcnn.data.folders.contact_sheet import write_contact_sheet
 from keras_gcnn.data.folders.options import Folder
@@ -38,6 +39,62 @@ def test_everything_that_matters_is_told(pets, write):
         "doubles: 1 images are there more than once, 1 of them in several classes",
     ):
         assert part in text
+
+
+def lines_about_others(folder, **options):
+    text = str(survey(Folder(folder, **options)))
+    return [line for line in text.split("\n") if line.startswith(("left out", "other files"))]
+
+
+def test_images_beside_the_classes_are_told_with_what_to_do(pets, write):
+    write("pets/stray.png")
+    (pets / "notes.txt").write_text("no image")
+    write("pets/.hidden.png")
+    assert lines_about_others(pets) == [
+        "left out: 1 image beside the folders of classes: stray.png. Move each into the folder of "
+        "its class, or move them out of the folder",
+        "other files: 1, which are left out: notes.txt",
+    ]
+    text = load_folder(pets).description
+    assert "Left out: 1 image beside the folders of classes." in text
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            for number in range(4):
+                write(f"divided/{split}/{name}/{number}.png")
+        write(f"divided/{split}/{split}.png")
+    write("divided/top.png")
+    (first, *_) = lines_about_others(pets.parent / "divided")
+    assert "3 images beside the folders of classes: test.png, top.png, train.png. Move" in first
+    assert "Left out: 3 images" in load_folder(pets.parent / "divided").description
+
+
+def test_images_that_a_table_does_not_name_are_told(write, tmp_path):
+    for number in range(6):
+        write(f"loose/all/{number}.png")
+    write("loose/7.png")
+    rows = "".join(f"all/{number}.png,{number % 2}\n" for number in range(4))
+    (tmp_path / "loose" / "A.csv").write_text(f"file,label\n{rows}loose/../all/4.png,1\n")
+    (tmp_path / "loose" / "loose").mkdir()
+    options = {"table": "A.csv"}
+    assert lines_about_others(tmp_path / "loose", **options) == [
+        "left out: 2 images that the table A.csv does not name: 5.png, 7.png. Write a row for "
+        "each, or move them out of the folder"
+    ]
+    text = load_folder(tmp_path / "loose", **options).description
+    assert "Left out: 2 images that the table A.csv does not name." in text
+
+
+def test_images_beside_those_with_masks_are_told(write, tmp_path):
+    mask = np.zeros((8, 8), "uint8")
+    mask[:, 4:] = 9
+    (tmp_path / "cells" / "masks").mkdir(parents=True)
+    for number in range(3):
+        write(f"cells/images/{number}.png")
+        Image.fromarray(mask).save(tmp_path / "cells" / "masks" / f"{number}.png")
+    write("cells/top.png")
+    write("cells/more/deep/1.png")
+    (line,) = lines_about_others(tmp_path / "cells", target="mask")
+    assert "2 images beside the folders images and masks: 1.png, top.png. Move each into" in line
 
 
 def test_dark_images_are_noticed(write, tmp_path):
@@ -78,6 +135,16 @@ def test_a_recipe_is_written_for_a_folder(write, tmp_path, name, networks):
         write_recipe(path, survey(Folder(tmp_path / "my images")))
     with pytest.raises(ValueError, match="'digits' is not for a folder"):
         write_recipe(tmp_path / "other.toml", survey(Folder(tmp_path / "my images")), "digits")
+
+
+def test_a_recipe_for_the_folder_in_which_one_is_has_its_name(pets, tmp_path, monkeypatch):
+    monkeypatch.chdir(pets)
+    write_recipe(tmp_path / "mine.toml", survey(Folder(Path())))
+    text = (tmp_path / "mine.toml").read_text(encoding="utf-8")
+    assert text.startswith("# The folder pets, a folder for each class: 20 images of")
+    recipe = load_recipe(tmp_path / "mine.toml")
+    assert (recipe.title, recipe.data.folder) == ("Networks on pets", ".")
+    assert recipe.data.title == "pets"
 
 
 @pytest.mark.parametrize(("images", "batch"), [(200, 16), (639, 32), (640, 64), (10**6, 64)])

@@ -110,7 +110,7 @@ def missing_image(pets, write):
         (labels("file,label\ncat1.png,1\ncat1.png,2\n"), {}, "names cat1.png twice"),
         (labels("file,label\ncat1.png,\xe4\n"), {}, "no text in UTF-8. Save it as CSV in UTF-8"),
         (labels('file,label\ncat1.png,"1\n'), {}, "is no CSV file"),
-        (labels("file,label,split\ncat1.png,1,x\n"), {}, "split 'x' is not known. Write train"),
+        (labels("file,label,split\ncat1.png,1,x\n"), {}, "pets/labels.csv: the split 'x' is not"),
         (
             labels("file,label\ncat1.png,1\ncat2.png,two\n"),
             {"target": "number"},
