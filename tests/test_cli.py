@@ -15,6 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from keras_gcnn import cli, zoo
+from keras_gcnn.export import metadata
 from keras_gcnn.export.formats import FORMATS
 from keras_gcnn.training import backend
 from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
@@ -264,6 +265,62 @@ def test_a_model_is_exported(call, tmp_path):
     written = {one.name for one in tmp_path.iterdir()}
     assert written == {"model.keras", "model-plain.keras", "new.keras"}
     assert "classes has 1 names" in call("export", path, "--classes", "a", *backend)[2]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"target": "number", "images": {"rows": 9, "columns": 9, "channels": 1}},
+        {"classes": []},  # of a number, as runs wrote it earlier
+        {"target": "labels", "classes": ["big"]},
+    ],
+)
+def test_a_model_keeps_on_export_what_it_is_for(call, tmp_path, known):
+    image = keras.Input((9, 9, 1))
+    x = keras.layers.GlobalAveragePooling2D()(image)
+    keras.Model(image, keras.layers.Dense(1)(x)).save(tmp_path / "model.keras")
+    metadata.add_to_keras(tmp_path / "model.keras", known)
+    code, _, err = call("export", "model.keras", "--format", "plain_keras")
+    assert code == 0, err
+    kept = metadata.read(tmp_path / "model-plain.keras")
+    assert {name: kept[name] for name in known if known[name]} == {
+        name: value for name, value in known.items() if value
+    }
+
+
+def test_an_autoencoder_is_exported_whatever_its_file_names(call, tmp_path):
+    network = zoo.vae("z2", variant="mlp", widths=(2, 2), decoder_widths=(2, 2))
+    network.save(tmp_path / "vae.keras")
+    metadata.add_to_keras(tmp_path / "vae.keras", {"classes": ["0", "1"]})
+    code, _, err = call("export", "vae.keras", "--format", "plain_keras")
+    assert code == 0, err
+    assert "classes" not in metadata.read(tmp_path / "vae-plain.keras")
+
+
+@pytest.mark.parametrize(
+    ("target", "expected", "refused"),
+    [
+        ("labels", ["labels", "probability of big", "problem"], None),
+        ("number", ["number", "problem"], "--proba is for classes"),
+    ],
+)
+def test_what_a_model_is_for_is_predicted(call, tmp_path, target, expected, refused):
+    image = keras.Input((9, 9, 1))
+    x = keras.layers.GlobalAveragePooling2D()(image)
+    keras.Model(image, keras.layers.Dense(1)(x)).save(tmp_path / "model.keras")
+    metadata.add_to_keras(tmp_path / "model.keras", {"target": target, "classes": ["big"]})
+    Image.fromarray(np.zeros((9, 9), "uint8")).save(tmp_path / "a.png")
+    code, _, err = call("predict", "model.keras", "a.png", "--csv", "out.csv")
+    assert code == 0, err
+    head, row = (tmp_path / "out.csv").read_text().splitlines()
+    assert head.split(",")[1:] == expected
+    assert row.split(",")[1] == {"labels": "big", "number": "0"}[target]
+    code, _, err = call("predict", "model.keras", "a.png", "--proba")
+    assert (code == 0) == (refused is None)
+    assert (refused or "") in err
+    code, _, err = call("predict", "model.keras", "a.png", "--output", "masks")
+    assert code == 2
+    assert "--output is for masks" in err
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has TensorFlow write the file")

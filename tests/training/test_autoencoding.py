@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn.data import Split
+from keras_gcnn.export import metadata
 from keras_gcnn.training import train
 from keras_gcnn.training.inputs.batches import ShuffledBatches, binarize
 from keras_gcnn.training.recipes.schema import Recipe
@@ -52,6 +53,8 @@ def test_it_writes_all_that_it_promises(run):
     history = (folder / "Z2-seed0" / "history.csv").read_text().splitlines()
     assert {"val_loss", "kl", "reconstruction"} <= set(history[0].split(","))
     assert len(history) == 3
+    known = metadata.read(folder / "Z2-seed0" / "model.keras")
+    assert known.keys() == {"images"}  # an autoencoder names no classes
 
 
 @pytest.mark.thorough("jax", "tensorflow")

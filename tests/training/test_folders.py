@@ -6,6 +6,7 @@ from PIL import Image
 
 from keras_gcnn import training
 from keras_gcnn.data import Split
+from keras_gcnn.export import metadata
 from keras_gcnn.training.recipes.data_table import DataTable
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import TrainingTable
@@ -105,11 +106,12 @@ def test_keys_of_folders_are_checked(table, message):
 
 
 def written(images, text):
-    """Moves the images of both classes together, with a table."""
-    rows = ["file,label"]
+    """Moves the images of both classes together, with a table that names the test images."""
+    rows = ["file,label,split"]
     for path in sorted(images.glob("*/*.png")):
         path.rename(images / f"{path.parent.name}{path.name}")
-        rows.append(f"{path.parent.name}{path.name},{text[path.parent.name]}")
+        split = "test" if path.stem in ("1", "2", "3", "4") else "train"
+        rows.append(f"{path.parent.name}{path.name},{text[path.parent.name]},{split}")
     for name in ("rows", "columns"):
         (images / name).rmdir()
     (images / "labels.csv").write_text("\n".join(rows))
@@ -133,7 +135,7 @@ def test_numbers_and_several_labels_are_learned(images, tmp_path, target, text, 
     written(images, text)
     content = {
         "title": "stripes",
-        "data": {"folder": str(images), "target": target, "validation": 8, "test": 8},
+        "data": {"folder": str(images), "target": target, "validation": 8},
         "training": {"epochs": 2, "batch_size": 12},
         "models": [LENET],
     }
@@ -146,6 +148,12 @@ def test_numbers_and_several_labels_are_learned(images, tmp_path, target, text, 
         assert measures["RMSE"] < 150
     again = training.train(Recipe.model_validate({**content, "title": "x"}), tmp_path / "run")
     assert again == [result]
+    model = tmp_path / "run" / "P4-seed0" / "model.keras"
+    assert metadata.read(model)["target"] == target
+    found = evaluate_folder(model, images, output=tmp_path / "out")
+    assert found["measures"] == pytest.approx(measures, rel=1e-4)
+    assert found["images"] == 8
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["results.json"]
 
 
 @pytest.mark.backend_free

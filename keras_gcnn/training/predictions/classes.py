@@ -84,6 +84,28 @@ def as_probabilities(scores: np.ndarray, probabilities: bool | None = None) -> n
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+def table_of_classes(
+    classifier: Classifier,
+    paths: Sequence[Path],
+    all_classes: bool,
+    progress: Progress = silent,
+) -> tuple[str, dict[Path, str]]:
+    """Predicts the classes of image files.
+
+    Args:
+        classifier: the network.
+        paths: of the images.
+        all_classes: whether there is a column of probabilities for each class.
+        progress: shows progress.
+
+    Returns:
+        The table of `as_csv`, and a dict from the files that cannot be used to the reasons.
+    """
+    found = list(classifier.predict(paths, progress))
+    problems = {each.path: each.reason for each in found if each.reason}
+    return as_csv(found, classifier.classes, all_classes), problems
+
+
 def as_csv(predictions: Iterable[Prediction], classes: Sequence[str], all_classes: bool) -> str:
     """Returns a table of predictions.
 

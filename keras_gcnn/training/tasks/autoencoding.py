@@ -52,6 +52,9 @@ class Autoencoding(Task):
     def arguments(self, dataset: Dataset) -> dict[str, Any]:
         return {"input_shape": dataset.image_shape}
 
+    def metadata(self, dataset: Dataset) -> dict[str, Any]:
+        return {}  # the outputs are no scores of classes
+
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         model.compile(optimizer=optimizer)
 

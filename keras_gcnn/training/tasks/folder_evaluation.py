@@ -26,11 +26,14 @@ from keras_gcnn.training.predictions.classes import as_probabilities
 from keras_gcnn.training.progress import Bar
 from keras_gcnn.training.reports import report
 from keras_gcnn.training.tasks.evaluation import check_classifier
+from keras_gcnn.training.tasks.folder_tasks import Labelling, Regression, Vectors
 from keras_gcnn.training.tasks.measurement import confusion_matrix, count_parameters
 from keras_gcnn.training.tasks.segmentation import measure_masks, plot_by_dice
 
 PLOTS = ("confusion.png", "reliability.png", "worst.png")
 """Files that `evaluate_folder` writes beside `results.json`."""
+
+_VECTORS: dict[Any, Vectors] = {"labels": Labelling(), "number": Regression()}  # by target
 
 
 def evaluate_folder(
@@ -45,7 +48,8 @@ def evaluate_folder(
     """Measures a saved model on the test images of a folder, or on all if it names none.
 
     Images are brought to the size of the model as in its training. A network for masks needs the
-    folders `images` and `masks`; see `evaluate_masks`.
+    folders `images` and `masks`; see `evaluate_masks`. A network for labels or numbers needs a
+    table of them, and is measured as in its training; see `evaluate_vectors`.
 
     Args:
         path: a `.keras` file.
@@ -77,6 +81,9 @@ def evaluate_folder(
         masks = {"target": "mask", "masks": _masks_of(known), "classes": known.get("classes")}
         dataset = load_like_training(path, folder, known, console, **masks)
         return evaluate_masks(model, path, dataset, output, seed, console)
+    if (target := known.get("target")) in _VECTORS:
+        dataset = load_like_training(path, folder, known, console, table=table, target=target)
+        return evaluate_vectors(model, path, _VECTORS[target], dataset, output, seed, console)
     dataset = load_like_training(path, folder, known, console, table=table)
     check_classifier(model, path, dataset)
     test = dataset.test
@@ -86,9 +93,7 @@ def evaluate_folder(
         errors = {COLUMNS[0]: error_rate(predicted, test.labels)}
         errors |= rotated_errors(model, test, seed) if dataset.is_square else {}
     result = {
-        "network": model.name,
-        "parameters": count_parameters(model),
-        "images": len(test),
+        **_facts(model, dataset),
         "errors": errors,
         "area under the curve": analysis.area_under_curve(probabilities, test.labels),
         "calibration error": analysis.reliability(probabilities, test.labels).error,
@@ -104,6 +109,51 @@ def evaluate_folder(
         _write(Path(output), model, result, test, probabilities)
         console.print(f"Results and plots: {output}", markup=False)
     return result
+
+
+def evaluate_vectors(
+    model: keras.Model,
+    path: Path,
+    task: Vectors,
+    dataset: Dataset,
+    output: str | Path | None,
+    seed: int,
+    console: Console,
+) -> dict[str, Any]:
+    """Measures a network for labels or numbers on the test images of a data set.
+
+    Args:
+        model: from images to logits of labels, or to a number.
+        path: of its file.
+        task: what it was trained for.
+        dataset: images, and their labels or numbers.
+        output: folder for `results.json`; None for none.
+        seed: int, for random angles.
+        console: where the table is printed.
+
+    Returns:
+        dict with the measures of the task, on the images as they are and rotated.
+
+    Raises:
+        ValueError: if the model does not fit the images.
+    """
+    task.check_fits(model, path, dataset)
+    with console.status("measuring"):
+        measures = task.measure_vectors(model, dataset.test, seed)
+    result = {**_facts(model, dataset), "measures": measures, "classes": list(dataset.classes)}
+    report.print_table([result], f"{path} on {dataset.name}, {len(dataset.test):,} images", console)
+    if output is not None:
+        atomic_files.write_json(Path(output) / "results.json", result)
+        console.print(f"Results: {output}", markup=False)
+    return result
+
+
+def _facts(model: keras.Model, dataset: Dataset) -> dict[str, Any]:
+    return {
+        "network": model.name,
+        "parameters": count_parameters(model),
+        "images": len(dataset.test),
+    }
 
 
 def _masks_of(known: Mapping[str, Any]) -> str:
@@ -201,13 +251,7 @@ def evaluate_masks(
         )
     with console.status("measuring"):
         measures, counts = measure_masks(model, dataset, seed)
-    result = {
-        "network": model.name,
-        "parameters": count_parameters(model),
-        "images": len(dataset.test),
-        "measures": measures,
-        "classes": list(dataset.classes),
-    }
+    result = {**_facts(model, dataset), "measures": measures, "classes": list(dataset.classes)}
     report.print_table([result], f"{path} on {dataset.name}, {len(dataset.test):,} images", console)
     if output is not None:
         output = Path(output)

@@ -40,13 +40,17 @@ class FolderTask(Task):
 
     def load(self, path: Path, dataset: Dataset) -> keras.Model:
         model = export.load(path)
+        self.check_fits(model, path, dataset)
+        return model
+
+    def check_fits(self, model: keras.Model, path: Path, dataset: Dataset) -> None:
+        """Raises a `ValueError` if a model of this file does not fit the data."""
         fits = (None, *dataset.image_shape), (None, *self.output_shape(dataset))
         if (model.input_shape, model.output_shape) != fits:
             raise ValueError(
                 f"{path} maps {model.input_shape} to {model.output_shape}; the data need {fits[0]} "
                 f"to {fits[1]}."
             )
-        return model
 
     def is_measured(self, content: dict[str, Any], classes: int) -> bool:
         return all(isinstance(number, int | float) for number in content["measures"].values())

@@ -45,6 +45,13 @@ class Task(ABC):
         """Returns the network with what the task adds behind it."""
         return model
 
+    def metadata(self, dataset: Dataset) -> dict[str, Any]:
+        """Returns what the file of a network says of its outputs: what they are, and their names.
+
+        See `keras_gcnn.export.metadata.read`.
+        """
+        return {"classes": list(dataset.classes)}
+
     def output_shape(self, dataset: Dataset) -> Shape | None:
         """Returns the shape of what a network predicts for an image; None for any."""
         return None
