@@ -116,6 +116,10 @@ def test_the_upright_image_is_what_is_to_be_drawn(tmp_path):
         ({"latent": None, "training": {"binarize": True}}, "binarize is for autoencoders"),
         ({"latent": None, "training": {"straighten": True}}, "straighten is for autoencoders"),
         ({"training": {"straighten": True, "rotate": True}}, "leave augment and binarize out"),
+        *(
+            ({"data": {"folder": "x", "target": target}}, rf'images .* data\.target = "{target}"')
+            for target in ("labels", "number", "mask")
+        ),
     ],
 )
 def test_tables_that_do_not_fit(changes, message):
@@ -134,6 +138,33 @@ def test_tables_that_do_not_fit(changes, message):
 def test_builders_of_another_kind(changes, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         train(recipe(**changes), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("test", "latent", "message"),
+    [
+        (39, {}, r"keep of at least 40 test images, and there are 39\. Set latent\.invariance = f"),
+        (1, {"invariance": False}, r"at least 2 test images, and there are 1\. .*pictures = false"),
+        (
+            60,
+            {"labels": [9, 50]},
+            r"latent\.labels has 9, .* need at least 10 .*invariance = false",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_told_before_training(tmp_path, test, latent, message):
+    data = {"name": "digits", "validation": 60, "subset": 200, "test_subset": test}
+    with pytest.raises(ValueError, match=message):
+        train(recipe(data=data, latent=latent), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_vectors_of_one_coordinate_are_not_plotted(tmp_path):
+    line = [{"name": "Z2", "builder": "vae", "arguments": {**SMALL, "latent_dim": 1}}]
+    line[0]["arguments"]["posterior"] = "gaussian"
+    with pytest.raises(ValueError, match=r"Z2 have one coordinate.* latent\.pictures = false"):
+        train(recipe(models=line), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def models(*arguments):

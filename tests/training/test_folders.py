@@ -56,6 +56,18 @@ def test_a_folder_is_trained_on_and_the_run_goes_on(images, tmp_path):
         training.train(other, tmp_path / "run")
 
 
+@pytest.mark.usefixtures("untrained")
+def test_images_that_are_not_square_are_refused_before_training(images, tmp_path):
+    data = {"folder": str(images), "validation": 8, "test": 8, "size": [13, 16]}
+    message = r"13 x 16 pixels .* Set evaluation\.turned = false, or data\.size to a single number"
+    with pytest.raises(ValueError, match=message):
+        training.train(recipe(images, data=data), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    upright = recipe(images, data=data, evaluation={"turned": False, "angles": False})
+    (result,) = training.train(upright, tmp_path / "run")
+    assert list(result["errors"]) == ["test"]
+
+
 @pytest.mark.thorough("jax")
 def test_a_model_is_measured_on_another_folder(images, tmp_path):
     training.train(recipe(images), tmp_path / "run")

@@ -75,6 +75,11 @@ class Recipe(Table):
         if self.latent is not None:
             if self.evaluation != EvaluationTable():
                 raise ValueError("[evaluation] is for classifiers and [latent] for autoencoders")
+            if self.data.target != "class":
+                raise ValueError(
+                    "[latent] measures autoencoders on images with classes, and data.target = "
+                    f'"{self.data.target}"'
+                )
             if self.training.monitor != "val_loss":
                 raise ValueError("autoencoders, by [latent], have no accuracy to monitor")
             for model in self.models:
