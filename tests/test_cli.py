@@ -367,6 +367,32 @@ def test_a_plain_model_is_converted(call, tmp_path):
         assert message in " ".join(err.split())
 
 
+def classifier(path, size=9, activation=None, **known):
+    image = keras.Input((size, size, 1))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3)(image))
+    keras.Model(image, keras.layers.Dense(2, activation=activation)(x), name="small").save(path)
+    metadata.add_to_keras(path, known)
+
+
+@pytest.mark.parametrize("option", ["--keep=channels", "--symmetrize", "--size=12"])
+def test_a_converted_model_keeps_what_it_knows(call, tmp_path, option):
+    images = {"rows": 9, "columns": 9, "channels": 1, "fit": "pad", "interpolation": "nearest"}
+    known = {"classes": ["cat", "dog"], "images": images, "target": "labels"}
+    classifier(tmp_path / "plain.keras", **known)
+    code, _, err = call("convert", "plain.keras", "--group", "p4", option, "-o", "new.keras")
+    assert code == 0, err
+    kept = metadata.read(tmp_path / "new.keras")
+    size = {"rows": 12, "columns": 12} if "size" in option else {}
+    assert {name: kept[name] for name in known} == {**known, "images": {**images, **size}}
+
+
+def test_outputs_without_names_keep_none(call, tmp_path):
+    classifier(tmp_path / "plain.keras", classes=["cat", "dog", "cow"])
+    code, _, err = call("convert", "plain.keras", "--group", "p4")
+    assert code == 0, err
+    assert "classes" not in metadata.read(tmp_path / "plain-p4.keras")
+
+
 def test_every_format_can_be_exported():
     assert list(typing.get_args(cli.models.ExportFormat)) == list(FORMATS)
 

@@ -216,7 +216,8 @@ def convert(
     """Make a saved model equivariant, untrained, and print what became of each layer."""
     choose_backend(backend)
     import keras_gcnn
-    from keras_gcnn.export import load, save
+    from keras_gcnn.export import load, metadata
+    from keras_gcnn.export.saving import save_and_compare
 
     options: dict[str, Any] = {
         "keep": keep,
@@ -234,16 +235,19 @@ def convert(
             "one of them out."
         )
     plain = load(model)
+    known = metadata.read(model)
     if symmetrize:
         network = keras_gcnn.symmetrize(plain, group)
         report = f"{network.name} keeps its weights, and takes the time of all orientations."
     else:
         if (side := given.pop("size", None)) is not None:
             given["input_shape"] = _with_size(plain, side)
+            if "images" in known:
+                known["images"] |= {"rows": side, "columns": side}
         network = keras_gcnn.convert(plain, group, **given)
         report = str(network.conversion)
     path = output or model.with_name(f"{model.stem}-{group}.keras")
-    save(network, path, "keras")
+    save_and_compare(network, path, "keras", **_kept(known, network))
     console.print(report, soft_wrap=True)
     console.print(f"Written to {path}.")
 
