@@ -393,6 +393,48 @@ def test_outputs_without_names_keep_none(call, tmp_path):
     assert "classes" not in metadata.read(tmp_path / "plain-p4.keras")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("convert", "--group", "p4", "-o"),
+        ("convert", "--group", "p4", "--symmetrize", "-o"),
+        ("export", "--format", "keras", "--output"),
+        ("export", "--format", "plain_keras", "--output"),
+    ],
+)
+def test_a_model_is_not_replaced_by_what_is_made_of_it(call, tmp_path, command):
+    classifier(tmp_path / "plain.keras")
+    before = (tmp_path / "plain.keras").read_bytes()
+    (tmp_path / "link.keras").symlink_to("plain.keras")
+    for path in ("plain.keras", tmp_path / "plain.keras", "link.keras"):
+        code, _, err = call(command[0], "plain.keras", *command[1:], path)
+        assert code == 2
+        assert "is read here, and would be overwritten. Choose another file." in err
+    assert (tmp_path / "plain.keras").read_bytes() == before
+
+
+class OwnModel(keras.Model):
+    """A model with a `call` of its own, whose inputs are not known."""
+
+    def build(self, shape):
+        self.built = True
+
+    def call(self, images):
+        return images
+
+
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built")
+def test_a_size_of_a_model_without_known_inputs_is_explained(call, tmp_path, monkeypatch):
+    keras.Sequential([keras.layers.Flatten()]).save(tmp_path / "open.keras")
+    code, _, err = call("convert", "open.keras", "--group", "p4", "--size", 12)
+    assert code == 2
+    assert "is not built, so that its layers have no shapes" in err
+    monkeypatch.setattr("keras_gcnn.export.load", lambda path: OwnModel())
+    code, _, err = call("convert", "open.keras", "--group", "p4", "--size", 12)
+    assert code == 2
+    assert "its class OwnModel has a `call` of its own" in err
+
+
 def test_every_format_can_be_exported():
     assert list(typing.get_args(cli.models.ExportFormat)) == list(FORMATS)
 

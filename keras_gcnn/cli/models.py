@@ -60,11 +60,13 @@ def export(
     from keras_gcnn import export as exporting
     from keras_gcnn.export import metadata
     from keras_gcnn.export.saving import save_and_compare
+    from keras_gcnn.training.predictions.files import check_not_read
 
     loaded = exporting.load(model)
     kept = _kept(metadata.read(model), loaded)
     if output is None:
         output = Path(f"{model.with_suffix('')}{FILE_FORMATS[format].ending}")
+    check_not_read(output, [model])  # the file of a run has the state of its optimizer too
     if classes is not None:
         kept["classes"] = [name.strip() for name in classes.split(",")]
     path, _ = save_and_compare(
@@ -218,6 +220,7 @@ def convert(
     import keras_gcnn
     from keras_gcnn.export import load, metadata
     from keras_gcnn.export.saving import save_and_compare
+    from keras_gcnn.training.predictions.files import check_written
 
     options: dict[str, Any] = {
         "keep": keep,
@@ -234,6 +237,8 @@ def convert(
             f"--symmetrize keeps the model as it is, so that {names} would change nothing. Leave "
             "one of them out."
         )
+    path = output or model.with_name(f"{model.stem}-{group}.keras")
+    check_written(path, [model])  # the weights of a trained model would be lost
     plain = load(model)
     known = metadata.read(model)
     if symmetrize:
@@ -246,17 +251,23 @@ def convert(
                 known["images"] |= {"rows": side, "columns": side}
         network = keras_gcnn.convert(plain, group, **given)
         report = str(network.conversion)
-    path = output or model.with_name(f"{model.stem}-{group}.keras")
     save_and_compare(network, path, "keras", **_kept(known, network))
     console.print(report, soft_wrap=True)
     console.print(f"Written to {path}.")
 
 
-def _with_size(model: Any, size: int) -> tuple[int | None, ...]:
-    """Returns the shape of one image of a model with this number of rows and columns."""
+def _with_size(model: Any, size: int) -> tuple[int | None, ...] | None:
+    """Returns the shape of one image of a model with this number of rows and columns.
+
+    None if the model's inputs are not known or are no images, which `keras_gcnn.convert` explains.
+    """
     from keras_gcnn.model_graph import find_data_format
 
-    shape = list(model.inputs[0].shape[1:])
+    inputs = getattr(model, "inputs", None) or ()
+    images = [tensor for tensor in inputs if len(tensor.shape) == 4]
+    if not images:
+        return None
+    shape = list(images[0].shape[1:])
     first = 1 if find_data_format(model) == "channels_first" else 0
     shape[first : first + 2] = [size, size]
     return tuple(shape)
