@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_gcnn import training
-from keras_gcnn.data import Split
+from keras_gcnn.data import Split, load_folder
 from keras_gcnn.export import metadata
 from keras_gcnn.training.recipes.data_table import DataTable
 from keras_gcnn.training.recipes.schema import Recipe
@@ -13,6 +13,7 @@ from keras_gcnn.training.recipes.tables import TrainingTable
 from keras_gcnn.training.tasks.classification import Classification, balanced_weights
 from keras_gcnn.training.tasks.folder_evaluation import PLOTS, evaluate_folder
 from keras_gcnn.training.tasks.folder_tasks import Labelling, Regression
+from keras_gcnn.training.tasks.segmentation import Segmentation
 
 
 @pytest.fixture
@@ -54,6 +55,13 @@ def test_a_folder_is_trained_on_and_the_run_goes_on(images, tmp_path):
     images.rename(images.parent / "images2")
     with pytest.raises(ValueError, match=r"data\.folder was"):
         training.train(other, tmp_path / "run")
+
+
+def test_validation_reads_batches_of_the_size_that_is_asked_for(images, tmp_path):
+    found = load_folder(images, cache=tmp_path / "cache").validation
+    for task in (Classification(), Labelling(), Regression(), Segmentation()):
+        batches = task.validation(found, TrainingTable(batch_size=8), 0, 3)
+        assert len(batches[0][0]) == 3
 
 
 @pytest.mark.usefixtures("untrained")

@@ -106,7 +106,9 @@ class Autoencoding(Task):
             labels=False,
         )
 
-    def validation(self, split: Split, settings: TrainingTable, seed: int) -> tuple:
+    def validation(
+        self, split: Split, settings: TrainingTable, seed: int, batch_size: int
+    ) -> tuple:
         return (self._pixels(split, settings, seed).images,)
 
     @staticmethod

@@ -77,10 +77,10 @@ class Classification(Task):
             split, settings.batch_size, seed, settings.augment, class_weights=weights
         )
 
-    def validation(self, split: Split, settings: TrainingTable, seed: int) -> Any:
+    def validation(self, split: Split, settings: TrainingTable, seed: int, batch_size: int) -> Any:
         if isinstance(split.images, np.ndarray):
             return split.images, split.labels
-        return OrderedBatches(split, labels=True, batch_size=settings.batch_size)
+        return OrderedBatches(split, labels=True, batch_size=batch_size)
 
     def output_shape(self, dataset: Dataset) -> Shape:
         return (len(dataset.classes),)

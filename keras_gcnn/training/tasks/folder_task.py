@@ -31,8 +31,10 @@ class FolderTask(Task):
     def batches(self, split: Split, settings: TrainingTable, seed: int) -> ShuffledBatches:
         return ShuffledBatches(split, settings.batch_size, seed, settings.augment)
 
-    def validation(self, split: Split, settings: TrainingTable, seed: int) -> OrderedBatches:
-        return OrderedBatches(split, labels=True, batch_size=settings.batch_size)
+    def validation(
+        self, split: Split, settings: TrainingTable, seed: int, batch_size: int
+    ) -> OrderedBatches:
+        return OrderedBatches(split, labels=True, batch_size=batch_size)
 
     def output_shape(self, dataset: Dataset) -> Shape:
         """Returns the shape of what a network predicts for an image."""

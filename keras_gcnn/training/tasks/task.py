@@ -92,8 +92,15 @@ class Task(ABC):
         """Returns the batches to train on."""
 
     @abstractmethod
-    def validation(self, split: Split, settings: TrainingTable, seed: int) -> Any:
-        """Returns what `keras.Model.fit` takes as `validation_data`."""
+    def validation(self, split: Split, settings: TrainingTable, seed: int, batch_size: int) -> Any:
+        """Returns what `keras.Model.fit` takes as `validation_data`.
+
+        Args:
+            split: images and labels.
+            settings: how the network is trained.
+            seed: int, for what is drawn.
+            batch_size: int, of batches that are made here; Keras itself divides arrays.
+        """
 
     @abstractmethod
     def load(self, path: Path, dataset: Dataset) -> keras.Model:
