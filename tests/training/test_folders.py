@@ -1,5 +1,6 @@
 """Recipes train on folders of images, go on after an interruption, and count rare classes."""
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -89,8 +90,57 @@ def test_a_model_is_measured_on_another_folder(images, tmp_path):
     assert 0 <= result["calibration error"] <= 1
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"results.json", *PLOTS}
     (images / "rows").rename(images / "lines")
-    with pytest.raises(ValueError, match=r"knows the classes columns, rows, but .* has columns, l"):
+    with pytest.raises(ValueError, match=r"has lines, which is none of the classes columns, rows"):
         evaluate_folder(model, images)
+
+
+def brightness(path, classes=(), size=13):
+    """Saves a model that takes bright images for the second of three classes."""
+    image = keras.Input((size, size, 1))
+    scores = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(image))
+    model = keras.Model(image, scores)
+    model.set_weights([np.array([[0.0, 10.0, 0.0]]), np.array([4.0, 0.0, 1.0])])
+    model.save(path)
+    if classes:
+        metadata.add_to_keras(path, {"classes": classes})
+    return path
+
+
+def shaded(folder, **shades):
+    """A folder of grey images; each class has its own shade."""
+    for name, shade in shades.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(3):
+            pixels = np.full((10, 20, 3), shade, "uint8")
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_a_folder_may_lack_classes_of_the_model(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_GCNN_CACHE", str(tmp_path / "cache"))
+    model = brightness(tmp_path / "model.keras", ["dark", "bright", "green"])
+    both = shaded(tmp_path / "both", dark=10, bright=250)
+    result = evaluate_folder(model, both, output=tmp_path / "out")
+    assert result["errors"] == dict.fromkeys(result["errors"], pytest.approx(0.0))
+    assert result["confusion"] == [[3, 0, 0], [0, 3, 0], [0, 0, 0]]
+    assert result["classes"] == ["dark", "bright", "green"]
+    assert result["area under the curve"] == pytest.approx(1.0)
+    one = shaded(tmp_path / "one", green=250)
+    result = evaluate_folder(model, one, output=tmp_path / "out")
+    assert result["errors"]["test"] == pytest.approx(100.0)
+    assert result["confusion"] == [[0, 0, 0], [0, 0, 0], [0, 3, 0]]
+
+
+def test_images_get_the_size_and_colour_of_a_model_that_is_not_of_a_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_GCNN_CACHE", str(tmp_path / "cache"))
+    model = brightness(tmp_path / "model.keras")
+    folder = shaded(tmp_path / "folder", dark=10, middle=250, other=10)
+    result = evaluate_folder(model, folder)
+    assert result["confusion"] == [[3, 0, 0], [0, 3, 0], [3, 0, 0]]
+    two = shaded(tmp_path / "two", dark=10, bright=250)
+    with pytest.raises(ValueError, match=r"has images .* in 2 classes") as caught:
+        evaluate_folder(model, two)
+    assert "data set" not in str(caught.value)
 
 
 @pytest.mark.backend_free

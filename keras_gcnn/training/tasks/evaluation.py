@@ -46,13 +46,20 @@ def check_classifier(model: keras.Model, path: Path, dataset: data.Dataset) -> N
         size in (None, wanted) for size, wanted in zip(image, dataset.image_shape, strict=True)
     )
     if not fits or scores != (len(dataset.classes),):
-        classes = scores[0] if len(scores) == 1 else None
-        fitting = "" if classes is None else ", ".join(names_fitting(image, classes))
         raise ValueError(
             f"{path} maps images of shape {image} to {scores}, but {dataset.name} has "
             f"images of shape {dataset.image_shape} in {len(dataset.classes)} classes. "
-            + (f"Choose a data set that fits: {fitting}." if fitting else "No data set fits it.")
+            + _advice(image, scores, dataset)
         )
+
+
+def _advice(image: Shape, scores: Shape, dataset: data.Dataset) -> str:
+    """Returns what to do about a data set that does not fit a model."""
+    if dataset.preparation is not None:  # it is a folder
+        return "Give a folder of the classes of the model."
+    classes = scores[0] if len(scores) == 1 else None
+    fitting = "" if classes is None else ", ".join(names_fitting(image, classes))
+    return f"Choose a data set that fits: {fitting}." if fitting else "No data set fits it."
 
 
 def _shapes(model: keras.Model, path: Path) -> tuple[Shape, Shape]:

@@ -78,13 +78,13 @@ def evaluate_folder(
             raise ValueError(
                 f"{path} predicts masks, which are no table. Leave table={table!r} out."
             )
-        masks = {"target": "mask", "masks": _masks_of(known), "classes": known.get("classes")}
-        dataset = load_like_training(path, folder, known, console, **masks)
+        masks = {"target": "mask", "masks": _masks_of(known)}
+        dataset = load_like_training(model, folder, known, console, **masks)
         return evaluate_masks(model, path, dataset, output, seed, console)
     if (target := known.get("target")) in _VECTORS:
-        dataset = load_like_training(path, folder, known, console, table=table, target=target)
+        dataset = load_like_training(model, folder, known, console, table=table, target=target)
         return evaluate_vectors(model, path, _VECTORS[target], dataset, output, seed, console)
-    dataset = load_like_training(path, folder, known, console, table=table)
+    dataset = load_like_training(model, folder, known, console, table=table)
     check_classifier(model, path, dataset)
     test = dataset.test
     with console.status("measuring"):
@@ -162,13 +162,13 @@ def _masks_of(known: Mapping[str, Any]) -> str:
 
 
 def load_like_training(
-    path: Path, folder: Path, known: Mapping[str, Any], console: Console, **given: Any
+    model: keras.Model, folder: Path, known: Mapping[str, Any], console: Console, **given: Any
 ) -> Dataset:
-    """Loads the images of a folder as those on which the model was trained.
+    """Loads the images of a folder as those on which a model was trained.
 
     Args:
-        path: of the model.
-        folder: of images.
+        model: the model.
+        folder: of images; it may lack some of the classes of the model.
         known: metadata of the model.
         console: where progress is shown.
         **given: further arguments of `load_folder`.
@@ -176,22 +176,31 @@ def load_like_training(
     Raises:
         ValueError: if the folder has other classes.
     """
-    images = known.get("images", {})
-    options: dict[str, Any] = {}
-    if {"rows", "columns", "channels"} <= images.keys():
-        options["size"] = (images["rows"], images["columns"])
-        options["color"] = "grey" if images["channels"] == 1 else "rgb"
-        options |= {key: images[key] for key in ("fit", "interpolation") if key in images}
-    options |= given
+    options = {**_preparation(model, known.get("images", {})), **given}
+    if options.get("target") != "number":
+        options["classes"] = known.get("classes") or None
     dataset = load_folder(folder, test=0, validation=0, progress=Bar(console), **options)
-    names = known.get("classes")
-    if names is not None and list(dataset.classes) != list(names):
-        raise ValueError(
-            f"{path} knows the classes {', '.join(map(str, names))}, but {folder} has "
-            f"{', '.join(dataset.classes)}. Name them as in the training."
-        )
     test = dataset.test if len(dataset.test) else dataset.train
     return replace(dataset, test=test)
+
+
+def _preparation(model: keras.Model, images: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns arguments of `load_folder` that bring images to the size and colour of a model.
+
+    Args:
+        model: the model.
+        images: what its metadata say of them, which is asked where the model takes any size.
+    """
+    options = {key: images[key] for key in ("fit", "interpolation") if key in images}
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] not in (1, 3):
+        return options  # it is refused with its shape when it is compared with the images
+    rows, columns = (
+        size or images.get(name) for size, name in zip(shape[1:3], ("rows", "columns"), strict=True)
+    )
+    if rows and columns:
+        options["size"] = (rows, columns)
+    return {**options, "color": "grey" if shape[3] == 1 else "rgb"}
 
 
 def _write(
