@@ -113,6 +113,7 @@ def test_the_upright_image_is_what_is_to_be_drawn(tmp_path):
     [
         ({"evaluation": {"angles": False}}, r"\[evaluation\] is for classifiers"),
         ({"training": {"monitor": "val_accuracy"}}, "have no accuracy to monitor"),
+        ({"training": {"class_weights": "balanced"}}, r"class_weights is for classifiers"),
         ({"latent": None, "training": {"binarize": True}}, "binarize is for autoencoders"),
         ({"latent": None, "training": {"straighten": True}}, "straighten is for autoencoders"),
         ({"training": {"straighten": True, "rotate": True}}, "leave augment and binarize out"),

@@ -39,12 +39,13 @@ def build_network(
     task = task or Classification()
     check_builder(task, table.builder)
     keras.utils.set_random_seed(seed)
-    with _dtype_policy(dtype):
+    with dtype_policy(dtype):
         return _build(table, dataset, task)
 
 
 @contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
+def dtype_policy(name: str) -> Iterator[None]:
+    """Lets networks that are built in the context compute in a dtype policy of Keras."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:
