@@ -28,6 +28,8 @@ def activation_of(model: Any) -> str | None:
         layer = output._keras_history.operation
     except (AttributeError, TypeError, ValueError):
         return None
+    if type(layer).__name__ in ("Softmax", "Sigmoid"):  # a layer, or a function of keras.ops
+        return type(layer).__name__.lower()
     return getattr(getattr(layer, "activation", None), "__name__", None)
 
 

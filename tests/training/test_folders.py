@@ -94,10 +94,10 @@ def test_a_model_is_measured_on_another_folder(images, tmp_path):
         evaluate_folder(model, images)
 
 
-def brightness(path, classes=(), size=13):
+def brightness(path, classes=(), activation=None):
     """Saves a model that takes bright images for the second of three classes."""
-    image = keras.Input((size, size, 1))
-    scores = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(image))
+    image = keras.Input((13, 13, 1))
+    scores = keras.layers.Dense(3, activation)(keras.layers.GlobalAveragePooling2D()(image))
     model = keras.Model(image, scores)
     model.set_weights([np.array([[0.0, 10.0, 0.0]]), np.array([4.0, 0.0, 1.0])])
     model.save(path)
@@ -125,6 +125,10 @@ def test_a_folder_may_lack_classes_of_the_model(tmp_path, monkeypatch):
     assert result["confusion"] == [[3, 0, 0], [0, 3, 0], [0, 0, 0]]
     assert result["classes"] == ["dark", "bright", "green"]
     assert result["area under the curve"] == pytest.approx(1.0)
+    # By the logits 4, 10 x and 1, of which a sigmoid makes probabilities.
+    model = brightness(model, ["dark", "bright", "green"], "sigmoid")
+    sure = np.mean([1 / (1 + np.exp(-4)), 1 / (1 + np.exp(-10 * 250 / 255))])
+    assert evaluate_folder(model, both)["calibration error"] == pytest.approx(1 - sure, abs=1e-4)
     one = shaded(tmp_path / "one", green=250)
     result = evaluate_folder(model, one, output=tmp_path / "out")
     assert result["errors"]["test"] == pytest.approx(100.0)

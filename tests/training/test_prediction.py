@@ -87,6 +87,15 @@ def test_probabilities_stay_and_unknown_classes_have_numbers(tmp_path, pictures)
     assert found.probabilities[0] == pytest.approx(1 / (1 + np.exp(-10)), abs=1e-6)
 
 
+@pytest.mark.parametrize("make", [keras.layers.Softmax, lambda: keras.ops.softmax])
+def test_a_softmax_behind_the_last_layer_is_known(tmp_path, make):
+    scores = model()
+    network = keras.Model(scores.inputs[0], make()(scores.output))
+    assert metadata.activation_of(network) == "softmax"
+    path, _ = save_and_compare(network, tmp_path / "model.onnx")
+    assert metadata.read(path)["activation"] == "softmax"
+
+
 def rows_of(text):
     return list(csv.reader(io.StringIO(text)))
 

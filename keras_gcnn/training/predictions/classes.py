@@ -14,6 +14,13 @@ from keras_gcnn.data.folders.cache import Progress, silent
 from keras_gcnn.data.folders.fitting import Shape
 from keras_gcnn.training.predictions.batches import Run, outputs_of
 
+_PROBABILITIES = {"linear": False, "softmax": True, "sigmoid": True}  # by the last activation
+
+
+def makes_probabilities(activation: str | None) -> bool | None:
+    """Whether a model that ends by this activation makes probabilities; None for unknown."""
+    return _PROBABILITIES.get(str(activation))
+
 
 @dataclass(frozen=True)
 class Prediction:

@@ -10,13 +10,12 @@ import numpy as np
 from keras_gcnn.data.folders.fitting import FITS, INTERPOLATIONS, Shape
 from keras_gcnn.export import metadata
 from keras_gcnn.training.predictions.batches import Run
-from keras_gcnn.training.predictions.classes import Classifier
+from keras_gcnn.training.predictions.classes import Classifier, makes_probabilities
 from keras_gcnn.training.predictions.labels import Labeller
 from keras_gcnn.training.predictions.masks import Segmenter
 from keras_gcnn.training.predictions.numbers import Estimator
 
 Predictor = Classifier | Labeller | Estimator | Segmenter
-_PROBABILITIES = {"linear": False, "softmax": True, "sigmoid": True}  # by the last activation
 
 
 def load_predictor(path: str | Path) -> Predictor:
@@ -53,7 +52,7 @@ def _predictor(
     """Returns what runs a model for its target, which only files of labels and numbers name."""
     target, scores = known.get("target"), outputs[-1]
     is_vector = len(outputs) == 2 and isinstance(scores, int)
-    probabilities = _PROBABILITIES.get(str(known.get("activation")))
+    probabilities = makes_probabilities(known.get("activation"))
     if target == "number":
         if not is_vector or scores != 1:
             raise ValueError(

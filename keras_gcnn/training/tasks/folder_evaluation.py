@@ -22,7 +22,7 @@ from keras_gcnn.training.inputs.rotated_evaluation import (
     predict,
     rotated_errors,
 )
-from keras_gcnn.training.predictions.classes import as_probabilities
+from keras_gcnn.training.predictions.classes import as_probabilities, makes_probabilities
 from keras_gcnn.training.progress import Bar
 from keras_gcnn.training.reports import report
 from keras_gcnn.training.tasks.evaluation import check_classifier
@@ -88,7 +88,8 @@ def evaluate_folder(
     check_classifier(model, path, dataset)
     test = dataset.test
     with console.status("measuring"):
-        probabilities = as_probabilities(predict(model, test))
+        known_as = makes_probabilities(metadata.activation_of(model))
+        probabilities = as_probabilities(predict(model, test), known_as)
         predicted = probabilities.argmax(axis=-1)
         errors = {COLUMNS[0]: error_rate(predicted, test.labels)}
         errors |= rotated_errors(model, test, seed) if dataset.is_square else {}
