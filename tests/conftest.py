@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -142,3 +143,23 @@ def load(recipe_file):
         return training.load_recipe(path)
 
     return change
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Runs the command in this process, in the test's folder: status, output and errors."""
+    import keras
+
+    from keras_gcnn import cli
+
+    def called(*arguments):
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            patch.setenv("KERAS_BACKEND", keras.backend.backend())
+            patch.setattr(sys, "argv", ["keras-gcnn", *map(str, arguments)])
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        return ended.value.code, *capsys.readouterr()
+
+    return called

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import typing
 from pathlib import Path
 
 import keras
@@ -15,7 +14,6 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from keras_gcnn import cli, zoo
-from keras_gcnn.export.formats import FORMATS
 from keras_gcnn.training import backend
 from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
 
@@ -36,23 +34,6 @@ def run(*arguments, cwd=None, **environment):
         check=False,
     )
     return done.returncode, done.stdout, done.stderr
-
-
-@pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
-    """Does as `run` in this process, in the test's folder."""
-
-    def called(*arguments):
-        with monkeypatch.context() as patch:
-            patch.chdir(tmp_path)
-            patch.setenv("KERAS_BACKEND", keras.backend.backend())
-            patch.setattr(sys, "argv", ["keras-gcnn", *map(str, arguments)])
-            capsys.readouterr()
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
-        return ended.value.code, *capsys.readouterr()
-
-    return called
 
 
 def test_train_and_evaluate(single_recipe_file, tmp_path, call):
@@ -274,66 +255,6 @@ def test_an_autoencoder_has_no_test_error(call, tmp_path):
     path = tmp_path / "vae.keras"
     zoo.vae("z2", variant="mlp", widths=(2, 2), decoder_widths=(2, 2)).save(path)
     assert "is an autoencoder, which has no classes" in call("evaluate", path)[2]
-
-
-def test_a_model_is_exported(call, tmp_path):
-    path = tmp_path / "model.keras"
-    zoo.lenet("p4", widths=(1, 1), classes=3).save(path)
-    backend = ["--backend", keras.backend.backend()]
-    for options in (["--classes", "a, b,c"], ["--output", tmp_path / "new.keras"]):
-        code, _, err = call("export", path, "--format", "plain_keras", *options, *backend)
-        assert code == 0, err
-    written = {one.name for one in tmp_path.iterdir()}
-    assert written == {"model.keras", "model-plain.keras", "new.keras"}
-    assert "classes has 1 names" in call("export", path, "--classes", "a", *backend)[2]
-
-
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has TensorFlow write the file")
-def test_a_model_is_exported_with_8_bits(call, tmp_path):
-    path = tmp_path / "model.keras"
-    zoo.lenet("p4", widths=(1, 1), classes=3).save(path)
-    (tmp_path / "images").mkdir()
-    for number in range(4):
-        pixels = np.random.default_rng(number).integers(0, 256, (30, 30), "uint8")
-        Image.fromarray(pixels).save(tmp_path / "images" / f"{number}.png")
-    code, out, err = call(
-        "export", path, "--quantize", "int8", "--calibration", tmp_path / "images"
-    )
-    assert code == 0, err
-    assert "% of the 4 images" in " ".join(out.split())
-    assert (tmp_path / "model.onnx").exists()
-    assert "needs calibration" in call("export", path, "--quantize", "int8")[2]
-
-
-def test_a_plain_model_is_converted(call, tmp_path):
-    image = keras.Input((9, 9, 1))
-    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3)(image))
-    plain = keras.Model(image, keras.layers.Dense(2)(x), name="small")
-    plain.save(tmp_path / "plain.keras")
-    code, out, err = call("convert", "plain.keras", "--group", "p4")
-    assert code == 0, err
-    assert "LiftingConv2D" in out
-    assert "Largest relative error over the 4 elements" in out
-    network = keras.saving.load_model(tmp_path / "plain-p4.keras")
-    assert network.count_params() < plain.count_params()
-    code, out, err = call(
-        "convert", "plain.keras", "--group", "p4", "--symmetrize", "-o", "kept.keras"
-    )
-    assert code == 0, err
-    kept = keras.saving.load_model(tmp_path / "kept.keras")
-    assert kept.count_params() == plain.count_params()
-    for options, message in (
-        (("--group", "p5"), "p5"),
-        (("--symmetrize", "--parameters", "9"), "--parameters would change nothing"),
-        (("--keep", "fields", "--parameters", "9"), "exclude each other"),
-    ):
-        code, _, err = call("convert", "plain.keras", *options)
-        assert code == 2
-        assert message in " ".join(err.split())
-
-
-def test_every_format_can_be_exported():
-    assert list(typing.get_args(cli.models.ExportFormat)) == list(FORMATS)
 
 
 def test_every_command_has_its_help(call):

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import data, export, zoo
+from keras_gcnn.export.saving import save_and_compare
 
 pytestmark = pytest.mark.backend_free
 pytest.importorskip("ray.serve")
@@ -142,6 +143,42 @@ def test_only_float_images_of_one_size_are_served(shape, tmp_path, monkeypatch):
     kind = Classifier.func_or_class
     with pytest.raises(ValueError, match="not float images"):
         # Ray has made a coroutine of it.
+        asyncio.run(kind.__init__(object.__new__(kind), str(path)))
+
+
+@pytest.mark.parametrize("end", ["softmax", "sigmoid", "linear", "layer"])
+def test_probabilities_of_a_model_stay_as_they_are(end, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLE)
+    from app import Classifier
+
+    image = keras.Input((28, 28, 1))
+    activation = None if end == "layer" else end
+    outputs = keras.layers.Dense(2, activation=activation)(keras.layers.Flatten()(image))
+    if end == "layer":
+        outputs = keras.layers.Softmax()(outputs)
+    network = keras.Model(image, outputs)
+    network.layers[2].set_weights([np.zeros((784, 2)), np.array([0.0, np.log(49)])])
+    path = export.save(network, tmp_path / "model.onnx", classes=["a", "b"])
+    kind = Classifier.func_or_class
+    server = object.__new__(kind)
+    asyncio.run(kind.__init__(server, str(path)))
+    (scores,) = server._logits(np.zeros((1, 28, 28, 1), "float32"))
+    answer = server._answer(scores)
+    assert answer["class"] == "b"
+    assert answer["probability"] == pytest.approx(0.98, abs=1e-5)
+    assert answer["logits"] == pytest.approx(network.predict(np.zeros((1, 28, 28, 1)))[0].tolist())
+
+
+@pytest.mark.parametrize("target", ["labels", "number"])
+def test_only_classifiers_are_served(target, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLE)
+    from app import Classifier
+
+    image = keras.Input((28, 28, 1))
+    network = keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(image)))
+    path, _ = save_and_compare(network, tmp_path / "model.onnx", target=target)
+    kind = Classifier.func_or_class
+    with pytest.raises(ValueError, match=f"predicts {target}, and this server names one class"):
         asyncio.run(kind.__init__(object.__new__(kind), str(path)))
 
 

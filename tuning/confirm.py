@@ -1,8 +1,8 @@
 """Makes a recipe that asks whether the best settings of a search are better than the defaults.
 
 The recipe has the best network of every group, and beside it the builder's default network at the
-budget of the search with the same optimizer, learning rate and weight decay. Every network is
-trained with three seeds.
+budget of the search with the same optimizer, learning rate and weight decay; of autoencoders also
+with the same latent space. Every network is trained with three seeds.
 
     python tuning/confirm.py runs/tune-lenet_mnist
     keras-gcnn train runs/tune-lenet_mnist/confirm.toml
@@ -19,7 +19,8 @@ import typer
 
 from keras_gcnn.training import atomic_files
 
-_KEPT = ("group", "dropout")  # arguments that the default network gets too
+# Arguments that the default network gets too. Autoencoders are compared in the same latent space.
+_KEPT = ("group", "dropout", "posterior", "latent_dim", "beta")
 
 
 def main(
@@ -51,8 +52,9 @@ def main(
         "title": f"{search['title']}: found and default",
         "models": models,
         "seeds": list(range(seeds)),
-        "evaluation": {"turned": False, "angles": False},
     }
+    if "latent" not in best:  # a recipe of classifiers
+        content["evaluation"] = {"turned": False, "angles": False}
     path = folder / "confirm.toml"
     atomic_files.write_text(path, tomli_w.dumps(content))
     print(f"keras-gcnn train {path}")

@@ -73,7 +73,13 @@ class Classifier:
         if entry.type != "tensor(float)" or not all(isinstance(size, int) for size in self.shape):
             raise ValueError(f"{path} takes {entry.type} of shape {self.shape}, not float images.")
         stored = self.session.get_modelmeta().custom_metadata_map
+        if stored.get("target") in ("labels", "number"):
+            raise ValueError(
+                f"{path} predicts {stored['target']}, and this server names one class."
+            )
         self.classes = json.loads(stored.get("classes", "null"))
+        # A second softmax would make other numbers of probabilities.
+        self.makes_probabilities = stored.get("activation") in ("softmax", "sigmoid")
 
     def check_health(self) -> None:
         """Called by Ray Serve, which replaces the replica if this fails."""
@@ -88,12 +94,15 @@ class Classifier:
         return [self._answer(logits) for logits in self._logits(np.stack(images))]
 
     def _answer(self, logits: np.ndarray) -> dict:
-        shifted = np.exp(logits - logits.max())
+        probabilities = logits
+        if not self.makes_probabilities:
+            shifted = np.exp(logits - logits.max())
+            probabilities = shifted / shifted.sum()
         best = int(logits.argmax())
         return {
             "class": self.classes[best] if self.classes else best,
             "index": best,
-            "probability": float(shifted[best] / shifted.sum()),
+            "probability": float(probabilities[best]),
             "logits": logits.tolist(),
         }
 

@@ -60,33 +60,50 @@ def export(
     from keras_gcnn import export as exporting
     from keras_gcnn.export import metadata
     from keras_gcnn.export.saving import save_and_compare
+    from keras_gcnn.training.predictions.files import check_not_read
 
     loaded = exporting.load(model)
-    known = metadata.read(model)
+    kept = _kept(metadata.read(model), loaded)
     if output is None:
         output = Path(f"{model.with_suffix('')}{FILE_FORMATS[format].ending}")
-    names = known.get("classes")
+    check_not_read(output, [model])  # the file of a run has the state of its optimizer too
     if classes is not None:
-        names = [name.strip() for name in classes.split(",")]
+        kept["classes"] = [name.strip() for name in classes.split(",")]
     path, _ = save_and_compare(
         loaded,
         output,
         format,
-        classes=names,
         scale=scale,
-        images=known.get("images"),
+        **kept,
         quantize=quantize,
         calibration=None if calibration is None else _images_in(calibration, model, scale),
     )
     if quantize is None:
         console.print(f"{path} computes what {model} does.")
         return
-    kept = metadata.read(path)["int8"]
-    if "agreement" in kept:
-        same = f"gives the same answer as {model} for {100 * kept['agreement']:.1f} % of"
+    found = metadata.read(path)["int8"]
+    if "agreement" in found:
+        same = f"gives the same answer as {model} for {100 * found['agreement']:.1f} % of"
     else:
-        same = f"differs from {model} by {kept['difference']:.2g} of the largest output on"
-    console.print(f"{path} {same} the {kept['images']} images.")
+        same = f"differs from {model} by {found['difference']:.2g} of the largest output on"
+    console.print(f"{path} {same} the {found['images']} images.")
+
+
+def _kept(known: dict[str, Any], model: Any) -> dict[str, Any]:
+    """Returns what a file that is made of a model says too, of all that the model's file says.
+
+    Files may have an empty list of classes, of a number, or the classes of the data of an
+    autoencoder, as earlier ones do.
+    """
+    from keras_gcnn.export.checks import count_scores
+
+    kept: dict[str, Any] = {
+        name: known[name] for name in ("classes", "images", "target") if name in known
+    }
+    names = kept.get("classes", [])
+    if not names or len(names) != count_scores(model):
+        kept.pop("classes", None)
+    return kept
 
 
 def _images_in(folder: Path, model: Path, scale: float | None) -> np.ndarray:
@@ -115,7 +132,7 @@ def predict(
     ] = None,
     backend: BackendOption = None,
 ) -> None:
-    """Name the class of images, or write masks, as the model was trained to.
+    """Name the class, the labels or the number of images, or write masks, as the model learned to.
 
     Sizes, colours and names of classes are those of the training. A network for masks writes for
     each image NAME-mask.png, whose pixels are indices of classes, and NAME-overlay.png; its table
@@ -123,23 +140,20 @@ def predict(
     """
     choose_backend(backend)
     from keras_gcnn.training import atomic_files
-    from keras_gcnn.training.predictions.classes import Classifier, as_csv
     from keras_gcnn.training.predictions.files import check_written, find_images
-    from keras_gcnn.training.predictions.masks import table_of_masks
+    from keras_gcnn.training.predictions.masks import Segmenter, table_of_masks
     from keras_gcnn.training.predictions.opening import load_predictor
+    from keras_gcnn.training.predictions.tables import table_of
     from keras_gcnn.training.progress import Bar
 
     paths = find_images(images)
     if csv is not None:
         check_written(csv, [model, *paths])
     predictor = load_predictor(model)
-    problems: dict[Path, str] = {}
-    if isinstance(predictor, Classifier):
+    if not isinstance(predictor, Segmenter):
         if output is not None:
-            raise ValueError(f"--output is for masks, and {model} names classes. Use --csv.")
-        found = list(predictor.predict(paths, Bar(console)))
-        text = as_csv(found, predictor.classes, proba)
-        problems = {each.path: each.reason for each in found if each.reason}
+            raise ValueError(f"--output is for masks, and {model} predicts none. Use --csv.")
+        text, problems = table_of(predictor, paths, proba, Bar(console))
     else:
         if output is None or proba:
             raise ValueError(
@@ -204,7 +218,9 @@ def convert(
     """Make a saved model equivariant, untrained, and print what became of each layer."""
     choose_backend(backend)
     import keras_gcnn
-    from keras_gcnn.export import load, save
+    from keras_gcnn.export import load, metadata
+    from keras_gcnn.export.saving import save_and_compare
+    from keras_gcnn.training.predictions.files import check_written
 
     options: dict[str, Any] = {
         "keep": keep,
@@ -221,26 +237,37 @@ def convert(
             f"--symmetrize keeps the model as it is, so that {names} would change nothing. Leave "
             "one of them out."
         )
+    path = output or model.with_name(f"{model.stem}-{group}.keras")
+    check_written(path, [model])  # the weights of a trained model would be lost
     plain = load(model)
+    known = metadata.read(model)
     if symmetrize:
         network = keras_gcnn.symmetrize(plain, group)
         report = f"{network.name} keeps its weights, and takes the time of all orientations."
     else:
         if (side := given.pop("size", None)) is not None:
             given["input_shape"] = _with_size(plain, side)
+            if "images" in known:
+                known["images"] |= {"rows": side, "columns": side}
         network = keras_gcnn.convert(plain, group, **given)
         report = str(network.conversion)
-    path = output or model.with_name(f"{model.stem}-{group}.keras")
-    save(network, path, "keras")
+    save_and_compare(network, path, "keras", **_kept(known, network))
     console.print(report, soft_wrap=True)
     console.print(f"Written to {path}.")
 
 
-def _with_size(model: Any, size: int) -> tuple[int | None, ...]:
-    """Returns the shape of one image of a model with this number of rows and columns."""
+def _with_size(model: Any, size: int) -> tuple[int | None, ...] | None:
+    """Returns the shape of one image of a model with this number of rows and columns.
+
+    None if the model's inputs are not known or are no images, which `keras_gcnn.convert` explains.
+    """
     from keras_gcnn.model_graph import find_data_format
 
-    shape = list(model.inputs[0].shape[1:])
+    inputs = getattr(model, "inputs", None) or ()
+    images = [tensor for tensor in inputs if len(tensor.shape) == 4]
+    if not images:
+        return None
+    shape = list(images[0].shape[1:])
     first = 1 if find_data_format(model) == "channels_first" else 0
     shape[first : first + 2] = [size, size]
     return tuple(shape)

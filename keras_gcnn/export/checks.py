@@ -119,14 +119,22 @@ def check_tolerance(tolerance: float | None, model: keras.Model) -> float:
     return check_from_zero("tolerance", tolerance, example=1e-5)
 
 
+def count_scores(model: keras.Model) -> int | None:
+    """Returns how many numbers the last axis of the output has; None if there are several outputs.
+
+    Autoencoders have no scores either.
+    """
+    if isinstance(model, VariationalAutoencoder) or not isinstance(model.output_shape, tuple):
+        return None
+    return model.output_shape[-1]
+
+
 def check_classes(classes: Sequence[str], model: keras.Model) -> list[str]:
     """Returns the names; raises a `ValueError` unless each score has one."""
     if isinstance(classes, str) or not isinstance(classes, Sequence):
         raise ValueError(f"classes={classes!r} has to be a list of names.")
     names = [str(name) for name in classes]
-    score_count = None
-    if not isinstance(model, VariationalAutoencoder) and isinstance(model.output_shape, tuple):
-        score_count = model.output_shape[-1]
+    score_count = count_scores(model)
     if score_count != len(names):
         shape = "are no scores" if score_count is None else f"have the shape {model.output_shape}"
         raise ValueError(

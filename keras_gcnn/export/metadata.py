@@ -28,16 +28,19 @@ def activation_of(model: Any) -> str | None:
         layer = output._keras_history.operation
     except (AttributeError, TypeError, ValueError):
         return None
+    if type(layer).__name__ in ("Softmax", "Sigmoid"):  # a layer, or a function of keras.ops
+        return type(layer).__name__.lower()
     return getattr(getattr(layer, "activation", None), "__name__", None)
 
 
 def read(path: str | Path) -> dict[str, Any]:
     """Returns the metadata of a `.keras` or an `.onnx` file; an empty dict if it has none.
 
-    Values of the types that this library writes: `"classes"` is a list of names, `"images"` a dict
-    of how images are prepared, `"scale"` a number by which the model multiplies its inputs,
-    `"activation"` the name of the activation of the output, `"int8"` a dict of how a quantized
-    file agrees with the network.
+    Values of the types that this library writes: `"classes"` is a list of names, `"target"` what
+    the model predicts if that is `"labels"` or `"number"` and neither a class nor a mask,
+    `"images"` a dict of how images are prepared, `"scale"` a number by which the model multiplies
+    its inputs, `"activation"` the name of the activation of the output, `"int8"` a dict of how a
+    quantized file agrees with the network.
 
     Raises:
         ValueError: if the file cannot be read.

@@ -126,6 +126,7 @@ def save_and_compare(
     scale: float | None = None,
     tolerance: float | None = None,
     images: Mapping[str, Any] | None = None,
+    target: str | None = None,
     quantize: str | None = None,
     calibration: Any = None,
 ) -> tuple[Path, float]:
@@ -134,13 +135,14 @@ def save_and_compare(
     The difference is that of the file of 32 bits.
 
     Args:
-        model: as in `save`, and so are all others but `images`.
+        model: as in `save`, and so are all others but `images` and `target`.
         path: see `save`.
         format: see `save`.
         classes: see `save`.
         scale: see `save`.
         tolerance: see `save`.
         images: how images are prepared, for the file's metadata.
+        target: `"labels"` or `"number"` if the model predicts these, for the file's metadata.
         quantize: see `save`.
         calibration: see `save`.
     """
@@ -154,6 +156,8 @@ def save_and_compare(
         metadata["scale"] = scale
     if images is not None:
         metadata["images"] = dict(images)
+    if target is not None:
+        metadata["target"] = target
     if (activation := activation_of(model)) is not None:
         metadata["activation"] = activation
     if classes is not None:

@@ -93,8 +93,10 @@ def _compile(
 ) -> None:
     """Compiles a network as the plain one is compiled, or as a classifier by integer labels."""
     if plain.compiled:
-        config = plain.get_compile_config()
-        network.compile_from_config({**config, "optimizer": keras.optimizers.serialize(optimizer)})
+        # Keras's get_compile_config would turn a loss of one's own into a name.
+        given = getattr(plain, "_compile_config", None)
+        network.compile(**{**(given.config if given else {}), "optimizer": optimizer})
+        network.optimizer.build(network.trainable_variables)
         return
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=_makes_logits(plain))
     network.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from keras_gcnn.training.backend import Backend
 from keras_gcnn.training.recipes import loading
 from keras_gcnn.training.recipes.data_table import DataTable
+from keras_gcnn.training.recipes.schema import check_together
 from keras_gcnn.training.recipes.table import Table
 from keras_gcnn.training.recipes.tables import (
     Arguments,
@@ -82,8 +83,7 @@ class SearchRecipe(Table):
                     "the hyperparameters are optimizer, learning_rate, sgd_learning_rate and "
                     "weight_decay"
                 )
-        if self.latent is not None and self.training.monitor != "val_loss":
-            raise ValueError("autoencoders, by [latent], have no accuracy to monitor")
+        check_together(self.data, self.training, self.latent)
         return self
 
     @property

@@ -19,6 +19,7 @@ from keras_gcnn.data import Dataset
 from keras_gcnn.full_disk import FullDiskError, explain_full_disk
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.loop.fitting import fit
+from keras_gcnn.training.runs.networks import dtype_policy
 from keras_gcnn.training.tasks.measurement import count_parameters
 from keras_gcnn.training.tasks.task import Task
 from keras_gcnn.tuning.folder import SearchFolder
@@ -115,7 +116,8 @@ class SearchTuner(keras_tuner.Tuner):
             _continue(self.folder.trial(values["tuner/trial_id"]), folder)
         keras.backend.clear_session()
         keras.utils.set_random_seed(self.recipe.seed)
-        model = self.hypermodel.build(trial.hyperparameters)
+        with dtype_policy(self.recipe.training.dtype):
+            model = self.hypermodel.build(trial.hyperparameters)
         overrides = self.hypermodel.training(trial.hyperparameters)
         if "tuner/epochs" in values:
             overrides["epochs"] = int(values["tuner/epochs"])

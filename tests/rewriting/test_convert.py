@@ -187,8 +187,11 @@ def test_what_cannot_be_converted_is_named(layer, message):
 def test_an_unknown_layer_is_kept_if_it_treats_all_numbers_alike():
     network = keras_gcnn.convert(model_with(OwnActivation()), "p4", on_unknown="keep")
     assert max(network.conversion.errors().values()) < 1e-6
-    with pytest.raises(ValueError, match="does not treat all channels and positions alike"):
+    with pytest.raises(ValueError, match="does not treat all channels and positions") as caught:
         keras_gcnn.convert(model_with(OwnLayer()), "p4", on_unknown="keep")
+    assert "on_unknown" not in str(caught.value)  # it was given
+    with pytest.raises(ValueError, match=r'convert\(\.\.\., on_unknown="keep"\) in Python'):
+        keras_gcnn.convert(model_with(OwnLayer()), "p4")
 
 
 @pytest.mark.backend_free  # what is converted does not depend on it, and JAX compiles every model

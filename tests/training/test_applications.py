@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import keras
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -25,6 +27,39 @@ def test_a_converted_network_is_built():
     assert network.output_shape == (None, 3)
     assert network.count_params() < plain.count_params() / 2
     assert_equivariant(network, "p4")
+
+
+def scales(network):
+    return [layer.scale for layer in network.layers if isinstance(layer, keras.layers.Rescaling)]
+
+
+def test_images_from_0_to_1_are_not_prepared_as_pixels_from_0_to_255():
+    table = {"name": "mobile", "builder": "keras.applications.MobileNetV3Small"}
+    arguments = {"alpha": 0.25, "minimalistic": True}
+    network = build_network(ModelTable(**table, arguments=arguments), DATASET, 0)
+    assert scales(network) == []
+    asked = {**arguments, "include_preprocessing": True}
+    network = build_network(ModelTable(**table, arguments=asked), DATASET, 0)
+    assert scales(network) == [pytest.approx(1 / 127.5)]  # the recipe has the last word
+
+
+@pytest.mark.thorough("jax", "tensorflow")
+def test_a_builder_that_always_prepares_images_gets_them_as_it_needs(rng):
+    table = ModelTable(name="b0", builder="keras.applications.EfficientNetB0")
+    network = build_network(table, DATASET, 0)
+    shape, classes = DATASET.image_shape, len(DATASET.classes)
+    plain = keras.applications.EfficientNetB0(
+        weights=None, input_shape=shape, classes=classes, classifier_activation=None
+    )
+    plain.set_weights(network.get_weights())
+    images = rng.random((2, *shape)).astype("float32")
+    expected = plain.predict(255 * images, verbose=0)
+    found = network.predict(images, verbose=0)  # small numbers, in an untrained network
+    largest = np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, atol=1e-3 * largest)
+    assert np.abs(plain.predict(images, verbose=0)).max() < 0.1 * largest
+    again = keras.models.clone_model(network)  # as a file has it
+    assert scales(again) == [1.0]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn.data import Split
+from keras_gcnn.export import metadata
 from keras_gcnn.training import train
 from keras_gcnn.training.inputs.batches import ShuffledBatches, binarize
 from keras_gcnn.training.recipes.schema import Recipe
@@ -52,6 +53,8 @@ def test_it_writes_all_that_it_promises(run):
     history = (folder / "Z2-seed0" / "history.csv").read_text().splitlines()
     assert {"val_loss", "kl", "reconstruction"} <= set(history[0].split(","))
     assert len(history) == 3
+    known = metadata.read(folder / "Z2-seed0" / "model.keras")
+    assert known.keys() == {"images"}  # an autoencoder names no classes
 
 
 @pytest.mark.thorough("jax", "tensorflow")
@@ -110,9 +113,14 @@ def test_the_upright_image_is_what_is_to_be_drawn(tmp_path):
     [
         ({"evaluation": {"angles": False}}, r"\[evaluation\] is for classifiers"),
         ({"training": {"monitor": "val_accuracy"}}, "have no accuracy to monitor"),
+        ({"training": {"class_weights": "balanced"}}, r"class_weights is for classifiers"),
         ({"latent": None, "training": {"binarize": True}}, "binarize is for autoencoders"),
         ({"latent": None, "training": {"straighten": True}}, "straighten is for autoencoders"),
         ({"training": {"straighten": True, "rotate": True}}, "leave augment and binarize out"),
+        *(
+            ({"data": {"folder": "x", "target": target}}, rf'images .* data\.target = "{target}"')
+            for target in ("labels", "number", "mask")
+        ),
     ],
 )
 def test_tables_that_do_not_fit(changes, message):
@@ -131,6 +139,33 @@ def test_tables_that_do_not_fit(changes, message):
 def test_builders_of_another_kind(changes, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         train(recipe(**changes), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("test", "latent", "message"),
+    [
+        (39, {}, r"keep of at least 40 test images, and there are 39\. Set latent\.invariance = f"),
+        (1, {"invariance": False}, r"at least 2 test images, and there are 1\. .*pictures = false"),
+        (
+            60,
+            {"labels": [9, 50]},
+            r"latent\.labels has 9, .* need at least 10 .*invariance = false",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_told_before_training(tmp_path, test, latent, message):
+    data = {"name": "digits", "validation": 60, "subset": 200, "test_subset": test}
+    with pytest.raises(ValueError, match=message):
+        train(recipe(data=data, latent=latent), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_vectors_of_one_coordinate_are_not_plotted(tmp_path):
+    line = [{"name": "Z2", "builder": "vae", "arguments": {**SMALL, "latent_dim": 1}}]
+    line[0]["arguments"]["posterior"] = "gaussian"
+    with pytest.raises(ValueError, match=r"Z2 have one coordinate.* latent\.pictures = false"):
+        train(recipe(models=line), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def models(*arguments):

@@ -10,6 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_gcnn import layers, training, zoo
 from keras_gcnn.training.loop import data_parallel as dealing
@@ -29,6 +30,20 @@ test_subset = 20
 [training]
 epochs = 2
 batch_size = 40
+optimizer = "sgd"
+learning_rate = 0.05
+"""
+OF_A_FOLDER = """
+title = "From a folder, batch by batch"
+
+[data]
+folder = "images"
+validation = 9  # in batches of 8, as in training, the second device would get none of the last
+test = 5
+
+[training]
+epochs = 2
+batch_size = 8
 optimizer = "sgd"
 learning_rate = 0.05
 """
@@ -82,8 +97,9 @@ keras.config.set_floatx("float64")
 # Replicas draw other numbers than one device does.
 posteriors.GaussianSampling.call = lambda self, inputs, training=None: inputs[0]
 folder = Path(sys.argv[1])
-classifier, autoencoder = (
-    training.load_recipe(folder / f"{name}.toml") for name in ("classifier", "autoencoder")
+names = ("classifier", "autoencoder", "folder")
+classifier, autoencoder, of_a_folder = (
+    training.load_recipe(folder / f"{name}.toml") for name in names
 )
 parts, call = set(), layers.GBatchNormalization.call
 
@@ -146,6 +162,8 @@ stop("one, two", 1)
 train("one, two", 2)
 for name, count in (("two autoencoders", 2), ("one autoencoder", 1)):
     train(name, count, autoencoder)
+for name, count in (("two of a folder", 2), ("one of a folder", 1)):
+    train(name, count, of_a_folder)
 if "mutations" in sys.argv:
     with mock.patch.object(dealing, "all_layers", lambda model: []):
         train("unsynchronized", 2)
@@ -160,14 +178,21 @@ def runs(tmp_path_factory, pytestconfig):
     folder = tmp_path_factory.mktemp("runs")
     (folder / "classifier.toml").write_text(RECIPE + CLASSIFIER)
     (folder / "autoencoder.toml").write_text(RECIPE + AUTOENCODER)
+    (folder / "folder.toml").write_text(OF_A_FOLDER + CLASSIFIER)
+    for number in range(38):
+        image = Image.fromarray(np.random.default_rng(number).integers(0, 256, (28, 28), "uint8"))
+        path = folder / "images" / f"class {number % 2}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path)
     # That mistakes would be seen. On JAX there are no replicas.
     thorough = pytestconfig.getoption("--thorough")
     more = ["mutations"] if BACKEND == "tensorflow" and thorough else []
-    env = {**os.environ, "KERAS_BACKEND": BACKEND}
+    env = {**os.environ, "KERAS_BACKEND": BACKEND, "KERAS_GCNN_CACHE": str(folder / "cache")}
     # Programs that XLA does not optimize, as in the tests, give other losses here, and NaN in the
     # second epoch: users' programs are optimized.
     env.pop("XLA_FLAGS", None)
-    subprocess.run([sys.executable, "-c", PROGRAM, str(folder), *more], env=env, check=True)
+    command = [sys.executable, "-c", PROGRAM, str(folder), *more]
+    subprocess.run(command, env=env, check=True, cwd=folder)
     return folder
 
 
@@ -214,6 +239,12 @@ def test_two_devices_have_the_losses_of_one(runs, pytestconfig):
 def test_autoencoders_have_them_too(runs):
     one, two = (history(runs / name) for name in ("one autoencoder", "two autoencoders"))
     assert one[-1, 0] < one[0, 0]
+    np.testing.assert_allclose(two, one, rtol=1e-6)
+
+
+@distributes
+def test_images_of_a_folder_are_dealt_out_for_validation_too(runs):
+    one, two = (history(runs / f"{name} of a folder") for name in ("one", "two"))
     np.testing.assert_allclose(two, one, rtol=1e-6)
 
 
@@ -280,6 +311,16 @@ def test_no_device_is_without_images_on_tensorflow(sizes, message):
 )
 def test_batch_size_of_validation(count, validation, expected):
     assert dealing.validation_batch_size(count, validation) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "validation", "expected"),
+    [(1, 8, 9, 8), (1, 64, 9, 9), (2, 8, 9, 6), (2, 8, 10, 8), (2, 2, 9, 6), (4, 8, 5, None)],
+)
+def test_batches_of_validation_are_no_larger_than_those_of_training_if_possible(
+    count, batch_size, validation, expected
+):
+    assert dealing.ordered_batch_size(count, batch_size, validation) == expected
 
 
 def test_one_device_is_as_without():

@@ -1,11 +1,13 @@
 """Recipes train on folders of images, go on after an interruption, and count rare classes."""
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_gcnn import training
-from keras_gcnn.data import Split
+from keras_gcnn.data import Split, load_folder
+from keras_gcnn.export import metadata
 from keras_gcnn.training.recipes.changes import find_changes
 from keras_gcnn.training.recipes.data_table import DataTable
 from keras_gcnn.training.recipes.schema import Recipe, find_recipe, load_recipe
@@ -13,6 +15,7 @@ from keras_gcnn.training.recipes.tables import TrainingTable
 from keras_gcnn.training.tasks.classification import Classification, balanced_weights
 from keras_gcnn.training.tasks.folder_evaluation import PLOTS, evaluate_folder
 from keras_gcnn.training.tasks.folder_tasks import Labelling, Regression
+from keras_gcnn.training.tasks.segmentation import Segmentation
 
 
 @pytest.fixture
@@ -56,6 +59,25 @@ def test_a_folder_is_trained_on_and_the_run_goes_on(images, tmp_path):
         training.train(other, tmp_path / "run")
 
 
+def test_validation_reads_batches_of_the_size_that_is_asked_for(images, tmp_path):
+    found = load_folder(images, cache=tmp_path / "cache").validation
+    for task in (Classification(), Labelling(), Regression(), Segmentation()):
+        batches = task.validation(found, TrainingTable(batch_size=8), 0, 3)
+        assert len(batches[0][0]) == 3
+
+
+@pytest.mark.usefixtures("untrained")
+def test_images_that_are_not_square_are_refused_before_training(images, tmp_path):
+    data = {"folder": str(images), "validation": 8, "test": 8, "size": [13, 16]}
+    message = r"13 x 16 pixels .* Set evaluation\.turned = false, or data\.size to a single number"
+    with pytest.raises(ValueError, match=message):
+        training.train(recipe(images, data=data), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    upright = recipe(images, data=data, evaluation={"turned": False, "angles": False})
+    (result,) = training.train(upright, tmp_path / "run")
+    assert list(result["errors"]) == ["test"]
+
+
 @pytest.mark.thorough("jax")
 def test_a_model_is_measured_on_another_folder(images, tmp_path):
     training.train(recipe(images), tmp_path / "run")
@@ -69,8 +91,61 @@ def test_a_model_is_measured_on_another_folder(images, tmp_path):
     assert 0 <= result["calibration error"] <= 1
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"results.json", *PLOTS}
     (images / "rows").rename(images / "lines")
-    with pytest.raises(ValueError, match=r"knows the classes columns, rows, but .* has columns, l"):
+    with pytest.raises(ValueError, match=r"has lines, which is none of the classes columns, rows"):
         evaluate_folder(model, images)
+
+
+def brightness(path, classes=(), activation=None):
+    """Saves a model that takes bright images for the second of three classes."""
+    image = keras.Input((13, 13, 1))
+    scores = keras.layers.Dense(3, activation)(keras.layers.GlobalAveragePooling2D()(image))
+    model = keras.Model(image, scores)
+    model.set_weights([np.array([[0.0, 10.0, 0.0]]), np.array([4.0, 0.0, 1.0])])
+    model.save(path)
+    if classes:
+        metadata.add_to_keras(path, {"classes": classes})
+    return path
+
+
+def shaded(folder, **shades):
+    """A folder of grey images; each class has its own shade."""
+    for name, shade in shades.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(3):
+            pixels = np.full((10, 20, 3), shade, "uint8")
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_a_folder_may_lack_classes_of_the_model(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_GCNN_CACHE", str(tmp_path / "cache"))
+    model = brightness(tmp_path / "model.keras", ["dark", "bright", "green"])
+    both = shaded(tmp_path / "both", dark=10, bright=250)
+    result = evaluate_folder(model, both, output=tmp_path / "out")
+    assert result["errors"] == dict.fromkeys(result["errors"], pytest.approx(0.0))
+    assert result["confusion"] == [[3, 0, 0], [0, 3, 0], [0, 0, 0]]
+    assert result["classes"] == ["dark", "bright", "green"]
+    assert result["area under the curve"] == pytest.approx(1.0)
+    # By the logits 4, 10 x and 1, of which a sigmoid makes probabilities.
+    model = brightness(model, ["dark", "bright", "green"], "sigmoid")
+    sure = np.mean([1 / (1 + np.exp(-4)), 1 / (1 + np.exp(-10 * 250 / 255))])
+    assert evaluate_folder(model, both)["calibration error"] == pytest.approx(1 - sure, abs=1e-4)
+    one = shaded(tmp_path / "one", green=250)
+    result = evaluate_folder(model, one, output=tmp_path / "out")
+    assert result["errors"]["test"] == pytest.approx(100.0)
+    assert result["confusion"] == [[0, 0, 0], [0, 0, 0], [0, 3, 0]]
+
+
+def test_images_get_the_size_and_colour_of_a_model_that_is_not_of_a_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_GCNN_CACHE", str(tmp_path / "cache"))
+    model = brightness(tmp_path / "model.keras")
+    folder = shaded(tmp_path / "folder", dark=10, middle=250, other=10)
+    result = evaluate_folder(model, folder)
+    assert result["confusion"] == [[3, 0, 0], [0, 3, 0], [3, 0, 0]]
+    two = shaded(tmp_path / "two", dark=10, bright=250)
+    with pytest.raises(ValueError, match=r"has images .* in 2 classes") as caught:
+        evaluate_folder(model, two)
+    assert "data set" not in str(caught.value)
 
 
 @pytest.mark.backend_free
@@ -155,11 +230,12 @@ def test_the_home_folder_and_the_names_of_folders(tmp_path, monkeypatch):
 
 
 def written(images, text):
-    """Moves the images of both classes together, with a table."""
-    rows = ["file,label"]
+    """Moves the images of both classes together, with a table that names the test images."""
+    rows = ["file,label,split"]
     for path in sorted(images.glob("*/*.png")):
         path.rename(images / f"{path.parent.name}{path.name}")
-        rows.append(f"{path.parent.name}{path.name},{text[path.parent.name]}")
+        split = "test" if path.stem in ("1", "2", "3", "4") else "train"
+        rows.append(f"{path.parent.name}{path.name},{text[path.parent.name]},{split}")
     for name in ("rows", "columns"):
         (images / name).rmdir()
     (images / "labels.csv").write_text("\n".join(rows))
@@ -183,7 +259,7 @@ def test_numbers_and_several_labels_are_learned(images, tmp_path, target, text, 
     written(images, text)
     content = {
         "title": "stripes",
-        "data": {"folder": str(images), "target": target, "validation": 8, "test": 8},
+        "data": {"folder": str(images), "target": target, "validation": 8},
         "training": {"epochs": 2, "batch_size": 12},
         "models": [LENET],
     }
@@ -196,6 +272,12 @@ def test_numbers_and_several_labels_are_learned(images, tmp_path, target, text, 
         assert measures["RMSE"] < 150
     again = training.train(Recipe.model_validate({**content, "title": "x"}), tmp_path / "run")
     assert again == [result]
+    model = tmp_path / "run" / "P4-seed0" / "model.keras"
+    assert metadata.read(model)["target"] == target
+    found = evaluate_folder(model, images, output=tmp_path / "out")
+    assert found["measures"] == pytest.approx(measures, rel=1e-4)
+    assert found["images"] == 8
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["results.json"]
 
 
 @pytest.mark.backend_free

@@ -11,8 +11,10 @@ from PIL import Image
 from keras_gcnn import export
 from keras_gcnn.export import metadata
 from keras_gcnn.export.saving import save_and_compare
-from keras_gcnn.training.predictions.classes import as_csv
+from keras_gcnn.training.predictions.classes import Classifier, as_csv
 from keras_gcnn.training.predictions.files import find_images
+from keras_gcnn.training.predictions.labels import table_of_labels
+from keras_gcnn.training.predictions.numbers import table_of_numbers
 from keras_gcnn.training.predictions.opening import load_predictor
 
 KNOWN = {
@@ -85,12 +87,80 @@ def test_probabilities_stay_and_unknown_classes_have_numbers(tmp_path, pictures)
     assert found.probabilities[0] == pytest.approx(1 / (1 + np.exp(-10)), abs=1e-6)
 
 
+@pytest.mark.parametrize("make", [keras.layers.Softmax, lambda: keras.ops.softmax])
+def test_a_softmax_behind_the_last_layer_is_known(tmp_path, make):
+    scores = model()
+    network = keras.Model(scores.inputs[0], make()(scores.output))
+    assert metadata.activation_of(network) == "softmax"
+    path, _ = save_and_compare(network, tmp_path / "model.onnx")
+    assert metadata.read(path)["activation"] == "softmax"
+
+
+def rows_of(text):
+    return list(csv.reader(io.StringIO(text)))
+
+
+@pytest.mark.parametrize("ending", ["keras", "onnx"])
+def test_an_image_has_any_number_of_labels(tmp_path, pictures, ending):
+    Image.fromarray(np.zeros((4, 4), "uint8")).save(pictures / "dark.png")
+    Image.fromarray(np.full((4, 4), 255, "uint8")).save(pictures / "white.png")
+    scores = model()
+    logits = keras.layers.Rescaling(1.0, -5.0)(scores.output)
+    network = keras.Model(scores.inputs[0], logits)
+    path = tmp_path / f"model.{ending}"
+    save_and_compare(network, path, target="labels", **KNOWN)
+    text, problems = table_of_labels(load_predictor(path), find_images([pictures]))
+    assert problems == {pictures / "bad.png": "is no image"}
+    head, *rows = rows_of(text)
+    assert head == ["file", "labels", "probability of left", "probability of right", "problem"]
+    found = {row[0].split("/")[-1]: row[1:] for row in rows}
+    sure = 1 / (1 + np.exp(-5))
+    for name, labels, expected in (
+        ("a.png", "left", (sure, 1 - sure)),
+        ("b.png", "right", (1 - sure, sure)),
+        ("dark.png", "-", (1 - sure, 1 - sure)),
+        ("white.png", "left;right", (sure, sure)),
+    ):
+        assert found[name][0] == labels
+        np.testing.assert_allclose(list(map(float, found[name][1:3])), expected, atol=2e-6)
+        assert found[name][3] == ""
+    assert found["bad.png"] == ["", "", "", "is no image"]
+
+
+def test_labels_of_a_network_that_ends_by_sigmoid_are_its_probabilities(tmp_path, pictures):
+    save_and_compare(model("sigmoid"), tmp_path / "model.keras", target="labels", **KNOWN)
+    text, _ = table_of_labels(load_predictor(tmp_path / "model.keras"), [pictures / "a.png"])
+    assert rows_of(text)[1][1:3] == ["left;right", f"{1 / (1 + np.exp(-10)):.6f}"]
+
+
+@pytest.mark.parametrize("ending", ["keras", "onnx"])
+def test_a_number_is_predicted(tmp_path, pictures, ending):
+    scores = model()
+    network = keras.Model(scores.inputs[0], keras.layers.Dense(1)(scores.output))
+    network.layers[-1].set_weights([np.array([[-30.0], [-2.0]]), np.array([400.0])])
+    path = tmp_path / f"model.{ending}"
+    save_and_compare(network, path, target="number", images=KNOWN["images"])
+    text, problems = table_of_numbers(load_predictor(path), find_images([pictures]))
+    assert problems == {pictures / "bad.png": "is no image"}
+    head, left, bad, right = rows_of(text)
+    assert head == ["file", "number", "problem"]
+    assert float(left[1]) == pytest.approx(100.0)
+    assert float(right[1]) == pytest.approx(380.0)
+    assert bad[1:] == ["", "is no image"]
+    save_and_compare(model(), path, target="number")
+    with pytest.raises(ValueError, match=r"outputs of shape \(.*2\); expected a single number"):
+        load_predictor(path)
+
+
 def test_metadata_of_any_content_does_no_harm(tmp_path):
     model().save(tmp_path / "model.keras")
     assert metadata.read(tmp_path / "model.keras") == {}
     metadata.add_to_keras(tmp_path / "model.keras", {"classes": 3, "images": "x", "scale": "y"})
     assert metadata.read(tmp_path / "model.keras") == {}
     assert load_predictor(tmp_path / "model.keras").classes == ("0", "1")
+    model().save(tmp_path / "other.keras")
+    metadata.add_to_keras(tmp_path / "other.keras", {"target": "something"})
+    assert isinstance(load_predictor(tmp_path / "other.keras"), Classifier)
 
 
 def test_files_that_are_no_classifiers_are_refused(tmp_path, pictures):

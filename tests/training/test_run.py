@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from keras_gcnn import training
+from keras_gcnn.export import metadata
 from keras_gcnn.training.inputs.datasets import load_dataset
 from keras_gcnn.training.loop.fitting import fit
 from keras_gcnn.training.runs.networks import build_network
@@ -183,6 +184,19 @@ def test_a_model_of_another_kind_is_explained(tmp_path):
         path = save(tmp_path / "model.keras", model)
         with pytest.raises(ValueError, match=message):
             evaluate_file(path, "digits")
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize(
+    ("target", "named"), [("labels", "several labels"), ("number", "a number")]
+)
+def test_what_is_no_classifier_is_not_measured_on_classes(tmp_path, target, named):
+    image = keras.Input((28, 28, 1))
+    scores = keras.layers.Dense(10)(keras.layers.Flatten()(image))
+    path = save(tmp_path / "model.keras", keras.Model(image, scores))
+    metadata.add_to_keras(path, {"target": target})
+    with pytest.raises(ValueError, match=rf"predicts {named} .*, and digits has classes\. Measure"):
+        evaluate_file(path, "digits")
 
 
 @pytest.mark.backend_free

@@ -1,14 +1,18 @@
 """The guide to searches: its recipe, its table and its program are as it says."""
 
+import json
 import re
+import runpy
 import sys
 import tomllib
 from pathlib import Path
 
 import keras
 import pytest
+import tomli_w
 
 from keras_gcnn import cli, zoo
+from keras_gcnn.training import load_recipe
 from keras_gcnn.tuning import SearchRecipe, hypermodel, load_search, search_names, space_of
 
 pytestmark = pytest.mark.backend_free
@@ -57,3 +61,46 @@ def test_the_script_is_the_command(monkeypatch, search_file, tmp_path, capsys):
     assert caught.value.code == 2
     assert "search.trials" in capsys.readouterr().err
     assert names["main"] is cli.main
+
+
+def confirmed(folder, best, search):
+    """The recipe that `confirm.py` writes for the results of a search."""
+    (folder / "best.toml").write_text(tomli_w.dumps(best))
+    (folder / "search.json").write_text(json.dumps(search))
+    names = runpy.run_path(str(FOLDER / "confirm.py"))
+    names["main"](folder, 2)
+    return load_recipe(folder / "confirm.toml")
+
+
+def test_the_best_of_a_search_is_compared_with_the_default(tmp_path):
+    found = {"group": "p4", "dropout": 0.25, "widths": [3, 5]}
+    best = {
+        "title": "best",
+        "training": {"epochs": 3},
+        "models": [{"name": "p4", "builder": "lenet", "arguments": found, "learning_rate": 0.01}],
+    }
+    search = {"title": "x", "search": {"parameters": 20_000, "arguments": {"padding": "same"}}}
+    recipe = confirmed(tmp_path, best, search)
+    assert recipe.seeds == (0, 1)
+    assert not recipe.evaluation.turned
+    assert [model.name for model in recipe.models] == ["p4", "p4-default"]
+    assert recipe.models[0].arguments == found
+    default = {"padding": "same", "group": "p4", "dropout": 0.25, "parameters": 20_000}
+    assert recipe.models[1].arguments == default
+    assert recipe.training_of(recipe.models[1]).learning_rate == 0.01
+
+
+def test_the_best_autoencoder_is_compared_with_a_default_of_the_same_latent_space(tmp_path):
+    space = {"latent_dim": 3, "beta": 0.5, "posterior": "gaussian"}
+    found = {"group": "so2", **space, "max_frequency": 2, "widths": [3, 5]}
+    best = {
+        "title": "best",
+        "training": {"epochs": 3},
+        "latent": {"invariance": False},
+        "models": [{"name": "so2", "builder": "vae", "arguments": found}],
+    }
+    search = {"title": "x", "search": {"parameters": 150_000, "arguments": {}}}
+    recipe = confirmed(tmp_path, best, search)
+    assert not recipe.latent.invariance
+    default = {"group": "so2", **space, "parameters": 150_000}
+    assert recipe.models[1].arguments == default

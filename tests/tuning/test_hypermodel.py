@@ -147,6 +147,46 @@ def test_conversions_at_equal_multiply_adds_with_the_loss_of_the_plain_model():
     assert isinstance(model.optimizer, keras.optimizers.AdamW)
 
 
+class Halved(keras.losses.Loss):
+    """A loss of one's own, with an argument that it does not name in its configuration."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, y_true, y_pred):
+        return self.factor * keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=-1)
+
+
+def own_loss(y_true, y_pred):
+    return 0.5 * keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=-1)
+
+
+@pytest.mark.parametrize(
+    "loss", [own_loss, lambda true, found: own_loss(true, found), Halved(0.5)], ids=type
+)
+def test_losses_and_metrics_of_one_s_own_are_used(loss, rng):
+    def largest(y_true, y_pred):
+        return keras.ops.max(keras.ops.abs(y_true - y_pred), axis=-1)
+
+    def compiled():
+        model = plain()
+        metrics = [keras.metrics.MeanAbsoluteError(name="off"), largest]
+        model.compile("sgd", loss, metrics=metrics, loss_weights=[4.0])
+        return model
+
+    over = hypermodel(compiled, groups=["p4"])
+    for _ in range(2):
+        model = over.build(keras_tuner.HyperParameters())
+        images, labels = rng.random((2, 9, 9, 1), "float32"), rng.random((2, 3), "float32")
+        found = model.evaluate(images, labels, verbose=0, return_dict=True)
+        off = np.abs(labels - model.predict(images, verbose=0))
+        assert found["off"] == pytest.approx(off.mean(), rel=1e-5)
+        assert found["loss"] == pytest.approx(4 * off.mean() / 2, rel=1e-5)
+        assert found["largest"] == pytest.approx(off.max(axis=-1).mean(), rel=1e-5)
+        assert isinstance(model.optimizer, keras.optimizers.AdamW)
+
+
 @pytest.mark.parametrize(
     ("builder", "options", "error", "message"),
     [

@@ -144,6 +144,18 @@ def test_what_the_library_cannot_build_is_said_before_anything_is_written(
         ("trials = 2", "trials = 0", r"search\.trials: .*greater than 0"),
         ('"random"', '"annealing"', r"search\.tuner: .*'random', 'hyperband'"),
         ("epochs = 1", "epochs = 1\nlearning_rate = 0.1", "searched over; to fix it"),
+        ("epochs = 1", "epochs = 1\nbinarize = true", r"training\.binarize is for autoencoders"),
+        ("epochs = 1", "epochs = 1\nstraighten = true", r"training\.straighten is for autoenc"),
+        (
+            "batch_size = 20",
+            'class_weights = "balanced"\n[latent]',
+            r"class_weights is for class",
+        ),
+        (
+            "batch_size = 20",
+            "straighten = true\nbinarize = true\n[latent]",
+            "leave augment and binarize out",
+        ),
         ("seed = 3", "seeds = [3]", "unknown key"),
         ("parameters = 20_000", 'parameters = "20k"', r"search\.parameters: .*integer"),
         ("parameters = 20_000", "multiply_adds = 0", r"search\.multiply_adds: .*greater than 0"),
@@ -236,6 +248,22 @@ def test_autoencoders_are_compared_by_the_bound(change, tmp_path):
     assert best.latent is not None
     assert best.models[0].arguments["latent_dim"] == 3
     assert best.models[0].arguments["beta"] == rows[0]["beta"]
+
+
+def test_trials_compute_in_the_type_of_the_recipe(change, tmp_path, monkeypatch):
+    types = []
+
+    def fit(model, *arguments, **options):
+        types.append(model.get_layer("conv1").compute_dtype)
+        assert keras.config.dtype_policy().name == "float32"
+        return [{"val_loss": 1.0, "seconds": 1.0}]
+
+    monkeypatch.setattr(tuner, "fit", fit)
+    path = change(("epochs = 1", 'epochs = 1\ndtype = "mixed_bfloat16"'))
+    search(load_search(path, search__trials=1), tmp_path / "run")
+    assert types == ["bfloat16"]
+    best = load_recipe(tmp_path / "run" / "best.toml")
+    assert best.training.dtype == "mixed_bfloat16"
 
 
 def test_another_backend_is_refused(search_file, tmp_path):

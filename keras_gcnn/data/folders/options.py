@@ -48,8 +48,8 @@ class Folder:
         check_choice("masks", self.masks, KINDS)
         if self.masks != "values" and self.target != "mask":
             raise ValueError(f'masks="{self.masks}" is for target="mask"; it is "{self.target}".')
-        if self.classes is not None and self.target != "mask":
-            raise ValueError(f'classes is for target="mask"; it is "{self.target}".')
+        if self.classes is not None and self.target == "number":
+            raise ValueError('classes are names, and target="number" has none. Leave them out.')
         if self.table is not None and self.target == "mask":
             raise ValueError(
                 f"table={str(self.table)!r} is not read with masks, which are the files of the "

@@ -79,7 +79,7 @@ def read_folder(
         kept = kept[whole]
     layout.samples = [samples[index] for index in kept]
     if options.target != "mask":
-        targets = make_targets(layout, options.target)
+        targets = make_targets(layout, options.target, options.classes)
     kept_headers = [headers[index] for index in kept]
     return FolderContent(
         layout, images.select(kept), targets, kept_headers, shape, len(all_reasons)

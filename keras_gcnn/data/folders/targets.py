@@ -13,6 +13,7 @@ from keras_gcnn.data.folders.layout import Layout
 from keras_gcnn.data.folders.stored import choose
 
 _MOST_CLASSES = 10_000
+_SHOWN = 5  # of many names
 
 
 @dataclass(frozen=True)
@@ -49,25 +50,42 @@ class Targets:
         return [name for name, there in zip(self.classes, occurs, strict=True) if not there]
 
 
-def make_targets(layout: Layout, target: str) -> Targets:
+def make_targets(layout: Layout, target: str, classes: Sequence[str] | None = None) -> Targets:
     """Returns the targets of all samples of a layout.
 
     Args:
         layout: from `find_samples`.
         target: `"class"`, `"labels"` or `"number"`.
+        classes: names of the classes, of which some may be missing; None for those that there are.
 
     Raises:
-        ValueError: if there are fewer than two classes, or texts that are no numbers.
+        ValueError: if there are fewer than two classes, or others than those that are given, or
+            texts that are no numbers.
     """
     texts = [sample.target for sample in layout.samples]
     if target == "number":
         return _numbers(layout, texts)
     if target == "labels":
-        return _labels(layout, texts)
-    names = _sorted({text.strip() for text in texts})
-    _check_classes(layout, names)
+        return _labels(layout, texts, classes)
+    names = _names(layout, {text.strip() for text in texts}, classes)
     values = np.array([names.index(text.strip()) for text in texts], dtype="int64")
     return Targets(values, tuple(names), values)
+
+
+def _names(layout: Layout, found: set[str], classes: Sequence[str] | None) -> list[str]:
+    """Returns the names of all classes: those that were found, or those that are given."""
+    if classes is None:
+        names = _sorted(found)
+        _check_classes(layout, names)
+        return names
+    others = _sorted(found - set(classes))
+    if others:
+        raise ValueError(
+            f"{layout.folder} has {', '.join(others[:_SHOWN])}, which "
+            f"{'is' if len(others) == 1 else 'are'} none of the classes {', '.join(classes)}. Name "
+            "classes as in the training."
+        )
+    return list(classes)
 
 
 def _sorted(names: set[str]) -> list[str]:
@@ -89,11 +107,10 @@ def _check_classes(layout: Layout, names: Sequence[str]) -> None:
         )
 
 
-def _labels(layout: Layout, texts: Sequence[str]) -> Targets:
+def _labels(layout: Layout, texts: Sequence[str], classes: Sequence[str] | None) -> Targets:
     """Several labels of an image are separated by ; or |, and "-" is none."""
     sets = [{part.strip() for part in re.split("[;|]", text)} - {"", "-"} for text in texts]
-    names = _sorted(set().union(*sets))
-    _check_classes(layout, names)
+    names = _names(layout, set().union(*sets), classes)
     values = np.zeros((len(texts), len(names)), "float32")
     for row, labels in zip(values, sets, strict=True):
         row[[names.index(label) for label in labels]] = 1

@@ -177,11 +177,16 @@ def unknown(translator: GroupTranslator, *args: Any, **kwargs: Any) -> Any:
     ):
         translator.note("was kept, since it treats all channels and positions alike")
         return translator.keep(*args, **kwargs)
-    reason = "has no counterpart on a group"
+    reason, keep = "has no counterpart on a group", ""
     if translator.book.on_unknown == "keep":
         reason += ", and does not treat all channels and positions alike"
+    else:
+        keep = (
+            'keep it by keras_gcnn.convert(..., on_unknown="keep") in Python if it treats every '
+            "number by itself, "
+        )
     raise translator.fail(
         reason,
-        'Put known layers in its place, convert the model up to it, pass on_unknown="keep" if it '
-        "treats every number by itself, or use keras_gcnn.symmetrize, which takes any model.",
+        f"Put known layers in its place, convert the model up to it, {keep}or use "
+        "keras_gcnn.symmetrize (keras-gcnn convert --symmetrize), which takes any model.",
     )

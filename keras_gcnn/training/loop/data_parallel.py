@@ -50,16 +50,32 @@ def check_batches(count: int, batch_size: int, train: int, validation: int) -> N
         )
 
 
-def validation_batch_size(count: int, validation: int) -> int | None:
+def validation_batch_size(count: int, validation: int, most: int = 256) -> int | None:
     """Returns the largest batch size up to 256 that can be split, or None if there is none.
 
     Args:
         count: int, number of devices.
         validation: int, number of images to validate on.
+        most: int, in place of 256.
     """
-    most = min(256, validation)
+    most = min(most, validation)
     sizes = range(most - most % count, 0, -count)
     return next((size for size in sizes if _every_device_has_images(count, size, validation)), None)
+
+
+def ordered_batch_size(count: int, batch_size: int, validation: int) -> int | None:
+    """Returns the batch size for validation images that are read from a file, batch by batch.
+
+    It is at most that of training, since such images may be large; a larger one only where no
+    smaller one can be split.
+
+    Args:
+        count: int, number of devices.
+        batch_size: int, number of images in a batch of training.
+        validation: int, number of images to validate on.
+    """
+    size = validation_batch_size(count, validation, batch_size)
+    return size or validation_batch_size(count, validation)
 
 
 def _every_device_has_images(count: int, batch_size: int, images: int) -> bool:

@@ -14,6 +14,7 @@ from keras_gcnn.training.loop.callbacks import Logs, ProgressBar, Shuffle
 from keras_gcnn.training.loop.checkpoint import Checkpoint
 from keras_gcnn.training.loop.data_parallel import (
     check_batches,
+    ordered_batch_size,
     split_batches,
     validation_batch_size,
 )
@@ -118,13 +119,15 @@ def fit(
             console.print(f"{label}: going on after epoch {done}", markup=False, emoji=False)
     # A run that was killed after its last epoch only gets the kept weights back.
     finished = checkpoint.waited >= settings.patience
+    count = len(dataset.validation)
+    size = ordered_batch_size(in_use(), settings.batch_size, count) or settings.batch_size
     try:
         with interruptible() as interrupt, split_batches(model):
             model.fit(
                 batches,
                 shuffle=False,  # the batches have their order; Keras would draw another
-                validation_data=task.validation(dataset.validation, settings, seed),
-                validation_batch_size=validation_batch_size(in_use(), len(dataset.validation)),
+                validation_data=task.validation(dataset.validation, settings, seed, size),
+                validation_batch_size=validation_batch_size(in_use(), count),
                 initial_epoch=done,
                 epochs=done if finished else settings.epochs,
                 callbacks=[*callbacks, interrupt],

@@ -14,6 +14,13 @@ from keras_gcnn.data.folders.cache import Progress, silent
 from keras_gcnn.data.folders.fitting import Shape
 from keras_gcnn.training.predictions.batches import Run, outputs_of
 
+_PROBABILITIES = {"linear": False, "softmax": True, "sigmoid": True}  # by the last activation
+
+
+def makes_probabilities(activation: str | None) -> bool | None:
+    """Whether a model that ends by this activation makes probabilities; None for unknown."""
+    return _PROBABILITIES.get(str(activation))
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -82,6 +89,28 @@ def as_probabilities(scores: np.ndarray, probabilities: bool | None = None) -> n
         return scores
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def table_of_classes(
+    classifier: Classifier,
+    paths: Sequence[Path],
+    all_classes: bool,
+    progress: Progress = silent,
+) -> tuple[str, dict[Path, str]]:
+    """Predicts the classes of image files.
+
+    Args:
+        classifier: the network.
+        paths: of the images.
+        all_classes: whether there is a column of probabilities for each class.
+        progress: shows progress.
+
+    Returns:
+        The table of `as_csv`, and a dict from the files that cannot be used to the reasons.
+    """
+    found = list(classifier.predict(paths, progress))
+    problems = {each.path: each.reason for each in found if each.reason}
+    return as_csv(found, classifier.classes, all_classes), problems
 
 
 def as_csv(predictions: Iterable[Prediction], classes: Sequence[str], all_classes: bool) -> str:

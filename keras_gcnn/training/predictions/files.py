@@ -39,5 +39,18 @@ def check_written(path: Path, inputs: Iterable[Path]) -> None:
     """
     if path.is_dir():
         raise ValueError(f"{path} is a folder. Name a file that is to be written.")
+    check_not_read(path, inputs)
+
+
+def check_not_read(path: Path, inputs: Iterable[Path]) -> None:
+    """Checks that a file or folder that is to be written is none of the files that are read.
+
+    Args:
+        path: of the file or folder.
+        inputs: files that are read.
+
+    Raises:
+        ValueError: if it is one of them.
+    """
     if path.exists() and any(path.samefile(each) for each in inputs if each.exists()):
         raise ValueError(f"{path} is read here, and would be overwritten. Choose another file.")

@@ -10,18 +10,20 @@ import numpy as np
 from keras_gcnn.data.folders.fitting import FITS, INTERPOLATIONS, Shape
 from keras_gcnn.export import metadata
 from keras_gcnn.training.predictions.batches import Run
-from keras_gcnn.training.predictions.classes import Classifier
+from keras_gcnn.training.predictions.classes import Classifier, makes_probabilities
+from keras_gcnn.training.predictions.labels import Labeller
 from keras_gcnn.training.predictions.masks import Segmenter
+from keras_gcnn.training.predictions.numbers import Estimator
 
-_PROBABILITIES = {"linear": False, "softmax": True, "sigmoid": True}  # by the last activation
+Predictor = Classifier | Labeller | Estimator | Segmenter
 
 
-def load_predictor(path: str | Path) -> Classifier | Segmenter:
-    """Loads a `.keras` or an `.onnx` file with what it says of its classes and images.
+def load_predictor(path: str | Path) -> Predictor:
+    """Loads a `.keras` or an `.onnx` file with what it says of its target, classes and images.
 
     Raises:
-        ValueError: if it is neither a classifier of images nor a network for masks, or of another
-            format.
+        ValueError: if its outputs are not those of a network for classes, labels, a number or
+            masks, or if it is of another format.
     """
     path = Path(path)
     if path.suffix not in (".keras", ".onnx"):
@@ -34,18 +36,6 @@ def load_predictor(path: str | Path) -> Classifier | Segmenter:
     else:
         run, image, outputs, known["activation"] = _open_keras(path)
     shape = _shape(path, image, known.get("images", {}))
-    scores = outputs[-1]
-    least = {2: 2, 4: 1}.get(len(outputs))  # a map may have one score, that of the foreground
-    fits = least is not None and isinstance(scores, int) and least <= scores
-    if not fits or (len(outputs) == 4 and tuple(outputs[1:3]) != tuple(image[1:3])):
-        raise ValueError(
-            f"{path} has outputs of shape {outputs}; expected a score for each of several classes, "
-            "or a map of scores that is as large as the image."
-        )
-    count = max(2, scores)
-    names = tuple(map(str, known.get("classes", ())))
-    if len(names) != count:
-        names = tuple(map(str, range(count)))
     scale = float(known.get("scale", 1))
     if scale != 1:  # the file multiplies by it, and images are in [0, 1] here
         inner = run
@@ -53,8 +43,45 @@ def load_predictor(path: str | Path) -> Classifier | Segmenter:
         def run(images: np.ndarray) -> np.ndarray:
             return inner(images / np.float32(scale))
 
-    probabilities = _PROBABILITIES.get(str(known.get("activation")))
-    return (Classifier if len(outputs) == 2 else Segmenter)(run, shape, names, probabilities)
+    return _predictor(path, run, shape, image, outputs, known)
+
+
+def _predictor(
+    path: Path, run: Run, shape: Shape, image: tuple, outputs: tuple, known: dict[str, Any]
+) -> Predictor:
+    """Returns what runs a model for its target, which only files of labels and numbers name."""
+    target, scores = known.get("target"), outputs[-1]
+    is_vector = len(outputs) == 2 and isinstance(scores, int)
+    probabilities = makes_probabilities(known.get("activation"))
+    if target == "number":
+        if not is_vector or scores != 1:
+            raise ValueError(
+                f"{path} has outputs of shape {outputs}; expected a single number, since it says "
+                "that it predicts numbers."
+            )
+        return Estimator(run, shape)
+    if target == "labels":
+        if not is_vector:
+            raise ValueError(
+                f"{path} has outputs of shape {outputs}; expected a score for each label, since it "
+                "says that it predicts labels."
+            )
+        return Labeller(run, shape, _names(known, scores), probabilities)
+    is_map = len(outputs) == 4 and isinstance(scores, int)
+    if is_vector and scores > 1:
+        return Classifier(run, shape, _names(known, scores), probabilities)
+    if is_map and tuple(outputs[1:3]) == tuple(image[1:3]):
+        return Segmenter(run, shape, _names(known, max(2, scores)), probabilities)
+    raise ValueError(
+        f"{path} has outputs of shape {outputs}; expected a score for each of several classes, "
+        "or a map of scores that is as large as the image."
+    )
+
+
+def _names(known: dict[str, Any], count: int) -> tuple[str, ...]:
+    """Returns the names of classes, or their numbers if there are not as many names."""
+    names = tuple(map(str, known.get("classes", ())))
+    return names if len(names) == count else tuple(map(str, range(count)))
 
 
 def _open_keras(path: Path) -> tuple[Run, tuple, tuple, str | None]:

@@ -22,6 +22,53 @@ from keras_gcnn.training.recipes.tables import (
 )
 
 
+def check_together(data: DataTable, training: TrainingTable, latent: LatentTable | None) -> None:
+    """Checks that all settings of the training have an effect on what is trained.
+
+    Args:
+        data: `[data]` of a recipe or of a search.
+        training: `[training]` of it.
+        latent: `[latent]` of it, if it trains autoencoders.
+
+    Raises:
+        ValueError: if one would do nothing, or cannot be followed.
+    """
+    check_augment(training)
+    if latent is not None:
+        _check_autoencoders(data, training)
+        return
+    if data.target != "class" and training.class_weights != "none":
+        raise ValueError(
+            f'training.class_weights is for classes, and data.target = "{data.target}"'
+        )
+    if data.target == "number" and training.monitor != "val_loss":
+        raise ValueError('data.target = "number" has no accuracy to monitor')
+    for key in ("binarize", "straighten"):
+        if getattr(training, key):
+            raise ValueError(f"training.{key} is for autoencoders, and there is no [latent]")
+
+
+def _check_autoencoders(data: DataTable, training: TrainingTable) -> None:
+    if data.target != "class":
+        raise ValueError(
+            "[latent] measures autoencoders on images with classes, and data.target = "
+            f'"{data.target}"'
+        )
+    if training.monitor != "val_loss":
+        raise ValueError("autoencoders, by [latent], have no accuracy to monitor")
+    if training.class_weights != "none":
+        raise ValueError("training.class_weights is for classifiers, and [latent] for autoencoders")
+
+
+def check_augment(training: TrainingTable) -> None:
+    """Raises a `ValueError` if images that are to be straightened would be changed otherwise."""
+    if training.straighten and (training.augment != AugmentTable() or training.binarize):
+        raise ValueError(
+            "training.straighten rotates the images itself and needs grey images: leave augment "
+            "and binarize out"
+        )
+
+
 class Recipe(Table):
     """A whole recipe."""
 
@@ -72,34 +119,16 @@ class Recipe(Table):
 
     @model_validator(mode="after")
     def _tables_fit(self) -> Recipe:
-        if self.latent is not None:
-            if self.evaluation != EvaluationTable():
+        check_together(self.data, self.training, self.latent)
+        for model in self.models:
+            check_augment(self.training_of(model))
+        if self.evaluation != EvaluationTable():
+            if self.latent is not None:
                 raise ValueError("[evaluation] is for classifiers and [latent] for autoencoders")
-            if self.training.monitor != "val_loss":
-                raise ValueError("autoencoders, by [latent], have no accuracy to monitor")
-            for model in self.models:
-                training = self.training_of(model)
-                changed = training.augment != AugmentTable() or training.binarize
-                if training.straighten and changed:
-                    raise ValueError(
-                        "training.straighten rotates the images itself and needs grey images: "
-                        "leave augment and binarize out"
-                    )
-            return self
-        if self.data.target != "class":
-            if self.evaluation != EvaluationTable():
+            if self.data.target != "class":
                 raise ValueError(
                     f'[evaluation] is for classes, and data.target = "{self.data.target}"'
                 )
-            if self.training.class_weights != "none":
-                raise ValueError(
-                    f'training.class_weights is for classes, and data.target = "{self.data.target}"'
-                )
-            if self.data.target == "number" and self.training.monitor != "val_loss":
-                raise ValueError('data.target = "number" has no accuracy to monitor')
-        for key in ("binarize", "straighten"):
-            if getattr(self.training, key):
-                raise ValueError(f"training.{key} is for autoencoders, and there is no [latent]")
         return self
 
     @model_validator(mode="after")

@@ -155,7 +155,7 @@ class NetworkRun:
             )
         if self.device_count > 1 or settings.dtype != "float32":
             model = self._for_use(model, dataset)
-        known = _metadata(dataset)
+        known = {**self.task.metadata(dataset), "images": _preparation(dataset)}
         atomic_files.write(self._model_file, lambda path: _save(model, path, known))
         facts = {
             "network": self.table.name,
@@ -218,10 +218,9 @@ class NetworkRun:
         return result
 
 
-def _metadata(dataset: data.Dataset) -> dict[str, Any]:
-    """Returns what travels with a model: the names of classes, and how images are prepared."""
-    shape = dataset.preparation or Shape(*dataset.image_shape)
-    return {"classes": list(dataset.classes), "images": asdict(shape)}
+def _preparation(dataset: data.Dataset) -> dict[str, Any]:
+    """Returns how images are prepared, which the file of a model says too."""
+    return asdict(dataset.preparation or Shape(*dataset.image_shape))
 
 
 def _save(model: keras.Model, path: Path, metadata: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,12 +40,13 @@ def build_network(
     task = task or Classification()
     check_builder(task, table.builder)
     keras.utils.set_random_seed(seed)
-    with _dtype_policy(dtype):
+    with dtype_policy(dtype):
         return _build(table, dataset, task)
 
 
 @contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
+def dtype_policy(name: str) -> Iterator[None]:
+    """Lets networks that are built in the context compute in a dtype policy of Keras."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:
@@ -80,8 +82,11 @@ def _application(table: ModelTable, dataset: data.Dataset, task: Task) -> keras.
             f"models.builder = {table.builder!r}: Keras has no such network. Choose one of "
             f"{', '.join(sorted(known))}."
         )
+    prepares = "include_preprocessing" in inspect.signature(builder).parameters
     arguments: dict[str, Any] = {
         "weights": None,
+        # Of pixels from 0 to 255; those of the data are from 0 to 1.
+        **({"include_preprocessing": False} if prepares else {}),
         **task.arguments(dataset),
         "classifier_activation": None,
         **table.arguments,
@@ -94,9 +99,21 @@ def _application(table: ModelTable, dataset: data.Dataset, task: Task) -> keras.
             f"{table.builder} of {table.name} cannot be built for images of {shape}: {error}. "
             "Change its arguments, or take another data set."
         ) from None
+    if not prepares:
+        _take_unit_pixels(network)
     if table.convert is None:
         return network
     try:
         return convert(network, **table.convert.model_dump())
     except ValueError as error:
         raise ValueError(f"convert of {table.name}: {error}") from None
+
+
+def _take_unit_pixels(network: keras.Model) -> None:
+    """Makes a network of Keras that scales pixels from 0 to 255 take those from 0 to 1.
+
+    The builders of EfficientNet have no argument that would leave the scaling out.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Rescaling) and math.isclose(layer.scale, 1 / 255):
+            layer.scale = 1.0

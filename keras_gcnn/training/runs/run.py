@@ -171,25 +171,9 @@ class _Run:
         several = len({seed for _, seed in self.recipe.networks}) > 1
         summary = report.Summary(self.loaded.of(seed), seed, several, self.recipe.training)
         networks = self._networks()
-        # Read before anything is trained: damaged files should not be noticed hours later.
-        finished = {
-            key: result
-            for key, network in networks.items()
-            if (result := network.read(len(summary.classes)))
-        }
-        results: _Results = {}
-        for key, result in finished.items():
-            network = networks[key]
-            network.remove_checkpoint()  # the process may have been killed before it did so
-            if selected := self.task.select(result, summary.images["test"]):
-                results[key] = selected
-                self._print(f"{network.label}: already trained")
-            else:
-                network.check_model()
-        # Measured before anything is trained, for the same reason.
-        for key, result in finished.items():
-            if key not in results:
-                results[key] = networks[key].measure_again(self.loaded.of(key[1]), result)
+        # Before anything is trained: damaged and missing files should not be noticed hours later.
+        finished = self._read(networks, len(summary.classes))
+        results = self._measured(networks, finished, summary.images["test"])
         self._write(results, summary)
         for key, network in networks.items():
             if key in chosen and key not in results:
@@ -199,6 +183,36 @@ class _Run:
         report.print_table(ordered, self.recipe.title, self.console)
         self._print(f"Models, logs, tables and plots: {self.folder.path}")
         return ordered
+
+    def _read(self, networks: dict[_Key, NetworkRun], classes: int) -> _Results:
+        """Returns the results of the networks that are finished."""
+        finished: _Results = {}
+        for key, network in networks.items():
+            if (result := network.read(classes)) is not None:
+                finished[key] = result
+                network.remove_checkpoint()  # the process may have been killed before it did so
+        return finished
+
+    def _measured(
+        self, networks: dict[_Key, NetworkRun], finished: _Results, images: int
+    ) -> _Results:
+        """Returns what the recipe asks for of finished networks; what is missing is measured.
+
+        Args:
+            networks: all networks of the run.
+            finished: the results of those that are finished.
+            images: int, number of test images.
+        """
+        selected = {key: self.task.select(result, images) for key, result in finished.items()}
+        for key, result in selected.items():
+            if result is None:
+                networks[key].check_model()
+            else:
+                self._print(f"{networks[key].label}: already trained")
+        return {
+            key: result or networks[key].measure_again(self.loaded.of(key[1]), finished[key])
+            for key, result in selected.items()
+        }
 
     def _networks(self) -> dict[_Key, NetworkRun]:
         return {

@@ -21,6 +21,8 @@ from keras_gcnn.training.reports.beta_grid import grid_markdown
 from keras_gcnn.training.reports.report import Summary, by_network
 from keras_gcnn.training.tasks.task import Task, copy_plot, network_folder
 
+_FEWEST_TURNED = 40  # images that `angle_probe` needs
+_NEIGHBOURS = 5  # that `knn_accuracy` asks, of as many labels or more
 _TEST = 10**6  # added to a seed, so that test images are binarized independently of training
 _FILES = {
     "losses.png": "Validation loss: mean, standard deviation, and every seed",
@@ -52,6 +54,44 @@ class Autoencoding(Task):
     def arguments(self, dataset: Dataset) -> dict[str, Any]:
         return {"input_shape": dataset.image_shape}
 
+    def metadata(self, dataset: Dataset) -> dict[str, Any]:
+        return {}  # the outputs are no scores of classes
+
+    def check(self, model: keras.Model, dataset: Dataset, name: str) -> None:
+        super().check(model, dataset, name)
+        if self.latent.invariance:
+            self._check_test(
+                dataset, _FEWEST_TURNED, "measures what latent vectors keep", "invariance"
+            )
+            self._check_labels(dataset)
+        if self.latent.pictures:
+            self._check_test(dataset, 2, "plots latent vectors", "pictures")
+            if model.latent_dim < 2:
+                raise ValueError(
+                    f"Latent vectors of {name} have one coordinate, and are plotted in a plane. "
+                    "Set latent.pictures = false, or latent_dim to 2 or more."
+                )
+
+    @staticmethod
+    def _check_test(dataset: Dataset, least: int, what: str, key: str) -> None:
+        count = len(dataset.test)
+        if count < least:
+            raise ValueError(
+                f"[latent] {what} of at least {least} test images, and there are {count}. Set "
+                f"latent.{key} = false, or take more images for testing."
+            )
+
+    def _check_labels(self, dataset: Dataset) -> None:
+        """Checks that the labels for the nearest neighbours are of every class."""
+        least = max(_NEIGHBOURS, len(np.unique(dataset.train.labels)))
+        used = [count for count in self.latent.labels if count <= len(dataset.train)]
+        if used and min(used) < least:
+            raise ValueError(
+                f"latent.labels has {min(used)}, and the nearest neighbours need at least {least} "
+                f"labels: {_NEIGHBOURS} neighbours, and one label of each class. Give larger "
+                "numbers, or set latent.invariance = false."
+            )
+
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         model.compile(optimizer=optimizer)
 
@@ -66,7 +106,9 @@ class Autoencoding(Task):
             labels=False,
         )
 
-    def validation(self, split: Split, settings: TrainingTable, seed: int) -> tuple:
+    def validation(
+        self, split: Split, settings: TrainingTable, seed: int, batch_size: int
+    ) -> tuple:
         return (self._pixels(split, settings, seed).images,)
 
     @staticmethod

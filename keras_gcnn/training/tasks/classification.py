@@ -58,6 +58,16 @@ class Classification(Task):
     def arguments(self, dataset: Dataset) -> dict[str, Any]:
         return {"input_shape": dataset.image_shape, "classes": len(dataset.classes)}
 
+    def check(self, model: keras.Model, dataset: Dataset, name: str) -> None:
+        super().check(model, dataset, name)
+        if self.evaluation.turned and not dataset.is_square:
+            rows, columns, _ = dataset.image_shape
+            raise ValueError(
+                f"Images of {rows} x {columns} pixels have another shape after a quarter turn, so "
+                f"that {name} cannot be measured on turned images. Set evaluation.turned = false, "
+                f"or data.size to a single number, such as {min(rows, columns)}."
+            )
+
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         compile_classifier(model, optimizer)
 
@@ -67,10 +77,10 @@ class Classification(Task):
             split, settings.batch_size, seed, settings.augment, class_weights=weights
         )
 
-    def validation(self, split: Split, settings: TrainingTable, seed: int) -> Any:
+    def validation(self, split: Split, settings: TrainingTable, seed: int, batch_size: int) -> Any:
         if isinstance(split.images, np.ndarray):
             return split.images, split.labels
-        return OrderedBatches(split, labels=True, batch_size=settings.batch_size)
+        return OrderedBatches(split, labels=True, batch_size=batch_size)
 
     def output_shape(self, dataset: Dataset) -> Shape:
         return (len(dataset.classes),)

@@ -11,6 +11,7 @@ from rich.console import Console
 from keras_gcnn import data, export, zoo
 from keras_gcnn.analysis.plots.results import plot_accuracy_by_angle
 from keras_gcnn.data.loading import names_fitting
+from keras_gcnn.export import metadata
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.progress import Bar
 from keras_gcnn.training.recipes.tables import EvaluationTable
@@ -23,9 +24,17 @@ def load_classifier(path: str | Path, dataset: data.Dataset) -> keras.Model:
     """Loads a saved model and checks that it fits a data set.
 
     Raises:
-        ValueError: if the file is missing or no model, or its input or classes do not fit.
+        ValueError: if the file is missing or no model, its input or classes do not fit, or it
+            predicts no classes.
     """
     model = export.load(path)
+    target = metadata.read(path).get("target")
+    if target in ("labels", "number"):
+        raise ValueError(
+            f"{path} predicts {'several labels' if target == 'labels' else 'a number'} of an "
+            f"image, and {dataset.name} has classes. Measure it on a folder of images with a "
+            "table: --data FOLDER."
+        )
     check_classifier(model, Path(path), dataset)
     return model
 
@@ -37,13 +46,20 @@ def check_classifier(model: keras.Model, path: Path, dataset: data.Dataset) -> N
         size in (None, wanted) for size, wanted in zip(image, dataset.image_shape, strict=True)
     )
     if not fits or scores != (len(dataset.classes),):
-        classes = scores[0] if len(scores) == 1 else None
-        fitting = "" if classes is None else ", ".join(names_fitting(image, classes))
         raise ValueError(
             f"{path} maps images of shape {image} to {scores}, but {dataset.name} has "
             f"images of shape {dataset.image_shape} in {len(dataset.classes)} classes. "
-            + (f"Choose a data set that fits: {fitting}." if fitting else "No data set fits it.")
+            + _advice(image, scores, dataset)
         )
+
+
+def _advice(image: Shape, scores: Shape, dataset: data.Dataset) -> str:
+    """Returns what to do about a data set that does not fit a model."""
+    if dataset.preparation is not None:  # it is a folder
+        return "Give a folder of the classes of the model."
+    classes = scores[0] if len(scores) == 1 else None
+    fitting = "" if classes is None else ", ".join(names_fitting(image, classes))
+    return f"Choose a data set that fits: {fitting}." if fitting else "No data set fits it."
 
 
 def _shapes(model: keras.Model, path: Path) -> tuple[Shape, Shape]:

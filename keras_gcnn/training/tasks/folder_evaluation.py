@@ -22,15 +22,18 @@ from keras_gcnn.training.inputs.rotated_evaluation import (
     predict,
     rotated_errors,
 )
-from keras_gcnn.training.predictions.classes import as_probabilities
+from keras_gcnn.training.predictions.classes import as_probabilities, makes_probabilities
 from keras_gcnn.training.progress import Bar
 from keras_gcnn.training.reports import report
 from keras_gcnn.training.tasks.evaluation import check_classifier
+from keras_gcnn.training.tasks.folder_tasks import Labelling, Regression, Vectors
 from keras_gcnn.training.tasks.measurement import confusion_matrix, count_parameters
 from keras_gcnn.training.tasks.segmentation import measure_masks, plot_by_dice
 
 PLOTS = ("confusion.png", "reliability.png", "worst.png")
 """Files that `evaluate_folder` writes beside `results.json`."""
+
+_VECTORS: dict[Any, Vectors] = {"labels": Labelling(), "number": Regression()}  # by target
 
 
 def evaluate_folder(
@@ -45,7 +48,8 @@ def evaluate_folder(
     """Measures a saved model on the test images of a folder, or on all if it names none.
 
     Images are brought to the size of the model as in its training. A network for masks needs the
-    folders `images` and `masks`; see `evaluate_masks`.
+    folders `images` and `masks`; see `evaluate_masks`. A network for labels or numbers needs a
+    table of them, and is measured as in its training; see `evaluate_vectors`.
 
     Args:
         path: a `.keras` file.
@@ -74,21 +78,23 @@ def evaluate_folder(
             raise ValueError(
                 f"{path} predicts masks, which are no table. Leave table={table!r} out."
             )
-        masks = {"target": "mask", "masks": _masks_of(known), "classes": known.get("classes")}
-        dataset = load_like_training(path, folder, known, console, **masks)
+        masks = {"target": "mask", "masks": _masks_of(known)}
+        dataset = load_like_training(model, folder, known, console, **masks)
         return evaluate_masks(model, path, dataset, output, seed, console)
-    dataset = load_like_training(path, folder, known, console, table=table)
+    if (target := known.get("target")) in _VECTORS:
+        dataset = load_like_training(model, folder, known, console, table=table, target=target)
+        return evaluate_vectors(model, path, _VECTORS[target], dataset, output, seed, console)
+    dataset = load_like_training(model, folder, known, console, table=table)
     check_classifier(model, path, dataset)
     test = dataset.test
     with console.status("measuring"):
-        probabilities = as_probabilities(predict(model, test))
+        known_as = makes_probabilities(metadata.activation_of(model))
+        probabilities = as_probabilities(predict(model, test), known_as)
         predicted = probabilities.argmax(axis=-1)
         errors = {COLUMNS[0]: error_rate(predicted, test.labels)}
         errors |= rotated_errors(model, test, seed) if dataset.is_square else {}
     result = {
-        "network": model.name,
-        "parameters": count_parameters(model),
-        "images": len(test),
+        **_facts(model, dataset),
         "errors": errors,
         "area under the curve": analysis.area_under_curve(probabilities, test.labels),
         "calibration error": analysis.reliability(probabilities, test.labels).error,
@@ -106,19 +112,64 @@ def evaluate_folder(
     return result
 
 
+def evaluate_vectors(
+    model: keras.Model,
+    path: Path,
+    task: Vectors,
+    dataset: Dataset,
+    output: str | Path | None,
+    seed: int,
+    console: Console,
+) -> dict[str, Any]:
+    """Measures a network for labels or numbers on the test images of a data set.
+
+    Args:
+        model: from images to logits of labels, or to a number.
+        path: of its file.
+        task: what it was trained for.
+        dataset: images, and their labels or numbers.
+        output: folder for `results.json`; None for none.
+        seed: int, for random angles.
+        console: where the table is printed.
+
+    Returns:
+        dict with the measures of the task, on the images as they are and rotated.
+
+    Raises:
+        ValueError: if the model does not fit the images.
+    """
+    task.check_fits(model, path, dataset)
+    with console.status("measuring"):
+        measures = task.measure_vectors(model, dataset.test, seed)
+    result = {**_facts(model, dataset), "measures": measures, "classes": list(dataset.classes)}
+    report.print_table([result], f"{path} on {dataset.name}, {len(dataset.test):,} images", console)
+    if output is not None:
+        atomic_files.write_json(Path(output) / "results.json", result)
+        console.print(f"Results: {output}", markup=False)
+    return result
+
+
+def _facts(model: keras.Model, dataset: Dataset) -> dict[str, Any]:
+    return {
+        "network": model.name,
+        "parameters": count_parameters(model),
+        "images": len(dataset.test),
+    }
+
+
 def _masks_of(known: Mapping[str, Any]) -> str:
     """Returns how masks are read: those of a foreground may number its objects."""
     return "foreground" if known.get("classes") == [*FOREGROUND] else "values"
 
 
 def load_like_training(
-    path: Path, folder: Path, known: Mapping[str, Any], console: Console, **given: Any
+    model: keras.Model, folder: Path, known: Mapping[str, Any], console: Console, **given: Any
 ) -> Dataset:
-    """Loads the images of a folder as those on which the model was trained.
+    """Loads the images of a folder as those on which a model was trained.
 
     Args:
-        path: of the model.
-        folder: of images.
+        model: the model.
+        folder: of images; it may lack some of the classes of the model.
         known: metadata of the model.
         console: where progress is shown.
         **given: further arguments of `load_folder`.
@@ -126,22 +177,31 @@ def load_like_training(
     Raises:
         ValueError: if the folder has other classes.
     """
-    images = known.get("images", {})
-    options: dict[str, Any] = {}
-    if {"rows", "columns", "channels"} <= images.keys():
-        options["size"] = (images["rows"], images["columns"])
-        options["color"] = "grey" if images["channels"] == 1 else "rgb"
-        options |= {key: images[key] for key in ("fit", "interpolation") if key in images}
-    options |= given
+    options = {**_preparation(model, known.get("images", {})), **given}
+    if options.get("target") != "number":
+        options["classes"] = known.get("classes") or None
     dataset = load_folder(folder, test=0, validation=0, progress=Bar(console), **options)
-    names = known.get("classes")
-    if names is not None and list(dataset.classes) != list(names):
-        raise ValueError(
-            f"{path} knows the classes {', '.join(map(str, names))}, but {folder} has "
-            f"{', '.join(dataset.classes)}. Name them as in the training."
-        )
     test = dataset.test if len(dataset.test) else dataset.train
     return replace(dataset, test=test)
+
+
+def _preparation(model: keras.Model, images: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns arguments of `load_folder` that bring images to the size and colour of a model.
+
+    Args:
+        model: the model.
+        images: what its metadata say of them, which is asked where the model takes any size.
+    """
+    options = {key: images[key] for key in ("fit", "interpolation") if key in images}
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] not in (1, 3):
+        return options  # it is refused with its shape when it is compared with the images
+    rows, columns = (
+        size or images.get(name) for size, name in zip(shape[1:3], ("rows", "columns"), strict=True)
+    )
+    if rows and columns:
+        options["size"] = (rows, columns)
+    return {**options, "color": "grey" if shape[3] == 1 else "rgb"}
 
 
 def _write(
@@ -201,13 +261,7 @@ def evaluate_masks(
         )
     with console.status("measuring"):
         measures, counts = measure_masks(model, dataset, seed)
-    result = {
-        "network": model.name,
-        "parameters": count_parameters(model),
-        "images": len(dataset.test),
-        "measures": measures,
-        "classes": list(dataset.classes),
-    }
+    result = {**_facts(model, dataset), "measures": measures, "classes": list(dataset.classes)}
     report.print_table([result], f"{path} on {dataset.name}, {len(dataset.test):,} images", console)
     if output is not None:
         output = Path(output)

@@ -31,8 +31,10 @@ class FolderTask(Task):
     def batches(self, split: Split, settings: TrainingTable, seed: int) -> ShuffledBatches:
         return ShuffledBatches(split, settings.batch_size, seed, settings.augment)
 
-    def validation(self, split: Split, settings: TrainingTable, seed: int) -> OrderedBatches:
-        return OrderedBatches(split, labels=True, batch_size=settings.batch_size)
+    def validation(
+        self, split: Split, settings: TrainingTable, seed: int, batch_size: int
+    ) -> OrderedBatches:
+        return OrderedBatches(split, labels=True, batch_size=batch_size)
 
     def output_shape(self, dataset: Dataset) -> Shape:
         """Returns the shape of what a network predicts for an image."""
@@ -40,13 +42,17 @@ class FolderTask(Task):
 
     def load(self, path: Path, dataset: Dataset) -> keras.Model:
         model = export.load(path)
+        self.check_fits(model, path, dataset)
+        return model
+
+    def check_fits(self, model: keras.Model, path: Path, dataset: Dataset) -> None:
+        """Raises a `ValueError` if a model of this file does not fit the data."""
         fits = (None, *dataset.image_shape), (None, *self.output_shape(dataset))
         if (model.input_shape, model.output_shape) != fits:
             raise ValueError(
                 f"{path} maps {model.input_shape} to {model.output_shape}; the data need {fits[0]} "
                 f"to {fits[1]}."
             )
-        return model
 
     def is_measured(self, content: dict[str, Any], classes: int) -> bool:
         return all(isinstance(number, int | float) for number in content["measures"].values())

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_gcnn import analysis, zoo
-from keras_gcnn.data import Dataset
+from keras_gcnn.data import Dataset, Split
 from keras_gcnn.training.inputs.rotated_evaluation import predict, random_rotation
 from keras_gcnn.training.recipes.tables import TrainingTable
 from keras_gcnn.training.tasks.folder_task import FolderTask
@@ -18,7 +18,7 @@ from keras_gcnn.training.tasks.folder_task import FolderTask
 _ROTATED = ", any angle"
 
 
-class _Vectors(FolderTask):
+class Vectors(FolderTask):
     """A task whose networks predict a vector of numbers for an image."""
 
     builders = zoo.BUILDERS
@@ -31,20 +31,21 @@ class _Vectors(FolderTask):
         seed: int,
         folder: Path,
     ) -> dict[str, Any]:
-        test = dataset.test
+        return {"measures": self.measure_vectors(model, dataset.test, seed)}
+
+    def measure_vectors(self, model: keras.Model, test: Split, seed: int) -> dict[str, float]:
+        """Returns the measures of images as they are and rotated at random, by name."""
         measures = self.compare(test.labels, predict(model, test))
         pose = random_rotation(len(test), seed)
         rotated = self.compare(test.labels, predict(model, test, pose))
-        return {
-            "measures": {**measures, **{f"{name}{_ROTATED}": rotated[name] for name in rotated}}
-        }
+        return {**measures, **{f"{name}{_ROTATED}": rotated[name] for name in rotated}}
 
     @abstractmethod
     def compare(self, labels: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         """Returns measures of the outputs of a network, by name."""
 
 
-class Regression(_Vectors):
+class Regression(Vectors):
     """Networks that predict a number for each image, trained by squared errors."""
 
     networks = "networks for numbers"
@@ -52,6 +53,9 @@ class Regression(_Vectors):
 
     def arguments(self, dataset: Dataset) -> dict[str, Any]:
         return {"input_shape": dataset.image_shape, "classes": dataset.train.labels.shape[1]}
+
+    def metadata(self, dataset: Dataset) -> dict[str, Any]:
+        return {"target": "number"}
 
     def finish(self, model: keras.Model, dataset: Dataset) -> keras.Model:
         """Lets the network predict standardised numbers, which a last layer brings to their scale.
@@ -78,7 +82,7 @@ class Regression(_Vectors):
         }
 
 
-class Labelling(_Vectors):
+class Labelling(Vectors):
     """Networks that say of every label whether an image has it, trained by cross-entropy."""
 
     networks = "networks for several labels"
@@ -86,6 +90,9 @@ class Labelling(_Vectors):
 
     def arguments(self, dataset: Dataset) -> dict[str, Any]:
         return {"input_shape": dataset.image_shape, "classes": len(dataset.classes)}
+
+    def metadata(self, dataset: Dataset) -> dict[str, Any]:
+        return {"target": "labels", **super().metadata(dataset)}
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         loss = keras.losses.BinaryCrossentropy(from_logits=True)

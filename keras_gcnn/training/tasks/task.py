@@ -45,6 +45,13 @@ class Task(ABC):
         """Returns the network with what the task adds behind it."""
         return model
 
+    def metadata(self, dataset: Dataset) -> dict[str, Any]:
+        """Returns what the file of a network says of its outputs: what they are, and their names.
+
+        See `keras_gcnn.export.metadata.read`.
+        """
+        return {"classes": list(dataset.classes)}
+
     def output_shape(self, dataset: Dataset) -> Shape | None:
         """Returns the shape of what a network predicts for an image; None for any."""
         return None
@@ -85,8 +92,15 @@ class Task(ABC):
         """Returns the batches to train on."""
 
     @abstractmethod
-    def validation(self, split: Split, settings: TrainingTable, seed: int) -> Any:
-        """Returns what `keras.Model.fit` takes as `validation_data`."""
+    def validation(self, split: Split, settings: TrainingTable, seed: int, batch_size: int) -> Any:
+        """Returns what `keras.Model.fit` takes as `validation_data`.
+
+        Args:
+            split: images and labels.
+            settings: how the network is trained.
+            seed: int, for what is drawn.
+            batch_size: int, of batches that are made here; Keras itself divides arrays.
+        """
 
     @abstractmethod
     def load(self, path: Path, dataset: Dataset) -> keras.Model:

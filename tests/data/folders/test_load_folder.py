@@ -159,6 +159,33 @@ def test_the_only_table_of_a_folder_is_found_by_a_relative_path(loose, monkeypat
     assert len(load_folder(".", table="labels.csv", test=0, validation=0).train) == 12
 
 
+def test_a_folder_may_lack_some_of_the_classes_that_are_given(pets):
+    whole = {"validation": 0, "test": 0}
+    dataset = load_folder(pets, **whole, classes=["ant", "dog", "cat"])
+    assert dataset.classes == ("ant", "dog", "cat")
+    assert np.bincount(dataset.train.labels, minlength=3).tolist() == [0, 10, 10]
+    with pytest.raises(ValueError, match=r"has dog, which is none of the classes ant, cat\. Name"):
+        load_folder(pets, **whole, classes=["ant", "cat"])
+    for path in (pets / "dog").iterdir():
+        path.unlink()
+    (pets / "dog").rmdir()
+    dataset = load_folder(pets, **whole, classes=["ant", "cat"])
+    assert dataset.train.labels.tolist() == [1] * 10
+
+
+def test_an_image_may_lack_some_of_the_labels_that_are_given(loose):
+    rows = "\n".join(f"{number:02}.png,{'b' if number else '-'}" for number in range(12))
+    (loose / "labels.csv").write_text(f"file,label\n{rows}")
+    whole = {"target": "labels", "validation": 0, "test": 0}
+    dataset = load_folder(loose, **whole, classes=["c", "b", "a"])
+    assert dataset.classes == ("c", "b", "a")
+    assert dataset.train.labels.sum(axis=0).tolist() == [0, 11, 0]
+    with pytest.raises(ValueError, match="has b, which is none of the classes a, c"):
+        load_folder(loose, **whole, classes=["a", "c"])
+    with pytest.raises(ValueError, match='classes are names, and target="number" has none'):
+        load_folder(loose, target="number", classes=["a"])
+
+
 def test_classes_that_are_numbers_are_ordered_by_value(write, tmp_path):
     for name in ("10", "9", "2"):
         for number in range(4):

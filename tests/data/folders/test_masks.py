@@ -192,7 +192,7 @@ def test_classes_of_a_network_and_of_the_training_images(pairs):
     ("options", "message"),
     [
         ({"table": "x.csv"}, "table='x.csv' is not read with masks"),
-        ({"target": "class", "classes": ["a"]}, 'classes is for target="mask"'),
+        ({"target": "number", "classes": ["a"]}, 'target="number" has none'),
         ({"classes": ["cell"]}, "'cell' is no value of a mask"),
     ],
 )
