@@ -122,6 +122,7 @@ def test_a_batch_in_which_nothing_counts_changes_nothing(make, case, rng):
     assert np.isfinite(gradient(scaled, before[0])).all()
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 @pytest.mark.parametrize(
     ("between", "group"), [(GPooling(group="p2"), "z2"), (Restriction("p4", "p2"), "p2")]
 )

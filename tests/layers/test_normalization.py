@@ -190,6 +190,7 @@ def test_synchronized_works_as_in_keras(rng):
     )
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 @pytest.mark.parametrize(
     ("make", "axis"),
     [

@@ -107,6 +107,7 @@ def test_layers_on_a_group_stay_as_they_are(rng):
     assert not any(hasattr(layer, "enable_lora") for layer in model.layers)
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 @pytest.mark.parametrize("frozen", [(True, True), (False, True)])
 def test_frozen_parts_stay_frozen(frozen, rng, tmp_path):
     model, _ = head(rng)

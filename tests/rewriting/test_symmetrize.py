@@ -155,6 +155,7 @@ def test_saved_and_loaded(tmp_path, rng):
         np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 @pytest.mark.parametrize("reduce", [keras.ops.median, keras.ops.min])
 def test_functions_of_keras_are_found_again(reduce, tmp_path, rng):
     plain = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])

@@ -162,6 +162,7 @@ def test_pixels_of_another_range_are_refused(wrong, autoencoder):
             call(x)
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_images_of_weight_zero_teach_nothing():
     """Keras drops the weights where there are no targets."""
     model = small("z2")
@@ -175,6 +176,7 @@ def test_images_of_weight_zero_teach_nothing():
         np.testing.assert_array_equal(numbers(weight), value)
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 def test_a_frozen_one_is_loaded_frozen(tmp_path):
     model = small("z2")
     model.trainable = False
