@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from keras_gcnn.data.folders.cache import Progress, silent
-from keras_gcnn.data.folders.fitting import Shape
-from keras_gcnn.training.predictions.batches import Run, outputs_of
+from keras_gcnn.training.predictions.scores import Prediction, Scorer
 
 _PROBABILITIES = {"linear": False, "softmax": True, "sigmoid": True}  # by the last activation
 
@@ -22,50 +20,11 @@ def makes_probabilities(activation: str | None) -> bool | None:
     return _PROBABILITIES.get(str(activation))
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of an image.
+class Classifier(Scorer):
+    """A saved classifier and how its images are prepared."""
 
-    Args:
-        path: of the image.
-        probabilities: of the classes, float64; None for an image that cannot be read.
-        reason: why it cannot be read, or "".
-    """
-
-    path: Path
-    probabilities: np.ndarray | None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Classifier:
-    """A saved classifier and how its images are prepared.
-
-    Args:
-        run: from a batch of images to scores.
-        shape: to which images are brought.
-        classes: their names.
-        probabilities: whether scores are probabilities; None for unknown.
-    """
-
-    run: Run
-    shape: Shape
-    classes: tuple[str, ...]
-    probabilities: bool | None = None
-
-    def predict(self, paths: Sequence[Path], progress: Progress = silent) -> Iterator[Prediction]:
-        """Yields a prediction for each file, in their order.
-
-        Args:
-            paths: of image files.
-            progress: shows progress.
-        """
-        for output in outputs_of(self.run, paths, self.shape, progress):
-            scores = output.values
-            probabilities = None
-            if scores is not None:
-                probabilities = as_probabilities(scores, self.probabilities)
-            yield Prediction(output.path, probabilities, output.reason)
+    def to_probabilities(self, scores: np.ndarray) -> np.ndarray:
+        return as_probabilities(scores, self.probabilities)
 
 
 def as_probabilities(scores: np.ndarray, probabilities: bool | None = None) -> np.ndarray:

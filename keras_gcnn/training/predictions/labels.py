@@ -4,54 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from keras_gcnn.data.folders.cache import Progress, silent
-from keras_gcnn.data.folders.fitting import Shape
-from keras_gcnn.training.predictions.batches import Run, outputs_of
-from keras_gcnn.training.predictions.classes import Prediction
+from keras_gcnn.training.predictions.scores import Scorer
 
 _THRESHOLD = 0.5  # from this probability on an image has a label
 _NONE = "-"  # what tables say of an image without labels
 
 
-@dataclass(frozen=True)
-class Labeller:
+class Labeller(Scorer):
     """A saved network for several labels and how its images are prepared.
 
-    Args:
-        run: from a batch of images to a score for each label.
-        shape: to which images are brought.
-        classes: names of the labels.
-        probabilities: whether scores are probabilities; None for unknown, which are logits.
+    Scores of which nothing is known are logits.
     """
 
-    run: Run
-    shape: Shape
-    classes: tuple[str, ...]
-    probabilities: bool | None = None
-
-    def predict(self, paths: Sequence[Path], progress: Progress = silent) -> Iterator[Prediction]:
-        """Yields the probability of each label for each file, in their order.
-
-        Args:
-            paths: of image files.
-            progress: shows progress.
-        """
-        for output in outputs_of(self.run, paths, self.shape, progress):
-            probabilities = output.values
-            if probabilities is not None:
-                probabilities = np.asarray(probabilities, "float64")
-                probabilities = probabilities if self.probabilities else _sigmoid(probabilities)
-            yield Prediction(output.path, probabilities, output.reason)
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return (1 + np.tanh(logits / 2)) / 2  # the exponential of large numbers would overflow
+    def to_probabilities(self, scores: np.ndarray) -> np.ndarray:
+        scores = np.asarray(scores, "float64")
+        # Not by the exponential, which would overflow.
+        return scores if self.probabilities else (1 + np.tanh(scores / 2)) / 2
 
 
 def table_of_labels(
