@@ -51,6 +51,7 @@ PARAMETERS = {
     "svae": (137_200, 140_000),
     "svae_grid": (120_000, 145_000),
     "svae_straighten": (137_200, 140_000),
+    "svae_dimensions": (467_000, 472_000),
     "svae_likelihood": (471_000, 473_000),
     "upright_to_rotated": (38_000, 43_000),
     "upright_to_rotated_all": (38_000, 38_500),
