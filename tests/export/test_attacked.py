@@ -94,7 +94,8 @@ def test_a_layer_that_is_called_twice_gets_free_names(rng):
 
 def test_a_layer_as_activation_is_refused_by_name():
     image = keras.Input((6, 6, 1))
-    x = layers.LiftingConv2D(1, 3, "p4", activation=keras.layers.LeakyReLU(0.2), name="first")(image)
+    slope = keras.layers.LeakyReLU(0.2)
+    x = layers.LiftingConv2D(1, 3, "p4", activation=slope, name="first")(image)
     with pytest.raises(ValueError, match="'first' has a layer as its activation"):
         export.to_plain(keras.Model(image, x))
 
