@@ -81,19 +81,19 @@ def export(
     if quantize is None:
         console.print(f"{path} computes what {model} does.")
         return
-    found = metadata.read(path)["int8"]
-    if "agreement" in found:
-        same = f"gives the same answer as {model} for {100 * found['agreement']:.1f} % of"
+    comparison = metadata.read(path)["int8"]
+    if "agreement" in comparison:
+        same = f"gives the same answer as {model} for {100 * comparison['agreement']:.1f} % of"
     else:
-        same = f"differs from {model} by {found['difference']:.2g} of the largest output on"
-    console.print(f"{path} {same} the {found['images']} images.")
+        same = f"differs from {model} by {comparison['difference']:.2g} of the largest output on"
+    console.print(f"{path} {same} the {comparison['images']} images.")
 
 
 def _kept(known: dict[str, Any], model: Any) -> dict[str, Any]:
-    """Returns what a file that is made of a model says too, of all that the model's file says.
+    """Returns the metadata of a model's file that a file made from this model gets too.
 
-    Files may have an empty list of classes, of a number, or the classes of the data of an
-    autoencoder, as earlier ones do.
+    Names of classes are left out unless there is one for each output: earlier versions wrote an
+    empty list for networks that predict a number, and names for autoencoders.
     """
     from keras_gcnn.export.checks import count_scores
 

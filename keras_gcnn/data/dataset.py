@@ -58,7 +58,7 @@ class Dataset:
         classes: names of the classes; label `i` means `classes[i]`.
         description: str, where the images come from and what was done to them.
         preparation: how images of other sizes and colours are brought to those of the data set.
-        fingerprint: str, of a folder: another one if its images are others; else empty.
+        fingerprint: str that changes with the images of a folder; empty for other data sets.
     """
 
     name: str

@@ -120,10 +120,7 @@ def check_tolerance(tolerance: float | None, model: keras.Model) -> float:
 
 
 def count_scores(model: keras.Model) -> int | None:
-    """Returns how many numbers the last axis of the output has; None if there are several outputs.
-
-    Autoencoders have no scores either.
-    """
+    """Returns the size of the output's last axis; None for several outputs and autoencoders."""
     if isinstance(model, VariationalAutoencoder) or not isinstance(model.output_shape, tuple):
         return None
     return model.output_shape[-1]

@@ -15,7 +15,7 @@ def note(folder: Path, fingerprint: str) -> None:
 
     Args:
         folder: of what is trained.
-        fingerprint: of the data set; that of one with a name is empty, and is not noted.
+        fingerprint: of the data set; an empty one, of a data set with a name, is not noted.
     """
     if fingerprint:
         atomic_files.write_json(folder / FILE, {"fingerprint": fingerprint})
@@ -27,7 +27,7 @@ def check(folder: Path, fingerprint: str, what: str, images: str | None, remedy:
     Args:
         folder: of what is trained; if nothing was noted there, as by earlier versions, it goes on.
         fingerprint: of the data set now.
-        what: was trained, with its verb, for the message: `"The network in a was"`.
+        what: subject and verb of the message, such as `"The network in a was"`.
         images: their folder.
         remedy: what the user can do besides putting the images back.
 
@@ -42,7 +42,7 @@ def check(folder: Path, fingerprint: str, what: str, images: str | None, remedy:
     if noted != fingerprint:
         raise ValueError(
             f"{what} trained on other images than {images} has now: {noted} then, {fingerprint} "
-            "now. Results of different images do not belong into one table. Put the images back, "
+            "now. Results of different images do not belong in one table. Put the images back, "
             f"{remedy}"
         )
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gcnn import layers
+from keras_gcnn import analysis, layers
 from tests.helpers.contract import CASES
 
 pytestmark = pytest.mark.backend_free
@@ -98,7 +98,8 @@ def test_unknown_subgroup():
             {"activation": "softmax", "data_format": "channels_first"},
             "activation='softmax' acts along the last axis, the columns",
         ),
-        ({"activation": keras.layers.PReLU()}, "slope for every position.*GPReLU"),
+        ({"activation": keras.layers.PReLU()}, r"shared_axes=\[1, 2, 3\].*GPReLU"),
+        ({"activation": keras.layers.PReLU(shared_axes=[1, 2])}, "for the channels of a field"),
         (
             {"strides": 2, "dilation_rate": 2},
             r"strides=\(2, 2\) and dilation_rate=\(2, 2\) cannot both.*Set one of them to 1",
@@ -109,6 +110,14 @@ def test_unknown_subgroup():
 def test_convolutions(layer_class, arguments, says):
     with pytest.raises(ValueError, match=says):
         layer_class(**{"filters": 2, "kernel_size": 3, **arguments})
+
+
+def test_one_slope_for_all_is_no_mistake():
+    slope = keras.layers.PReLU("uniform", shared_axes=[1, 2, 3])
+    layer = layers.LiftingConv2D(2, 3, "p4m", activation=slope)
+    analysis.assert_equivariant(layer, input_shape=(7, 7, 1))
+    by_channel = keras.layers.PReLU(shared_axes=[1, 2])
+    layers.InvariantMap({0: 2, 1: 1}, 4, activation=by_channel)
 
 
 @pytest.mark.parametrize("layer_class", [layers.GMaxPooling2D, layers.GAveragePooling2D])

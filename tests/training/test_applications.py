@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from keras_gcnn.analysis import assert_equivariant
 from keras_gcnn.training.recipes.tables import ModelTable
-from keras_gcnn.training.runs.networks import build_network
+from keras_gcnn.training.runs.networks import _take_unit_pixels, build_network
 
 DATASET = SimpleNamespace(image_shape=(33, 33, 1), classes=("one", "two", "three"))
 MOBILE = {
@@ -60,6 +60,15 @@ def test_a_builder_that_always_prepares_images_gets_them_as_it_needs(rng):
     assert np.abs(plain.predict(images, verbose=0)).max() < 0.1 * largest
     again = keras.models.clone_model(network)  # as a file has it
     assert scales(again) == [1.0]
+
+
+def test_a_scale_for_each_channel_stays():
+    """EfficientNet has one behind the scale of pixels if its weights are those of ImageNet."""
+    spreads = [2.0, 3.0, 4.0]
+    parts = (keras.layers.Rescaling(1 / 255), keras.layers.Rescaling(spreads))
+    network = keras.Sequential([keras.Input((8, 8, 3)), *parts])
+    _take_unit_pixels(network)
+    assert scales(network) == [1.0, spreads]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from keras_gcnn.data.folders.bad_image import (
 )
 
 VERSION = 3
-"""Of what `decode` returns: with another number, images that were decoded earlier are not used."""
+"""Version of what `decode` returns; images that were decoded by another version are not used."""
 
 SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
 """Endings of the names of image files, in lower case."""
@@ -53,9 +53,10 @@ def decode(path: Path, *, indices: bool = False) -> np.ndarray:
 
     Args:
         path: of the file.
-        indices: whether an image with a palette is returned as indices into it, with 1 channel;
-            likewise a TIFF in which 0 is white, as masks of booleans often are; and no grey value
-            or colour of the file is transparent.
+        indices: whether the values of the file are returned, as masks need them: an image with a
+            palette as indices into it, with 1 channel; a TIFF in which 0 is white, such as many
+            masks of booleans, with its 0 as 0; and a colour that the file declares transparent as
+            that colour.
 
     Returns:
         Array of shape `(rows, columns, channels)` with 1 or 3 channels: uint8, uint16 for images
@@ -206,7 +207,7 @@ def _colour_key(image) -> np.ndarray | None:  # noqa: ANN001 - of Pillow
     if image.mode == "1":
         return np.array([255 if key else 0])  # by the version, Pillow tells of white 1 or 255
     in_file = image.tile[0][3]
-    if in_file == "RGB;16B":  # of which Pillow keeps 8 bits
+    if in_file == "RGB;16B":  # Pillow keeps 8 of the 16 bits
         return np.array(key) >> 8
     return np.array(key) * {"L;2": 85, "L;4": 17}.get(in_file, 1)
 

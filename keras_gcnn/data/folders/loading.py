@@ -83,9 +83,9 @@ def load_folder(
         masks: `"values"`, where each value (grey, index of a palette, or colour) of the masks is a
             class, or `"foreground"`, where every value but 0 is one class. With the masks of
             objects that are numbered the latter is needed.
-        classes: names of the classes or labels, such as those of a trained network, of which the
-            folder may lack some; None for those that there are. Of masks they are in the order of
-            the values.
+        classes: names of all classes or labels, such as those of a trained network; the folder may
+            lack some of them. None for the classes that the folder has. For masks the names are in
+            the order of the values.
         damaged: `"stop"` if more than 1 % of the images are damaged, or `"skip"` them always. The
             description of the data set lists them.
         cache: folder for decoded images; None for the environment variable KERAS_GCNN_CACHE or the

@@ -103,9 +103,9 @@ def _choose(
     path: Path, names: list[str], wanted: str | None, usual: tuple[str, ...], what: str
 ) -> str:
     """Returns the name of a column, which there has to be."""
-    found = _find(names, usual) if wanted is None else wanted
-    if found in names:
-        return found
+    name = _find(names, usual) if wanted is None else wanted
+    if name in names:
+        return name
     given = f"{wanted!r}" if wanted else " or ".join(usual)
     raise ValueError(
         f"{path} has no column {given} for {what}. It has {', '.join(names)}. Name the right one."

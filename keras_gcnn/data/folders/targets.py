@@ -56,7 +56,8 @@ def make_targets(layout: Layout, target: str, classes: Sequence[str] | None = No
     Args:
         layout: from `find_samples`.
         target: `"class"`, `"labels"` or `"number"`.
-        classes: names of the classes, of which some may be missing; None for those that there are.
+        classes: names of all classes, also of those without an image here; None for the classes
+            that the samples have.
 
     Raises:
         ValueError: if there are fewer than two classes, or others than those that are given, or

@@ -18,7 +18,7 @@ _SIGNED = 2  # the format of integers with a sign
 
 
 def is_deep(image) -> bool:  # noqa: ANN001 - of Pillow
-    """Whether this is a TIFF with colours of 16 bits, of which Pillow keeps 8, and tifffile all."""
+    """Whether this is a TIFF with colours of 16 bits: Pillow keeps 8 of them, tifffile all."""
     if image.format != "TIFF" or image.mode not in ("RGB", "RGBA", "RGBX"):
         return False
     bits = image.tag_v2.get(BITS_PER_SAMPLE, (8,))

@@ -17,16 +17,17 @@ def is_joint(activation: Callable | None) -> bool:
     return getattr(activation, "__name__", "") in _JOINT
 
 
-def on_maps(activation: Activation, channel_axis: int) -> Callable | None:
+def on_maps(activation: Activation, channel_axis: int, ordinary: bool = False) -> Callable | None:
     """An activation of maps, by its name, or the callable itself; None for none.
 
     Args:
         activation: the name, a callable, or None.
         channel_axis: axis of the channels of the map.
+        ordinary: whether the channels are ordinary ones, which may have a slope each.
 
     Raises:
-        ValueError: if it acts along another axis than the channels, halves them, or has a slope
-            for each value.
+        ValueError: if it acts along another axis than the channels, halves them, or has different
+            slopes for positions, or for the channels of a field.
     """
     function = keras.activations.get(activation)
     name = getattr(function, "__name__", "")
@@ -37,11 +38,13 @@ def on_maps(activation: Activation, channel_axis: int) -> Callable | None:
             + ". Leave it out and put the layer of Keras after this one, with its axis."
         )
     if isinstance(function, keras.layers.PReLU):
-        raise ValueError(
-            f"activation={activation!r} has a slope for every position. Leave it out and put "
-            "GPReLU after a layer on a group, or keras.layers.PReLU(shared_axes=...) after "
-            "ordinary channels."
-        )
+        needed = {1, 2, 3} - ({channel_axis % 4} if ordinary else set())
+        if not needed <= {axis % 4 for axis in function.shared_axes or ()}:
+            raise ValueError(
+                f"activation={activation!r} has different slopes for positions or for the channels "
+                f"of a field. Give it shared_axes={sorted(needed)}, or leave it out and put GPReLU "
+                "after a layer on a group."
+            )
     return function
 
 

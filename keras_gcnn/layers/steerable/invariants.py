@@ -107,7 +107,7 @@ class InvariantMap(_Invariant):
                 "NormPooling."
             )
         self.filters = check_count("filters", filters)
-        self.activation = on_maps(activation, self.channel_axis)
+        self.activation = on_maps(activation, self.channel_axis, ordinary=True)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)

@@ -51,12 +51,12 @@ def check_batches(count: int, batch_size: int, train: int, validation: int) -> N
 
 
 def validation_batch_size(count: int, validation: int, most: int = 256) -> int | None:
-    """Returns the largest batch size up to 256 that can be split, or None if there is none.
+    """Returns the largest batch size up to `most` that can be split, or None if there is none.
 
     Args:
         count: int, number of devices.
         validation: int, number of images to validate on.
-        most: int, in place of 256.
+        most: int, the largest batch size.
     """
     most = min(most, validation)
     sizes = range(most - most % count, 0, -count)

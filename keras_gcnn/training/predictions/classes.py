@@ -67,9 +67,9 @@ def table_of_classes(
     Returns:
         The table of `as_csv`, and a dict from the files that cannot be used to the reasons.
     """
-    found = list(classifier.predict(paths, progress))
-    problems = {each.path: each.reason for each in found if each.reason}
-    return as_csv(found, classifier.classes, all_classes), problems
+    predictions = list(classifier.predict(paths, progress))
+    problems = {each.path: each.reason for each in predictions if each.reason}
+    return as_csv(predictions, classifier.classes, all_classes), problems
 
 
 def as_csv(predictions: Iterable[Prediction], classes: Sequence[str], all_classes: bool) -> str:

@@ -1,4 +1,4 @@
-"""Predicts the labels of image files, of which an image has any number, with a saved model."""
+"""Predicts labels of image files with a saved model; an image has any number of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NONE = "-"  # what tables say of an image without labels
 class Labeller(Scorer):
     """A saved network for several labels and how its images are prepared.
 
-    Scores of which nothing is known are logits.
+    Scores are taken for logits unless they are known to be probabilities.
     """
 
     def to_probabilities(self, scores: np.ndarray) -> np.ndarray:

@@ -19,7 +19,8 @@ from keras_gcnn.data.folders.colours import class_colours
 from keras_gcnn.data.folders.decoding import decode
 from keras_gcnn.data.folders.fitting import Shape, as_type, fit_image, unfit_image
 from keras_gcnn.training import atomic_files
-from keras_gcnn.training.predictions.batches import Run, outputs_of
+from keras_gcnn.training.predictions.batches import outputs_of
+from keras_gcnn.training.predictions.scores import NamedScores
 
 _OPACITY = 0.4  # of the colour of a class over the image
 
@@ -40,21 +41,11 @@ class MaskPrediction:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Segmenter:
+class Segmenter(NamedScores):
     """A saved network for masks and how its images are prepared.
 
-    Args:
-        run: from a batch of images to a map of scores, one per class or one for the foreground.
-        shape: to which images are brought.
-        classes: their names.
-        probabilities: whether scores are probabilities; None for unknown.
+    Its map has a score for each class, or one for the foreground.
     """
-
-    run: Run
-    shape: Shape
-    classes: tuple[str, ...]
-    probabilities: bool | None = None
 
     def predict(
         self, paths: Sequence[Path], progress: Progress = silent

@@ -29,10 +29,8 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Scorer:
-    """Base of the saved networks that give a score for each class or label.
-
-    A subclass makes probabilities of scores in `to_probabilities`.
+class NamedScores:
+    """Base of the saved networks that give a score for each class or label, or a map of them.
 
     Args:
         run: from a batch of images to scores.
@@ -45,6 +43,13 @@ class Scorer:
     shape: Shape
     classes: tuple[str, ...]
     probabilities: bool | None = None
+
+
+class Scorer(NamedScores):
+    """Base of the saved networks that give a score for each class or label of an image.
+
+    A subclass makes probabilities of scores in `to_probabilities`.
+    """
 
     def to_probabilities(self, scores: np.ndarray) -> np.ndarray:
         """Returns probabilities, float64, from the scores of an image."""

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from keras_gcnn import data, zoo
+from keras_gcnn.arguments import is_number
 from keras_gcnn.rewriting.equivariant import convert
 from keras_gcnn.training.recipes.tables import APPLICATIONS, ModelTable
 from keras_gcnn.training.tasks.classification import Classification
@@ -115,5 +116,7 @@ def _take_unit_pixels(network: keras.Model) -> None:
     The builders of EfficientNet have no argument that would leave the scaling out.
     """
     for layer in network.layers:
-        if isinstance(layer, keras.layers.Rescaling) and math.isclose(layer.scale, 1 / 255):
+        # With the weights of ImageNet there is a second one, of a number for each channel.
+        single = isinstance(layer, keras.layers.Rescaling) and is_number(layer.scale)
+        if single and math.isclose(layer.scale, 1 / 255):
             layer.scale = 1.0
