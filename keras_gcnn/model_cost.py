@@ -160,7 +160,7 @@ class _Walk:
 
     def _orbit(self, layer: Symmetrized, prefix: str, args: tuple) -> None:
         """Counts the calls in a model that runs on every image in all orientations."""
-        start, times = len(self.costs), layer.group.order
+        start, times = len(self.costs), len(layer.poses)
         self._call(layer.model, f"{prefix}{layer.name}/", args, {})
         self.costs[start:] = [
             replace(

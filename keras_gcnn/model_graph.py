@@ -10,6 +10,7 @@ import keras
 from keras_gcnn import groups
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
+from keras_gcnn.groups.point_group import PointGroup
 from keras_gcnn.types import Shape
 
 
@@ -98,6 +99,8 @@ def group_of(layer: object) -> Group | None:
     group = getattr(layer, "group", None)
     if (fields := _fields_of(layer)) is not None:
         return fields.group.pixel_group
+    if isinstance(group, PointGroup):
+        return group.pixel_group
     return group if isinstance(group, Group) else None
 
 

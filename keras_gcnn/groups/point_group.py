@@ -230,6 +230,11 @@ def rotated(angle: float, mirrored: bool = False) -> np.ndarray:
     return MIRROR @ matrix if mirrored else matrix
 
 
+def matrix_on_pixels(angle: float) -> np.ndarray:
+    """Returns the matrix of a rotation on positions (row, column), as `Group.matrices` has it."""
+    return _TO_PLANE.T @ rotated(angle) @ _TO_PLANE
+
+
 def element_of(matrix: np.ndarray) -> Element:
     """Returns the element `m^a r_t` of a group of the pixel grid, from its matrix there."""
     plane = _TO_PLANE @ np.asarray(matrix) @ _TO_PLANE.T

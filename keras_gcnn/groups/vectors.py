@@ -22,8 +22,13 @@ def vector_matrices(group: Group, components: tuple[str, str] = COMPONENTS) -> n
     Returns:
         int array of shape `(|G|, 2, 2)`; each row has one entry of 1 or -1.
     """
+    return on_components(group.matrices, components)
+
+
+def on_components(matrices: np.ndarray, components: tuple[str, str]) -> np.ndarray:
+    """Returns matrices on positions (row, column) as matrices on the components of a vector."""
     basis = np.array([DIRECTIONS[name] for name in components])
-    return basis @ group.matrices @ basis.T
+    return basis @ matrices @ basis.T
 
 
 def check_components(components: object) -> tuple[str, str]:

@@ -7,17 +7,17 @@ from typing import Any
 
 import keras
 
-from keras_gcnn import groups
 from keras_gcnn.arguments import is_image_shape
 from keras_gcnn.groups.vectors import COMPONENTS
 from keras_gcnn.layers import Symmetrized
-from keras_gcnn.types import GroupLike, Shape
+from keras_gcnn.types import AnyGroupLike, Shape
 
 
 def symmetrize(
     model: keras.Model,
-    group: GroupLike = "p4",
+    group: AnyGroupLike = "p4",
     *,
+    already: AnyGroupLike | None = None,
     reduce: str | Callable = "mean",
     outputs: Any = None,
     components: tuple[str, str] = COMPONENTS,
@@ -34,6 +34,15 @@ def symmetrize(
     of the given model, in training and afterwards. A model of group layers of the same cost learns
     more from the same images; this function is for a model that exists.
 
+    The group may have rotations between the quarter turns, such as `"c8"` or `"d16"`. These
+    interpolate, each pixel from sixteen others, so that the new model is exact under quarter
+    turns and nearly so between. Corners that a rotation needs and the image lacks are filled with
+    its nearest pixels at the border.
+
+    A model that is equivariant under a subgroup already, such as one of the zoo, needs to run on
+    one image of each coset alone: `symmetrize(zoo.so2cnn(), "c8", already="c4")` runs it on two
+    images, the given one and the one turned by 45 degrees, in place of eight.
+
     Both models share their weights: training one trains the other. In training the orbit is a part
     of the batch: batch normalisation sees every image in all its poses, and dropout draws for each
     of them separately.
@@ -41,7 +50,10 @@ def symmetrize(
     Args:
         model: functional, sequential or subclassed `keras.Model`. Inputs with four axes are images;
             inputs with two axes are features, which stay.
-        group: str or `keras_gcnn.groups.Group`, such as `"p4"` or `"p4m"`.
+        group: str or `keras_gcnn.groups.Group`, such as `"p4"` or `"p4m"`, or `"c8"` or `"d8"` with
+            any number in place of 8.
+        already: a subgroup under which `model` is equivariant already, or None. It is believed;
+            `keras_gcnn.analysis.assert_equivariant` shows whether it is true.
         reduce: how the results of the elements are combined, number by number.
 
             - `"mean"`. Of probabilities it is the average of the `|G|` opinions. Of logits it is,
@@ -79,9 +91,10 @@ def symmetrize(
 
     Raises:
         TypeError: if `model` is no Keras model.
-        ValueError: for images that are not square and a group with quarter turns, a model whose
-            inputs are not known or are no images, an `input_shape` that it does not take, an
-            unknown choice, or an output that does not fit its choice.
+        ValueError: for images that are not square and a group with quarter turns, images of an
+            unknown size and a group with rotations between them, an infinite group, `already` that
+            is no subgroup, a model whose inputs are not known or are no images, an `input_shape`
+            that it does not take, an unknown choice, or an output that does not fit its choice.
 
     Example:
 
@@ -96,18 +109,18 @@ def symmetrize(
             f"model is of type {type(model).__name__}. Give a Keras model; keras.saving.load_model "
             "reads one from a file."
         )
-    group = groups.get(group)
     inputs = _inputs(model, input_shape)
     layer = Symmetrized(
         model,
         group,
+        already=already,
         reduce=reduce,
         outputs=outputs,
         components=components,
         data_format=data_format,
         name="symmetrized",
     )
-    return keras.Model(inputs, layer(inputs), name=name or f"{model.name}_{group.name}")
+    return keras.Model(inputs, layer(inputs), name=name or f"{model.name}_{layer.group.name}")
 
 
 def _inputs(model: keras.Model, input_shape: Shape | None) -> Any:

@@ -135,12 +135,18 @@ def test_xla(network):
     "data_format", ["channels_last", *thoroughly("channels_first", on=COMPILING)]
 )
 def test_a_step_of_fit_moves_every_weight(data_format):
-    """Compiled by XLA, unless TensorFlow has no convolution for channels first there."""
+    """By the learning rate at most, as the first step of Adam does.
+
+    The gradient of a look-up may be sparse on TensorFlow, with several slices for a weight; Adam
+    would take each alone, and go too far. Compiled by XLA, unless TensorFlow has no convolution for
+    channels first there.
+    """
     backend = keras.backend.backend()
     eager = backend == "tensorflow" and data_format == "channels_first"
     model = trainable_model([case.make(data_format) for case in CASES], data_format)
     jit = backend != "torch" and not eager
-    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=jit, run_eagerly=eager)
+    adam = keras.optimizers.Adam(0.1, epsilon=1e-12)
+    model.compile(adam, "mse", jit_compile=jit, run_eagerly=eager)
     before = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
     targets = np.arange(4.0)[:, None]
     with without_optimizing():
@@ -149,7 +155,7 @@ def test_a_step_of_fit_moves_every_weight(data_format):
     for weight, old in zip(model.trainable_weights, before, strict=True):
         new = keras.ops.convert_to_numpy(weight)
         assert np.isfinite(new).all(), weight.path
-        assert np.abs(new - old).max() > 1e-6, weight.path
+        assert 0.099 < np.abs(new - old).max() < 0.1001, weight.path
 
 
 @pytest.mark.parametrize("half", ["float16", "bfloat16"])

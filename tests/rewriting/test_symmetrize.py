@@ -202,7 +202,7 @@ def test_open_sizes(tmp_path, rng):
                 for k in range(4)
             ]
             assert relative_error(numpy(made(images)), np.max(parts, axis=0)) < 1e-6
-    message = "have to be square. Crop or pad them"
+    message = "which need squares. Crop or pad"
     with pytest.raises(ValueError, match=message):
         model(np.zeros((1, 4, 5, 1), "float32"))
     if keras.backend.backend() == "tensorflow":

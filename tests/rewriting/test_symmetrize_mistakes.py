@@ -16,7 +16,7 @@ SMALL = {"size": 4, "channels": 1}
     [
         (lambda: Own(), {}, "shape of the inputs of 'own.*' is not known"),
         (lambda: Own(), {"input_shape": (4, 0, 1)}, "input_shape=.4, 0, 1. *. *Give the shape"),
-        (lambda: Own(), {"input_shape": (4, 5, 1)}, "on p4 rotates images by quarter turns"),
+        (lambda: Own(), {"input_shape": (4, 5, 1)}, "p4 has quarter turns, which need squares"),
         (lambda: convolutional(**SMALL), {"group": "p5"}, "Unknown group 'p5'"),
         (lambda: convolutional(**SMALL), {"reduce": "median"}, "reduce='median' is not available"),
         (lambda: convolutional(**SMALL), {"reduce": lambda x, axis: x[0]}, "depend on their order"),
@@ -38,7 +38,7 @@ SMALL = {"size": 4, "channels": 1}
             'Use "mean" for',
         ),
         (lambda: of(keras.layers.Reshape((2, 8))), {}, "does not show how it rotates"),
-        (lambda: of(keras.layers.Reshape((2, 8, 1))), {}, "which need square maps"),
+        (lambda: of(keras.layers.Reshape((2, 8, 1))), {}, "returns maps, and p4 has quarter turns"),
         (
             lambda: of(keras.layers.Dense(3)),
             {"outputs": "vectors"},

@@ -80,6 +80,7 @@ def test_a_scale_for_each_channel_stays():
             {"convert": {"keep": "fields", "parameters": 9}},
             "keep and parameters exclude each other",
         ),
+        ({"symmetrize": {"group": "c8", "already": "c0"}}, "Unknown group 'c0'"),
         ({"builder": "lenet", "convert": {}}, "convert is for builders of keras.applications"),
     ],
 )

@@ -117,6 +117,10 @@ def test_the_upright_image_is_what_is_to_be_drawn(tmp_path):
         ({"latent": None, "training": {"binarize": True}}, "binarize is for autoencoders"),
         ({"latent": None, "training": {"straighten": True}}, "straighten is for autoencoders"),
         ({"training": {"straighten": True, "rotate": True}}, "leave augment and binarize out"),
+        (
+            {"models": [{"name": "a", "builder": "vae", "symmetrize": {"group": "p4"}}]},
+            "Leave symmetrize out",
+        ),
         *(
             ({"data": {"folder": "x", "target": target}}, rf'images .* data\.target = "{target}"')
             for target in ("labels", "number", "mask")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from keras_gcnn import training
+from keras_gcnn import analysis, export, training
 from keras_gcnn.export import metadata
 from keras_gcnn.training.inputs.datasets import load_dataset
 from keras_gcnn.training.loop.fitting import fit
@@ -82,6 +82,22 @@ def test_a_recipe_that_does_not_fit_the_library_is_explained(
     recipe_file.write_text(recipe_file.read_text().replace(old, new))
     with pytest.raises(ValueError, match=message):
         training.train(training.load_recipe(recipe_file), tmp_path / "run")
+
+
+@pytest.mark.thorough("jax", "tensorflow")
+def test_a_network_runs_on_several_poses_after_its_training(load, tmp_path):
+    """It is measured and kept like that, and answers the same in every pose."""
+    once = 'symmetrize = { group = "p4m", already = "p4" }\nepochs = 1\n'
+    recipe = load(('name = "turning"\n', f'name = "turning"\n{once}'))
+    recipe = recipe.model_copy(update={"models": recipe.models[1:]})
+    (result,) = training.train(recipe, tmp_path / "run")
+    errors = result["errors"]
+    assert errors["test"] == errors["quarter turns"] == errors["mirrored"]
+    path = tmp_path / "run" / "turning-seed3" / "model.keras"
+    model = export.load(path)
+    assert len(model.layers[-1].poses) == 2
+    assert result["multiply_adds"] == 2 * analysis.cost(model.layers[-1].model).multiply_adds
+    assert evaluate_file(path, "digits", test_subset=40, seed=3)["errors"] == errors
 
 
 def prepare(recipe, **settings):

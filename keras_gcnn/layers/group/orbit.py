@@ -1,45 +1,176 @@
-"""The orbit of images under a group, folded into the batch, and what brings outputs back.
+"""The orbit of images under a group, folded into the batch.
 
-All functions take tensors and symbolic tensors of Keras. The batch of an orbit holds the images of
-the first element first, then those of the second, and so on.
+An element of a group rotates an image by an angle below that of the pixel grid, which needs an
+interpolation, and then moves pixels to pixels. All functions take tensors and symbolic tensors of
+Keras. The batch of an orbit holds the images of the first element first, then those of the second,
+and so on.
 """
 
 from __future__ import annotations
 
+import math
+import reprlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from keras import ops
 
+from keras_gcnn import groups
+from keras_gcnn.backend.sizes import check_square
 from keras_gcnn.groups import Group
-from keras_gcnn.types import Tensor
+from keras_gcnn.groups.point_group import PointGroup, matrix_on_pixels, point_group
+from keras_gcnn.layers.group.interpolation import turn
+from keras_gcnn.types import AnyGroupLike, Tensor
 
 
-def fold_orbit(images: Tensor, group: Group, rows: int) -> Tensor:
-    """Returns the images moved by every element, `|G|` times the batch.
+@dataclass(frozen=True)
+class Pose:
+    """An element: a rotation by an angle, and then an element of the pixel grid.
+
+    Attributes:
+        angle: radians, 0 for the elements of the pixel grid.
+        element: the index of the latter in its group.
+        matrix: how the element moves positions (row, column) about the centre, as rows.
+    """
+
+    angle: float
+    element: int
+    matrix: tuple[tuple[float, ...], ...]
+
+
+def finite_group(group: AnyGroupLike, argument: str = "group") -> Group | PointGroup:
+    """Returns a finite group: a `Group` if it moves pixels to pixels.
+
+    Raises:
+        ValueError: if no group has that name, or it has infinitely many elements.
+    """
+    if isinstance(group, Group) or (isinstance(group, str) and group.lower() in groups.names()):
+        return groups.get(group)
+    try:
+        found = point_group(group)
+    except ValueError:
+        raise ValueError(
+            f"Unknown {argument} {reprlib.repr(group)}. Choose one of {', '.join(groups.names())}, "
+            "or c8 or d8 with any number in place of 8, or register your own with "
+            "keras_gcnn.groups.register."
+        ) from None
+    if found.turns is None:
+        finite = "d8 or d16" if found.mirrors else "c8 or c16"
+        raise ValueError(
+            f"{argument}={group!r} has infinitely many elements. Choose some of them, such as "
+            f"{finite}; layers under {found} are exact under {found.pixel_group.name} alone."
+        )
+    return found.pixel_group if found.is_on_pixels else found
+
+
+def pixel_group(group: Group | PointGroup) -> Group:
+    """Returns the elements of a group that move pixels to pixels."""
+    return group if isinstance(group, Group) else group.pixel_group
+
+
+def check_plane(maps: Tensor, rows: int, group: Group | PointGroup, about: str) -> None:
+    """Raises a `ValueError` unless a group can rotate maps of this shape.
+
+    Args:
+        maps: the maps.
+        rows: axis of the rows; the columns follow.
+        group: the group.
+        about: the beginning of the sentence about the maps.
+    """
+    if isinstance(group, Group):
+        if group.swaps_axes:
+            check_square(
+                maps,
+                rows,
+                f"{about}, and {group.name} has quarter turns, which need squares. Crop or pad the "
+                "images to squares, or use a group without quarter turns, e.g. 'pmm'.",
+            )
+        return
+    sizes = tuple(maps.shape[rows : rows + 2])
+    if None in sizes or sizes[0] != sizes[1]:
+        raise ValueError(
+            f"{about} of the shape {tuple(maps.shape)}, and {group.name} rotates by angles that "
+            "need squares whose size is known. Give input_shape, and crop or pad images to "
+            f"squares, or use the group {group.pixel_group.name!r}, which moves pixels to pixels."
+        )
+
+
+def find_poses(group: Group | PointGroup, already: Group | PointGroup) -> tuple[Pose, ...]:
+    """Returns one element of each coset of a subgroup, under which a model is equivariant already.
+
+    Raises:
+        ValueError: if `already` is no subgroup.
+    """
+    every = _elements(group)
+    known = [np.array(pose.matrix) for pose in _elements(already)]
+    if not all(_among(matrix, [np.array(pose.matrix) for pose in every]) for matrix in known):
+        raise ValueError(
+            f"already={already.name!r} is no subgroup of {group.name!r}. Give the group under "
+            "which the model itself is equivariant, or its part that lies in the other group."
+        )
+    chosen: list[Pose] = []
+    for pose in every:
+        matrix = np.array(pose.matrix)
+        # h g and g have the same result if the model is equivariant under h.
+        if not any(_among(matrix @ np.array(other.matrix).T, known) for other in chosen):
+            chosen.append(pose)
+    return tuple(chosen)
+
+
+def _among(matrix: np.ndarray, others: Sequence[np.ndarray]) -> bool:
+    return any(np.allclose(matrix, other, atol=1e-6) for other in others)
+
+
+def _elements(group: Group | PointGroup) -> list[Pose]:
+    grid = pixel_group(group)
+    if isinstance(group, Group):
+        return [_pose(0.0, g, grid) for g in range(grid.order)]
+    assert group.turns is not None
+    steps = group.turns // math.gcd(group.turns, 4)  # in a rotation of the pixel grid
+    rotations = grid.order // group.sheets
+    poses = []
+    for mirrored in range(group.sheets):
+        for turns in range(group.turns):
+            angle = 2 * math.pi * (turns % steps) / group.turns
+            poses.append(_pose(angle, mirrored * rotations + turns // steps, grid))
+    return poses
+
+
+def _pose(angle: float, element: int, grid: Group) -> Pose:
+    matrix = grid.matrices[element] @ matrix_on_pixels(angle)
+    return Pose(angle, element, tuple(map(tuple, matrix.tolist())))
+
+
+def fold_orbit(images: Tensor, poses: Sequence[Pose], grid: Group, rows: int) -> Tensor:
+    """Returns the images moved by every element, in one batch.
 
     Args:
         images: images of any type of number.
-        group: the group.
+        poses: the elements.
+        grid: the group of those that move pixels to pixels.
         rows: axis of the rows; the columns follow.
     """
-    moved = [move_plane(images, group, g, rows) for g in range(group.order)]
-    return moved[0] if group.order == 1 else ops.concatenate(moved, axis=0)
+    turned = {angle: turn(images, angle, rows) for angle in {pose.angle for pose in poses}}
+    moved = [move_plane(turned[pose.angle], grid, pose.element, rows) for pose in poses]
+    return moved[0] if len(moved) == 1 else ops.concatenate(moved, axis=0)
 
 
-def repeat_for_orbit(features: Tensor, group: Group) -> Tensor:
-    """Returns features without positions once for every element."""
-    return features if group.order == 1 else ops.concatenate([features] * group.order, axis=0)
+def repeat_for_orbit(features: Tensor, count: int) -> Tensor:
+    """Returns features without positions once for each of `count` elements."""
+    return features if count == 1 else ops.concatenate([features] * count, axis=0)
 
 
-def unfold_orbit(outputs: Tensor, group: Group) -> list[Tensor]:
-    """Returns the outputs for the images that every element moved, a tensor for each element."""
-    if group.order == 1:
+def unfold_orbit(outputs: Tensor, count: int) -> list[Tensor]:
+    """Returns the outputs for the images that each of `count` elements moved, as a list."""
+    if count == 1:
         return [outputs]
     sizes = outputs.shape[1:]
     if all(isinstance(size, int) for size in sizes):
         # Not `ops.split`, which would fix the size of the batch in an export by PyTorch.
-        split = ops.reshape(outputs, (group.order, -1, *sizes))
-        return list(ops.unstack(split, group.order, axis=0))
-    return list(ops.split(outputs, group.order, axis=0))
+        split = ops.reshape(outputs, (count, -1, *sizes))
+        return list(ops.unstack(split, count, axis=0))
+    return list(ops.split(outputs, count, axis=0))
 
 
 def move_plane(images: Tensor, group: Group, g: int, rows: int) -> Tensor:
@@ -52,17 +183,26 @@ def move_plane(images: Tensor, group: Group, g: int, rows: int) -> Tensor:
 
 
 def turn_vectors(vectors: Tensor, matrix: np.ndarray, axis: int) -> Tensor:
-    """Multiplies the pairs of components along an axis by a matrix of zeros, ones and minus ones.
+    """Multiplies the pairs of components along an axis by a matrix.
 
     Channels are taken one by one: a gather along channels cannot be exported from PyTorch, and a
-    product with a matrix would round.
+    product with a matrix would round where entries are zeros, ones and minus ones.
     """
     axis %= len(vectors.shape)
     before = (slice(None),) * axis
     turned = []
     for component in range(vectors.shape[axis]):
-        row = matrix[component % 2]
-        source = component - component % 2 + int(np.argmax(np.abs(row)))
-        channel = vectors[(*before, slice(source, source + 1))]
-        turned.append(ops.negative(channel) if row.sum() < 0 else channel)
+        first = component - component % 2
+        parts = [
+            _times(vectors[(*before, slice(source, source + 1))], float(factor))
+            for source, factor in enumerate(matrix[component % 2], start=first)
+            if factor
+        ]
+        turned.append(parts[0] if len(parts) == 1 else parts[0] + parts[1])
     return ops.concatenate(turned, axis=axis)
+
+
+def _times(channel: Tensor, factor: float) -> Tensor:
+    if factor == 1:
+        return channel
+    return ops.negative(channel) if factor == -1 else channel * factor

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
-from keras_gcnn.backend.sizes import check_square
 from keras_gcnn.groups import Group
-from keras_gcnn.groups.vectors import vector_matrices
-from keras_gcnn.layers.group.orbit import move_plane, turn_vectors
+from keras_gcnn.groups.point_group import PointGroup
+from keras_gcnn.groups.vectors import on_components
+from keras_gcnn.layers.group.interpolation import turn
+from keras_gcnn.layers.group.orbit import Pose, check_plane, move_plane, turn_vectors
 from keras_gcnn.types import Tensor
 
 KINDS = ("invariant", "maps", "vectors")
@@ -20,33 +22,40 @@ def row_axis(rank: int, channel_axis: int) -> int:
 
 def move_back(
     output: Tensor,
-    g: int,
+    pose: Pose,
     kind: str,
-    group: Group,
+    grid: Group,
     components: tuple[str, str],
     channel_axis: int,
 ) -> Tensor:
-    """Undoes on an output what element g did to the image.
+    """Undoes on an output what an element did to the image.
 
     Args:
-        output: the output for the images that g moved.
-        g: index of the element.
+        output: the output for the images that the element moved.
+        pose: the element.
         kind: one of `KINDS`.
-        group: the group.
+        grid: the group of the elements that move pixels to pixels.
         components: directions in which the components of vectors count.
         channel_axis: of maps, -1 or 1.
     """
-    inverse, rank = int(group.inverse[g]), len(output.shape)
+    rank = len(output.shape)
     if kind == "maps" or (kind == "vectors" and rank == 4):
-        output = move_plane(output, group, inverse, row_axis(rank, channel_axis))
-    if kind == "vectors" and inverse:
-        matrix = vector_matrices(group, components)[inverse]
+        rows = row_axis(rank, channel_axis)
+        output = move_plane(output, grid, int(grid.inverse[pose.element]), rows)
+        output = turn(output, -pose.angle, rows)
+    if kind == "vectors":
+        matrix = on_components(np.array(pose.matrix).T, components)
         output = turn_vectors(output, matrix, channel_axis if rank == 4 else -1)
     return output
 
 
 def kind_of(
-    output: Tensor, kind: str | None, group: Group, channel_axis: int, rounds: bool, name: str
+    output: Tensor,
+    kind: str | None,
+    group: Group | PointGroup,
+    channel_axis: int,
+    rounds: bool,
+    name: str,
 ) -> str:
     """Returns what an output is.
 
@@ -86,11 +95,6 @@ def kind_of(
             f"{about} and holds no fractions, so their mean would be rounded. Use reduce="
             '"max", or let the model return the scores that it takes them from.'
         )
-    if group.swaps_axes and (kind == "maps" or (kind == "vectors" and rank == 4)):
-        check_square(
-            output,
-            row_axis(rank, channel_axis),
-            f"{about}, and {group.name} has quarter turns, which need square maps. Use square "
-            "images, or a group without quarter turns, e.g. 'pmm'.",
-        )
+    if kind == "maps" or (kind == "vectors" and rank == 4):
+        check_plane(output, row_axis(rank, channel_axis), group, f"{name!r} returns maps")
     return kind

@@ -2,64 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice
-from keras_gcnn.backend.ops import maximum, mean, widened
-from keras_gcnn.backend.sizes import check_square
+from keras_gcnn.backend.ops import widened
 from keras_gcnn.groups.vectors import COMPONENTS, check_components
 from keras_gcnn.layers.common.base import MapLayer
-from keras_gcnn.layers.group.orbit import fold_orbit, repeat_for_orbit, unfold_orbit
+from keras_gcnn.layers.group.orbit import (
+    check_plane,
+    find_poses,
+    finite_group,
+    fold_orbit,
+    pixel_group,
+    repeat_for_orbit,
+    unfold_orbit,
+)
 from keras_gcnn.layers.group.orbit_outputs import KINDS, kind_of, move_back, row_axis
+from keras_gcnn.layers.group.orbit_reductions import (
+    REDUCTIONS,
+    check_reduction,
+    from_ops,
+    name_in_ops,
+)
 from keras_gcnn.model_graph import find_data_format
-from keras_gcnn.types import GroupLike, Shape, Tensor
-
-
-def _logmeanexp(tensor: Tensor, axis: int) -> Tensor:
-    return ops.logsumexp(tensor, axis=axis) - math.log(tensor.shape[axis])
-
-
-def _check_reduce(reduce: Callable, order: int) -> None:
-    """Raises a `ValueError` if a function depends on the order of results, or keeps their axis."""
-    rng = np.random.default_rng(0)
-    results = rng.uniform(0.1, 1, (order, 2, 3)).astype("float32")
-    expected = f"reduce={reduce!r} has to be a function (tensor, axis) -> tensor over an axis of"
-    try:
-        first, *others = (
-            ops.convert_to_numpy(reduce(ops.convert_to_tensor(each), axis=0))
-            for each in (results, results[::-1].copy(), rng.permutation(results))
-        )
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"{expected} {order} results; it raised: {error}") from error
-    if first.shape != results.shape[1:]:
-        raise ValueError(
-            f"{expected} {order} results, which it removes; of the shape {results.shape} it made "
-            f"{first.shape}."
-        )
-    if not all(np.allclose(first, other, 1e-4, equal_nan=True) for other in others):
-        raise ValueError(
-            f"{expected} {order} results that does not depend on their order, such as "
-            "keras.ops.median; this one does."
-        )
-
-
-_OPS = "keras.ops."
-
-
-def _name_in_ops(function: Callable) -> str | None:
-    """Returns the name of a function of `keras.ops`, which Keras saves and then cannot find."""
-    name = getattr(function, "__name__", "")
-    return f"{_OPS}{name}" if getattr(ops, name, None) is function else None
-
-
-_REDUCE = {"mean": mean, "max": maximum, "logmeanexp": _logmeanexp}
+from keras_gcnn.types import AnyGroupLike, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -67,12 +38,15 @@ class Symmetrized(MapLayer):
     """Runs a model on all rotated and mirrored copies of its images, and combines the outputs.
 
     The layer is equivariant under the group whatever the model computes, at every size and with the
-    weights that the model has: `F(x) = reduce_g g^-1 f(g x)`. `keras_gcnn.symmetrize` puts it into
-    a model of its own and describes the arguments; as a layer it can be a part of a model.
+    weights that the model has: `F(x) = reduce_g g^-1 f(g x)`. It is so exactly under the elements
+    that move pixels to pixels; rotations by other angles interpolate. `keras_gcnn.symmetrize` puts
+    the layer into a model of its own and describes the arguments; as a layer it can be a part of a
+    model.
 
     Args:
         model: `keras.Model` or layer, which is shared and not copied.
-        group: str or `keras_gcnn.groups.Group`.
+        group: str, `keras_gcnn.groups.Group`, or a finite group such as `"c8"` or `"d16"`.
+        already: the subgroup under which the model is equivariant already, or None.
         reduce: `"mean"`, `"max"`, `"logmeanexp"`, or a function `(tensor, axis) -> tensor`.
         outputs: `"invariant"`, `"maps"` or `"vectors"`, one for each output in their structure, or
             None for maps where an output has four axes and invariant where it has two.
@@ -110,8 +84,9 @@ class Symmetrized(MapLayer):
     def __init__(
         self,
         model: keras.Layer,
-        group: GroupLike = "p4",
+        group: AnyGroupLike = "p4",
         *,
+        already: AnyGroupLike | None = None,
         reduce: str | Callable = "mean",
         outputs: Any = None,
         components: tuple[str, str] = COMPONENTS,
@@ -127,11 +102,13 @@ class Symmetrized(MapLayer):
         kwargs = {"autocast": False, **kwargs}
         super().__init__(data_format=data_format or find_data_format(model), **kwargs)
         self.model = model
-        self.group = groups.get(group)
+        self.group = finite_group(group)
+        self.already = None if already is None else finite_group(already, "already")
+        self.poses = find_poses(self.group, self.already or groups.get("z2"))
         if callable(reduce):
-            _check_reduce(reduce, self.group.order)
+            check_reduction(reduce, len(self.poses))
         else:
-            check_choice("reduce", reduce, (*_REDUCE,))
+            check_choice("reduce", reduce, (*REDUCTIONS,))
         self.reduce = reduce
         self.outputs = outputs
         self.components = check_components(components)
@@ -146,8 +123,8 @@ class Symmetrized(MapLayer):
 
     @property
     def symmetry(self) -> groups.Group:
-        """The group by which the image is transformed."""
-        return self.group
+        """The elements of the group that move pixels to pixels, under which the layer is exact."""
+        return pixel_group(self.group)
 
     @property
     def map_in(self) -> groups.Group:
@@ -227,8 +204,8 @@ class Symmetrized(MapLayer):
     def _fold_one(self, tensor: Tensor) -> Tensor:
         self._check_input(tensor)
         if len(tensor.shape) == 2:
-            return repeat_for_orbit(tensor, self.group)
-        return fold_orbit(tensor, self.group, row_axis(4, self.channel_axis))
+            return repeat_for_orbit(tensor, len(self.poses))
+        return fold_orbit(tensor, self.poses, self.symmetry, row_axis(4, self.channel_axis))
 
     def _check_input(self, tensor: Tensor) -> None:
         """Raises a `ValueError` unless it is a batch of images that can rotate, or of features."""
@@ -238,14 +215,8 @@ class Symmetrized(MapLayer):
                 f"{about} takes images with four axes and features with two; it received the shape "
                 f"{tuple(tensor.shape)}. Give images without channels an axis of one channel."
             )
-        if len(tensor.shape) == 4 and self.group.swaps_axes:
-            check_square(
-                tensor,
-                row_axis(4, self.channel_axis),
-                f"{about} on {self.group.name} rotates images by quarter turns, so they have to be "
-                "square. Crop or pad them to squares, or use a group without quarter turns, e.g. "
-                "'pmm'.",
-            )
+        if len(tensor.shape) == 4:
+            check_plane(tensor, row_axis(4, self.channel_axis), self.group, f"{about} takes images")
 
     def _combine(self, outputs: Tensor) -> Tensor:
         combined = [self._combine_one(*pair) for pair in self._with_kinds(outputs)]
@@ -268,12 +239,11 @@ class Symmetrized(MapLayer):
         return [(output, kind_of(output, kinds[path], *arguments)) for path, output in found]
 
     def _combine_one(self, output: Tensor, kind: str) -> Tensor:
-        parts = unfold_orbit(output, self.group)
         parts = [
-            move_back(part, g, kind, self.group, self.components, self.channel_axis)
-            for g, part in enumerate(parts)
+            move_back(part, pose, kind, self.symmetry, self.components, self.channel_axis)
+            for part, pose in zip(unfold_orbit(output, len(self.poses)), self.poses, strict=True)
         ]
-        reduce = _REDUCE[self.reduce] if isinstance(self.reduce, str) else self.reduce
+        reduce = REDUCTIONS[self.reduce] if isinstance(self.reduce, str) else self.reduce
         # In half precision the order of the sum would show, and with it the pose of the image.
         stacked = widened(ops.stack(parts, axis=0))
         return ops.cast(reduce(stacked, axis=0), output.dtype)
@@ -289,11 +259,12 @@ class Symmetrized(MapLayer):
     def get_config(self) -> dict:
         reduce = self.reduce
         if not isinstance(reduce, str):
-            reduce = _name_in_ops(reduce) or keras.saving.serialize_keras_object(reduce)
+            reduce = name_in_ops(reduce) or keras.saving.serialize_keras_object(reduce)
         return {
             **super().get_config(),
             "model": keras.saving.serialize_keras_object(self.model),
             "group": self.group.name,
+            "already": None if self.already is None else self.already.name,
             "reduce": reduce,
             "outputs": self.outputs,
             "components": list(self.components),
@@ -307,6 +278,6 @@ class Symmetrized(MapLayer):
             if isinstance(config.get(name), dict)
         }
         reduce = config.get("reduce")
-        if isinstance(reduce, str) and reduce.startswith(_OPS):
-            read["reduce"] = getattr(ops, reduce.removeprefix(_OPS))
+        if isinstance(reduce, str) and (function := from_ops(reduce)) is not None:
+            read["reduce"] = function
         return super().from_config({**config, **read})

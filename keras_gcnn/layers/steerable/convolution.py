@@ -252,7 +252,10 @@ class SteerableConv2D(WindowConvolution):
             return ops.zeros(
                 (*self.kernel_size, block_in.channels, block_out.channels), self.compute_dtype
             )
-        weight = ops.convert_to_tensor(getattr(self, self._weight_of(i, o)))
+        variable = getattr(self, self._weight_of(i, o))
+        # Reshaped, because the gradient of a choice from a variable itself is sparse on TensorFlow,
+        # with several slices for a weight, of which Adam and the clipping of norms take each alone.
+        weight = ops.reshape(variable, tuple(variable.shape))
         waves, index, factor = self._tables[i, o]
         # The coefficients of the waves: sums of weights with signs and scales.
         terms = [

@@ -200,17 +200,33 @@ class ConvertTable(Table):
         return name
 
 
+class SymmetrizeTable(Table):
+    """`symmetrize` of `[[models]]`: arguments of `keras_gcnn.symmetrize` after the training."""
+
+    group: str
+    already: str | None = None
+
+    @field_validator("group", "already")
+    @classmethod
+    def _check_group(cls, name: str | None) -> str | None:
+        if name is not None:
+            check_group(name)
+        return name
+
+
 class ModelTable(BuilderTable):
     """`[[models]]`: one network, made by a builder with these arguments.
 
     The builder is one of `keras_gcnn.zoo`, or a classifier of Keras such as
-    `keras.applications.MobileNetV2`, which `convert` makes equivariant.
+    `keras.applications.MobileNetV2`, which `convert` makes equivariant. With `symmetrize`, the
+    trained network is run on every image in several poses: it is measured and kept like that.
     """
 
     name: str = Field(pattern=NAME)
     builder: str
     arguments: Arguments = Field({})
     convert: ConvertTable | None = None
+    symmetrize: SymmetrizeTable | None = None
     epochs: Annotated[int, Field(gt=0, le=MOST_EPOCHS)] | None = None  # fewer than training.epochs
     seeds: Seeds | None = None  # instead of the seeds of the recipe
     optimizer: str | None = None  # this and the following override [training]
