@@ -1,9 +1,11 @@
 """The suite of benchmarks, at its smallest setting, and the arithmetic of its tables."""
 
+import itertools
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -52,6 +54,34 @@ def test_a_row_tells_whether_the_target_is_met():
     assert report.times("step", timed, "ours", "stock", target=1.15)["met"] == "no"
     alone = report.comparison("import, s", None, 0.31, target=0.3)
     assert (alone["reference"], alone["ratio"], alone["met"]) == ("", "", "no")
+
+
+def test_peak_memory_is_the_smaller_of_two_runs():
+    from benchmarks.suite import settings
+
+    peaks = itertools.cycle([20.0, 10.0, 30.0, 40.0])
+
+    def run(function, names, *_):
+        if function is settings.peak_memory:
+            return next(peaks)
+        return {name: {"first": 1.0, "calls": [1.0, 1.0]} for name in names}
+
+    rows = settings.compare(SimpleNamespace(backend="torch", run=run))
+    found = [(row["reference"], row["measured"]) for row in rows if "memory" in row["what"]]
+    assert found == [(10.0, 30.0), (10.0, 10.0), (10.0, 30.0)]
+
+
+def test_every_network_of_the_zoo_is_built():
+    from benchmarks.suite import start
+    from keras_gcnn import zoo
+
+    def run(function, *_):
+        return {start.imports: [1.0, 1.0], start.build: 1.0}.get(function) or function()
+
+    _, *rows = start.compare(SimpleNamespace(run=run))
+    built = [row["what"].removesuffix(", s") for row in rows]
+    assert {"steerable_cnn('p4m')", "so2cnn()"} < set(built)
+    assert len(built) == len([*zoo.BUILDERS, *zoo.AUTOENCODERS, *zoo.SEGMENTERS])
 
 
 @pytest.mark.thorough
