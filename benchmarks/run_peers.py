@@ -70,7 +70,7 @@ BEST_TARGETS = {"c4": 1 / 2, "d4": 0.6, "so2": 1 / 2, **dict.fromkeys(networks.G
 SPHERE = (4096, 10, 20.0)  # samples, dimensions, concentration
 # By library: its environment, and the target for our time relative to its time.
 SPHERES = {"tfp": ("tfp", round(1 / 3, 3)), "power_spherical": ("escnn", None)}
-ANGLES = "angles"
+ANGLES, UNDER_ELEMENTS = "angles", "error under its elements"
 ANGLES_TARGET, RANDOM_NETWORKS = 0.8, 20
 COMPARISONS = (*NETWORKS, *SPHERES, ANGLES)
 NOTES = (
@@ -173,7 +173,7 @@ def compare_angles(where: Environment, threads: int) -> Iterator[report.Row]:
         theirs = other.run(angles.errors, "escnn", group, RANDOM_NETWORKS)
         ours = where.run(angles.errors, "keras_gcnn", group, RANDOM_NETWORKS)
         row = report.comparison(
-            f"{group}, error under its elements, %, against escnn",
+            f"{group}, {UNDER_ELEMENTS}, %, against escnn",
             100 * statistics.mean(theirs),
             100 * statistics.mean(ours),
             target=ANGLES_TARGET,
@@ -209,6 +209,28 @@ def spans(threads: int) -> Iterator[str]:
             f'{our_count} with `band_limit="escnn"`; the distance of an escnn kernel from their '
             f"span is at most {distance:.0e} of the kernel."
         )
+
+
+def others(
+    path: Path, header: str, names: list[str]
+) -> tuple[list[report.Row], dict[str, list[str]]]:
+    """The rows and the notes of an earlier page that are not of these comparisons."""
+    rows = [{"comparison": _comparison_of(row), **row} for row in report.read_rows(path, header)]
+    notes = report.read(path).get("notes", {})
+    return (
+        [row for row in rows if row["comparison"] not in names],
+        {name: lines for name, lines in notes.items() if name not in names},
+    )
+
+
+def _comparison_of(row: report.Row) -> str:
+    """The comparison of a row; earlier files have it in the text alone."""
+    if "comparison" in row:
+        return row["comparison"]
+    if UNDER_ELEMENTS in row["what"]:
+        return ANGLES
+    words = re.findall(r"\w+", row["what"])
+    return next((name for name in COMPARISONS if name in words), "")
 
 
 def main(
@@ -247,10 +269,10 @@ def main(
         raise SystemExit(f"On a GPU only networks are compared: {', '.join(NETWORKS)}.")
     whole = chosen == (set(COMPARISONS), set(command.EVERY), set(PRECISIONS)) and device == "cpu"
     folder = command.destination(folder, again or whole)
-    kept = report.read_rows(folder / "measured_peers.json", header) if again else []
-    kept = [row for row in kept if not set(names) & set(re.findall(r"\w+", row["what"]))]
-    table, notes = report.Table(kept), []
+    kept, notes = others(folder / "measured_peers.json", header, names) if again else ([], {})
+    table = report.Table(kept)
     for number, name in enumerate(names, start=1):
+        notes[name] = []
         try:
             if name == ANGLES:
                 rows = compare_angles(where[0], threads)
@@ -259,18 +281,16 @@ def main(
             else:
                 rows = compare_spheres(name, where, threads, rounds, 20 * calls)
             for row in rows:
-                table.add(row)
+                table.add({"comparison": name, **row})
             if name == "tfp":
-                notes += slopes(where, threads)
+                notes[name] += slopes(where, threads)
             if name == ANGLES:
-                notes += spans(threads)
+                notes[name] += spans(threads)
         except Failed as failure:
-            notes.append(f"{name} skipped: {failure.reason}.")
-        remarks = [*NOTES, *notes]
-        table.write(
-            folder, "measured_peers", "Measured beside others", header, remarks, left=names[number:]
-        )
-    print("\n".join(notes))
+            notes[name].append(f"{name} skipped: {failure.reason}.")
+        title = "Measured beside others"
+        table.write(folder, "measured_peers", title, header, NOTES, names[number:], notes)
+    print("\n".join(line for name in names for line in notes[name]))
     if not table.rows:
         raise SystemExit("No peer could be measured; nothing is written.")
 

@@ -58,24 +58,27 @@ def suite(tmp_path, monkeypatch):
 
 @pytest.fixture
 def peers(tmp_path, monkeypatch):
-    """The comparisons with other libraries in an empty folder, of one row each; `so2` fails.
+    """The comparisons with other libraries in an empty folder, of few rows each; `so2` fails.
 
-    `run` calls them; `found` has the page in `docs` that each read.
+    `run` calls them; `found` has the page in `docs` that each read; the rows have the real texts.
     """
     from benchmarks import run_peers
 
     found = {}
 
-    def compare(name, where, *_):
+    def compare(text, name, where, *_):
         page = tmp_path / "docs" / "measured_peers.md"
         found[name] = page.read_text() if page.exists() else ""
-        yield {"backend": "torch", **run_peers.report.comparison(f"row of {name}", 2.0, 1.0)}
+        yield {"backend": "torch", **run_peers.report.comparison(text.format(name), 2.0, 1.0)}
         if name == "so2":
             failing()
 
-    monkeypatch.setattr(run_peers, "compare_networks", compare)
-    monkeypatch.setattr(run_peers, "compare_spheres", compare)
-    monkeypatch.setattr(run_peers, "compare_angles", partial(compare, "angles"))
+    library = SimpleNamespace(name="torch", run=lambda *_: [0.01])
+    errors = partial(run_peers.compare_angles, library)
+    monkeypatch.setattr(run_peers, "peer", lambda *_: library)
+    monkeypatch.setattr(run_peers, "compare_angles", lambda where, threads: errors(threads))
+    for kind, text in (("networks", "{} step against escnn, ms"), ("spheres", "against {}, ms")):
+        monkeypatch.setattr(run_peers, f"compare_{kind}", partial(compare, text))
     monkeypatch.setattr(run_peers, "slopes", lambda where, threads: ["A slope."])
     monkeypatch.setattr(run_peers, "spans", lambda threads: ["A span."])
     monkeypatch.setattr(run_peers.report, "describe", lambda backends: "a machine")
@@ -205,12 +208,30 @@ def test_peers_are_written_after_every_comparison_and_one_that_fails_is_skipped(
     assert skipped in output
     assert "Not measured yet: so2, c8, d8, tfp, power_spherical, angles." in peers.found["so2"]
     page = (tmp_path / "docs" / "measured_peers.md").read_text()
-    assert page.count("| row of ") == 8
+    assert page.count("| torch | ") == 10
     assert f"\n{skipped}\n" in page
     assert "\nA slope.\n" in page
     assert "\nA span.\n" in page
     assert "Not measured yet" not in page
-    assert len(json.loads((tmp_path / "docs" / "measured_peers.json").read_text())["rows"]) == 8
+    assert len(json.loads((tmp_path / "docs" / "measured_peers.json").read_text())["rows"]) == 10
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_comparisons_are_measured_again(peers, tmp_path, noted):
+    """Also on the files of earlier versions, whose rows have the comparison in the text alone."""
+    peers.run()
+    path = tmp_path / "docs" / "measured_peers.json"
+    page = path.with_suffix(".md")
+    before, lines = json.loads(path.read_text()), sorted(page.read_text().splitlines())
+    if not noted:
+        unnamed = [{k: v for k, v in row.items() if k != "comparison"} for row in before["rows"]]
+        path.write_text(json.dumps({"measured with": before["measured with"], "rows": unnamed}))
+    for name in ("c8", "angles", "tfp"):
+        assert peers.run(name, "--again")[0] == 0
+        after = json.loads(path.read_text())["rows"]
+        assert sorted(map(str, after)) == sorted(map(str, before["rows"])), name
+    if noted:
+        assert sorted(page.read_text().splitlines()) == lines
 
 
 @pytest.mark.parametrize("part", [["c4"], ["--backend", "torch"]])
@@ -220,4 +241,4 @@ def test_a_part_of_the_peers_is_written_only_where_it_is_said(peers, tmp_path, p
     assert "only printed" in output
     assert not list(tmp_path.iterdir())
     assert peers.run(*part, "--folder", "docs")[0] == 0
-    assert "| row of c4 |" in (tmp_path / "docs" / "measured_peers.md").read_text()
+    assert "| c4 step against escnn, ms |" in (tmp_path / "docs" / "measured_peers.md").read_text()

@@ -1,12 +1,13 @@
 """The suite of benchmarks, at its smallest setting, and the arithmetic of its tables."""
 
+import itertools
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
-import numpy as np
 import pytest
 
 pytestmark = pytest.mark.backend_free
@@ -54,6 +55,34 @@ def test_a_row_tells_whether_the_target_is_met():
     assert (alone["reference"], alone["ratio"], alone["met"]) == ("", "", "no")
 
 
+def test_peak_memory_is_the_smaller_of_two_runs():
+    from benchmarks.suite import settings
+
+    peaks = itertools.cycle([20.0, 10.0, 30.0, 40.0])
+
+    def run(function, names, *_):
+        if function is settings.peak_memory:
+            return next(peaks)
+        return {name: {"first": 1.0, "calls": [1.0, 1.0]} for name in names}
+
+    rows = settings.compare(SimpleNamespace(backend="torch", run=run))
+    found = [(row["reference"], row["measured"]) for row in rows if "memory" in row["what"]]
+    assert found == [(10.0, 30.0), (10.0, 10.0), (10.0, 30.0)]
+
+
+def test_every_network_of_the_zoo_is_built():
+    from benchmarks.suite import start
+    from keras_gcnn import zoo
+
+    def run(function, *_):
+        return {start.imports: [1.0, 1.0], start.build: 1.0}.get(function) or function()
+
+    _, *rows = start.compare(SimpleNamespace(run=run))
+    built = [row["what"].removesuffix(", s") for row in rows]
+    assert {"steerable_cnn('p4m')", "so2cnn()"} < set(built)
+    assert len(built) == len([*zoo.BUILDERS, *zoo.AUTOENCODERS, *zoo.SEGMENTERS])
+
+
 @pytest.mark.thorough
 def test_the_suite_writes_its_table(tmp_path):
     backend = keras.backend.backend()
@@ -94,35 +123,6 @@ def test_a_library_that_is_not_there_is_skipped(tmp_path, monkeypatch, capsys):
         run_peers.main(["c4"], backend=[keras.backend.backend()], folder=tmp_path / "docs")
     assert "c4 skipped" in capsys.readouterr().out
     assert not (tmp_path / "docs").exists()
-
-
-def test_of_all_conversions_of_a_network_the_page_has_the_worst():
-    from benchmarks.studies.convert_applications import summary
-
-    names = {"network": "VGG16", "backend": "jax", "loss falls": "yes", "left out": ""}
-    same = {**names, "loaded elsewhere": "0e+00", "ONNX": "1e-06", "to_plain": "2e-07"}
-    rows = [
-        {**same, "keep": "channels", "size": 32, "error": "9e-07", "images differ": "1e-01"},
-        {**same, "keep": "channels", "size": 96, "error": "1e-06", "images differ": "2e-02"},
-        {**same, "keep": "fields", "size": 32, "error": "", "left out": "more than most"},
-    ]
-    rows = [{**row, "convert, s": number} for number, row in enumerate(rows)]
-    rows[1] |= {"ONNX": "cannot be written", "loss falls": "no: 1 to 2"}
-    assert summary(rows) == [
-        {
-            "network": "VGG16",
-            "backend": "jax",
-            "measured": "channels 32 and 96",
-            "left out": "fields 32: more than most",
-            "images differ": "2e-02",
-            "error": "1e-06",
-            "loaded elsewhere": "0e+00",
-            "ONNX": "cannot be written",
-            "to_plain": "2e-07",
-            "loss falls": "no: 1 to 2",
-            "convert, s": 1,
-        }
-    ]
 
 
 def test_of_the_networks_that_err_no_more_the_smallest_is_taken(tmp_path, monkeypatch):
@@ -220,44 +220,3 @@ def test_a_summary_replaces_what_is_between_its_marks(tmp_path):
     assert lines[7:] == ["<!-- end of measured -->", "after"]
     with pytest.raises(SystemExit, match="has no <!-- other -->"):
         report.write_between(page, "other", [], rows)
-
-
-def test_files_in_integers_answer_in_batches_and_know_no_quarter_turns(tmp_path):
-    """The table has each file's answers to all images, and how far a quarter turn moves them."""
-    from benchmarks.studies import integers
-    from keras_gcnn import export, zoo
-
-    images = np.random.default_rng(0).random((10, 28, 28, 1), "float32")
-    network = zoo.lenet("p4", widths=(2, 3))
-    paths = [
-        export.save(network, tmp_path / "floats.onnx"),
-        export.save(network, tmp_path / "int8.onnx", quantize="int8", calibration=images),
-    ]
-    floats, small = (integers.open_file(path, batch_size=4) for path in paths)
-    np.testing.assert_allclose(floats(images), network.predict(images, verbose=0), atol=1e-4)
-    turned = np.ascontiguousarray(np.rot90(images, axes=(1, 2)))
-    assert np.array_equal(small(turned), small(images))
-    assert not np.array_equal(small(images), floats(images))
-
-
-def test_fewer_products_compute_the_same(monkeypatch):
-    from benchmarks.studies import fewer_products
-
-    monkeypatch.setattr(fewer_products, "SIZE", 6)
-    timed, error = fewer_products.measure("p4m", 16, 5, batch_size=2, steps=2)
-    assert error < 1e-5  # else it would have stopped
-    rows = fewer_products.rows("a backend", "p4m", 16, 5, timed, error)
-    assert [row["what"] for row in rows] == ["inference", "training"]
-
-
-def test_a_plain_network_trains_until_the_time_is_over_or_the_error_is_reached(tmp_path):
-    from benchmarks.studies import plain_search
-
-    images, labels = np.zeros((8, 28, 28, 1), "float32"), np.arange(8)
-    archive = tmp_path / "data.npz"
-    np.savez(archive, images=images, labels=labels, test_images=images, test_labels=labels)
-    work = str(archive), 2_000, 1e-3
-    points = plain_search.train(*work, seconds=0.1, error=0.0)
-    assert points[-1]["seconds"] >= 0.1
-    assert all(0 < point["error"] <= 1 for point in points)
-    assert len(plain_search.train(*work, seconds=60, error=1.0)) == 1

@@ -118,5 +118,6 @@ def test_the_site(tmp_path):
     assert "*args" not in (tmp_path / "docs" / "api" / "layers.html").read_text("utf-8")
 
     with_formulas = [path for path in pages if 'class="formula"' in path.read_text("utf-8")]
+    assert with_formulas
     assert all("katex.min.js" in path.read_text("utf-8") for path in with_formulas)
     assert sum(path.stat().st_size for path in tmp_path.rglob("*")) < 30e6

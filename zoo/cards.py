@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from keras_gcnn import groups
+from keras_gcnn.training.recipes.tables import AugmentTable, TrainingTable
+
 Card = Mapping[str, Any]
 _COLUMNS = (
     "network",
@@ -40,14 +43,27 @@ def _invariance(card: Card) -> str:
     if "group" not in arguments:
         return "The logits are invariant: exactly under quarter turns, nearly so at every angle."
     group = [arguments["group"], *(arguments.get("restrict_after") or {}).values()][-1].upper()
-    if group == "Z2":
+    if group in ("Z2", "C1"):
         return "The logits change when the image is rotated."
-    if arguments["head"] == "invariant":
+    if "head" not in arguments and group.lower() not in groups.names():  # fields of a point group
+        return (
+            f"The logits are invariant under {group}: exactly under the elements that move pixels "
+            "to pixels, nearly so under the others."
+        )
+    if arguments.get("head", "invariant") == "invariant":
         return f"The logits are exactly invariant under {group}."
     return (
         f"The features are equivariant under {group}; the logits are not invariant, since the head "
         f'`"{arguments["head"]}"` keeps the positions and orientations of the features.'
     )
+
+
+def _augmentation(card: Card) -> str:
+    """Returns the end of the sentence on what the network was trained on."""
+    augment = TrainingTable.model_validate(card["training"]).augment
+    if augment == AugmentTable():
+        return "without augmentation, and only on images like those above."
+    return f"only on images like those above, each changed at random: {augment}."
 
 
 def model_card(identity: str, card: Card) -> str:
@@ -82,7 +98,7 @@ def model_card(identity: str, card: Card) -> str:
         f"**Measured with.** {environment}.",
         "",
         "**Limits.** The network is meant for comparing groups and for trying the library out. It "
-        "was trained without augmentation, and only on images like those above.",
+        f"was trained {_augmentation(card)}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -6,7 +6,8 @@
 Results and plots go to `zoo/results/RECIPE` and model cards to `zoo/cards`. The weights of the
 first seed go to `keras_gcnn/zoo/trained`, from where the builders load them by `weights=` and the
 name of the data set. `zoo/README.md` is rewritten from all results and cards. Nothing is written
-unless the run follows the recipe in its present state and every file that ships is small enough.
+unless the run follows the recipe in its present state, every card can be written, and every file
+that ships is small enough.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cards
 import typer
+from noted import differing
 
 from keras_gcnn import export, zoo
 from keras_gcnn.training import atomic_files
-from keras_gcnn.training.recipes.data_table import as_noted_now
 from keras_gcnn.training.recipes.schema import Recipe, load_recipe
 from keras_gcnn.training.recipes.tables import ModelTable
 from keras_gcnn.zoo.pretrained import SELECTS
@@ -47,24 +48,13 @@ def read_run(name: str, recipe: Recipe, run: Path, partial: bool) -> dict[str, A
     for file in ("recipe.json", "results.json", "results.md"):
         if not (run / file).is_file():
             raise SystemExit(f"{run} has no {file}. Finish it with `keras-gcnn train {name}`.")
-    content = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    noted = {**as_noted_now(content), "backend": None}
-    trained = Recipe.model_validate(noted).model_dump(mode="json")
-    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
-    wanted = recipe.model_dump(mode="json")
-
-    def settings(content: dict[str, Any]) -> dict[str, Any]:
-        models = {model["name"]: {**model, "seeds": None} for model in content["models"]}
-        return {"data": content["data"], "training": content["training"], **models}
-
-    differing = [
-        key for key, value in settings(trained).items() if settings(wanted).get(key) != value
-    ]
-    if differing:
+    changed = differing(run / "recipe.json", recipe)
+    if changed:
         raise SystemExit(
-            f"{run} was not trained as the recipe {name} says: {', '.join(differing)} differ. "
-            "Train the recipe as it is, or change it to what was trained."
+            f"{run} was not trained and measured as the recipe {name} says: {', '.join(changed)} "
+            "differ. Train the recipe as it is, or change it to what was trained."
         )
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     if results["missing"] and not partial:
         raise SystemExit(
             f"{len(results['missing'])} networks are not trained yet. Train them, or publish the "
@@ -74,11 +64,14 @@ def read_run(name: str, recipe: Recipe, run: Path, partial: bool) -> dict[str, A
 
 
 def copy_results(name: str, run: Path) -> None:
-    """Replaces the published tables, plots and histories of a recipe by those of a run."""
+    """Replaces the published tables, plots and histories of a recipe by those of a run.
+
+    The recipe that the run noted stays beside them: the one of that name may change.
+    """
     RESULTS.mkdir(exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=RESULTS))
     for path in sorted(run.iterdir()):
-        if path.suffix in (".png", ".md") or path.name == "results.json":
+        if path.suffix in (".png", ".md") or path.name in ("results.json", "recipe.json"):
             shutil.copy(path, new / path.name)
     for history in sorted(run.glob("*/history.csv")):
         shutil.copy(history, new / f"{history.parent.name}.csv")
@@ -197,6 +190,8 @@ def publish_models(name: str, recipe: Recipe, run: Path, results: dict[str, Any]
                 "results alone with --no-models."
             )
         _check_sizes([*new.iterdir(), *(TRAINED / card["file"] for card in others.values())])
+        for identity, card in new_cards.items():  # one that fails does so before a file is moved
+            cards.model_card(identity, card)
         TRAINED.mkdir(exist_ok=True)
         for old in set(_read_cards()) - set(others) - set(new_cards):
             for path in (
@@ -252,11 +247,13 @@ def main(
 ) -> None:
     """Publishes a run of a recipe."""
     loaded = load_recipe(recipe)
-    results = read_run(recipe, loaded, run, partial)
-    if models and loaded.latent is not None:
+    others = sorted({table.builder for table in loaded.models} - set(zoo.BUILDERS))
+    if models and others:
         raise SystemExit(
-            "Autoencoders do not ship with the package. Publish the results alone with --no-models."
+            f"Only classifiers of the zoo ship with the package ({', '.join(zoo.BUILDERS)}), and "
+            f"the recipe has {', '.join(others)}. Publish the results alone with --no-models."
         )
+    results = read_run(recipe, loaded, run, partial)
     if models:
         publish_models(recipe, loaded, run, results)
     copy_results(recipe, run)

@@ -139,6 +139,11 @@ def added_memory(prepare: Callable[[], Callable[[], object]], repeats: int = 10)
     return peak() - held if on_gpu is None else on_gpu
 
 
+def smaller_peak(run: Callable[..., float], *arguments: object) -> float:
+    """MiB of the smaller of two runs, such as of `Environment.run`: what else is held varies."""
+    return min(run(*arguments) for _ in range(2))
+
+
 def peak() -> float:
     """Largest memory of this process so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

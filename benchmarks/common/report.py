@@ -116,10 +116,14 @@ class Table:
         self.rows.append(row)
         print(_line(row), flush=True)
 
-    def write_json(self, path: Path | None, header: str) -> None:
-        """Writes the rows as JSON, if a path is given."""
+    def write_json(
+        self, path: Path | None, header: str, notes: Mapping[str, list[str]] | None = None
+    ) -> None:
+        """Writes the rows as JSON, and notes by what they are on, if a path is given."""
         if path is not None:
-            content = {"measured with": header, "rows": [*self.kept, *self.rows]}
+            content: dict[str, Any] = {"measured with": header, "rows": [*self.kept, *self.rows]}
+            if notes is not None:
+                content["notes"] = notes
             _write(path, json.dumps(content, indent=2) + "\n")
 
     def write(
@@ -130,6 +134,7 @@ class Table:
         header: str,
         notes: Iterable[str],
         left: Iterable[str] = (),
+        by_name: Mapping[str, list[str]] | None = None,
     ) -> None:
         """Writes the rows as JSON and as a page, if there are any and a folder is given.
 
@@ -140,13 +145,17 @@ class Table:
             header: machine, versions and date.
             notes: paragraphs of the page.
             left: names of what is still to be measured, which the page lists.
+            by_name: further paragraphs by the name of what they are on; the JSON keeps them.
         """
         if folder is None or not self.rows:
             return
         unfinished = ", ".join(left)
         remarks = [f"Not measured yet: {unfinished}."] if unfinished else []
-        self.write_json(folder / f"{name}.json", header)
-        self.write_markdown(folder / f"{name}.md", title, [f"{header}.", *notes, *remarks])
+        further = [line for lines in (by_name or {}).values() for line in lines]
+        self.write_json(folder / f"{name}.json", header, by_name)
+        self.write_markdown(
+            folder / f"{name}.md", title, [f"{header}.", *notes, *further, *remarks]
+        )
 
     def write_markdown(self, path: Path, title: str, notes: Iterable[str]) -> None:
         """Writes a page of the rows."""

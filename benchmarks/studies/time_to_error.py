@@ -7,7 +7,7 @@ reached the error by then, its time is at least that. Each has the whole machine
 
 With `--against plain` the other is a plain network that trains on rotated images. Each size and
 learning rate of `benchmarks/studies/plain_search.py` trains for twice the seconds that ours took,
-and the best of them for five times as many.
+and the best of them again for five times as many. The first of all these to reach the error counts.
 
     python -m benchmarks.studies.time_to_error
     python -m benchmarks.studies.time_to_error --backend jax --error 0.03
@@ -169,19 +169,32 @@ def beside_escnn(data: str, seconds: float, error: float) -> tuple[dict[str, flo
 def beside_plain(
     backend: str, data: str, seconds: float, error: float
 ) -> tuple[dict[str, float], str]:
-    """The point at which the best plain network reached the error, or its best, and the search."""
-    where, results = Environment(backend), {}
+    """The point at which a plain network first reached the error, or the best one, and the search.
+
+    Every run counts: one of the search may be there sooner than the best, whose learning rate then
+    follows a longer schedule.
+    """
+    where = Environment(backend)
+    runs: list[tuple[str, list[dict[str, float]]]] = []
     for settings in plain_search.SETTINGS:
         points = where.run(plain_search.train, data, *settings, SEARCHED * seconds, error)
-        results[settings] = points[-1]
-        print(f"plain, {_of_settings(*settings)}: {_of_point(points[-1])}")
-    best = min(results, key=lambda settings: results[settings]["error"])
+        runs.append((_of_settings(*settings), points))
+        print(f"plain, {runs[-1][0]}: {_of_point(points[-1])}")
+    number = min(range(len(runs)), key=lambda number: runs[number][1][-1]["error"])
+    searched = "; ".join(f"{name}: {_of_point(points[-1])}" for name, points in runs)
+    best = plain_search.SETTINGS[number]
     points = where.run(plain_search.train, data, *best, TRAINED * seconds, error)
     for point in points[:: -(-len(points) // 20)]:
         print(f"plain, the best: {_of_point(point)}")
-    searched = "; ".join(f"{_of_settings(*each)}: {_of_point(results[each])}" for each in results)
-    note = f"The plain network has {_of_settings(*best)}, the best of these: {searched}."
-    return reached(points, error) or min(points, key=lambda point: point["error"]), note
+    runs.append((f"{_of_settings(*best)}, the best of these, trained again", points))
+    there = [(name, point) for name, points in runs if (point := reached(points, error))]
+    every = [(name, point) for name, points in runs for point in points]
+    name, last = (
+        min(there, key=lambda one: one[1]["seconds"])
+        if there
+        else min(every, key=lambda one: one[1]["error"])
+    )
+    return last, f"The plain network has {name}. The search: {searched}."
 
 
 def _of_settings(parameters: int, rate: float) -> str:

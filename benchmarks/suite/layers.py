@@ -66,9 +66,7 @@ def compare(
     for group in groups:
         yield report.times(f"{group} training step", timed, group, STOCK, STEP_TARGET)
     memory = {
-        name: min(
-            environment.run(peak_memory, name, channels, kernel, batch_size) for _ in range(2)
-        )
+        name: harness.smaller_peak(environment.run, peak_memory, name, channels, kernel, batch_size)
         for name in names
     }
     for group in groups:

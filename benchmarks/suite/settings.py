@@ -76,7 +76,9 @@ def compare(
     settings = [name for name in SETTINGS if name not in LEFT_OUT[environment.backend]]
     work = (list(channels), kernel, batch_size)
     timed = environment.run(time_steps, settings, steps, *work)
-    memory = {name: environment.run(peak_memory, name, *work) for name in settings}
+    memory = {
+        name: harness.smaller_peak(environment.run, peak_memory, name, *work) for name in settings
+    }
     for name in settings[1:]:
         yield report.times(f"p4m training step, {name}", timed, name, DEFAULT)
         yield report.comparison(f"p4m peak memory, {name}, MiB", memory[DEFAULT], memory[name])

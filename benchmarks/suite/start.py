@@ -12,24 +12,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator
 from functools import partial
+from inspect import signature
 
 from benchmarks.common import command, harness, report
 from benchmarks.common.environments import Environment
 
 IMPORT_TARGET = 0.3  # seconds
 BUILD_TARGET = 3.0
-# The builders' largest networks: those on P4M where the group can be chosen.
-NETWORKS = {
-    "lenet": ("p4m",),
-    "cohen_cnn": ("p4m",),
-    "allcnn": ("p4m",),
-    "resnet": ("p4m",),
-    "resnet20": ("p4m",),
-    "resnet26": ("p4m",),
-    "resnet44": ("p4m",),
-    "so2cnn": (),
-    "vae": (),
-}
+GROUP = "p4m"  # where it can be chosen
 SMALLEST = {"steps": 2, "builders": ("lenet",)}
 
 
@@ -38,22 +28,33 @@ def imports() -> list[float]:
     return [harness.seconds_of(partial(__import__, name)) for name in ("keras", "keras_gcnn")]
 
 
-def build(builder: str) -> float:
+def networks() -> dict[str, list[str]]:
+    """Every builder of the zoo, and its arguments here."""
+    from keras_gcnn import zoo
+
+    return {
+        builder: [GROUP] if "group" in signature(getattr(zoo, builder)).parameters else []
+        for builder in (*zoo.BUILDERS, *zoo.AUTOENCODERS, *zoo.SEGMENTERS)
+    }
+
+
+def build(builder: str, arguments: list[str]) -> float:
     """Seconds of building a network."""
     from keras_gcnn import zoo
 
-    return harness.seconds_of(partial(getattr(zoo, builder), *NETWORKS[builder]))
+    return harness.seconds_of(partial(getattr(zoo, builder), *arguments))
 
 
 def compare(
-    environment: Environment, steps: command.Steps = 3, builders: Iterable[str] = tuple(NETWORKS)
+    environment: Environment, steps: command.Steps = 3, builders: Iterable[str] = ()
 ) -> Iterator[report.Row]:
     """The rows of one environment: times in seconds, each with its target."""
     imported = [environment.run(imports)[1] for _ in range(steps)]
     yield _limited("import keras_gcnn after keras, s", imported, IMPORT_TARGET)
-    for builder in builders:
-        built = [environment.run(build, builder) for _ in range(steps)]
-        name = f"{builder}({', '.join(map(repr, NETWORKS[builder]))})"
+    every = environment.run(networks)
+    for builder in builders or every:
+        built = [environment.run(build, builder, every[builder]) for _ in range(steps)]
+        name = f"{builder}({', '.join(map(repr, every[builder]))})"
         yield _limited(f"{name}, s", built, BUILD_TARGET)
 
 

@@ -75,7 +75,7 @@ def compare(
     timed = environment.run(time_calls, "forward", NETWORKS[:2], fields, batch_size, steps)
     yield report.times("forward pass", timed, "steerable", "stock")
     memory = {
-        name: min(environment.run(peak_memory, name, fields, batch_size) for _ in range(2))
+        name: harness.smaller_peak(environment.run, peak_memory, name, fields, batch_size)
         for name in NETWORKS
     }
     for name, what, target in (

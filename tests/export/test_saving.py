@@ -140,6 +140,7 @@ def test_the_plain_file_needs_nothing_of_ours(network, saved, tmp_path):
     assert done.stdout.endswith("the same\n"), done.stderr
 
 
+@pytest.mark.thorough("jax")
 def test_onnx_of_any_size(tmp_path):
     """From PyTorch by a second process: Keras traces it on images of one pixel."""
     pytest.importorskip("tf2onnx")
@@ -156,6 +157,7 @@ def test_onnx_of_any_size(tmp_path):
         assert relative_error(found.run(None, {entry.name: pixels})[0], expected) < 1e-5
 
 
+@pytest.mark.backend_free
 def test_the_command_reads_the_formats_without_keras():
     code = (
         "import sys; sys.argv = ['keras-gcnn']\n"

@@ -1,7 +1,7 @@
 """What Keras expects of every layer: one case for each layer, and models made of them.
 
-A new layer needs one more `Case` here and nothing else; `tests/layers/test_contract.py` notices a
-layer that has none.
+A new layer needs one more `Case` here, and a line in `OUTPUTS` of `tests/layers/test_contract.py`
+if it returns another type than it takes; that file notices a layer that has no case.
 """
 
 import dataclasses

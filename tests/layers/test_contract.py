@@ -8,18 +8,25 @@ import pytest
 
 from keras_gcnn import layers
 from keras_gcnn.backend.stateless import without_trace
+from keras_gcnn.layers import Fields
 from keras_gcnn.layers.common.window import WindowConvolution
+from tests.helpers import point_groups as formula
 from tests.helpers.compiling import without_optimizing
 from tests.helpers.contract import (
     CASES,
+    CHANNELS,
+    MIRRORED,
+    REGULAR,
+    SIZE,
     constructor_arguments,
     predict,
     randomized,
     side_by_side,
     trainable_model,
 )
-from tests.helpers.layers import DATA_FORMATS, relative_error
+from tests.helpers.layers import DATA_FORMATS, randomize, relative_error, run_together
 from tests.helpers.levels import COMPILING, thoroughly
+from tests.helpers.reference import ELEMENTS, move, move_fibres
 
 EVERY_LAYER = pytest.mark.parametrize("case", CASES, ids=lambda case: case.layer_class.__name__)
 
@@ -77,6 +84,74 @@ def network(request):
     made = [case.make(request.param) for case in CASES]
     inputs = CASES[0].inputs(request.param)
     return made, randomized(side_by_side(made, inputs)), inputs, request.param
+
+
+# What layers return that is not of the same type as what they take: ordinary channels by None.
+OUTPUTS = {
+    **dict.fromkeys((layers.GPooling, layers.GGlobalPooling, layers.InvariantMap)),
+    **dict.fromkeys((layers.NormPooling, layers.SteerablePooling)),
+    layers.LiftingConv2D: "p4m",
+    layers.GOrientation: Fields({1: 1}, "o2"),
+    layers.Restriction: "p4",
+    layers.SteerableRestriction: MIRRORED.restrict("c4"),
+    layers.ToFields: REGULAR,
+    layers.ToGroupMaps: "p4",
+}
+POINT_GROUPS = {formula.name_of(group): group for group in formula.GROUPS}
+
+
+def types_of(case):
+    """What a layer takes and returns: the name of a group, fields, or None."""
+    given = case.arguments
+    taken = given.get("group", given.get("fields", given.get("fields_in")))
+    taken = Fields(taken) if isinstance(taken, dict) else taken
+    returned = given.get("fields_out", taken)
+    returned = Fields(returned) if isinstance(returned, dict) else returned
+    lifting = case.layer_class is layers.LiftingConv2D
+    return None if lifting else taken, OUTPUTS.get(case.layer_class, returned)
+
+
+def elements_of(kind):
+    """The elements of P4M in the group of a type."""
+    if not isinstance(kind, Fields):
+        return ELEMENTS[kind or "p4m"]
+    pairs = formula.on_pixels(POINT_GROUPS[kind.group.name])
+    return [4 * mirrored + round(angle * 2 / np.pi) for mirrored, angle in pairs]
+
+
+def moved(array, kind, element):
+    """Moves positions, where there are some, and mixes the channels of maps and fields."""
+    array = move(array, element, (1, 2)) if array.ndim == 4 else array
+    if isinstance(kind, str):
+        return move_fibres(array, kind, ELEMENTS[kind].index(element))
+    if kind is None:
+        return array
+    irreps = [one for block in kind.blocks for one in block.irreps * block.field_count]
+    pair = bool(element // 4), element % 4 * np.pi / 2
+    return array @ formula.matrix(POINT_GROUPS[kind.group.name], irreps, pair).T
+
+
+def test_each_element_of_the_group_moves_what_a_layer_returns(rng):
+    """Those that take pixels to pixels."""
+    types = [types_of(case) for case in CASES]
+    elements = [
+        [g for g in elements_of(taken) if g in elements_of(returned)] for taken, returned in types
+    ]
+    image = rng.normal(size=(1, SIZE, SIZE, CHANNELS))
+    inputs = [
+        np.concatenate([moved(image, taken, g) for g in every])
+        for every, (taken, _) in zip(elements, types, strict=True)
+    ]
+    made = [case.make(dtype="float64") for case in CASES]
+    for layer, array in zip(made, inputs, strict=True):
+        layer.build(array.shape)
+        randomize(layer, rng)
+    found = run_together(made, inputs)
+    for case, (_, returned), every, outputs in zip(CASES, types, elements, found, strict=True):
+        assert len(every) > 1, case
+        for g, output in zip(every, outputs, strict=True):
+            expected = moved(outputs[:1], returned, g)
+            assert relative_error(output[None], expected) < 1e-10, (case, g)
 
 
 def test_output_shape(network):

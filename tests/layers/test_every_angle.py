@@ -14,6 +14,7 @@ import pytest
 from keras_gcnn.groups.steerable_basis import block_basis
 from keras_gcnn.layers import Fields, FourierActivation, SteerableConv2D
 from tests.helpers.layers import random_initializer, run
+from tests.helpers.levels import thoroughly
 from tests.helpers.steerable import turn_fibres
 
 MULTIPLICITIES = {frequency: 8 for frequency in range(6)}
@@ -22,13 +23,11 @@ FIELDS = Fields(MULTIPLICITIES)
 ANGLES, WEIGHTS = np.deg2rad([0, 11.25, 22.5, 33.75, 45]), [2, 2, 2, 1]
 POINTS, IMAGES = 10, 2
 
-# Kernel size, image size and width of the Gaussians; the mean error that escnn was measured with.
-MEASURED = {
-    (3, 29, 2): 0.0084,
-    (3, 65, 4): 0.0025,
-    (5, 29, 2): 0.0043,
-    (5, 65, 4): 0.0006,
-}
+# Kernel size, image size and width of the Gaussians; the mean error that escnn had in this
+# experiment. No command here prints these numbers of SO(2); `python -m benchmarks.run_peers angles`
+# measures both libraries in the like experiment on C8, D8 and O(2).
+MEASURED = {(3, 29, 2): 0.0084, (5, 29, 2): 0.0043}
+FINE = {(3, 65, 4): 0.0025, (5, 65, 4): 0.0006}
 
 
 def random_image(half, sigma, rng):
@@ -102,12 +101,14 @@ def errors(kernel_size, image_size, sigma, band_limit, networks):
     return np.array(found)
 
 
-@pytest.mark.thorough("jax")
-@pytest.mark.parametrize("setting", MEASURED, ids=str)
-def test_the_error_is_below_what_was_measured_elsewhere(setting):
+@pytest.mark.thorough("jax", "tensorflow")
+@pytest.mark.parametrize(
+    ("setting", "elsewhere"), [*MEASURED.items(), *thoroughly(*FINE.items())], ids=str
+)
+def test_the_error_is_below_what_was_measured_elsewhere(setting, elsewhere):
     """And below that of the rings, which is larger by half or more."""
     limited, rings = errors(*setting, 0.1, 20), errors(*setting, "escnn", 6)
-    assert limited.mean() < MEASURED[setting]
+    assert limited.mean() < elsewhere
     assert 1.5 * limited[:6].mean() < rings.mean()
 
 

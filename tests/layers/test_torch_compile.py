@@ -20,7 +20,7 @@ NETWORKS = {
 }
 
 
-def trained_in_one_graph(call, inputs, batches=(2, 3)):
+def trained_in_one_graph(call, inputs, batches):
     """Compiles training steps on batches of these sizes, without a break of the graph."""
     import torch
 
@@ -36,10 +36,11 @@ def trained_in_one_graph(call, inputs, batches=(2, 3)):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.layer_class.__name__)
-def test_a_layer_is_one_graph(case):
+def test_a_layer_is_one_graph(case, pytestconfig):
     layer = case.make()
     layer(case.inputs())
-    trained_in_one_graph(layer, lambda batch: case.inputs(batch=batch))
+    batches = (2, 3) if pytestconfig.getoption("--thorough") else (2,)
+    trained_in_one_graph(layer, lambda batch: case.inputs(batch=batch), batches)
 
 
 @pytest.mark.parametrize("name", ["lenet", *thoroughly("vae")])

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from keras_gcnn.training.loop import data_parallel as dealing
 from keras_gcnn.training.loop import devices
 
 BACKEND = keras.backend.backend()
+PROGRAM = Path(__file__).with_name("train_on_devices.py")
 distributes = pytest.mark.skipif(BACKEND == "torch", reason="Keras has one device on PyTorch")
 RECIPE = """
 title = "Normalised"
@@ -77,101 +79,6 @@ decoder_widths = [2, 2]
 """
 
 
-# All in one process, in which there are two devices, so that one after two is tried as well. Its
-# arguments are the folder and the names of what is trained.
-PROGRAM = '''
-import json
-import sys
-from functools import partial
-from pathlib import Path
-from unittest import mock
-
-import keras
-from keras_gcnn import layers, training, zoo
-from keras_gcnn.training.loop import data_parallel as dealing
-from keras_gcnn.training.loop import devices, fitting
-from keras_gcnn.zoo import posteriors
-
-# In float64, since in float32 a training makes much of how sums are rounded.
-keras.config.set_floatx("float64")
-# Replicas draw other numbers than one device does.
-posteriors.GaussianSampling.call = lambda self, inputs, training=None: inputs[0]
-folder = Path(sys.argv[1])
-names = ("classifier", "autoencoder", "folder")
-classifier, autoencoder, of_a_folder = (
-    training.load_recipe(folder / f"{name}.toml") for name in names
-)
-parts, call = set(), layers.GBatchNormalization.call
-
-
-def small(input_shape, classes, data_format):
-    """In the place of a builder of the zoo, whose networks are larger than is needed."""
-    x = image = keras.Input(input_shape)
-    for layer in (layers.LiftingConv2D(2, 5, "p4", strides=3), layers.GConv2D(2, 3, "p4")):
-        x = keras.layers.ReLU()(layers.GBatchNormalization("p4")(layer(x)))
-    x = keras.layers.GlobalAveragePooling2D()(layers.GPooling(group="p4")(x))
-    return keras.Model(image, keras.layers.Dense(classes)(x))
-
-
-def normalize(layer, inputs, training=None, mask=None):
-    """As the layer does, noting what a device gets of a batch, or how many there are."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        if isinstance(inputs, jax.core.Tracer):
-            batch = inputs.shape
-            jax.debug.inspect_array_sharding(
-                inputs, callback=lambda one: parts.add((batch[0], one.shard_shape(batch)[0]))
-            )
-    else:
-        import tensorflow as tf
-
-        if context := tf.distribute.get_replica_context():
-            parts.add(context.num_replicas_in_sync)
-    return call(layer, inputs, training=training, mask=mask)
-
-
-class Stop(fitting.Shuffle):
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 1:
-            raise KeyboardInterrupt
-        super().on_epoch_begin(epoch, logs)
-
-
-def train(name, count, recipe=classifier):
-    training.train(recipe, folder / name, devices=count)
-    assert devices.in_use() == 1
-
-
-def stop(name, count):
-    with mock.patch.object(fitting, "Shuffle", Stop):
-        try:
-            train(name, count)
-        except KeyboardInterrupt:
-            assert devices.in_use() == 1
-            return
-    raise AssertionError("was not stopped")
-
-
-zoo.cohen_cnn = small
-with mock.patch.object(layers.GBatchNormalization, "call", normalize):
-    train("two", 2)
-(folder / "parts.json").write_text(json.dumps(sorted(parts)))
-train("one", 1)
-stop("one, two", 1)
-train("one, two", 2)
-for name, count in (("two autoencoders", 2), ("one autoencoder", 1)):
-    train(name, count, autoencoder)
-for name, count in (("two of a folder", 2), ("one of a folder", 1)):
-    train(name, count, of_a_folder)
-if "mutations" in sys.argv:
-    with mock.patch.object(dealing, "all_layers", lambda model: []):
-        train("unsynchronized", 2)
-    with mock.patch.object(dealing, "_by_share", lambda compute_loss: partial(compute_loss)):
-        train("unshared", 2)
-'''
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, pytestconfig):
     """The folder of all that is trained, in a process of its own."""
@@ -184,14 +91,14 @@ def runs(tmp_path_factory, pytestconfig):
         path = folder / "images" / f"class {number % 2}" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         image.save(path)
+    more = ["autoencoder", "folder"] if pytestconfig.getoption("--thorough") else []
     # That mistakes would be seen. On JAX there are no replicas.
-    thorough = pytestconfig.getoption("--thorough")
-    more = ["mutations"] if BACKEND == "tensorflow" and thorough else []
+    more += ["mutations"] if more and BACKEND == "tensorflow" else []
     env = {**os.environ, "KERAS_BACKEND": BACKEND, "KERAS_GCNN_CACHE": str(folder / "cache")}
     # Programs that XLA does not optimize, as in the tests, give other losses here, and NaN in the
     # second epoch: users' programs are optimized.
     env.pop("XLA_FLAGS", None)
-    command = [sys.executable, "-c", PROGRAM, str(folder), *more]
+    command = [sys.executable, str(PROGRAM), str(folder), *more]
     subprocess.run(command, env=env, check=True, cwd=folder)
     return folder
 
@@ -235,6 +142,7 @@ def test_two_devices_have_the_losses_of_one(runs, pytestconfig):
             assert np.abs(history(runs / name) - one).max() > 1e-3, name
 
 
+@pytest.mark.thorough
 @distributes
 def test_autoencoders_have_them_too(runs):
     one, two = (history(runs / name) for name in ("one autoencoder", "two autoencoders"))
@@ -242,6 +150,7 @@ def test_autoencoders_have_them_too(runs):
     np.testing.assert_allclose(two, one, rtol=1e-6)
 
 
+@pytest.mark.thorough
 @distributes
 def test_images_of_a_folder_are_dealt_out_for_validation_too(runs):
     one, two = (history(runs / f"{name} of a folder") for name in ("one", "two"))

@@ -58,6 +58,7 @@ def measured(folder, network):
     return result["errors"], [[float(row[name]) for name in names] for row in rows]
 
 
+@pytest.mark.thorough("jax", "tensorflow")
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills processes the POSIX way")
 def test_killed_and_started_again(single_recipe_file, tmp_path):
     # Many batches: in another order they would soon give other weights.

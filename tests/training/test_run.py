@@ -232,12 +232,3 @@ def test_a_file_that_is_no_model_is_explained(tmp_path, name):
         (tmp_path / name).write_text("no model")
     with pytest.raises(ValueError, match=name):
         evaluate_file(tmp_path / name, "digits")
-
-
-@pytest.mark.backend_free
-def test_fit_is_the_function_whatever_was_imported_before():
-    import keras_gcnn.training.runs.run  # noqa: F401 - imports what `fit` is defined in
-    from keras_gcnn import training
-
-    assert callable(training.fit)
-    assert callable(training.fit)

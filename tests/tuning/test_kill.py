@@ -174,20 +174,20 @@ def test_a_trial_that_ends_its_process_is_given_up(search_file, tmp_path):
 
 
 def test_chief_and_workers_survive_kills(change, tmp_path):
-    path, folder = change(("trials = 2", "trials = 6")), tmp_path / "run"
+    path, folder = change(("trials = 2", "trials = 4")), tmp_path / "run"
     process = start(path, folder, "--workers", 2)
     wait_for(lambda: len(started(folder)) == 2, process)
     pids = children_of(process)
     chief, worker, other = pids
     os.kill(worker, signal.SIGKILL)  # in the middle of a trial
-    wait_for(lambda: len(completed(folder)) >= 2, process)
+    wait_for(lambda: completed(folder), process)
     os.kill(chief, signal.SIGKILL)
     code, out = finish(process)
     assert code == 0, out
     assert "worker0 ended with status -9; started again" in out
     assert "chief was ended by signal 9; started again" in out
     rows = rows_of(folder)
-    assert sorted(row["trial"] for row in rows) == list("012345")
+    assert sorted(row["trial"] for row in rows) == list("0123")
     assert {row["status"] for row in rows} == {"completed"}
     for pid in (worker, other):  # nothing is left running
         with pytest.raises(ProcessLookupError):

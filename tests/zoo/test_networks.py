@@ -16,7 +16,6 @@ from tests.zoo.networks import (
     a_network,
     build,
     compiled,
-    every_network,
     images,
     predict,
 )
@@ -62,7 +61,7 @@ def test_a_last_batch_of_one(builder):
     assert np.isfinite(logs["loss"]).all()
 
 
-@every_network
+@a_network  # every layer is saved on every backend by tests/layers/test_contract.py
 def test_saved_and_loaded_it_predicts_the_same(builder, tmp_path):
     network, x = build(builder, "p4m"), images((28, 28, 1))
     network.save(tmp_path / "network.keras")
