@@ -84,6 +84,20 @@ def test_every_public_name_is_in_the_reference():
     assert sorted(named) == sorted(public_names())
 
 
+@pytest.mark.skipif(not (ROOT / ".readthedocs.yaml").exists(), reason="needs a clone")
+def test_read_the_docs_runs_the_steps_of_make_docs():
+    """Read the Docs has no make, so that its file names them once more."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    steps = (ROOT / ".readthedocs.yaml").read_text("utf-8")
+    for step in (
+        "npm ci --ignore-scripts --no-audit --no-fund --prefix website",
+        "KERAS_BACKEND=tensorflow {} -m website.play.build",
+        "KERAS_BACKEND=jax {} -m sphinx --fail-on-warning",
+    ):
+        assert step.format("$(BIN)/python") in makefile
+        assert step.format("python") in steps
+
+
 def wrong_links(pages):
     """Links that lead nowhere, and scripts, styles and pictures of other hosts."""
     for path, page in pages.items():

@@ -82,6 +82,26 @@ def test_it_becomes_a_notebook(page):
         assert ".md)" not in cell.source
 
 
+@pytest.mark.backend_free
+@needs_jupytext
+@pytest.mark.parametrize("names", [(), ("keras_gcnn-0.9.0-py3.whl", "keras_gcnn-0.8.0-py3.whl")])
+def test_the_first_cell_installs_a_wheel_beside_the_notebook(names, monkeypatch, tmp_path):
+    cell = converter().INSTALL
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for name in names:
+        (tmp_path / name).touch()
+    magic = re.search(r'%pip install --quiet "(.*)"$', cell, re.MULTILINE)
+    installed = []
+    code = cell.replace(magic[0], f'installed.append(f"{magic[1]}")')
+    if names:
+        exec(code, {"installed": installed})
+    else:
+        with pytest.raises(FileNotFoundError, match="`make dist`"):
+            exec(code, {"installed": installed})
+    assert installed == [f"{name}[jax]" for name in names[:1]]
+
+
 @pytest.mark.thorough
 @each_page
 def test_it_runs(page, monkeypatch, tmp_path):

@@ -45,10 +45,16 @@ myst_heading_anchors = 4
 default_role = "code"  # docstrings have their names and formulas in single backticks
 
 # The tutorials run one after the other, each in an empty folder. Outputs are kept as long as
-# neither the code of the tutorial nor the library changes.
+# neither the code of the tutorial changes nor what it runs on: the library with its trained
+# weights, the recipes, and the versions of other packages.
 library = hashlib.sha256()
-for path in sorted((ROOT / "keras_gcnn").rglob("*.py")):
-    library.update(path.read_bytes())
+files = [
+    ROOT / "constraints.txt",
+    *sorted((ROOT / "zoo" / "recipes").glob("*.toml")),
+    *sorted(path for path in (ROOT / "keras_gcnn").rglob("*.*") if path.suffix != ".pyc"),
+]
+for path in files:
+    library.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # tutorials show no log of TensorFlow's start
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / ".venv" / "notebooks" / library.hexdigest()[:16])

@@ -27,16 +27,22 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 if importlib.util.find_spec("keras_gcnn") is None:
-    package = next(iter(glob.glob("keras_gcnn-*.whl")), "keras-gcnn")
-    %pip install --quiet "{package}[jax]"
+    wheels = sorted(glob.glob("keras_gcnn-*.whl"))
+    if not wheels:
+        raise FileNotFoundError(
+            "keras_gcnn is not installed, and no keras_gcnn-*.whl lies beside this notebook. "
+            "`make dist` in a clone of the repository builds one, in dist/."
+        )
+    %pip install --quiet "{wheels[-1]}[jax]"
 """
 
 NOTE = """
 
 ```{{note}}
 <a href="{name}.ipynb" download>Download this page as a notebook</a>. It runs in Jupyter, and on
-Colab by *File*, *Upload notebook*. Its first cell installs the library if it is missing: from PyPI,
-or from a wheel, `keras_gcnn-*.whl`, that lies beside the notebook; `make dist` builds one.
+Colab by *File*, *Upload notebook*. If the library is missing, the first cell installs it from a
+wheel, `keras_gcnn-*.whl`, that lies beside the notebook. `make dist` in a clone of the repository
+builds the wheel, in `dist/`; on Colab, upload it too, into *Files*.
 ```
 """
 
