@@ -253,6 +253,11 @@ def main(
             f"Only classifiers of the zoo ship with the package ({', '.join(zoo.BUILDERS)}), and "
             f"the recipe has {', '.join(others)}. Publish the results alone with --no-models."
         )
+    if models and any(table.symmetrize for table in loaded.models):
+        raise SystemExit(
+            "A network that runs on several poses has no weights file of its own. Publish the "
+            "results alone with --no-models."
+        )
     results = read_run(recipe, loaded, run, partial)
     if models:
         publish_models(recipe, loaded, run, results)
