@@ -154,6 +154,7 @@ def test_what_cannot_be_restricted_is_named():
     refused("GOrientation 'direction'", turning, "p2")
     wrapped = keras.layers.SpectralNormalization(layers.GConv2D(2, 1, "p4m"), name="wrapped")
     refused("SpectralNormalization 'wrapped'", on_map(wrapped))
+    refused("Average 'average.*no rule for it", on_map(lambda x: keras.ops.average(x, axis=1)))
     fields = layers.ToFields("p4m", name="fields")
     refused("ToFields 'fields' is a steerable layer.*SteerableRestriction", on_map(fields))
     merged = on_map(

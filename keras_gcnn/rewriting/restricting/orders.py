@@ -146,7 +146,7 @@ def _orders_of(op: Any, inputs: Sequence[_Traced], shape: Shape, subgroup: Group
     """Returns the orders of a call, or raises a `ValueError` if no rule knows them."""
     if not inputs:
         return Call(None, None)
-    first, reads, name = inputs[0], inputs[0].order, type(op).__name__
+    first, reads, name = inputs[0], inputs[0].order, stock_layers.stock_name(op)
     if type(op) in RESTRICTED:
         return Call(reads, _after_group_layer(op, first, shape, subgroup))
     group = getattr(unwrap(op), "group", None)
