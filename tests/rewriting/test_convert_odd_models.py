@@ -125,6 +125,20 @@ def test_a_shape_is_one_of_an_image(shape):
         keras_gcnn.convert(stack(), "p4", input_shape=shape)
 
 
+@pytest.mark.thorough("jax", "tensorflow")
+def test_several_images_keep_their_channels():
+    image, mask = keras.Input((None, None, 3)), keras.Input((None, None, 1))
+    maps = conv()(layers.Concatenate()([image, mask]))
+    plain = keras.Model([image, mask], layers.GlobalAveragePooling2D()(maps))
+    network = keras_gcnn.convert(plain, "p4", input_shape=(9, 9, 3))
+    assert [each.shape[1:] for each in network.inputs] == [(9, 9, 3), (9, 9, 1)]
+    network = randomized(keras_gcnn.convert(plain, "p4"))
+    assert max(network.conversion.errors((9, 9, 1)).values()) < 1e-5
+    message = r"channels of none of the 2 images.*Give one of \(9, 9, 1\) and \(9, 9, 3\)"
+    with pytest.raises(ValueError, match=message):
+        keras_gcnn.convert(plain, "p4", input_shape=(9, 9, 2))
+
+
 def test_a_budget_excludes_keep():
     with pytest.raises(ValueError, match="keep='fields' and parameters=3000 exclude each other"):
         keras_gcnn.convert(stack(), "p4", keep="fields", parameters=3000)
