@@ -168,7 +168,7 @@ def test_a_function_chooses_training_itself():
 class Own(keras.Model):
     """A model with a `call` of its own."""
 
-    def __init__(self, axes=2, **options):
+    def __init__(self, **options):
         super().__init__(**options)
         self.lift = layers.LiftingConv2D(2, 3, "p4")
         self.pool = layers.GGlobalPooling("max", "p4")
