@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -143,7 +144,8 @@ class _Walk:
         if isinstance(operation, Symmetrized):
             self._orbit(operation, prefix, args)
             return outputs
-        made, shapes = _tensors(outputs), [tensor.shape for tensor in inputs]
+        made = _tensors(outputs)
+        shapes = [tensor.shape for tensor in _without_masks(operation, args, kwargs)]
         self.costs.append(
             LayerCost(
                 layer=prefix + operation.name,
@@ -196,6 +198,14 @@ def _outputs(operation: keras.Operation, args: tuple, kwargs: dict[str, Any]) ->
             f" {error} Give another input_shape, such as one of larger images."
         ) from error
     return outputs
+
+
+def _without_masks(
+    operation: keras.Operation, args: tuple, kwargs: dict[str, Any]
+) -> list[keras.KerasTensor]:
+    """Returns the tensors of a call that are no masks, in the order of the parameters."""
+    given = inspect.signature(operation.call).bind(*args, **kwargs).arguments
+    return _tensors([value for name, value in given.items() if not name.endswith("mask")])
 
 
 def _tensors(structure: Any) -> list[keras.KerasTensor]:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_gcnn import groups
+from keras_gcnn.arguments import is_integer
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.groups.point_group import PointGroup
@@ -58,6 +59,18 @@ def output_of(layer: keras.Operation, model: keras.Model) -> Any:
     """
     tensors = next(call.output_tensors for call in calls_in(model) if call.operation is layer)
     return tensors[0] if len(tensors) == 1 else tensors
+
+
+def shape_built_for(model: keras.Model) -> Shape | None:
+    """Returns the shape of one input, without the batch, with which a model was built.
+
+    A model with a `call` of its own has no symbolic inputs, and remembers this shape; it is None if
+    the model is not built or has several inputs.
+    """
+    shape = (model.get_build_config() or {}).get("input_shape")
+    if not isinstance(shape, list | tuple):
+        return None
+    return tuple(shape[1:]) if all(size is None or is_integer(size) for size in shape) else None
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.Layer]:

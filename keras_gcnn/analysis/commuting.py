@@ -18,8 +18,8 @@ from keras_gcnn.analysis.auditing.channel_types import (
     move_each,
     relative_error,
 )
+from keras_gcnn.analysis.calling import function_of, name_of
 from keras_gcnn.arguments import check_choice
-from keras_gcnn.backend.stateless import without_trace
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.lineage_walk import lineage
 from keras_gcnn.model_graph import (
@@ -74,12 +74,14 @@ class BothSides:
             return dict.fromkeys(self.trials, float("inf"))
         if not np.isfinite(self.outputs).all():
             return dict.fromkeys(self.trials, float("nan"))
-        return {
-            trial: relative_error(
-                self.outputs_of_moved[trial], self.moved_outputs(trial, output_type)
-            )
-            for trial in self.trials
-        }
+        return {trial: self._error(trial, output_type) for trial in self.trials}
+
+    def _error(self, trial: str, output_type: ChannelType) -> float:
+        try:
+            moved_outputs = self.moved_outputs(trial, output_type)
+        except ValueError:  # outputs that were no maps have different shapes when they are rotated
+            return float("inf")
+        return relative_error(self.outputs_of_moved[trial], moved_outputs)
 
     def best_type(self) -> tuple[ChannelType, dict[str, float]]:
         """Returns the type of the output with the smallest errors, and the errors."""
@@ -156,40 +158,6 @@ def compute_both_sides(
     )
 
 
-def function_of(target: Callable, training: bool = False) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns a function of arrays that calls the target and leaves its state unchanged."""
-    check_target(target)
-    call = without_trace(target) if isinstance(target, keras.Layer) else None
-    is_module = call is None and hasattr(target, "named_modules")
-
-    def evaluate(inputs: np.ndarray) -> np.ndarray:
-        if is_module:
-            inputs = keras.ops.convert_to_tensor(inputs)
-        outputs = call(inputs, training=training) if call else target(inputs)
-        if isinstance(outputs, (list, tuple, dict)):
-            raise ValueError(
-                f"{name_of(target)} has several outputs. Measure them one by one, "
-                "e.g. with keras.Model(model.inputs, model.outputs[0])."
-            )
-        return keras.ops.convert_to_numpy(outputs)
-
-    return evaluate
-
-
-def check_target(target: Callable) -> None:
-    """Raises a `TypeError` unless it is a layer, a model or a function, and no class of them."""
-    if not callable(target) or isinstance(target, type):
-        raise TypeError(
-            f"{target!r} is of type {type(target).__name__}. Give a layer, a model, or a function "
-            "from a batch to a batch."
-        )
-
-
-def name_of(target: Callable) -> str:
-    """Returns the name of a layer or model, or what a function prints as."""
-    return str(getattr(target, "name", target))
-
-
 def find_group(target: Callable, group: GroupLike | None) -> groups.Group:
     """Returns the group, by default that of the layer or the largest of the model's layers.
 
@@ -218,11 +186,14 @@ def _find_types(
         input_type = layer_fields or ("regular" if reads_fibres else "trivial")
     if output_type is None:
         output_type = getattr(target, "fields_out", None) or _fields_of_output(target, group)
-    for argument, value in (("input_type", input_type), ("output_type", output_type)):
-        names = (*TYPES, "vectors")
-        if value is not None and not isinstance(value, Fields) and value not in names:
+    names = (*TYPES, "vectors")
+    for argument, value, allowed in (
+        ("input_type", input_type, names),
+        ("output_type", output_type, (*names, "invariant")),
+    ):
+        if value is not None and not isinstance(value, Fields) and value not in allowed:
             raise ValueError(
-                f"{argument}={value!r} is unknown. Choose one of {', '.join(names)}, or give "
+                f"{argument}={value!r} is unknown. Choose one of {', '.join(allowed)}, or give "
                 "Fields."
             )
     return input_type, output_type
@@ -274,8 +245,15 @@ def _trials(
 def _fitting_types(
     output_type: str | Fields | None, group: groups.Group, y: np.ndarray, data_format: str
 ) -> list[ChannelType]:
-    """Returns the given type of the output, or all types, as far as its shape allows them."""
-    types = [channel_type_of(name, group) for name in ((output_type,) if output_type else TYPES)]
+    """Returns the given type of the output, or all types, as far as its shape allows them.
+
+    An array that does not change may have any shape. Without a type only one of three axes is taken
+    for such an array: maps rotate, and features, which have no positions, are trivial.
+    """
+    if output_type == "invariant":
+        return [channel_type_of(output_type, group)]
+    names = (output_type,) if output_type else (*TYPES, "invariant")
+    types = [channel_type_of(name, group) for name in names]
     types = [channel_type for channel_type in types if channel_type.fits(y.shape, data_format)]
     if not types:
         if output_type == "vectors":

@@ -8,12 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_gcnn.analysis.commuting import check_target, compute_both_sides, find_group, name_of
+from keras_gcnn.analysis.calling import check_target, name_of
+from keras_gcnn.analysis.commuting import compute_both_sides, find_group
+from keras_gcnn.analysis.precision import tolerance_of
 from keras_gcnn.arguments import check_count, check_from_zero, check_integer
 from keras_gcnn.groups.fields import Fields
+from keras_gcnn.model_graph import shape_built_for
 from keras_gcnn.types import GroupLike, Shape
-
-_TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
 
 
 def _find_inputs(
@@ -28,12 +29,13 @@ def _find_inputs(
         return np.asarray(inputs)
     check_target(target)
     if input_shape is None and isinstance(target, keras.Model) and target.built:
-        if len(target.inputs) > 1:
+        known = getattr(target, "inputs", None) or []  # none if it has a call of its own
+        if len(known) > 1:
             raise ValueError(
                 f"{target.name} has several inputs. Measure a function of the input that rotates, "
                 "e.g. lambda images: model([images, metadata])."
             )
-        input_shape = target.input_shape[1:]
+        input_shape = tuple(known[0].shape[1:]) if known else shape_built_for(target)
     if input_shape is None or None in input_shape:
         raise ValueError(
             "The shape of the input is not known. Give input_shape, without the batch, e.g. "
@@ -66,17 +68,21 @@ def equivariance_error(
         group: str or `keras_gcnn.groups.Group`; default the group of the layer, or the largest
             group of a model's layers.
         inputs: batch to measure on; default `batch_size` draws from the standard normal.
-        input_shape: shape of one input, without the batch; default that of the model.
+        input_shape: shape of one input, without the batch; default that of the model, or the one
+            with which a model of its own `call` was built.
         input_type: `"trivial"` (images: values move but do not change), `"regular"` (channels
             `c * |G| + g`, which permute too), `"vectors"` (pairs of channels, x to the right and y
             up), or the `Fields` of a steerable map. Default the `Fields` of a steerable layer,
             `"regular"` for layers that expect it, such as `GConv2D`, and `"trivial"` otherwise.
         output_type: the same for the output; default the `Fields` of a steerable layer, or those
             in which a model ends, else `"trivial"` or `"regular"`, whichever fits better. An output
-            of shape `(batch, features)` is invariant if it is `"trivial"`.
+            of shape `(batch, features)` is invariant if it is `"trivial"`. `"invariant"` is an
+            array of any axes that does not change at all; it is tried by itself for three axes,
+            such as `(batch, boxes, numbers)`, which may also be maps of one channel.
         data_format: `"channels_last"` or `"channels_first"`; default the data format of the layer,
             or of the first layer of a model or `torch.nn.Module` that has one, or Keras's.
-        training: bool, whether to call with `training=True`.
+        training: bool, whether to call with `training=True`, for a Keras layer or model. Other
+            targets choose that themselves.
         batch_size: int, number of images to draw.
         seed: int, seed of the inputs and of the elements of the entry `"mixed"`.
 
@@ -89,7 +95,8 @@ def equivariance_error(
 
     Raises:
         ValueError: if the group or the shape is not known, a type is unknown, there are several
-            inputs or outputs, or the output is zero everywhere.
+            inputs or outputs, the output is zero everywhere, or `training` is given for a function
+            or a `torch.nn.Module`.
 
     Example:
 
@@ -125,7 +132,8 @@ def assert_equivariant(
         group: str or `keras_gcnn.groups.Group`; default the group of the layer, or the largest
             group of a model's layers.
         tolerance: largest accepted relative error; default 1e-10 in float64, 1e-5 in float32, 2e-2
-            in float16 and 1e-1 in bfloat16, the precisions in which a layer or model computes.
+            in float16 and 1e-1 in bfloat16. Of a model the coarsest precision counts in which a
+            layer of it computes.
         **kwargs: arguments of `equivariance_error`, such as `input_shape`.
 
     Raises:
@@ -141,8 +149,7 @@ def assert_equivariant(
         tolerance = check_from_zero("tolerance", tolerance, example=1e-5)
     errors = equivariance_error(target, group, **kwargs)
     if tolerance is None:
-        dtype = getattr(target, "compute_dtype", None) or keras.config.floatx()
-        tolerance = _TOLERANCES.get(dtype, 1e-5)
+        tolerance = tolerance_of(target)
     worst = max(errors, key=lambda name: (np.isnan(errors[name]), errors[name]))
     if np.isnan(errors[worst]):
         raise AssertionError(

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_gcnn.arguments import check_count
+
+_ROUNDING = 1e-2  # of probabilities in half precision
+
 
 @dataclass(frozen=True)
 class Reliability:
@@ -28,6 +32,42 @@ class Reliability:
         return float(np.average(distance, weights=self.count))
 
 
+def check_scores(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns probabilities of shape `(n, classes)` and labels of shape `(n,)` as arrays.
+
+    Raises:
+        ValueError: if they are anything else, such as logits, one output of a sigmoid, or labels
+            that are one-hot or those of other classes. NaN is let through.
+    """
+    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
+    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
+        raise ValueError(
+            f"probabilities has shape {probabilities.shape} and has to have the shape "
+            "(n, classes), with a column for each of two or more classes. Of a single output p of "
+            "a sigmoid give np.stack([1 - p, p], axis=-1), with p of shape (n,)."
+        )
+    if (probabilities < -_ROUNDING).any() or (probabilities > 1 + _ROUNDING).any():
+        raise ValueError(
+            f"probabilities holds numbers from {probabilities.min():.3g} to "
+            f"{probabilities.max():.3g}, and probabilities lie in [0, 1]. Apply a softmax to "
+            "logits first."
+        )
+    count, classes = probabilities.shape
+    if labels.shape == (count, 1):
+        labels = labels[:, 0]
+    if labels.shape != (count,):
+        raise ValueError(
+            f"labels has shape {labels.shape} and has to have the shape ({count},): the index of "
+            "the true class of each image. Of one-hot labels give np.argmax(labels, axis=-1)."
+        )
+    if not np.isin(labels, np.arange(classes)).all():
+        raise ValueError(
+            f"labels holds values such as {labels[~np.isin(labels, np.arange(classes))][0]!r}, and "
+            f"has to hold indices of the {classes} classes, 0 to {classes - 1}."
+        )
+    return probabilities, labels
+
+
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10) -> Reliability:
     """Compares how sure a classifier is with how often it is right.
 
@@ -41,6 +81,9 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10) -
     Returns:
         A `Reliability`; its `error` is 0 for a classifier that is right as often as it says.
 
+    Raises:
+        ValueError: for other shapes, numbers beyond [0, 1], labels of other classes, or no bins.
+
     Example:
 
     >>> import numpy as np
@@ -53,7 +96,8 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10) -
     References:
         Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3.
     """
-    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
+    probabilities, labels = check_scores(probabilities, labels)
+    bins = check_count("bins", bins)
     confidence = probabilities.max(axis=-1)
     right = probabilities.argmax(axis=-1) == labels
     place = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -76,6 +120,9 @@ def area_under_curve(probabilities: np.ndarray, labels: np.ndarray) -> float:
     Returns:
         float, 1 for a perfect classifier and 0.5 for chance; NaN if there is one class only.
 
+    Raises:
+        ValueError: for other shapes, numbers beyond [0, 1], or labels of other classes.
+
     Example:
 
     >>> import numpy as np
@@ -84,12 +131,25 @@ def area_under_curve(probabilities: np.ndarray, labels: np.ndarray) -> float:
     >>> analysis.area_under_curve(scores, np.array([0, 0, 1, 1]))
     0.75
     """
+    probabilities, labels = check_scores(probabilities, labels)
+    areas = [
+        area_of_class(scores, labels == number) for number, scores in enumerate(probabilities.T)
+    ]
+    known = [area for area in areas if np.isfinite(area)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def area_of_class(scores: np.ndarray, of_class: np.ndarray) -> float:
+    """Returns the area under the curve of one class.
+
+    Args:
+        scores: array of shape `(n,)`, larger for images that are more likely of the class.
+        of_class: bool array of shape `(n,)`, whether an image is of the class.
+
+    Returns:
+        float, NaN if no image is of the class, or every image.
+    """
     from sklearn.metrics import roc_auc_score
 
-    labels = np.asarray(labels)
-    areas = []
-    for number, scores in enumerate(np.asarray(probabilities).T):
-        of_class = labels == number
-        if 0 < of_class.sum() < len(labels):
-            areas.append(roc_auc_score(of_class, scores))
-    return float(np.mean(areas)) if areas else float("nan")
+    some = 0 < of_class.sum() < len(of_class)
+    return float(roc_auc_score(of_class, scores)) if some else float("nan")

@@ -1,9 +1,32 @@
-"""Copies the weights of a layer into another layer of the same configuration."""
+"""Makes layers of the same configuration as others, and copies their weights."""
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import keras
 import numpy as np
+
+
+def config_of(layer: keras.Layer) -> dict[str, Any]:
+    """Returns the configuration of a layer, with functions as they are.
+
+    Keras does not read functions of users, such as activations, from their description without
+    being told to trust it.
+    """
+    config = layer.get_config()
+    functions = {
+        name: value for name in config if inspect.isfunction(value := getattr(layer, name, None))
+    }
+    return {**config, **functions}
+
+
+def make_like(layer: keras.Layer, config: dict[str, Any]) -> keras.Layer:
+    """Returns a new layer of the same class, of a configuration that may hold functions."""
+    if type(layer) is keras.layers.Lambda:  # `from_config` takes no functions
+        return keras.layers.Lambda(**config)
+    return type(layer).from_config(config)
 
 
 def copy_weights(layer: keras.Layer, twin: keras.Layer) -> None:

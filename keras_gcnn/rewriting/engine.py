@@ -1,4 +1,13 @@
-"""Rewrites a model by a rule book: walks its graph, replaces layers, keeps names and weights."""
+"""Rewrites a model by a rule book: walks its graph, replaces layers, keeps names and weights.
+
+`Rewriting._replacement` decides what is called in place of a layer or operation, in this order:
+(1) a layer that was *folded* into the one before it is left out; what the other layer has to do
+instead is its *change*, which `RuleBook.fold` returns and which its rule or its twin applies;
+(2) a *call rule* translates each call with all of its arguments; (3) an operation of `keras.ops`,
+which has no weights, stays; (4) a *rule* adds any number of layers for each call of a layer; (5) a
+*twin* is the one layer that replaces a layer in all its calls: by default a copy with its weights,
+and for a model inside the model the rewritten model.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +62,8 @@ class Rewriting:
         flatten: as in `rewrite`.
         prefix: beginning of the names of new layers.
         taken: names that the new model already has, where this graph becomes a part of it.
+        twins: twins made so far, by the layer and what was folded into it. All graphs of one model
+            have the same, so that a layer which several of them call stays one layer.
     """
 
     def __init__(
@@ -62,6 +73,7 @@ class Rewriting:
         flatten: bool,
         prefix: str = "",
         taken: set[str] | None = None,
+        twins: dict[tuple[keras.Layer, keras.Operation | None], Callable] | None = None,
     ):
         self._book = book
         self._flatten = flatten
@@ -72,15 +84,17 @@ class Rewriting:
             # Only layers need names that say where they come from.
             name = prefix * isinstance(operation, keras.Layer) + operation.name
             self._names[id(operation)] = take_name(self._allowed(name), self._taken)
-        self._changes: dict[int, Any] = {}  # what layers have to do in the end, by their id
-        self._folded: set[int] = set()  # layers that have been folded into the one before
-        self._twins: dict[int, Callable] = {}
+        self._changes: dict[int, Any] = {}  # of layers into which others are folded, by their id
+        self._folded: dict[int, keras.Operation] = {}  # what is folded into them
+        self._left_out: set[int] = set()  # the same by their id
+        self._twins = {} if twins is None else twins
         self._call_counts: Counter[int] = Counter()
         for layer, following, shape in chains(self._model):
             change = book.fold(layer, following, shape)
             if change is not None:
                 self._changes[id(layer)] = change
-                self._folded.add(id(following))
+                self._folded[id(layer)] = following
+                self._left_out.add(id(following))
 
     def build(self, scale: float | None = None) -> keras.Model:
         """Returns the new model, whose inputs are multiplied by the scale first."""
@@ -109,21 +123,22 @@ class Rewriting:
         return re.sub(r"[^A-Za-z0-9_./>-]|^[^A-Za-z0-9.]", "_", name) if self._flatten else name
 
     def _replacement(self, operation: keras.Operation) -> Callable:
-        """Returns what to call in place of an operation."""
-        if id(operation) in self._folded:
+        """Returns what to call in place of an operation: the first that applies of five."""
+        if id(operation) in self._left_out:  # 1
             return lambda inputs, **_: inputs
         call_rule = self._book.find_call_rule(operation)
-        if call_rule is not None:
+        if call_rule is not None:  # 2
             return lambda *args, **kwargs: call_rule(self._translator(operation), *args, **kwargs)
-        if not isinstance(operation, keras.Layer):
+        if not isinstance(operation, keras.Layer):  # 3
             self._book.check(operation)
             return self._named(operation)
         rule = self._book.find_rule(operation)
-        if rule is not None:
+        if rule is not None:  # 4
             return lambda inputs, **options: self._translate(operation, rule, inputs, **options)
-        if id(operation) not in self._twins:
-            self._twins[id(operation)] = self._twin(operation)
-        return self._twins[id(operation)]
+        key = operation, self._folded.get(id(operation))  # 5
+        if key not in self._twins:
+            self._twins[key] = self._twin(operation)
+        return self._twins[key]
 
     def _named(self, operation: keras.Operation) -> keras.Operation:
         """Returns an operation without weights under the name that it has in the new model.
@@ -181,12 +196,20 @@ class Rewriting:
         if self._flatten:
             # PyTorch refuses points in the names of layers with weights, but not of models.
             prefix = f"{name.replace('.', '_')}_"
-            run: Callable = Rewriting(model, self._book, True, prefix, self._taken).run
+            inner = Rewriting(model, self._book, True, prefix, self._taken, self._twins)
         else:
-            run = Rewriting(model, self._book, False).build()
+            inner = Rewriting(model, self._book, False, twins=self._twins)
+        run: Callable = inner.run if self._flatten else inner.build()
 
         def call(inputs: Tensor, training: bool | None = None, **options: Any) -> Tensor:
             self._book.check_call(model, training)
+            if self._flatten and training:
+                raise ValueError(
+                    f"The model {model.name!r} is called with training=True, which its layers would"
+                    " not know as layers of a flat model. Leave flatten out."
+                )
+            if training is not None:
+                options["training"] = training
             return run(inputs) if self._flatten else run(inputs, **options)
 
         return call
@@ -230,11 +253,12 @@ def as_functional(
 def chains(model: keras.Model) -> list[tuple[keras.Operation, keras.Operation, Shape]]:
     """Returns pairs of operations that a rule book may fold into one.
 
-    Both are called once, and the second alone reads what the first returns. The third entry is the
-    shape of the tensor between them.
+    Both are called once and not with `training=True`, and the second alone reads what the first
+    returns. The third entry is the shape of the tensor between them.
     """
     calls = calls_in(model)
     call_counts = Counter(id(call.operation) for call in calls)
+    training = {id(call.operation) for call in calls if call.arguments.kwargs.get("training")}
     reader_counts: defaultdict[int, int] = defaultdict(int)
     for call in calls:
         for tensor in call.input_tensors:
@@ -247,6 +271,8 @@ def chains(model: keras.Model) -> list[tuple[keras.Operation, keras.Operation, S
             continue
         (tensor,) = call.input_tensors
         before = tensor._keras_history.operation
+        if training & {id(before), id(call.operation)}:
+            continue
         if call_counts[id(before)] == 1 and reader_counts[id(tensor)] == 1:
             pairs.append((before, call.operation, tuple(tensor.shape)))
     return pairs

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_gcnn.rewriting.copies import copy_weights
+from keras_gcnn.rewriting.copies import config_of, copy_weights, make_like
 from keras_gcnn.rewriting.translator import Translator
 from keras_gcnn.types import Shape
 
@@ -127,7 +127,7 @@ class RuleBook:
         rule = self._twin_rules.get(type(layer))
         if rule is not None:
             return rule(layer, name, change)
-        return type(layer).from_config({**layer.get_config(), "name": name})
+        return make_like(layer, {**config_of(layer), "name": name})
 
     def transfer_weights(self, layer: keras.Layer, twin: keras.Layer, change: Any) -> None:
         """Gives a twin that has been built the weights of its original."""

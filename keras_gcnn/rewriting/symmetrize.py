@@ -10,6 +10,7 @@ import keras
 from keras_gcnn.arguments import is_image_shape
 from keras_gcnn.groups.vectors import COMPONENTS
 from keras_gcnn.layers import Symmetrized
+from keras_gcnn.model_graph import shape_built_for
 from keras_gcnn.types import AnyGroupLike, Shape
 
 
@@ -134,9 +135,7 @@ def _inputs(model: keras.Model, input_shape: Shape | None) -> Any:
         # A sequential model, with a single input, has no `input`.
         return keras.tree.pack_sequence_as(getattr(model, "input", known[0]), fresh)
     if input_shape is None:
-        # A model of its own `call` remembers the shape with which it was built.
-        built_for = (model.get_build_config() or {}).get("input_shape")
-        input_shape = tuple(built_for[1:]) if isinstance(built_for, list | tuple) else None
+        input_shape = shape_built_for(model)
     if not is_image_shape(input_shape):
         raise ValueError(
             f"The shape of the inputs of {model.name!r} is not known: input_shape={input_shape!r}. "

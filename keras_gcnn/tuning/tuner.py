@@ -15,11 +15,11 @@ from keras_tuner.errors import FatalError, FatalRuntimeError
 from keras_tuner.src import config
 from rich.console import Console
 
+from keras_gcnn.analysis.precision import dtype_policy
 from keras_gcnn.data import Dataset
 from keras_gcnn.full_disk import FullDiskError, explain_full_disk
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.loop.fitting import fit
-from keras_gcnn.training.runs.networks import dtype_policy
 from keras_gcnn.training.tasks.measurement import count_parameters
 from keras_gcnn.training.tasks.task import Task
 from keras_gcnn.tuning.folder import SearchFolder

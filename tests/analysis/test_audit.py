@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import analysis, layers, zoo
+from keras_gcnn.analysis.precision import dtype_policy
 from keras_gcnn.layers import (
     GBatchNormalization,
     GConv2D,
@@ -154,6 +155,62 @@ def test_branches_shared_layers_nested_models_and_operations():
     assert sum(finding.layer == shared.name for finding in audit.findings) == 2
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+class Odd(K.Layer):
+    """A layer that cannot be copied, for want of its argument, and fails in the audit."""
+
+    fails = False
+
+    def __init__(self, size):
+        super().__init__()
+        self.scale = self.add_weight(shape=(size,), initializer="ones")
+
+    def call(self, inputs):
+        if self.fails:
+            raise ArithmeticError
+        return inputs * self.scale
+
+
+def test_a_layer_that_fails_keeps_its_weights():
+    odd = Odd(2)
+    model = chain(LiftingConv2D(2, 3, "p4"), GGlobalPooling(group="p4"), odd)
+    odd.fails = True
+    with pytest.raises(ArithmeticError):
+        analysis.audit(model)
+    np.testing.assert_array_equal(odd.get_weights(), [[1, 1]])
+
+
+class Residual(K.Layer):
+    """A layer that makes layers by itself, in the policy of the moment."""
+
+    def __init__(self, dtype=None, **options):
+        super().__init__(dtype=dtype, **options)
+        self.conv = GConv2D(4, 3, "p4", padding="same")
+
+    def build(self, shape):
+        self.conv.build(shape)
+
+    def call(self, inputs):
+        return inputs + keras.ops.tanh(self.conv(inputs))
+
+
+class HalfResidual(Residual):
+    """One whose inner layer computes in half precision in every copy."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.conv = GConv2D(4, 3, "p4", padding="same", dtype="mixed_bfloat16")
+
+
+def test_layers_within_layers_in_half_precision_are_not_broken():
+    with dtype_policy("mixed_bfloat16"):
+        wrapped = K.SpectralNormalization(GConv2D(4, 3, "p4", padding="same"))
+        stack = [LiftingConv2D(4, 3, "p4"), Residual(), wrapped, HalfResidual()]
+        model = chain(*stack, GGlobalPooling("mean", group="p4"))
+        broken_one = chain(LiftingConv2D(4, 3, "p4"), K.Conv2D(4, 3))
+        assert analysis.audit(model)
+        assert broken(broken_one) == {"Conv2D"}
 
 
 def test_an_oblong_image_is_tried_without_quarter_turns():

@@ -1,10 +1,14 @@
 """The measured equivariance error, and the assertion made of it."""
 
+from contextlib import nullcontext
+
 import keras
 import numpy as np
 import pytest
 
 from keras_gcnn import analysis, layers
+
+IMAGE = keras.Input((8, 8, 1))
 
 
 def test_errors_of_a_group_convolution_by_element():
@@ -140,6 +144,67 @@ def test_the_state_is_left_as_it_was():
     analysis.equivariance_error(layer, input_shape=(5, 5, 8), training=True)
     for old, new in zip(before, layer.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="modules of PyTorch")
+def test_the_state_of_a_module_is_left_as_it_was():
+    import torch
+
+    module = torch.nn.Sequential(torch.nn.BatchNorm2d(1))
+    before = {name: one.clone() for name, one in module.state_dict().items()}
+    shape = {"input_shape": (1, 6, 6), "data_format": "channels_first"}
+    analysis.equivariance_error(module, "p4", **shape)
+    for name, one in module.state_dict().items():
+        assert torch.equal(one, before[name])
+    with pytest.raises(ValueError, match=r"(?s)training=True is for layers.*module.train\(\)"):
+        analysis.equivariance_error(module, "p4", **shape, training=True)
+
+
+def test_a_function_chooses_training_itself():
+    with pytest.raises(ValueError, match="training=True is for layers and models of Keras"):
+        analysis.equivariance_error(np.abs, "p4", input_shape=(4, 4, 1), training=True)
+
+
+class Own(keras.Model):
+    """A model with a `call` of its own."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.lift = layers.LiftingConv2D(2, 3, "p4")
+        self.pool = layers.GGlobalPooling("max", "p4")
+
+    def call(self, images):
+        return self.pool(self.lift(images))
+
+
+def test_a_model_of_its_own_call_knows_the_shape_that_it_was_built_with():
+    model = Own()
+    with pytest.raises(ValueError, match="Give input_shape"):
+        analysis.assert_equivariant(model, "p4")
+    model(np.zeros((1, 5, 5, 1), "float32"))
+    analysis.assert_equivariant(model, "p4")
+
+
+def test_an_output_of_three_axes_may_stay_as_it_is():
+    pooled = layers.GGlobalPooling("max", "p4")(layers.LiftingConv2D(6, 3, "p4")(IMAGE))
+    boxes = keras.Model(IMAGE, keras.layers.Reshape((2, 3))(pooled))
+    analysis.assert_equivariant(boxes, "p4")
+    analysis.assert_equivariant(boxes, "p4", output_type="invariant")
+    analysis.assert_equivariant(lambda images: images[..., 0], "p4", input_shape=(4, 4, 1))
+    for model, wrong in ((boxes, "trivial"), (keras.Model(IMAGE, IMAGE), "invariant")):
+        with pytest.raises(AssertionError):
+            analysis.assert_equivariant(model, "p4", output_type=wrong)
+
+
+def test_the_tolerance_is_that_of_the_coarsest_layer():
+    corner = np.zeros((4, 4, 1), "float32")
+    corner[0, 0] = 0.01
+    for dtype, refused in (("mixed_bfloat16", False), ("float32", True)):
+        inside = keras.layers.Lambda(lambda x: keras.ops.add(x, corner), dtype=dtype)
+        model = keras.Sequential([keras.Input((4, 4, 1)), inside, keras.layers.Identity()])
+        assert model.compute_dtype == "float32"
+        with pytest.raises(AssertionError) if refused else nullcontext():
+            analysis.assert_equivariant(model, "p4")
 
 
 def test_images_need_not_be_square():

@@ -1,5 +1,7 @@
 """`convert` of odd models: exact, or refused by a sentence that names the layer and the way out."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -49,6 +51,13 @@ def always_training():
     return keras.Model(image, conv()(inner(image, training=True)))
 
 
+def without_channels(function):
+    """A model in which a map of one channel has lost that axis."""
+    image = keras.Input(SIZE)
+    maps = layers.Reshape((9, 9))(conv(1, 1)(image))
+    return keras.Model(image, function(maps))
+
+
 def below_a_mask():
     mask = np.ones((9, 9, 1), "float32")
     return with_ops(lambda maps: maps * mask)
@@ -71,6 +80,17 @@ def below_a_mask():
         (lambda: stack(conv(activation=lambda x: ops.cumsum(x, 1))), "the activation '<lambda>'"),
         (lambda: with_ops(lambda maps: maps * np.arange(8.0)), "array of shape \\(8,\\)"),
         (lambda: stack(layers.UpSampling2D((2, 1), name="odd")), "'odd' .*size=\\(2, 1\\)"),
+        (lambda: with_ops(lambda maps: ops.average(maps, -1)[..., None]), "reduces along axis=-1"),
+        *(
+            (lambda odd=odd: without_channels(odd(name="odd")), "'odd' .* which rows, columns and")
+            for odd in (
+                layers.Softmax,
+                layers.LayerNormalization,
+                partial(layers.Rescaling, [1] * 9),
+            )
+        ),
+        (lambda: without_channels(layers.Activation("softmax")), "the activation 'softmax'"),
+        (lambda: without_channels(lambda maps: maps * np.ones(9)), "array of shape \\(9,\\)"),
         (below_a_mask, "array of shape \\(9, 9, 1\\), whose numbers do not rotate"),
         (lambda: in_front(layers.Resizing(8, 6, name="odd")), "'odd' .*8 x 6"),
         (lambda: in_front(layers.Normalization(axis=1, name="odd")), "'odd' .*axis=\\(1,\\)"),
@@ -103,6 +123,20 @@ def test_what_would_be_inexact_is_refused(make, message):
 def test_a_shape_is_one_of_an_image(shape):
     with pytest.raises(ValueError, match=r"input_shape=.*has to be the shape of one image"):
         keras_gcnn.convert(stack(), "p4", input_shape=shape)
+
+
+@pytest.mark.thorough("jax", "tensorflow")
+def test_several_images_keep_their_channels():
+    image, mask = keras.Input((None, None, 3)), keras.Input((None, None, 1))
+    maps = conv()(layers.Concatenate()([image, mask]))
+    plain = keras.Model([image, mask], layers.GlobalAveragePooling2D()(maps))
+    network = keras_gcnn.convert(plain, "p4", input_shape=(9, 9, 3))
+    assert [each.shape[1:] for each in network.inputs] == [(9, 9, 3), (9, 9, 1)]
+    network = randomized(keras_gcnn.convert(plain, "p4"))
+    assert max(network.conversion.errors((9, 9, 1)).values()) < 1e-5
+    message = r"channels of none of the 2 images.*Give one of \(9, 9, 1\) and \(9, 9, 3\)"
+    with pytest.raises(ValueError, match=message):
+        keras_gcnn.convert(plain, "p4", input_shape=(9, 9, 2))
 
 
 def test_a_budget_excludes_keep():
@@ -141,6 +175,7 @@ def of_integers():
             lambda maps: ops.where(maps > 0, maps**3, ops.reshape(maps, (-1, 9, 9, 8)))
         ),
         lambda: stack(layers.Softmax(axis=(1, 2)), conv(kernel_initializer=ones)),
+        lambda: without_channels(lambda maps: ops.sigmoid(layers.Dropout(0.5)(maps)) * 2),
     ],
 )
 def test_odd_models_are_exact(make):

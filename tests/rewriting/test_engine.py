@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from keras_gcnn import export, layers
 from keras_gcnn.rewriting import RuleBook, rewrite
@@ -12,10 +13,11 @@ from tests.zoo.networks import images
 
 
 def network():
-    """A layer that is called twice, a model in the model, weights, an activation."""
+    """A layer that is called twice and in the model in the model too, weights, an activation."""
     image = keras.Input((8, 8, 2), name="image")
     shared = keras.layers.Conv2D(2, 3, padding="same", name="shared")
-    inner = keras.Sequential([keras.Input((8, 8, 2)), keras.layers.ReLU(name="act")], name="inner")
+    act = keras.layers.ReLU(name="act")
+    inner = keras.Sequential([keras.Input((8, 8, 2)), shared, act], name="inner")
     x = shared(inner(shared(image)))
     return randomized(keras.Model(image, keras.layers.ReLU(name="last")(x), name="given"))
 
@@ -33,7 +35,35 @@ def test_a_book_without_rules_copies_the_model():
     np.testing.assert_array_equal(predict(copy, x), predict(model, x))
     shared = copy.get_layer("shared")
     assert shared is not model.get_layer("shared")
-    assert len(copy.weights) == len(model.weights)  # both calls share their weights
+    # All calls share their weights.
+    assert len(copy.weights) == len(rewrite(model, RuleBook(), flatten=True).weights) == 2
+
+
+def test_what_is_called_in_training_is_not_folded_and_stays_so():
+    image = keras.Input((8, 8, 2))
+    x = keras.layers.Conv2D(2, 3)(image)
+    model = keras.Model(image, keras.layers.BatchNormalization()(x, training=True))
+    inner = keras.Sequential([keras.Input((6, 6, 2)), keras.layers.BatchNormalization()])
+    with_inner = keras.Model(image, inner(x, training=True))
+    x = 3 + images((8, 8, 2))
+    for given, convert in [
+        (model, export.to_plain),
+        (model, export.for_inference),
+        (with_inner, lambda given: rewrite(given, RuleBook())),
+    ]:
+        expected, found = (keras.ops.convert_to_numpy(one(x)) for one in (given, convert(given)))
+        assert relative_error(found, expected) < TOLERANCE
+    with pytest.raises(ValueError, match=r"is called with training=True.*Leave flatten out"):
+        rewrite(with_inner, RuleBook(), flatten=True)
+
+
+def test_a_shared_layer_is_shared_where_nothing_is_folded_into_it():
+    shared, norm = keras.layers.Conv2D(2, 3), keras.layers.BatchNormalization()
+    maps = keras.Input((8, 8, 2))
+    stacks = [[shared, norm], [shared], [keras.layers.ReLU(), shared], [shared, norm]]
+    inner = [keras.Sequential([keras.Input((8, 8, 2)), *one]) for one in stacks]
+    model = randomized(keras.Model(maps, [one(maps) for one in inner]))
+    assert len(check(model, images((8, 8, 2))).weights) == 4
 
 
 def test_two_books_have_different_rules_for_one_class():

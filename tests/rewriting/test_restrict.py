@@ -121,10 +121,12 @@ def test_the_result_is_equivariant_saved_and_trained_on(tmp_path):
     assert relative_error(predict(found, x), before) > 1e-5
 
 
-def test_open_sizes():
+def test_open_sizes_and_functions():
     image = keras.Input((None, None, 1))
-    x = layers.LiftingConv2D(2, 3, "p4", padding="same")(image)
+    leaky = {"activation": lambda x: keras.ops.maximum(x, 0.1 * x)}  # a function of the user's own
+    x = layers.LiftingConv2D(2, 3, "p4", padding="same", **leaky)(image)
     x = layers.GPooling("max", "p4")(layers.GMaxPooling2D()(x))
+    x = keras.layers.Conv2D(2, 1, **leaky)(x)
     network = keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))
     found = restrict(network, "p2")
     x = images((9, 8, 1))
@@ -154,6 +156,7 @@ def test_what_cannot_be_restricted_is_named():
     refused("GOrientation 'direction'", turning, "p2")
     wrapped = keras.layers.SpectralNormalization(layers.GConv2D(2, 1, "p4m"), name="wrapped")
     refused("SpectralNormalization 'wrapped'", on_map(wrapped))
+    refused("Average 'average.*no rule for it", on_map(lambda x: keras.ops.average(x, axis=1)))
     fields = layers.ToFields("p4m", name="fields")
     refused("ToFields 'fields' is a steerable layer.*SteerableRestriction", on_map(fields))
     merged = on_map(

@@ -11,11 +11,12 @@ import numpy as np
 from keras_gcnn import groups
 from keras_gcnn.analysis.auditing.candidates import candidate_types
 from keras_gcnn.analysis.auditing.channel_types import ChannelType, move_each, relative_error
+from keras_gcnn.analysis.precision import dtype_policy, in_float32, tolerance_of
 from keras_gcnn.groups import Group
 from keras_gcnn.model_graph import unwrap
 
 BATCH = 4
-TOLERANCE = 1e-4  # relative, in float32; a broken layer differs by far more
+TOLERANCE = 1e-4  # relative, or that of half precision; a broken layer differs by far more
 
 
 Values = list[tuple[keras.Variable, np.ndarray]]
@@ -86,6 +87,7 @@ class Trial:
     A layer is tried as a float32 copy with random weights, so that no symmetry is an accident of
     fresh weights. A layer that cannot be copied gets random weights itself; use the trial in a
     `with` statement, which restores them. A layer that is exact by construction keeps its weights.
+    What computes in half precision all the same may differ by its rounding.
 
     Args:
         op: layer or operation.
@@ -116,9 +118,14 @@ class Trial:
         ]
         self._original_values: Values = []
         exact = getattr(unwrap(self.op), "exact_by_construction", False)
-        if isinstance(self.op, keras.Layer) and not exact:
-            self._prepare()
-        self.outputs = self._run(self.drawn, False)
+        try:
+            if isinstance(self.op, keras.Layer) and not exact:
+                self._prepare()
+            self.outputs = self._run(self.drawn, False)
+        except BaseException:
+            self.__exit__()  # which Python calls only after a successful entry
+            raise
+        self._tolerance = max(TOLERANCE, tolerance_of(self.op))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -127,11 +134,12 @@ class Trial:
     def _prepare(self) -> None:
         args, kwargs = keras.tree.pack_sequence_as(self.structure, self.drawn)
         try:
-            config = {**self.op.get_config(), "dtype": "float32"}
+            config = {**in_float32(self.op.get_config()), "dtype": "float32"}
             if "equivariance" in config:
                 config["equivariance"] = "ignore"
-            twin = type(self.op).from_config(config)
-            twin(*args, **kwargs)
+            with dtype_policy("float32"):  # for layers that it makes by itself
+                twin = type(self.op).from_config(config)
+                twin(*args, **kwargs)
             self.op = twin
         except Exception:  # a constructor may raise anything; then the layer itself is tried
             self._original_values = _values(self.op.variables)
@@ -201,7 +209,7 @@ class Trial:
                     error = relative_error(moved_output, expected)
                     of_output[place] = np.inf if np.isnan(error) else max(of_output[place], error)
         fitting = [
-            _first_fitting(types, of_output, output)
+            _first_fitting(types, of_output, output, self._tolerance)
             for types, of_output, output in zip(candidates, errors, self.outputs, strict=True)
         ]
         return fitting, max(min(of_output, default=np.inf) for of_output in errors)
@@ -261,10 +269,10 @@ class Trial:
 
 
 def _first_fitting(
-    types: list[ChannelType], errors: list[float], output: np.ndarray
+    types: list[ChannelType], errors: list[float], output: np.ndarray, tolerance: float
 ) -> tuple[ChannelType, ...]:
     """Returns the first type whose error is small, or two; empty if there is none."""
-    fitting = [each for each, error in zip(types, errors, strict=True) if error < TOLERANCE]
+    fitting = [each for each, error in zip(types, errors, strict=True) if error < tolerance]
     # Trivial and regular at once means equal orientations; two regular types are a coincidence.
     both = fitting and fitting[0].name == "trivial" and output.ndim in (2, 4)
     return tuple(fitting[: 2 if both else 1])

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_gcnn.analysis.plots.base import empty_plot, finish_plot
 from keras_gcnn.analysis.plots.panels import show_image
-from keras_gcnn.analysis.scores import reliability
+from keras_gcnn.analysis.scores import check_scores, reliability
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,6 +96,7 @@ def plot_worst_errors(
     ...     np.zeros((1, 8, 8, 1)), np.array([1]), np.array([[0.9, 0.1]]), ["cat", "dog"]
     ... )
     """
+    probabilities, labels = check_scores(probabilities, labels)
     shown = worst_errors(labels, probabilities)[:most]
     rows = max(1, math.ceil(len(shown) / _COLUMNS))
     figure = empty_plot(2 * _COLUMNS, 2.5 * rows + 0.6, note, of_images=True)
@@ -113,6 +114,7 @@ def plot_worst_errors(
 
 def worst_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Returns the indices of wrong predictions, the surest first."""
+    probabilities, labels = check_scores(probabilities, labels)
     predicted = np.argmax(probabilities, axis=-1)
     wrong = np.flatnonzero(predicted != labels)
     return wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")]

@@ -15,7 +15,7 @@ from keras_gcnn.analysis.auditing.channel_types import (
     SteerableType,
     channel_type_of,
 )
-from keras_gcnn.analysis.commuting import function_of, name_of
+from keras_gcnn.analysis.calling import function_of, name_of
 from keras_gcnn.analysis.plots.base import empty_plot, finish_plot, one_image
 from keras_gcnn.analysis.plots.choice import (
     channels_by_field,

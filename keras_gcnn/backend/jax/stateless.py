@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import jax
@@ -11,9 +12,10 @@ from keras_gcnn.types import Tensor
 
 
 def supports(layer: keras.Layer, otherwise: Callable) -> bool:
-    """Whether `compiled` takes a layer: a model whose weights exist."""
+    """Whether `compiled` takes a layer: a model whose weights exist, and that takes `training`."""
     del otherwise
-    return isinstance(layer, keras.Model) and layer.built
+    takes_training = "training" in inspect.signature(layer.call).parameters
+    return isinstance(layer, keras.Model) and layer.built and takes_training
 
 
 def compiled(layer: keras.Layer, otherwise: Callable[..., Tensor]) -> Callable[..., Tensor]:

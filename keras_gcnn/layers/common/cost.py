@@ -65,7 +65,8 @@ def multiply_adds_of(
     Args:
         layer: a layer of Keras or of this library, a wrapper around one, or an operation of
             `keras.ops`; models are not looked into, which `keras_gcnn.model_cost` does.
-        input_shape: shape of the input with the batch, or a list of them for several inputs.
+        input_shape: shape of the input with the batch, or a list of them for several inputs, in the
+            order in which the layer's `call` names them, and without masks.
         output_shape: shape of the output, or of the first output, with the batch.
 
     Returns:
@@ -83,10 +84,10 @@ def multiply_adds_of(
     388800
     """
     formula = _formula_of(layer)
-    if formula is None:
-        return _without_formula(layer)
     several = bool(input_shape) and isinstance(input_shape[0], Sequence)
     shapes: Sequence[Any] = input_shape if several else [input_shape]  # type: ignore[assignment]
+    if formula is None:
+        return _without_formula(layer, shapes)
     if any(size is None for shape in (*shapes, output_shape) for size in shape[1:]):
         raise ValueError(
             f"{type(layer).__name__} {layer.name!r} has an input of shape {input_shape} and an "
@@ -106,9 +107,22 @@ def _formula_of(layer: keras.Operation) -> _Formula | None:
     return None
 
 
-def _without_formula(layer: keras.Operation) -> int | None:
+def _without_formula(layer: keras.Operation, shapes: Sequence[Any]) -> int | None:
     multiplies = type(layer).__name__ in _MULTIPLYING_OPERATIONS
+    if type(layer) is keras.layers.Lambda:
+        multiplies = _may_multiply(layer, shapes)
     return None if multiplies or getattr(layer, "weights", None) else 0
+
+
+def _may_multiply(layer: keras.layers.Lambda, shapes: Sequence[Any]) -> bool:
+    """Whether the function of a `Lambda` has operations that are not counted, or is unreadable."""
+    inputs = [keras.Input(batch_shape=shape) for shape in shapes]
+    try:
+        outputs = layer.function(inputs if len(inputs) > 1 else inputs[0], **layer.arguments)
+        operations = keras.Function(inputs, outputs).operations
+    except Exception:  # it computes with a backend's own functions
+        return True
+    return any(type(one).__name__ in _MULTIPLYING_OPERATIONS for one in operations)
 
 
 def _positions(layer: Any, shape: Sequence[int]) -> int:

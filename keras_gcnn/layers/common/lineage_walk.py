@@ -21,7 +21,7 @@ from keras_gcnn.layers.common.lineage import (
     ordinary,
 )
 from keras_gcnn.layers.common.map_type import Problem, describe
-from keras_gcnn.layers.common.stock_layers import position_count
+from keras_gcnn.layers.common.stock_layers import position_count, stock_name
 from keras_gcnn.layers.common.stock_rule import Rule
 from keras_gcnn.model_graph import is_graph
 from keras_gcnn.types import Shape
@@ -88,12 +88,8 @@ def _rules_of(op: keras.Operation) -> Rules:
 
     A user's subclass may do something else, so it has no rule.
     """
-    name = type(op).__name__
-    if type(op).__module__.startswith("keras."):
-        for rules in (stock_layers.MIXING, stock_layers.KEEPING):
-            if name in rules:
-                return rules
-    return {}
+    tables = (stock_layers.MIXING, stock_layers.KEEPING)
+    return next((rules for rules in tables if stock_name(op) in rules), {})
 
 
 def _is_followed(op: keras.Operation) -> bool:
@@ -103,7 +99,7 @@ def _is_followed(op: keras.Operation) -> bool:
     if _is_open(op) or _rules_of(op):
         return True
     known = {*stock_layers.HARMLESS, *stock_layers.MERGING, "Concatenate"}
-    return type(op).__module__.startswith("keras.") and type(op).__name__ in known
+    return stock_name(op) in known
 
 
 def _is_open(op: keras.Operation) -> bool:
@@ -133,8 +129,7 @@ def _after(
         return replace(first, suspects=suspects)
     if _is_open(op):
         return _through(op, index, before)
-    name = type(op).__name__
-    if name in stock_layers.MERGING or name == "Concatenate":
+    if stock_name(op) in {*stock_layers.MERGING, "Concatenate"}:
         return _merged(op, [source.shape for source in sources], before, shape)
     rules = _rules_of(op)
     if other_format := format_problem(layer, first, len(sources[0].shape)):

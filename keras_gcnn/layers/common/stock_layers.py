@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import keras
+
 from keras_gcnn.groups import window_problem
 from keras_gcnn.layers.common import stock_normalizations
 from keras_gcnn.layers.common.map_type import MapType, Problem
@@ -163,6 +165,19 @@ def _flattening(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | Non
     if not met.steerable:
         before = f"GPooling or GGlobalPooling(group={met.symmetry.name!r})"
     return f"puts positions and channels of {met} along one axis", f"put {before} before it"
+
+
+def stock_name(op: keras.Operation) -> str:
+    """Returns the name under which these tables have an operation; "" for a class of a user.
+
+    The layer `Average` merges maps. The operation of `keras.ops.average`, whose class has the same
+    name, takes means along axes, as `Mean` does.
+    """
+    cls = type(op)
+    if not cls.__module__.startswith("keras."):
+        return ""
+    is_mean = cls.__name__ == "Average" and not isinstance(op, keras.Layer)
+    return "Mean" if is_mean else cls.__name__
 
 
 def position_count(shape: Shape, axis: int) -> int | None:

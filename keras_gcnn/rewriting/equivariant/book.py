@@ -8,12 +8,14 @@ from typing import Any
 import keras
 
 from keras_gcnn.groups import Group
+from keras_gcnn.layers.common.stock_layers import stock_name
 from keras_gcnn.model_graph import is_graph
 from keras_gcnn.rewriting.equivariant import checks
 from keras_gcnn.rewriting.equivariant.flow import Flow
 from keras_gcnn.rewriting.equivariant.pointwise import is_pointwise
 from keras_gcnn.rewriting.equivariant.report import Record
 from keras_gcnn.rewriting.equivariant.roles import Role
+from keras_gcnn.rewriting.equivariant.shape_rules import ON_ANY_AXES
 from keras_gcnn.rewriting.equivariant.translator import GroupTranslator
 from keras_gcnn.rewriting.equivariant.widths import Widths
 from keras_gcnn.rewriting.rule_book import CallRule, RuleBook
@@ -131,7 +133,9 @@ class GroupBook(RuleBook):
             checks.check_positions(translator)
         if role is Role.INVARIANT and id(operation) not in self.flow.returning:
             return translator.keep(*args, **kwargs)
-        rule = self.rules.get(rule_name(operation), unknown)
+        rule = self.rules.get(stock_name(operation), unknown)
+        if rule is not unknown and stock_name(operation) not in ON_ANY_AXES:
+            translator.check_axes(tensors)
         return rule(translator, *args, **kwargs)
 
     def check_output(self, tensor: Tensor) -> None:
@@ -146,7 +150,7 @@ class GroupBook(RuleBook):
 
     def _behind_flatten(self, translator: GroupTranslator, *args: Any, **kwargs: Any) -> Any:
         """Translates a layer that reads a map in place of the vector that Flatten makes of it."""
-        name = rule_name(translator.layer)
+        name = stock_name(translator.layer)
         if name in BEHIND_FLATTEN:
             outputs = self.rules[name](translator, *args, **kwargs)
             if name != "Dense":
@@ -156,12 +160,6 @@ class GroupBook(RuleBook):
             "reads the numbers of all positions after Flatten, which move with the image",
             "Put GlobalAveragePooling2D in place of Flatten, or a Dense layer after it.",
         )
-
-
-def rule_name(operation: keras.Operation) -> str:
-    """Returns the name under which rules are found; classes of users have none."""
-    cls = type(operation)
-    return cls.__name__ if cls.__module__.startswith("keras.") else ""
 
 
 def unknown(translator: GroupTranslator, *args: Any, **kwargs: Any) -> Any:

@@ -37,7 +37,7 @@ def check_call(translator: GroupTranslator, args: tuple, kwargs: dict[str, Any])
             f"has data_format={data_format!r}, and other layers {translator.book.data_format!r}",
             "Use one data format in the whole model.",
         )
-    _check_activation(translator)
+    _check_activation(translator, args)
     for given in (*args, *kwargs.values()):
         _check_constants(translator, given, args)
 
@@ -55,12 +55,13 @@ def check_positions(translator: GroupTranslator) -> None:
     )
 
 
-def _check_activation(translator: GroupTranslator) -> None:
+def _check_activation(translator: GroupTranslator, args: tuple) -> None:
     """Tries an activation on a map; Keras's softmax acts along the columns of channels first."""
     activation = getattr(translator.layer, "activation", None)
     if not callable(activation) or activation is keras.activations.linear:
         return
-    if not treats_all_alike(activation, (4, 4, 8), translator.channel_axis):
+    sizes = (4, 4, 8)[: _rank(args) - 1]
+    if not treats_all_alike(activation, sizes, translator.channel_axis):
         name = getattr(activation, "__name__", type(activation).__name__)
         raise translator.fail(
             f"has the activation {name!r}, which does not treat all channels and positions alike",
@@ -78,11 +79,12 @@ def _check_constants(translator: GroupTranslator, given: Any, args: tuple) -> No
         arrays = [given]
     tensors = [each for each in keras.tree.flatten(args) if isinstance(each, keras.KerasTensor)]
     on_group = any(translator.role(each) is Role.ON_GROUP for each in tensors)
-    rank = max((len(each.shape) for each in tensors), default=0)
+    rank = _rank(args)
     for array in arrays:
         shape = _shape_of(array)
         aligned = (1,) * (rank - len(shape)) + shape
-        channel_axis = translator.channel_axis % 4 if rank == 4 else rank - 1
+        # Of other ranks no axis is known to be that of the channels.
+        channel_axis = {2: 1, 4: translator.channel_axis % 4}.get(rank)
         moving = [
             size
             for axis, size in enumerate(aligned)
@@ -94,6 +96,14 @@ def _check_constants(translator: GroupTranslator, given: Any, args: tuple) -> No
                 "image",
                 "Use one number, or an array with a number for each channel of the image.",
             )
+
+
+def _rank(args: tuple) -> int:
+    """Returns the largest number of axes of the tensors among some arguments."""
+    leaves = keras.tree.flatten(args)
+    return max(
+        (len(each.shape) for each in leaves if isinstance(each, keras.KerasTensor)), default=0
+    )
 
 
 def _shape_of(value: Any) -> tuple[int, ...]:

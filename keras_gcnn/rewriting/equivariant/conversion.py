@@ -15,7 +15,7 @@ from keras_gcnn.rewriting.engine import Rewriting, as_functional
 from keras_gcnn.rewriting.equivariant.book import GroupBook
 from keras_gcnn.rewriting.equivariant.flow import follow
 from keras_gcnn.rewriting.equivariant.report import Conversion, line_of
-from keras_gcnn.rewriting.equivariant.roles import Role, has_positions
+from keras_gcnn.rewriting.equivariant.roles import Role, has_positions, with_sizes_of
 from keras_gcnn.rewriting.equivariant.shape_rules import RULES
 from keras_gcnn.rewriting.equivariant.widths import Widths, fit_network
 from keras_gcnn.types import GroupLike, Shape, Tensor
@@ -66,7 +66,8 @@ def convert(
             positions are maps on the group, for a head of your own. With `"invariant"` a layer
             with a kernel that makes the channels of such an output has a field for each of them,
             whose orientations are averaged: this layer costs `|G|` times as much.
-        input_shape: shape of one image for the new network; default that of the model.
+        input_shape: shape of one image for the new network; default that of the model. Where
+            several inputs are images, all get these rows and columns, and each keeps its channels.
         on_unknown: what to do with a layer that has no counterpart: `"raise"` (default), or
             `"keep"` it if a trial shows that it treats every channel and position alike.
         parameters: int, a budget of trainable parameters, in place of `keep`: the widths stay in
@@ -142,7 +143,7 @@ def _convert(
         RULES, group, widths, downsampling, head, on_unknown, data_format, follow(plain, axis)
     )
     rewriting = Rewriting(plain, book, flatten=True)
-    inputs = _new_inputs(plain, input_shape)
+    inputs = _new_inputs(plain, input_shape, axis)
     outputs = rewriting.run(inputs)
     roles: list[Role] = []
     outputs = keras.tree.map_structure(lambda each: _output(each, book, roles), outputs)
@@ -157,6 +158,7 @@ def _convert(
 
 def _check_inputs(plain: keras.Model, group: Group, input_shape: Shape | None) -> None:
     """Raises a `ValueError` unless the model takes images, and a new shape is one of an image."""
+    axis = 1 if find_data_format(plain) == "channels_first" else -1
     images = [tensor for tensor in plain.inputs if len(tensor.shape) == 4]
     if group.order > 1 and not images:
         shapes = " and ".join(str(tuple(tensor.shape)) for tensor in plain.inputs)
@@ -171,14 +173,25 @@ def _check_inputs(plain: keras.Model, group: Group, input_shape: Shape | None) -
             f"input_shape={input_shape!r} has to be the shape of one image, three positive "
             f"integers such as {example}, with None for open sizes."
         )
+    if input_shape is None or len(images) == 1:
+        return
+    known = {with_sizes_of(each.shape[1:], input_shape, axis) for each in images}
+    if tuple(input_shape) not in known:
+        raise ValueError(
+            f"input_shape={input_shape!r} has the channels of none of the {len(images)} images that"
+            f" {plain.name!r} takes, which keep theirs. Give one of "
+            f"{' and '.join(map(str, sorted(known, key=str)))}."
+        )
 
 
-def _new_inputs(plain: keras.Model, input_shape: Shape | None) -> list[Tensor]:
+def _new_inputs(plain: keras.Model, input_shape: Shape | None, axis: int) -> list[Tensor]:
     inputs = []
+    several = sum(len(tensor.shape) == 4 for tensor in plain.inputs) > 1
     for tensor in plain.inputs:
         shape = tuple(tensor.shape)
         if input_shape is not None and len(shape) == 4:
-            shape = (shape[0], *input_shape)
+            new = with_sizes_of(shape[1:], input_shape, axis) if several else input_shape
+            shape = (shape[0], *new)
         inputs.append(keras.Input(batch_shape=shape, dtype=tensor.dtype, name=tensor.name))
     return inputs
 

@@ -28,8 +28,6 @@ def dense(translator: GroupTranslator, inputs: Tensor) -> Tensor:
         return _dense_behind_flatten(translator, inputs, weights)
     if len(inputs.shape) == 4 and data_format == "channels_first":
         raise translator.fail("acts on the columns of a map", "Use a Conv2D with a kernel of 1.")
-    if len(inputs.shape) not in (2, 4):
-        raise translator.fail("acts on a sequence", "Keep maps in rows, columns and channels.")
     if is_readout(translator, inputs):
         if translator.role(inputs) is Role.ON_GROUP:
             inputs = translator.pool_orientations(inputs)

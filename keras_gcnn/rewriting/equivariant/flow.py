@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_gcnn.layers.common.stock_layers import MERGING
+from keras_gcnn.layers.common.stock_layers import MERGING, stock_name
 from keras_gcnn.model_graph import calls_in, is_graph
 from keras_gcnn.rewriting.engine import as_functional
 from keras_gcnn.rewriting.equivariant.roles import has_positions
@@ -88,7 +88,7 @@ def _follow(
             flow.returning.add(id(op))
         if out:
             flow.reading_out.add(id(op))
-        name = type(op).__name__
+        name = stock_name(op)
         merges = name in MERGING and len(call.input_tensors) > 1
         if merges and any(has_positions(each.shape, channel_axis) for each in call.input_tensors):
             back = True
@@ -109,7 +109,7 @@ def _offsets(calls: list[Any], channel_axis: int) -> dict[int, int]:
     found = {}
     for call in reversed(calls):
         op, inputs = call.operation, call.input_tensors
-        name, outputs = type(op).__name__, keras.tree.flatten(call.output_tensors)
+        name, outputs = stock_name(op), keras.tree.flatten(call.output_tensors)
         is_merged = any(id(tensor) in merged for tensor in outputs)
         offset = None if is_merged else parts.get(id(outputs[0]))
         if name in MERGING and len(inputs) > 1:
@@ -134,7 +134,7 @@ def _images(model: keras.Model, calls: list[Any]) -> set[int]:
     images = {id(tensor) for tensor in model.inputs if len(tensor.shape) == 4}
     for call in calls:
         known = call.input_tensors and all(id(each) in images for each in call.input_tensors)
-        if known and type(call.operation).__name__ not in MAKERS and not is_graph(call.operation):
+        if known and stock_name(call.operation) not in MAKERS and not is_graph(call.operation):
             images |= {id(each) for each in keras.tree.flatten(call.output_tensors)}
     return images
 

@@ -88,7 +88,10 @@ def rescaling(translator: GroupTranslator, inputs: Tensor) -> Tensor:
         isinstance(value, int | float)
         for value in (translator.layer.scale, translator.layer.offset)
     )
-    return translator.keep(inputs) if numbers else image_only(translator, inputs)
+    if numbers:
+        return translator.keep(inputs)
+    translator.check_axes([inputs])
+    return image_only(translator, inputs)
 
 
 _ON_IMAGES = (

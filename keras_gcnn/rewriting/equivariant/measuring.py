@@ -12,10 +12,10 @@ from keras_gcnn.analysis.equivariance import equivariance_error
 from keras_gcnn.backend.stateless import without_trace
 from keras_gcnn.groups import Group
 from keras_gcnn.model_graph import find_data_format, fitting_group
-from keras_gcnn.rewriting.equivariant.roles import Role
+from keras_gcnn.rewriting.equivariant.roles import Role, with_sizes_of
 from keras_gcnn.types import Shape
 
-_OUTPUT_TYPES = {Role.INVARIANT: "trivial", Role.IMAGE: "trivial", Role.ON_GROUP: "regular"}
+_OUTPUT_TYPES = {Role.INVARIANT: "invariant", Role.IMAGE: "trivial", Role.ON_GROUP: "regular"}
 _BATCH = 2
 
 
@@ -28,7 +28,8 @@ def measure(
         model: the network.
         group: its group.
         roles: how each of the outputs transforms.
-        input_shape: shape of one image, of all inputs that are images; default that of each.
+        input_shape: shape of one image, whose rows and columns all images get; default that of
+            each.
         seed: of the inputs.
 
     Returns:
@@ -67,7 +68,7 @@ def _function_of(
     """
     rng = np.random.default_rng(seed)
     axis = 1 if data_format == "channels_first" else -1
-    given = [_draw(tensor, input_shape, rng) for tensor in model.inputs]
+    given = [_draw(tensor, input_shape, axis, rng) for tensor in model.inputs]
     are_images = [array.ndim == 4 for array in given]
     images = [array for array in given if array.ndim == 4]
     sizes = {array[:, :1].shape if axis == 1 else array[..., :1].shape for array in images}
@@ -93,11 +94,11 @@ def _function_of(
 
 
 def _draw(
-    tensor: keras.KerasTensor, input_shape: Shape | None, rng: np.random.Generator
+    tensor: keras.KerasTensor, input_shape: Shape | None, axis: int, rng: np.random.Generator
 ) -> np.ndarray:
     shape = tuple(tensor.shape[1:])
     if input_shape is not None and len(tensor.shape) == 4:
-        shape = tuple(input_shape)
+        shape = with_sizes_of(shape, input_shape, axis)
     if None in shape:
         raise ValueError(
             f"the shape {shape} of the input {tensor.name!r} is open. Call errors(input_shape)"

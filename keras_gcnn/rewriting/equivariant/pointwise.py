@@ -56,9 +56,10 @@ def treats_all_alike(call: Callable, sizes: tuple[int, ...], channel_axis: int) 
         first, second = _call(call, maps), _call(call, maps[grid])
         if first.shape != maps.shape or not _same(first[grid], second):
             return False
-        if len(sizes) != 3:
+        if len(sizes) < 2:
             return True
-        rows, columns = (2, 3) if channel_axis == 1 else (1, 2)
+        # Maps of one channel may have two axes.
+        rows, columns = (2, 3) if len(sizes) > 2 and channel_axis == 1 else (1, 2)
         return _same(first.swapaxes(rows, columns), _call(call, maps.swapaxes(rows, columns)))
     except (TypeError, ValueError, RuntimeError):  # it does not take maps of these sizes
         return False

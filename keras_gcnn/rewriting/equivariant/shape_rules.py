@@ -10,8 +10,8 @@ from keras import ops
 from keras_gcnn.layers.common.stock_layers import HARMLESS, KEEPING, MERGING
 from keras_gcnn.rewriting.equivariant.convolution_rules import CONVOLUTIONS
 from keras_gcnn.rewriting.equivariant.dense_rules import dense
-from keras_gcnn.rewriting.equivariant.image_rules import IMAGES
-from keras_gcnn.rewriting.equivariant.map_rules import MAPS, keep
+from keras_gcnn.rewriting.equivariant.image_rules import IMAGES, rescaling
+from keras_gcnn.rewriting.equivariant.map_rules import MAPS, dropout, keep
 from keras_gcnn.rewriting.equivariant.roles import Role
 from keras_gcnn.rewriting.equivariant.translator import GroupTranslator
 from keras_gcnn.types import Shape, Tensor
@@ -20,6 +20,8 @@ from keras_gcnn.types import Shape, Tensor
 def merge(translator: GroupTranslator, *args: Any, **kwargs: Any) -> Tensor:
     """Merges tensors on one group, to which images and vectors are lifted."""
     tensors = [each for each in keras.tree.flatten(args) if isinstance(each, keras.KerasTensor)]
+    if len({(len(each.shape), translator.role(each)) for each in tensors}) > 1:
+        translator.check_axes(tensors)  # which of their axes lie on each other
     lifted = _alike(translator, tensors)
     fields = [translator.channels_of(each.shape) for each in lifted if len(each.shape) in (2, 4)]
     if len(set(fields)) > 1:
@@ -100,8 +102,11 @@ def global_pooling(translator: GroupTranslator, inputs: Tensor) -> Tensor:
     return translator.pool_orientations(vector, part="")
 
 
-def reduction(translator: GroupTranslator, inputs: Tensor) -> Tensor:
-    """Keeps means and maxima over all positions, as `keras.ops` computes them."""
+def reduction(translator: GroupTranslator, inputs: Tensor, weights: Any = None) -> Tensor:
+    """Keeps means and maxima over all positions, as `keras.ops` computes them.
+
+    That of `keras.ops.average`, the only one with weights, has one axis and is always refused.
+    """
     rank, op = len(inputs.shape), translator.layer
     axes = op.axis if isinstance(op.axis, list | tuple) else (op.axis,)
     positions = sorted({1, 2, 3} - {translator.channel_axis % 4})
@@ -216,3 +221,8 @@ RULES = {
     **SHAPES,
 }
 """All rules of `convert`, by the names of classes of Keras."""
+
+_OF_NO_AXIS = (keep, dropout, merge, rescaling, reshape)
+# Masking looks at all numbers along the last axis.
+ON_ANY_AXES = frozenset(name for name, rule in RULES.items() if rule in _OF_NO_AXIS) - {"Masking"}
+"""Those whose rules need not know which axis is that of the channels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -209,6 +209,20 @@ class GroupTranslator(Translator):
             return tensor
         repeated = ops.repeat(tensor, self.group.order, axis=self.axis_of(tensor.shape))
         return self.mark(repeated, Role.ON_GROUP)
+
+    def check_axes(self, tensors: Iterable[Tensor]) -> None:
+        """Raises a `ValueError` if a tensor moves, and it is unknown which are its channels.
+
+        A map of one channel may have lost that axis, and one of one row the axis of the rows.
+        """
+        for tensor in tensors:
+            if self.role(tensor) is not Role.INVARIANT and len(tensor.shape) not in (2, 4):
+                raise self.fail(
+                    f"reads a map of shape {tuple(tensor.shape[1:])}, in which rows, columns and "
+                    "channels cannot be told apart",
+                    "Keep maps in rows, columns and channels, e.g. leave Reshape and "
+                    "keras.ops.squeeze out.",
+                )
 
     def axis_of(self, shape: Shape) -> int:
         """Returns the axis of the channels of a map or vector."""

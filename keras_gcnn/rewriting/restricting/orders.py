@@ -1,4 +1,11 @@
-"""In which order the channels of a restricted network are those of the given one."""
+"""In which order the channels of a restricted network are those of the given one.
+
+Take a field on p4, whose channels 0 to 3 are the orientations e, r, r2 and r3. Under p2, of e and
+r2, it is two fields: what r2 exchanges are e and r2, and r and r3. The channels of a field are side
+by side, so the restricted network has them as [e, r2, r, r3], which are the channels 0, 2, 1 and 3
+of the given network: its order is (0, 2, 1, 3). A convolution that reads this map takes the rows of
+its kernel in this order, and so does a dense layer, whose output has no order any more.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +153,7 @@ def _orders_of(op: Any, inputs: Sequence[_Traced], shape: Shape, subgroup: Group
     """Returns the orders of a call, or raises a `ValueError` if no rule knows them."""
     if not inputs:
         return Call(None, None)
-    first, reads, name = inputs[0], inputs[0].order, type(op).__name__
+    first, reads, name = inputs[0], inputs[0].order, stock_layers.stock_name(op)
     if type(op) in RESTRICTED:
         return Call(reads, _after_group_layer(op, first, shape, subgroup))
     group = getattr(unwrap(op), "group", None)

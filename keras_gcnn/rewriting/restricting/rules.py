@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_gcnn import layers
 from keras_gcnn.groups import Group
+from keras_gcnn.rewriting.copies import config_of
 from keras_gcnn.rewriting.restricting.orders import (
     CONVOLUTIONS,
     PER_FIELD,
@@ -84,7 +85,7 @@ class RestrictingBook(RuleBook):
         """Returns the layer on the smaller group with as many channels; a copy of others."""
         if type(layer) not in RESTRICTED:
             return super().twin(layer, name, change)
-        group, config, layer_class = self._group_after(layer), layer.get_config(), type(layer)
+        group, config, layer_class = self._group_after(layer), config_of(layer), type(layer)
         config.update(name=name, group=group.name)
         if "filters" in config:
             config["filters"] *= layer.group.order // group.order

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import keras
 
 from keras_gcnn import data, zoo
+from keras_gcnn.analysis.precision import dtype_policy
 from keras_gcnn.arguments import is_number
 from keras_gcnn.rewriting.equivariant import convert
 from keras_gcnn.training.recipes.tables import APPLICATIONS, ModelTable
@@ -43,17 +42,6 @@ def build_network(
     keras.utils.set_random_seed(seed)
     with dtype_policy(dtype):
         return _build(table, dataset, task)
-
-
-@contextmanager
-def dtype_policy(name: str) -> Iterator[None]:
-    """Lets networks that are built in the context compute in a dtype policy of Keras."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _build(table: ModelTable, dataset: data.Dataset, task: Task) -> keras.Model:

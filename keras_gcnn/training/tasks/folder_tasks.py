@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_gcnn import analysis, zoo
+from keras_gcnn import zoo
+from keras_gcnn.analysis.scores import area_of_class
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.training.inputs.rotated_evaluation import predict, random_rotation
 from keras_gcnn.training.recipes.tables import TrainingTable
@@ -102,8 +103,7 @@ class Labelling(Vectors):
     def compare(self, labels: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         wrong = (outputs > 0) != (labels > 0.5)
         areas = [
-            analysis.area_under_curve(np.stack([-scores, scores], axis=-1), (of > 0.5).astype(int))
-            for scores, of in zip(outputs.T, labels.T, strict=True)
+            area_of_class(scores, of > 0.5) for scores, of in zip(outputs.T, labels.T, strict=True)
         ]
         known = [area for area in areas if np.isfinite(area)]
         return {
