@@ -196,6 +196,22 @@ def test_a_folder_in_the_home_folder_is_found(call, tmp_path, monkeypatch):
     assert load_recipe(tmp_path / "mine.toml").data.folder == str(tmp_path / "home" / "pets")
 
 
+def test_a_sheet_replaces_no_labels(call, tmp_path):
+    table = tmp_path / "labels.png"  # which no name of a table has to be
+    table.write_text("file,label\na.png,x\nb.png,y\n")
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.zeros((8, 8), "uint8")).save(tmp_path / name)
+    for sheet, message in (
+        ("labels.png", "is read here, and would be overwritten"),
+        ("sheet.csv", "--sheet sheet.csv: the sheet is a PNG file, whose name ends in .png"),
+    ):
+        code, _, err = call("data", ".", "--table", "labels.png", "--sheet", sheet)
+        assert code == 2
+        assert message in err
+    assert table.read_text().startswith("file,label")
+    assert call("data", ".", "--table", "labels.png", "--sheet", "sheet.PNG")[0] == 0
+
+
 def test_the_name_of_a_run_holds_the_options(monkeypatch, tmp_path):
     folders = []
     train = "keras_gcnn.training.runs.run.train"

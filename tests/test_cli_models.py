@@ -82,6 +82,21 @@ def test_what_a_model_is_for_is_predicted(call, tmp_path, target, expected, refu
     assert "--output is for masks" in err
 
 
+@pytest.mark.parametrize("known", [{}, {"target": "labels", "classes": ["a,", "b"]}])
+def test_a_table_of_predictions_replaces_no_other_file(call, tmp_path, known):
+    classifier(tmp_path / "model.keras", **known)
+    Image.fromarray(np.zeros((9, 9), "uint8")).save(tmp_path / "a.png")
+    command = ("predict", "model.keras", "a.png", "--csv")
+    for _ in range(2):  # it may replace an earlier one
+        assert call(*command, "out.csv")[0] == 0
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,class\na.png,x\n")
+    code, _, err = call(*command, "labels.csv")
+    assert code == 2
+    assert "labels.csv exists and is no table of predictions. Choose another file" in err
+    assert labels.read_text() == "file,class\na.png,x\n"
+
+
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has TensorFlow write the file")
 def test_a_model_is_exported_with_8_bits(call, tmp_path):
     path = tmp_path / "model.keras"

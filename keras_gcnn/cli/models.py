@@ -140,7 +140,7 @@ def predict(
     """
     choose_backend(backend)
     from keras_gcnn.training import atomic_files
-    from keras_gcnn.training.predictions.files import check_written, find_images
+    from keras_gcnn.training.predictions.files import check_table, check_written, find_images
     from keras_gcnn.training.predictions.masks import Segmenter, table_of_masks
     from keras_gcnn.training.predictions.opening import load_predictor
     from keras_gcnn.training.predictions.tables import table_of
@@ -149,6 +149,7 @@ def predict(
     paths = find_images(images)
     if csv is not None:
         check_written(csv, [model, *paths])
+        check_table(csv)
     predictor = load_predictor(model)
     if not isinstance(predictor, Segmenter):
         if output is not None:
