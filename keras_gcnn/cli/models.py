@@ -29,7 +29,10 @@ def export(
     model: Annotated[Path, typer.Argument(help="A saved model, MODEL.keras.")],
     format: Annotated[
         ExportFormat,
-        typer.Option(help="What to write; only keras needs this library to be read."),
+        typer.Option(
+            help="File format. `keras` can only be opened where keras_gcnn is installed; all "
+            "others run without it."
+        ),
     ] = "onnx",
     output: Annotated[
         Path | None,
