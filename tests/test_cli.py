@@ -232,7 +232,7 @@ def test_the_name_of_a_run_holds_the_options_and_the_search(runs, tmp_path):
 def test_the_name_of_a_data_set_wins_over_a_folder(runs, tmp_path):
     (tmp_path / "digits").mkdir()
     assert runs("digits", "--data", "digits")[0].data.name == "digits"
-    assert runs("digits", "--data", "./digits")[0].data.folder == "./digits"
+    assert runs("digits", "--data", "./digits")[0].data.folder == "digits"
 
 
 @pytest.mark.parametrize(("module", "columns"), [("keras_gcnn", "60"), ("keras_gcnn.cli", "100")])
