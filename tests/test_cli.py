@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from keras_gcnn import cli, zoo
 from keras_gcnn.training import backend
-from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
+from keras_gcnn.training.recipes.schema import find_recipe, load_recipe, recipe_names
 
 COMMAND = Path(sys.executable).with_name("keras-gcnn")
 pytestmark = [
@@ -196,17 +196,43 @@ def test_a_folder_in_the_home_folder_is_found(call, tmp_path, monkeypatch):
     assert load_recipe(tmp_path / "mine.toml").data.folder == str(tmp_path / "home" / "pets")
 
 
-def test_the_name_of_a_run_holds_the_options(monkeypatch, tmp_path):
-    folders = []
+@pytest.fixture
+def runs(monkeypatch, tmp_path):
+    """The recipes and folders of the runs that commands would begin in the test's folder."""
+    found = []
     train = "keras_gcnn.training.runs.run.train"
-    monkeypatch.setattr(train, lambda recipe, folder, **_: folders.append(folder))
+    monkeypatch.setattr(train, lambda recipe, folder, **_: found.append((recipe, folder)))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+
+    def begun(*options):
+        CliRunner().invoke(cli.app, ["train", *options], catch_exceptions=False)
+        return found.pop()
+
+    return begun
+
+
+def test_the_name_of_a_run_holds_the_options_and_the_search(runs, tmp_path):
     backend = keras.backend.backend()
-    monkeypatch.setenv("KERAS_BACKEND", backend)
-    for options in ([], ["--data", "emnist/digits"], ["--backend", backend]):
-        CliRunner().invoke(cli.app, ["train", "digits", *options], catch_exceptions=False)
-    names = ("digits", "digits-emnist-digits", f"digits-{backend}")
-    assert folders == [Path("runs", name) for name in names]
+    for options, name in (
+        ([], "digits"),
+        (["--data", "emnist/digits"], "digits-emnist-digits"),
+        (["--backend", backend], f"digits-{backend}"),
+    ):
+        assert runs("digits", *options)[1] == Path("runs", name)
+    (tmp_path / "tune-a").mkdir()
+    best = tmp_path / "tune-a" / "best.toml"
+    best.write_text(find_recipe("digits").read_text(encoding="utf-8"))
+    assert runs("tune-a/best.toml")[1] == Path("runs/best")
+    (tmp_path / "tune-a" / "search.json").touch()
+    for path in ("tune-a/best.toml", "tune-a/../tune-a/best.toml", str(best)):
+        assert runs(path)[1] == Path("runs/tune-a-best")
+
+
+def test_the_name_of_a_data_set_wins_over_a_folder(runs, tmp_path):
+    (tmp_path / "digits").mkdir()
+    assert runs("digits", "--data", "digits")[0].data.name == "digits"
+    assert runs("digits", "--data", "./digits")[0].data.folder == "digits"
 
 
 @pytest.mark.parametrize(("module", "columns"), [("keras_gcnn", "60"), ("keras_gcnn.cli", "100")])

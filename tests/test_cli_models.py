@@ -1,4 +1,4 @@
-"""The commands that make other models and files of a saved model."""
+"""The commands that make other models and files of a saved model, or a sheet of images."""
 
 import typing
 
@@ -80,6 +80,62 @@ def test_what_a_model_is_for_is_predicted(call, tmp_path, target, expected, refu
     code, _, err = call("predict", "model.keras", "a.png", "--output", "masks")
     assert code == 2
     assert "--output is for masks" in err
+
+
+@pytest.mark.parametrize("known", [{}, {"target": "labels", "classes": ["a,", "b"]}])
+def test_a_table_of_predictions_replaces_no_other_file(call, tmp_path, known):
+    classifier(tmp_path / "model.keras", **known)
+    Image.fromarray(np.zeros((9, 9), "uint8")).save(tmp_path / "a.png")
+    command = ("predict", "model.keras", "a.png", "--csv")
+    for _ in range(2):  # it may replace an earlier one
+        assert call(*command, "out.csv")[0] == 0
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,class\na.png,x\n")
+    code, _, err = call(*command, "labels.csv")
+    assert code == 2
+    assert "labels.csv exists and is no table of predictions. Choose another file" in err
+    assert labels.read_text() == "file,class\na.png,x\n"
+
+
+def test_a_sheet_replaces_no_labels(call, tmp_path):
+    table = tmp_path / "labels.png"  # which no name of a table has to be
+    table.write_text("file,label\na.png,x\nb.png,y\n")
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.zeros((8, 8), "uint8")).save(tmp_path / name)
+    for sheet, message in (
+        ("labels.png", "is read here, and would be overwritten"),
+        ("sheet.csv", "--sheet sheet.csv: the sheet is a PNG file, whose name ends in .png"),
+    ):
+        code, _, err = call("data", ".", "--table", "labels.png", "--sheet", sheet)
+        assert code == 2
+        assert message in err
+    assert table.read_text().startswith("file,label")
+    assert call("data", ".", "--table", "labels.png", "--sheet", "sheet.PNG")[0] == 0
+
+
+def test_a_plot_that_fails_costs_no_measurement(call, tmp_path, monkeypatch):
+    evaluation = "keras_gcnn.training.tasks.evaluation"
+    measured = {"errors": {"as they are": 50.0}, "accuracy_by_angle": {"0": 0.5}}
+    monkeypatch.setattr(f"{evaluation}.measure", lambda *_: measured)
+
+    def fail(*_):
+        raise ValueError("no plot")
+
+    monkeypatch.setattr(f"{evaluation}.plot_accuracy_by_angle", fail)
+    zoo.lenet("z2", widths=(1, 1)).save(tmp_path / "model.keras")
+    (tmp_path / "folder.png").mkdir()
+    command = ("evaluate", "model.keras", "--test-subset", 20, "--picture")
+    code, out, err = call(*command, "plot.png")
+    assert (code, err) == (2, "Error: no plot\n")
+    assert "lenet_z2" in out
+    for picture, message in (
+        ("plot.xyz", "plot.xyz: the name of a plot has to end in its format. Choose one of "),
+        ("plot", "has to end in its format"),
+        ("folder.png", "is a folder"),
+    ):
+        code, out, err = call(*command, picture)
+        assert (code, out) == (2, "")
+        assert message in err
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has TensorFlow write the file")

@@ -131,26 +131,29 @@ def test_it_says_what_it_takes(client):
     assert about["classes"][3] == "digit 3"
 
 
+def classifier_of(path, monkeypatch):
+    """The object by which a replica answers, without Ray's processes."""
+    monkeypatch.syspath_prepend(EXAMPLE)
+    from app import Classifier
+
+    kind = Classifier.func_or_class
+    found = object.__new__(kind)
+    asyncio.run(kind.__init__(found, str(path)))  # Ray has made a coroutine of it
+    return found
+
+
 @pytest.mark.parametrize("shape", [(None, None, 1), (28, 28, 1)])
 def test_only_float_images_of_one_size_are_served(shape, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(EXAMPLE)
     image = keras.Input(shape, dtype="float32" if None in shape else "uint8")
     x = keras.layers.Rescaling(1 / 255)(image)
     outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
     path = export.save(keras.Model(image, outputs), tmp_path / "model.onnx")
-    from app import Classifier
-
-    kind = Classifier.func_or_class
     with pytest.raises(ValueError, match="not float images"):
-        # Ray has made a coroutine of it.
-        asyncio.run(kind.__init__(object.__new__(kind), str(path)))
+        classifier_of(path, monkeypatch)
 
 
 @pytest.mark.parametrize("end", ["softmax", "sigmoid", "linear", "layer"])
 def test_probabilities_of_a_model_stay_as_they_are(end, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(EXAMPLE)
-    from app import Classifier
-
     image = keras.Input((28, 28, 1))
     activation = None if end == "layer" else end
     outputs = keras.layers.Dense(2, activation=activation)(keras.layers.Flatten()(image))
@@ -159,9 +162,7 @@ def test_probabilities_of_a_model_stay_as_they_are(end, tmp_path, monkeypatch):
     network = keras.Model(image, outputs)
     network.layers[2].set_weights([np.zeros((784, 2)), np.array([0.0, np.log(49)])])
     path = export.save(network, tmp_path / "model.onnx", classes=["a", "b"])
-    kind = Classifier.func_or_class
-    server = object.__new__(kind)
-    asyncio.run(kind.__init__(server, str(path)))
+    server = classifier_of(path, monkeypatch)
     (scores,) = server._logits(np.zeros((1, 28, 28, 1), "float32"))
     answer = server._answer(scores)
     assert answer["class"] == "b"
@@ -169,17 +170,16 @@ def test_probabilities_of_a_model_stay_as_they_are(end, tmp_path, monkeypatch):
     assert answer["logits"] == pytest.approx(network.predict(np.zeros((1, 28, 28, 1)))[0].tolist())
 
 
-@pytest.mark.parametrize("target", ["labels", "number"])
-def test_only_classifiers_are_served(target, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(EXAMPLE)
-    from app import Classifier
-
+@pytest.mark.parametrize(
+    ("units", "target", "message"),
+    [(2, "labels", "predicts labels"), (2, "number", "predicts number"), (1, None, "of several")],
+)
+def test_only_classifiers_are_served(units, target, message, tmp_path, monkeypatch):
     image = keras.Input((28, 28, 1))
-    network = keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(image)))
+    network = keras.Model(image, keras.layers.Dense(units)(keras.layers.Flatten()(image)))
     path, _ = save_and_compare(network, tmp_path / "model.onnx", target=target)
-    kind = Classifier.func_or_class
-    with pytest.raises(ValueError, match=f"predicts {target}, and this server names one class"):
-        asyncio.run(kind.__init__(object.__new__(kind), str(path)))
+    with pytest.raises(ValueError, match=message):
+        classifier_of(path, monkeypatch)
 
 
 def npy(array):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tomli_w
 import typer
@@ -28,10 +28,7 @@ def main(
     seeds: Annotated[int, typer.Option(min=2, help="Trainings of each network.")] = 3,
 ) -> None:
     """Writes confirm.toml beside best.toml."""
-    best = tomllib.loads((folder / "best.toml").read_text(encoding="utf-8"))
-    search = atomic_files.read_json(
-        folder / "search.json", lambda content: "search" in content, "Search anew."
-    )
+    best, search = _read(folder)
     # Searches of earlier versions have parameters alone.
     budget = {
         name: amount
@@ -58,6 +55,23 @@ def main(
     path = folder / "confirm.toml"
     atomic_files.write_text(path, tomli_w.dumps(content))
     print(f"keras-gcnn train {path}")
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the recipe of the best settings that a search found, and the search."""
+    try:
+        best = tomllib.loads((folder / "best.toml").read_text(encoding="utf-8"))
+        search = atomic_files.read_json(
+            folder / "search.json",
+            lambda content: isinstance(content["search"]["arguments"], dict) and content["title"],
+            "Search anew.",
+        )
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(
+            f"{folder} is not the folder of a finished search ({error}). Give one such as "
+            "runs/tune-NAME; if its search is not finished, run `keras-gcnn tune` again first."
+        ) from None
+    return best, search
 
 
 if __name__ == "__main__":

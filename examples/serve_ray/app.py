@@ -77,6 +77,13 @@ class Classifier:
             raise ValueError(
                 f"{path} predicts {stored['target']}, and this server names one class."
             )
+        outputs = [tuple(output.shape) for output in self.session.get_outputs()]
+        scores = outputs[0][-1] if len(outputs) == 1 and len(outputs[0]) == 2 else None
+        if not isinstance(scores, int) or scores < 2:
+            raise ValueError(
+                f"{path} has outputs of the shapes {outputs}, and this server names one of several "
+                "classes. Give it a model with one output of the shape (images, classes)."
+            )
         self.classes = json.loads(stored.get("classes", "null"))
         # A second softmax would make other numbers of probabilities.
         self.makes_probabilities = stored.get("activation") in ("softmax", "sigmoid")

@@ -18,6 +18,7 @@ from keras_gcnn.training.backend import choose_backend
 from keras_gcnn.training.recipes.schema import load_recipe, recipe_names
 from keras_gcnn.tuning.recipe import load_search, search_names
 
+_FOLDER = "A folder that has the name of a data set is given as ./NAME."
 DataDirOption = Annotated[
     Path | None,
     typer.Option(help="Folder of prepared TensorFlow Datasets; default TFDS_DATA_DIR."),
@@ -38,37 +39,62 @@ def _data_overrides(data: str | None) -> dict[str, str | None]:
     """Returns what `--data` changes in a recipe: the name of a data set, or a folder."""
     if data is None:
         return {}
+    from keras_gcnn.data import names
+
+    # A name wins over a folder, so that what a command means depends on no working directory.
+    if data in names():
+        return {"data__name": data}
     looks_like_path = data.startswith((".", "~")) or Path(data).is_absolute()
     if looks_like_path or Path(data).is_dir():
         return {"data__folder": str(Path(os.path.expanduser(data)))}
-    from keras_gcnn.data import names
+    raise ValueError(
+        f"--data {data} is neither a data set nor a folder. Give the path of a folder of "
+        f"images or one of: {', '.join(names())}."
+    )
 
-    if data not in names():
-        raise ValueError(
-            f"--data {data} is neither a data set nor a folder. Give the path of a folder of "
-            f"images or one of: {', '.join(names())}."
-        )
-    return {"data__name": data}
+
+def _run_name(recipe: Path) -> str:
+    """Returns the name of a recipe, with that of its search if it lies in the folder of one.
+
+    All searches call their recipe `best.toml`.
+    """
+    folder = Path(os.path.abspath(recipe)).parent
+    if recipe.is_file() and (folder / "search.json").is_file():
+        return f"{folder.name}-{recipe.stem}"
+    return recipe.stem
 
 
 @app.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe (see `recipes`) or a TOML file.")],
     data: Annotated[
-        str | None, typer.Option(help="Data set, or folder of images, instead of the recipe's.")
+        str | None,
+        typer.Option(help=f"Data set, or folder of images, instead of the recipe's. {_FOLDER}"),
     ] = None,
     backend: BackendOption = None,
     epochs: Annotated[int | None, typer.Option(help="Most epochs per network.")] = None,
     subset: Annotated[int | None, typer.Option(help="Most training images.")] = None,
     test_subset: Annotated[int | None, typer.Option(help="Most test images.")] = None,
     networks: Annotated[
-        list[str] | None, typer.Option(help="Train only this network for now; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Train only this network of the recipe; give the option several times for "
+            "several. The others can be trained later into the same folder."
+        ),
     ] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Train only with this seed for now; repeatable.")
+        list[int] | None,
+        typer.Option(
+            help="Train only with this seed; give the option several times for several. The "
+            "others can be trained later into the same folder."
+        ),
     ] = None,
     run_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the run; default runs/RECIPE[-DATA][-BACKEND].")
+        Path | None,
+        typer.Option(
+            help="Folder of the run; default runs/RECIPE[-DATA][-BACKEND], and runs/SEARCH-best "
+            "for best.toml of a search."
+        ),
     ] = None,
     fresh: Annotated[
         bool,
@@ -97,7 +123,7 @@ def train(
     if run_dir is None:
         is_folder = loaded.data.folder is not None
         name = loaded.data.title if is_folder else data and data.replace("/", "-")
-        parts = [Path(recipe).stem, data and name, backend]
+        parts = [_run_name(Path(recipe)), data and name, backend]
         run_dir = Path("runs") / "-".join(part for part in parts if part)
     from keras_gcnn.training.runs.run import train as run
 
@@ -122,7 +148,11 @@ def tune(
     epochs: Annotated[int | None, typer.Option(help="Most epochs per trial.")] = None,
     subset: Annotated[int | None, typer.Option(help="Most training images.")] = None,
     workers: Annotated[
-        int, typer.Option(help="Processes that train trials at the same time; 1 for this one.")
+        int,
+        typer.Option(
+            help="Number of processes that train trials at the same time. With 1, this process "
+            "trains them itself."
+        ),
     ] = 1,
     run_dir: Annotated[
         Path | None, typer.Option(help="Folder of the search; default runs/tune-RECIPE[-BACKEND].")
@@ -133,7 +163,9 @@ def tune(
     backend: BackendOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Search for the best settings of a network at a fixed number of parameters.
+    """Search for the best settings of a network.
+
+    Every trial costs the same: as many parameters, or as many multiply-adds, as the recipe says.
 
     Run it again to go on after an interruption. The folder gets a leaderboard, TensorBoard logs, a
     plot of error against cost, and best.toml, a recipe for `train`.
@@ -177,7 +209,7 @@ def tune(
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A saved model, MODEL.keras.")],
     data: Annotated[
-        str, typer.Option(help="Data set to test on, or a folder of images.")
+        str, typer.Option(help=f"Data set to test on, or a folder of images. {_FOLDER}")
     ] = "digits",
     output: Annotated[
         Path | None,

@@ -29,6 +29,8 @@ def describe_data(
     ] = None,
 ) -> None:
     """Describe a folder of images: classes, sizes, doubles and damaged files."""
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise ValueError(f"--sheet {sheet}: the sheet is a PNG file, whose name ends in .png.")
     survey = _survey(folder, target, table)
     console.print(str(survey), soft_wrap=True)
     if sheet is not None:
@@ -36,9 +38,11 @@ def describe_data(
         from keras_gcnn.training import atomic_files
         from keras_gcnn.training.predictions.files import check_written
 
-        samples = survey.layout.samples
-        masks = [Path(sample.target) for sample in samples if target == "mask"]
-        check_written(sheet, [*(sample.path for sample in samples), *masks])
+        layout = survey.layout
+        read = [sample.path for sample in layout.samples]
+        read += [Path(sample.target) for sample in layout.samples if target == "mask"]
+        read += [] if layout.table is None else [layout.table]
+        check_written(sheet, read)
         atomic_files.write(sheet, lambda path: write_contact_sheet(survey, path))
         console.print(f"Written to {sheet}.")
 

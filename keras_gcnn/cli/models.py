@@ -29,7 +29,10 @@ def export(
     model: Annotated[Path, typer.Argument(help="A saved model, MODEL.keras.")],
     format: Annotated[
         ExportFormat,
-        typer.Option(help="What to write; only keras needs this library to be read."),
+        typer.Option(
+            help="File format. `keras` can only be opened where keras_gcnn is installed; all "
+            "others run without it."
+        ),
     ] = "onnx",
     output: Annotated[
         Path | None,
@@ -140,7 +143,7 @@ def predict(
     """
     choose_backend(backend)
     from keras_gcnn.training import atomic_files
-    from keras_gcnn.training.predictions.files import check_written, find_images
+    from keras_gcnn.training.predictions.files import check_table, check_written, find_images
     from keras_gcnn.training.predictions.masks import Segmenter, table_of_masks
     from keras_gcnn.training.predictions.opening import load_predictor
     from keras_gcnn.training.predictions.tables import table_of
@@ -149,6 +152,7 @@ def predict(
     paths = find_images(images)
     if csv is not None:
         check_written(csv, [model, *paths])
+        check_table(csv)
     predictor = load_predictor(model)
     if not isinstance(predictor, Segmenter):
         if output is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from keras_gcnn.training import atomic_files
 from keras_gcnn.tuning.folder import STATE
 from keras_gcnn.tuning.recipe import SearchRecipe
 
-_ATTEMPTS = 100  # to draw values that are new and can be built
+# Attempts to draw values that are new, and of those, attempts to find some that can be built, which
+# take longer.
+_DRAWS, _BUILDS = 1000, 100
 _REMEDY = "Put the file of a backup back, or start the search anew (--fresh)."
 
 
@@ -75,7 +78,8 @@ class _Random(_Durable):
 
     Trials take the groups in turn, and in one round all groups get the same values of everything
     else, so that every group has equally many trials and no advantage by chance. Values with which
-    some group cannot meet the budget are not used.
+    some group cannot meet the budget are not used. A group all of whose values have been tried
+    gives its turn to the next.
 
     Attributes:
         feasible: whether a network can be built with hyperparameters.
@@ -89,12 +93,14 @@ class _Random(_Durable):
             if hp.name == "group":
                 groups = list(hp.values)
         turn, place = divmod(int(trial_id), len(groups))
-        for attempt in range(_ATTEMPTS):
-            drawn = [self._draw(group, f"{turn}-{attempt}") for group in groups]
-            values = drawn[place].values
-            if not self._duplicate(values) and all(map(self.feasible, drawn)):
-                return {"status": "RUNNING", "values": values}
-        return {"status": "STOPPED"}  # a small space was exhausted; KerasTuner stops then too
+        for group in groups[place:] + groups[:place]:
+            seeds = (f"{turn}-{attempt}" for attempt in range(_DRAWS))
+            # Only values that take effect in this group are drawn, and compared.
+            new = (seed for seed in seeds if not self._duplicate(self._draw(group, seed).values))
+            for seed in itertools.islice(new, _BUILDS):
+                if all(self.feasible(self._draw(each, seed)) for each in groups):
+                    return {"status": "RUNNING", "values": self._draw(group, seed).values}
+        return {"status": "STOPPED"}  # the space was exhausted; KerasTuner stops then too
 
     def _draw(self, group: str | None, seed: str) -> keras_tuner.HyperParameters:
         hps = self.get_space()

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras_tuner
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Which numbers a user may ask for.
+
+    Attributes:
+        text: what a number has to be, for messages.
+        holds: whether a finite number is that.
+    """
+
+    text: str
+    holds: Callable[[float], bool]
+
+
+NOT_NEGATIVE = Limit("finite and not negative", lambda number: number >= 0)
+ABOVE_ZERO = Limit("finite and above 0", lambda number: number > 0)
+SHARE = Limit("from 0 to below 1", lambda number: 0 <= number < 1)
 
 
 @dataclass(frozen=True)
@@ -27,6 +45,7 @@ class Hyperparameter:
             hyperparameter has no effect.
         parent_values: see `parent`.
         more: further values that a user may ask for.
+        limit: which numbers a user may ask for, also beyond the bounds.
     """
 
     name: str
@@ -38,6 +57,7 @@ class Hyperparameter:
     parent: str | None = None
     parent_values: tuple = ()
     more: tuple = ()
+    limit: Limit = NOT_NEGATIVE
 
     def declare(self, hp: keras_tuner.HyperParameters) -> Any:
         """Registers it and returns its value, or None if its parent has another value."""
@@ -88,8 +108,8 @@ class Hyperparameter:
         is_integer = isinstance(self.default, int)
         if isinstance(value, bool) or not isinstance(value, int if is_integer else int | float):
             raise self._error(value, f"is {'an integer' if is_integer else 'a number'}")
-        if not math.isfinite(value) or value < 0:
-            raise self._error(value, "has to be finite and not negative")
+        if not math.isfinite(value) or not self.limit.holds(value):
+            raise self._error(value, f"has to be {self.limit.text}")
         return int(value) if is_integer else float(value)
 
     def _error(self, given: Any, fault: str) -> ValueError:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
-from keras_tuner.engine.trial import Trial
 from rich.console import Console
 
 from keras_gcnn import data
@@ -21,6 +19,7 @@ from keras_gcnn.training.inputs.datasets import load_dataset
 from keras_gcnn.training.loop.fitting import check
 from keras_gcnn.training.tasks.registry import check_builder, make_task
 from keras_gcnn.training.tasks.task import Task
+from keras_gcnn.tuning.announcer import Announcer
 from keras_gcnn.tuning.durable_oracles import make_oracle, release
 from keras_gcnn.tuning.folder import ERROR_BY_COST, SearchFolder
 from keras_gcnn.tuning.hypermodels import hypermodel
@@ -94,7 +93,7 @@ def search(
         board = Leaderboard(
             recipe, search_folder, prepared.hypermodel, tuner.oracle, prepared.data_arguments
         )
-        tuner.oracle.listener = announcer = _Announcer(board, console)
+        tuner.oracle.listener = announcer = Announcer(board, console)
         tuner.search()
         announcer.sum_up()
         return _finish(board, console)
@@ -218,37 +217,6 @@ def _tuner(
     return SearchTuner(
         oracle, prepared.hypermodel, recipe, folder, prepared.dataset, prepared.task, console
     )
-
-
-class _Announcer:
-    """Prints the score of every trial, and keeps the leaderboard up to date."""
-
-    def __init__(self, board: Leaderboard, console: Console):
-        self.board = board
-        self.console = console
-        self._start = time.perf_counter()
-        self._ended = 0
-
-    def sum_up(self) -> None:
-        """Prints how many trials there were, and how fast."""
-        text = "Nothing was left to try: the tuner has had its trials. For more, raise --trials."
-        if self._ended:
-            hours = (time.perf_counter() - self._start) / 3600
-            rate = f"{self._ended / hours:.0f} an hour"
-            text = f"{self._ended} trials in {60 * hours:.1f} minutes, {rate}"
-        self.console.print(text, markup=False, emoji=False)
-
-    def __call__(self, oracle: keras_tuner.Oracle, trial: Trial) -> None:
-        self._ended += 1
-        rows = self.board.write()
-        row = next(row for row in rows if row["trial"] == trial.trial_id)
-        objective = self.board.objective
-        if row["status"] == "completed":
-            outcome = f"{objective} {row[objective]:.4g}, rank {row['rank']} of {len(rows)}"
-        else:
-            outcome = f"failed: {row['reason'] or 'see the log of the worker'}"
-        text = f"trial {trial.trial_id}: {outcome} ({self.board.settings(row)})"
-        self.console.print(text, markup=False, emoji=False)
 
 
 def _finish(board: Leaderboard, console: Console) -> list[dict[str, Any]]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from keras_gcnn import groups as known_groups
 from keras_gcnn import zoo
-from keras_gcnn.groups.point_group import point_group
+from keras_gcnn.groups.point_group import LARGEST_FREQUENCY, point_group
 from keras_gcnn.training.recipes.tables import check_group
-from keras_gcnn.tuning.hyperparameter import Hyperparameter
+from keras_gcnn.tuning.hyperparameter import ABOVE_ZERO, SHARE, Hyperparameter, Limit
 from keras_gcnn.zoo.posteriors import POSTERIORS
 from keras_gcnn.zoo.spec import CONVOLUTIONS, HEADS
 from keras_gcnn.zoo.symmetries import FIELDS, find_group, is_steerable
@@ -34,15 +34,26 @@ _TAPER = Hyperparameter(
     1.0,
     bounds=(0.5, 2.0),
     log=True,
+    limit=ABOVE_ZERO,
 )
-_DROPOUT = Hyperparameter("dropout", "share of fields dropped in training", 0.1, bounds=(0.0, 0.5))
-_FREQUENCY = Hyperparameter("max_frequency", "highest frequency of the fields", 4, bounds=(1, 6))
+_DROPOUT = Hyperparameter(
+    "dropout", "share of fields dropped in training", 0.1, bounds=(0.0, 0.5), limit=SHARE
+)
+_FREQUENCY = Hyperparameter(
+    "max_frequency",
+    "highest frequency of the fields",
+    4,
+    bounds=(1, 6),
+    limit=Limit(f"from 0 to {LARGEST_FREQUENCY}", lambda number: 0 <= number <= LARGEST_FREQUENCY),
+)
 _SIZES = Hyperparameter(
     "kernel_sizes", "rows of the kernels, layer by layer", _KERNEL_SIZES[0], _KERNEL_SIZES
 )
 _LATENT = (
     Hyperparameter("posterior", "distribution of latent vectors", "vmf", values=tuple(POSTERIORS)),
-    Hyperparameter("latent_dim", "coordinates of a latent vector", 6, bounds=(2, 16)),
+    Hyperparameter(
+        "latent_dim", "coordinates of a latent vector", 6, bounds=(2, 16), limit=ABOVE_ZERO
+    ),
     Hyperparameter("beta", "weight of the divergence", 0.1, bounds=(0.01, 4.0), log=True),
 )
 _OPTIMIZER = (
@@ -53,6 +64,7 @@ _OPTIMIZER = (
         2e-3,
         bounds=(3e-4, 3e-2),
         log=True,
+        limit=ABOVE_ZERO,
         parent="optimizer",
         parent_values=("adamw",),
     ),
@@ -62,6 +74,7 @@ _OPTIMIZER = (
         5e-2,
         bounds=(3e-3, 0.3),
         log=True,
+        limit=ABOVE_ZERO,
         parent="optimizer",
         parent_values=("sgd",),
     ),

@@ -18,7 +18,7 @@ _ADDRESS = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 _ID = "KERASTUNER_TUNER_ID"
 _PARENT = "KERAS_GCNN_PARENT"
 _POLL = 0.5  # seconds
-_RESTARTS = 20  # of a worker; trials that end their process are given up much earlier
+_RESTARTS = 20  # of a process; trials that end their process are given up much earlier
 _GRACE = 20  # seconds in which processes may end by themselves
 
 
@@ -155,7 +155,7 @@ def run_workers(command: Sequence[str], workers: int, folder: Path, console: Con
         The exit status of the chief, which is that of the search.
 
     Raises:
-        ValueError: if a worker dies again and again.
+        ValueError: if the chief or a worker dies again and again.
     """
     port = _free_port()
     chief = _Child("chief", command, None, port)
@@ -164,22 +164,26 @@ def run_workers(command: Sequence[str], workers: int, folder: Path, console: Con
         for index in range(workers)
     ]
     try:
-        while chief.process.poll() is None:
-            time.sleep(_POLL)
+        while True:
+            if (status := chief.process.poll()) is not None:
+                if status >= 0:
+                    return status
+                _start_again(chief, f"The chief was ended by signal {-status}", console)
             for child in children:
-                status = child.process.poll()
-                if status:  # 0 is the end of the search
-                    if child.starts > _RESTARTS:
-                        raise ValueError(
-                            f"{child.name} ended {child.starts} times; see {child.log}. Run the "
-                            "same command again to go on."
-                        )
-                    console.print(f"{child.name} ended with status {status}; started again")
-                    child.start()
-            if (status := chief.process.poll()) is not None and status < 0:  # killed
-                console.print(f"the chief was ended by signal {-status}; started again")
-                chief.start()
-        return chief.process.returncode
+                if status := child.process.poll():  # 0 is the end of the search
+                    _start_again(child, f"{child.name} ended with status {status}", console)
+            time.sleep(_POLL)
     finally:
         for child in (*children, chief):
             child.stop()
+
+
+def _start_again(child: _Child, what: str, console: Console) -> None:
+    """Starts a process that died again; raises a `ValueError` if it died too often."""
+    if child.starts > _RESTARTS:
+        where = "" if child.log is None else f" See {child.log}."
+        raise ValueError(
+            f"{what}, after {child.starts} starts.{where} Run the same command again to go on."
+        )
+    console.print(f"{what}; started again")
+    child.start()

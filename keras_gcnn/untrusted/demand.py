@@ -12,7 +12,7 @@ import keras
 
 # Allowed beyond twice the weights in the file, e.g. for a model that was saved without some.
 _ALWAYS_ALLOWED = 2**18
-_LARGEST_IMAGE = 2**27  # numbers: half a gigabyte in float32
+LARGEST_IMAGE = 2**27  # numbers: half a gigabyte in float32
 _LARGEST_TABLES = 2**31  # bytes of all tables of steerable layers, by an upper bound
 _LARGEST_OPTION = {"pool_size": 2**14, "samples": 2**12, "sigma": 2**10, "size": 2**10}
 _BYTES = 8  # bytes of a number in float64
@@ -105,9 +105,9 @@ def _configs(config: Any) -> Iterator[Mapping[str, Any]]:
 def _check_numbers(config: Mapping[str, Any], most: int) -> None:
     name = config.get("name")
     for key in ("batch_shape", "target_shape"):
-        if (image := math.prod(_numbers(config.get(key)))) > _LARGEST_IMAGE:
+        if (image := math.prod(_numbers(config.get(key)))) > LARGEST_IMAGE:
             raise ValueError(
-                f"{name!r} has an image of {image} numbers; {_LARGEST_IMAGE} are allowed"
+                f"{name!r} has an image of {image} numbers; {LARGEST_IMAGE} are allowed"
             )
     for key in ("kernel_size", "filters", "units"):
         # Each of these numbers is a lower bound of the weights.

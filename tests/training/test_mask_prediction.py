@@ -10,7 +10,7 @@ from PIL import Image
 
 from keras_gcnn.data.folders.colours import class_colours
 from keras_gcnn.export.saving import save_and_compare
-from keras_gcnn.training.predictions.files import check_written, find_images
+from keras_gcnn.training.predictions.files import check_table, check_written, find_images
 from keras_gcnn.training.predictions.masks import _names, as_classes, table_of_masks
 from keras_gcnn.training.predictions.opening import load_predictor
 
@@ -103,3 +103,6 @@ def test_names_differ_and_no_input_is_overwritten(pictures):
         with pytest.raises(ValueError, match=message):
             check_written(path, find_images([pictures]))
     check_written(pictures / "new.csv", find_images([pictures]))
+    for head in ("file,number,problem\n", 'file,"share of a, b",problem\n', ""):
+        (pictures / "old.csv").write_text(head)
+        check_table(pictures / "old.csv")

@@ -163,6 +163,28 @@ def test_metadata_of_any_content_does_no_harm(tmp_path):
     assert isinstance(load_predictor(tmp_path / "other.keras"), Classifier)
 
 
+@pytest.mark.backend_free
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({"images": {"rows": 200_000, "columns": 200_000}}, "of 200000 rows and 200000 columns"),
+        ({"images": {"rows": 0, "columns": 4}}, "of 0 rows and 4 columns; expected at least 1"),
+        ({"images": {"rows": 4, "columns": -4}}, "at most 134217728 numbers in an image"),
+        ({"images": {"rows": 4, "columns": True}}, "does not say which it is for"),
+        ({"scale": 0}, "multiplies its inputs by 0, which has to be a number above zero"),
+        ({"scale": float("nan")}, "inputs by nan"),
+        ({"scale": 10**400}, "that float32 holds"),
+    ],
+)
+def test_metadata_that_no_image_fits_is_refused(tmp_path, known, message):
+    image = keras.Input((None, None, 1))
+    pooled = keras.layers.GlobalAveragePooling2D()(image)
+    keras.Model(image, keras.layers.Dense(2)(pooled)).save(tmp_path / "open.keras")
+    metadata.add_to_keras(tmp_path / "open.keras", {"images": KNOWN["images"], **known})
+    with pytest.raises(ValueError, match=message):
+        load_predictor(tmp_path / "open.keras")
+
+
 def test_files_that_are_no_classifiers_are_refused(tmp_path, pictures):
     image = keras.Input((None, None, 1))
     export.save(

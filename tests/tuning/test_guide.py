@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import pytest
 import tomli_w
+import typer
 
 from keras_gcnn import cli, zoo
 from keras_gcnn.training import load_recipe
@@ -88,6 +89,17 @@ def test_the_best_of_a_search_is_compared_with_the_default(tmp_path):
     default = {"padding": "same", "group": "p4", "dropout": 0.25, "parameters": 20_000}
     assert recipe.models[1].arguments == default
     assert recipe.training_of(recipe.models[1]).learning_rate == 0.01
+
+
+@pytest.mark.parametrize(
+    "files", [{}, {"best.toml": "= 3", "search.json": "{}"}, {"best.toml": "", "search.json": "[]"}]
+)
+def test_a_folder_of_no_finished_search_is_not_compared(tmp_path, files):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    names = runpy.run_path(str(FOLDER / "confirm.py"))
+    with pytest.raises(typer.BadParameter, match="is not the folder of a finished search"):
+        names["main"](tmp_path, 2)
 
 
 def test_the_best_autoencoder_is_compared_with_a_default_of_the_same_latent_space(tmp_path):

@@ -13,9 +13,10 @@ import time
 import keras
 import keras_tuner
 import pytest
+from rich.console import Console
 
 from keras_gcnn import cli
-from keras_gcnn.tuning import hypermodel, load_search, run, search
+from keras_gcnn.tuning import hypermodel, load_search, run, search, workers
 from keras_gcnn.tuning.durable_oracles import make_oracle
 from keras_gcnn.tuning.folder import STATE
 from keras_gcnn.tuning.tuner import _STARTS
@@ -212,6 +213,30 @@ from rich.console import Console
 from keras_gcnn.tuning import workers
 workers.run_workers([sys.executable, "-c", {_WAITING!r}], 2, folder, Console())
 """
+
+
+@pytest.mark.parametrize(("end", "status"), [("exit 3", 3), ("exit 0", 0), ("kill -9 $$", None)])
+def test_a_chief_that_is_killed_is_started_again_and_not_forever(
+    tmp_path, monkeypatch, end, status
+):
+    monkeypatch.setattr(workers, "_RESTARTS", 2)
+    monkeypatch.setattr(workers, "_POLL", 0.01)
+    script = f"""
+        case $KERASTUNER_TUNER_ID in worker0) exec sleep {_PATIENCE} ;; esac
+        echo >> starts
+        test $(wc -l < starts) = 1 && kill -9 $$
+        {end}
+    """
+    monkeypatch.chdir(tmp_path)
+    out = io.StringIO()
+    command, console = ["sh", "-c", script], Console(file=out, width=200)
+    if status is None:
+        with pytest.raises(ValueError, match="ended by signal 9, after 3 starts"):
+            workers.run_workers(command, 1, tmp_path, console)
+    else:
+        assert workers.run_workers(command, 1, tmp_path, console) == status
+    restarts = (tmp_path / "starts").read_text().count("\n") - 1
+    assert out.getvalue() == restarts * "The chief was ended by signal 9; started again\n"
 
 
 def test_workers_end_with_the_process_that_started_them(tmp_path):

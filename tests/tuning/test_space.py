@@ -71,10 +71,11 @@ def test_a_user_narrows_it():
         ({"learning_rat": 1}, "Did you mean 'learning_rate'"),
         ({"learning_rate": {"min": 1e-3}}, "keys min and max"),
         ({"learning_rate": {"min": 1e-2, "max": 1e-3}}, "0 < min < max"),
-        ({"learning_rate": {"min": 0, "max": 1}}, "0 < min < max"),
+        ({"weight_decay": {"min": 0, "max": 1}}, "0 < min < max"),
         ({"learning_rate": "fast"}, "is a number"),
         ({"learning_rate": True}, "is a number"),
-        ({"learning_rate": -1.0}, "not negative"),
+        ({"learning_rate": 0.0}, "finite and above 0"),
+        ({"weight_decay": -1.0}, "not negative"),
         ({"learning_rate": float("inf")}, "finite"),
         ({"learning_rate": []}, "one value or more"),
         ({"weight_decay": [0.1, 0.1]}, "each once"),
@@ -87,6 +88,19 @@ def test_a_user_narrows_it():
 def test_what_cannot_be_searched_is_named(given, message):
     with pytest.raises(ValueError, match=message):
         space_of("lenet", given=given)
+
+
+@pytest.mark.parametrize(
+    ("builder", "given", "message"),
+    [
+        ("so2cnn", {"dropout": {"min": 0, "max": 3}}, "dropout = 3.* has to be from 0 to below 1"),
+        ("so2cnn", {"max_frequency": [4, 101]}, "max_frequency = 101.* has to be from 0 to 100"),
+        ("vae", {"latent_dim": 0}, "latent_dim = 0.* above 0"),
+    ],
+)
+def test_values_that_no_network_can_have_are_refused(builder, given, message):
+    with pytest.raises(ValueError, match=message):
+        space_of(builder, given=given)
 
 
 @pytest.mark.parametrize(

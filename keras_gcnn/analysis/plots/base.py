@@ -50,6 +50,21 @@ def empty_plot(width: float, height: float, note: str, *, of_images: bool = Fals
     return figure
 
 
+def check_format(path: str | Path) -> None:
+    """Checks that a plot can be written to a file, before something long is computed for it.
+
+    Raises:
+        ValueError: if the ending of its name is of no format.
+        ImportError: if matplotlib is not installed.
+    """
+    known = sorted(empty_plot(1, 1, "").canvas.get_supported_filetypes())
+    if Path(path).suffix[1:].lower() not in known:
+        raise ValueError(
+            f"{path}: the name of a plot has to end in its format. Choose one of "
+            f"{', '.join(f'.{name}' for name in known)}."
+        )
+
+
 def finish_plot(figure: Figure, path: str | Path | None, dpi: int = 150) -> Figure:
     """Writes a figure to a file, in a new folder if need be, and returns it; None writes none."""
     if path is not None:

@@ -59,12 +59,14 @@ class Layout:
         kind: what the layout is, for descriptions: `"a folder for each class"` and so on.
         samples: the images, ordered by path.
         ignored: other files, also images that are in no class, or have no mask or row in the table.
+        table: path of the CSV file, if the layout is one.
     """
 
     folder: Path
     kind: str
     samples: list[Sample]
     ignored: list[Path] = field(default_factory=list)
+    table: Path | None = None
 
     @property
     def left_out(self) -> list[Path]:
@@ -103,13 +105,13 @@ def find_samples(folder: str | Path, target: str = "class", table: Table | None 
         table = Table(Path(tables[0].name))
     if table is not None:
         rows = read_table(folder, table)
+        path = folder / table.path
         samples = [
-            Sample(row.path, row.target, _split_of(row.split, folder / table.path), row.group)
-            for row in rows
+            Sample(row.path, row.target, _split_of(row.split, path), row.group) for row in rows
         ]
         kind = f"{TABLE} {table.path.name}"
         named = [row.path for row in rows]
-        return Layout(folder, kind, _ordered(samples), _not_named(folder, named, table))
+        return Layout(folder, kind, _ordered(samples), _not_named(folder, named, table), path)
     if target != "class":
         raise ValueError(
             f'{folder}: target="{target}" needs a CSV file with a column of files and one of '

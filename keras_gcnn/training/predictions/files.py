@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from keras_gcnn.data.folders.layout import images_below
+
+# How tables of predictions begin: of classes, of labels, of numbers, of masks.
+_HEADS = re.compile(rb'file,(class,probability|labels,"?probability of|number,problem|"?share of)')
 
 
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
@@ -54,3 +58,20 @@ def check_not_read(path: Path, inputs: Iterable[Path]) -> None:
     """
     if path.exists() and any(path.samefile(each) for each in inputs if each.exists()):
         raise ValueError(f"{path} is read here, and would be overwritten. Choose another file.")
+
+
+def check_table(path: Path) -> None:
+    """Checks that a table of predictions replaces no file but an earlier one.
+
+    Raises:
+        ValueError: if the file has other content, such as labels that someone wrote.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        head = file.read(100)
+    if head and not _HEADS.match(head):
+        raise ValueError(
+            f"{path} exists and is no table of predictions. Choose another file for the table, or "
+            "move that one away."
+        )

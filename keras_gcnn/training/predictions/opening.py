@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_gcnn.arguments import is_integer
 from keras_gcnn.data.folders.fitting import FITS, INTERPOLATIONS, Shape
 from keras_gcnn.export import metadata
 from keras_gcnn.training.predictions.batches import Run
@@ -14,7 +15,9 @@ from keras_gcnn.training.predictions.classes import Classifier, makes_probabilit
 from keras_gcnn.training.predictions.labels import Labeller
 from keras_gcnn.training.predictions.masks import Segmenter
 from keras_gcnn.training.predictions.numbers import Estimator
+from keras_gcnn.untrusted.demand import LARGEST_IMAGE
 
+_FLOAT32 = np.finfo("float32")
 Predictor = Classifier | Labeller | Estimator | Segmenter
 
 
@@ -23,7 +26,7 @@ def load_predictor(path: str | Path) -> Predictor:
 
     Raises:
         ValueError: if its outputs are not those of a network for classes, labels, a number or
-            masks, or if it is of another format.
+            masks, if it states an impossible size or scale, or if it is of another format.
     """
     path = Path(path)
     if path.suffix not in (".keras", ".onnx"):
@@ -36,7 +39,12 @@ def load_predictor(path: str | Path) -> Predictor:
     else:
         run, image, outputs, known["activation"] = _open_keras(path)
     shape = _shape(path, image, known.get("images", {}))
-    scale = float(known.get("scale", 1))
+    scale = known.get("scale", 1)
+    if not float(_FLOAT32.tiny) <= scale <= float(_FLOAT32.max):
+        raise ValueError(
+            f"{path} says that it multiplies its inputs by {scale}, which has to be a number above "
+            "zero that float32 holds. Export the model again."
+        )
     if scale != 1:  # the file multiplies by it, and images are in [0, 1] here
         inner = run
 
@@ -122,11 +130,16 @@ def _shape(path: Path, image: tuple, known: dict[str, Any]) -> Shape:
     sizes = []
     for name, given in (("rows", image[1]), ("columns", image[2])):
         size = given if isinstance(given, int) else known.get(name)
-        if not isinstance(size, int):
+        if not is_integer(size):
             raise ValueError(f"{path} takes images of any size, and does not say which it is for.")
         sizes.append(size)
     fit, interpolation = known.get("fit"), known.get("interpolation")
     rows, columns = sizes
+    if min(sizes) < 1 or rows * columns * image[3] > LARGEST_IMAGE:
+        raise ValueError(
+            f"{path} is for images of {rows} rows and {columns} columns; expected at least 1 of "
+            f"each, and at most {LARGEST_IMAGE} numbers in an image. Export the model again."
+        )
     return Shape(
         rows,
         columns,

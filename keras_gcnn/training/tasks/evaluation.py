@@ -9,10 +9,12 @@ import keras
 from rich.console import Console
 
 from keras_gcnn import data, export, zoo
+from keras_gcnn.analysis.plots.base import check_format
 from keras_gcnn.analysis.plots.results import plot_accuracy_by_angle
 from keras_gcnn.data.loading import names_fitting
 from keras_gcnn.export import metadata
 from keras_gcnn.training import atomic_files
+from keras_gcnn.training.predictions.files import check_written
 from keras_gcnn.training.progress import Bar
 from keras_gcnn.training.recipes.tables import EvaluationTable
 from keras_gcnn.training.reports import report
@@ -110,15 +112,19 @@ def evaluate_file(
         dict with the name of the network, its parameters, and its errors in percent.
 
     Raises:
-        ValueError: if the model does not fit the data.
+        ValueError: if the model does not fit the data, or there can be no plot of this name.
     """
+    if picture is not None:  # before the measurement, which takes long
+        picture = Path(picture)
+        check_format(picture)
+        check_written(picture, [Path(path)])
     console = console or Console(quiet=True)
     dataset = data.load(
         name, test_subset=test_subset, seed=seed, data_dir=data_dir, progress=Bar(console)
     )
     model = load_classifier(path, dataset)
     if picture is not None:
-        atomic_files.make_folder(Path(picture).parent)  # before the measurement, which takes long
+        atomic_files.make_folder(picture.parent)
     evaluation = EvaluationTable(angles=picture is not None, picture_images=len(dataset.test))
     with console.status("measuring on rotated images"):
         measured = measure(model, dataset, evaluation, seed)
@@ -128,12 +134,12 @@ def evaluate_file(
         "parameters": count_parameters(model),
         "errors": measured["errors"],
     }
+    report.print_table([result], f"{path} on {name}, {len(dataset.test)} test images", console)
     if picture is not None:
         curve = {float(angle): value for angle, value in measured["accuracy_by_angle"].items()}
         note = f"{name}: {len(dataset.test)} test images, bilinear rotation, zeros outside"
         atomic_files.write(
-            Path(picture),
+            picture,
             lambda file: plot_accuracy_by_angle({model.name: [curve]}, file, str(path), note),
         )
-    report.print_table([result], f"{path} on {name}, {len(dataset.test)} test images", console)
     return result
