@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice
-from keras_gcnn.backend.ops import maximum, mean, widened
+from keras_gcnn.backend.ops import maximum, mean, on, widened
 from keras_gcnn.backend.sizes import check_square
 from keras_gcnn.groups.vectors import COMPONENTS, check_components
 from keras_gcnn.layers.common.base import MapLayer
@@ -282,9 +282,16 @@ class Symmetrized(MapLayer):
         spec = self.compute_output_spec(self._symbolic(input_shape))
         return keras.tree.map_structure(lambda tensor: tensor.shape, spec)
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         # Of `Layer` it would ask for the shape alone, and the model may change the type.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+        found = keras.Operation.compute_output_spec(self, inputs, training=training)
+        if not on("torch"):
+            return found
+        # There the layers within have weights and results in float32, whatever their policy.
+        own = self.model.compute_output_spec(inputs)
+        return keras.tree.map_structure(
+            lambda x, y: keras.KerasTensor(x.shape, y.dtype), found, own
+        )
 
     def get_config(self) -> dict:
         reduce = self.reduce
