@@ -244,15 +244,14 @@ def moments(inputs: Tensor, axis: int, synchronized: bool = False) -> tuple[Tens
         synchronized: whether to take them over the maps of all replicas.
     """
     if not synchronized:
-        if on("torch") and torch_normalization.supports(inputs, axis):
+        if on("torch") and torch_normalization.supports_moments(inputs, axis):
             return torch_normalization.moments(inputs, axis)
         if on("tensorflow") and tensorflow_normalization.supports(inputs, axis):
             return tensorflow_normalization.moments(inputs, axis)
     rank = len(inputs.shape)
     axes = [i for i in range(rank) if i != axis % rank]
     mean, variance = ops.moments(inputs, axes=axes, synchronized=synchronized)
-    # On PyTorch it is a difference of squares, which rounding makes negative for a constant map.
-    return inputs, mean, ops.clip(variance, 0.0, math.inf)
+    return inputs, mean, variance
 
 
 def batch_normalization(

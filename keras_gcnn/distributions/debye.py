@@ -44,25 +44,23 @@ def differences(terms: int) -> tuple[Polynomial, ...]:
 
 
 @outside_graphs
-def table(order: float, terms: int, slope: bool, divergence: bool) -> np.ndarray:
+def table(order: float, terms: int, derivatives: int, divergence: bool) -> np.ndarray:
     """Coefficients of the polynomials in p that make up the expansion at an order.
 
     Args:
         order: float, v.
         terms: int, the highest power of 1/v.
-        slope: bool, whether to add the derivatives U' and V'.
+        derivatives: int, how many derivatives of U and V to add, U' and V' first.
         divergence: bool, whether to add W.
 
     Returns:
         Array of shape `(powers, polynomials)`, highest power first: `U = sum u_j / v^j`,
-        `V = sum d_j / v^j`, U', V' and `W = sum w_j / v^j / U(1)`.
+        `V = sum d_j / v^j`, U', V', U'', V'' and `W = sum w_j / v^j / U(1)`.
     """
     powers = order ** -np.arange(terms + 1.0)
     series = powers @ coefficients(polynomials(terms))
     numerator = powers[1:] @ coefficients(numerators(terms))
-    columns = [series, numerator]
-    if slope:
-        columns += [np.polyder(series), np.polyder(numerator)]
+    columns = [np.polyder(each, m) for m in range(derivatives + 1) for each in (series, numerator)]
     if divergence:
         columns.append(powers[1:] @ coefficients(differences(terms)) / series.sum())
     size = max(map(len, columns))

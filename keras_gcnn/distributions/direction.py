@@ -9,16 +9,17 @@ derivative is the true one times `|v|^2 / SHORTEST^2`: it still points the right
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_gcnn.backend.constants import constant
+from keras_gcnn.backend.ops import maximum
 from keras_gcnn.types import Tensor
 
 # Vectors that a network computes from images have lengths from 0.01 to 10; where the direction
 # cancels, rounding leaves 1e-6.
 SHORTEST = 1e-3
-NONE = 1e-30  # squared length below which a vector has no direction
 
 
 def unit(vectors: Tensor) -> Tensor:
@@ -45,8 +46,8 @@ def unit(vectors: Tensor) -> Tensor:
 
 def unit_or_zero(vectors: Tensor) -> Tensor:
     """Vectors scaled to length one by `unit`, except that a vector of zeros stays zero."""
-    squares = ops.sum(ops.square(ops.stop_gradient(vectors)), -1, keepdims=True)
-    return ops.where(squares < NONE, ops.zeros_like(vectors), unit(vectors))
+    zero = _is_zero(_largest(ops.stop_gradient(vectors)))
+    return ops.where(zero, ops.zeros_like(vectors), unit(vectors))
 
 
 def with_slope(vectors: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,9 +60,26 @@ def with_slope(vectors: Tensor) -> tuple[Tensor, Tensor]:
         Unit vectors of the same shape, and factors of shape `(..., 1)`: a small change d
         perpendicular to a vector moves its direction by the factor times d.
     """
-    squares = ops.sum(ops.square(vectors), -1, keepdims=True)
-    missing = squares < NONE
-    per_length = 1 / ops.sqrt(ops.where(missing, ops.ones_like(squares), squares))
+    largest = _largest(vectors)
+    zero = _is_zero(largest)
     axis = ops.cast(constant(np.eye(1, vectors.shape[-1])[0]), vectors.dtype)
-    slope = per_length * ops.clip(squares / SHORTEST**2, 0.0, 1.0)
-    return ops.where(missing, axis, vectors * per_length), slope
+    # Divided by their largest coordinate, vectors have squares that neither overflow nor vanish.
+    scaled = ops.where(zero, axis, vectors / ops.where(zero, ops.ones_like(largest), largest))
+    root = ops.sqrt(ops.sum(ops.square(scaled), -1, keepdims=True))
+    length = root * largest
+    slope = ops.clip(length / SHORTEST, 0.0, 1.0) / ops.clip(length, SHORTEST, np.inf)
+    return scaled / root, slope
+
+
+def _largest(vectors: Tensor) -> Tensor:
+    return maximum(ops.abs(vectors), -1, keepdims=True)
+
+
+def _is_zero(largest: Tensor) -> Tensor:
+    """Whether a vector has no direction, from its largest coordinate."""
+    return largest < smallest(largest)
+
+
+def smallest(tensor: Tensor) -> float:
+    """The smallest number that a tensor's dtype holds in full precision."""
+    return float(np.finfo(keras.backend.standardize_dtype(tensor.dtype)).tiny)

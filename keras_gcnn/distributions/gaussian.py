@@ -1,17 +1,18 @@
 """The normal distribution with independent coordinates: latent variables without a sphere.
 
-Means and logarithms of the variances have the shape `(..., m)`; the leading axes broadcast.
+Means and logarithms of the variances have the shape `(..., m)`; the leading axes broadcast. Half
+precision is computed in float32.
 """
 
 from __future__ import annotations
 
 import math
 
-import keras
 from keras import ops
 
 from keras_gcnn.arguments import as_shape
 from keras_gcnn.backend import random
+from keras_gcnn.distributions.dtypes import computed, result_type
 from keras_gcnn.types import Seed, Tensor
 
 
@@ -39,9 +40,9 @@ def sample(
     References:
         Kingma & Welling 2014, "Auto-Encoding Variational Bayes", section 2.4.
     """
-    mean, log_variance = _as_tensors(mean, log_variance)
+    (mean, log_variance), result = _as_tensors(mean, log_variance)
     noise = random.normal((*as_shape(shape), *ops.shape(mean + log_variance)), mean.dtype, seed)
-    return mean + ops.exp(log_variance / 2) * noise
+    return ops.cast(mean + ops.exp(log_variance / 2) * noise, result)
 
 
 def log_prob(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -55,9 +56,10 @@ def log_prob(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     Returns:
         Tensor of shape `(...)`.
     """
-    z, mean, log_variance = _as_tensors(z, mean, log_variance)
+    (z, mean, log_variance), result = _as_tensors(z, mean, log_variance)
     deviation = ops.square(z - mean) * ops.exp(-log_variance)
-    return -ops.sum(deviation + log_variance + math.log(2 * math.pi), -1) / 2
+    density = -ops.sum(deviation + log_variance + math.log(2 * math.pi), -1) / 2
+    return ops.cast(density, result)
 
 
 def kl_to_standard(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -73,17 +75,13 @@ def kl_to_standard(mean: Tensor, log_variance: Tensor) -> Tensor:
     References:
         Kingma & Welling 2014, appendix B.
     """
-    mean, log_variance = _as_tensors(mean, log_variance)
+    (mean, log_variance), result = _as_tensors(mean, log_variance)
     spread = ops.expm1(log_variance) - log_variance
-    return ops.sum(spread + ops.square(mean), -1) / 2
+    return ops.cast(ops.sum(spread + ops.square(mean), -1) / 2, result)
 
 
-def _as_tensors(*arrays: Tensor) -> tuple[Tensor, ...]:
-    """Returns tensors of floats, integers in Keras's `floatx`."""
-    tensors = map(ops.convert_to_tensor, arrays)
-    return tuple(
-        tensor
-        if keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
-        else ops.cast(tensor, keras.config.floatx())
-        for tensor in tensors
-    )
+def _as_tensors(*arrays: Tensor) -> tuple[list[Tensor], str]:
+    """Tensors in one float dtype, and the dtype of the result."""
+    tensors = [ops.convert_to_tensor(array) for array in arrays]
+    result = result_type(*tensors)
+    return [ops.cast(tensor, computed(result)) for tensor in tensors], result

@@ -4,7 +4,8 @@ Its density at a unit vector z in m dimensions is proportional to `exp(kappa mu.
 direction mu, a unit vector, and a concentration kappa from 0, where it is uniform. Mean directions
 have the shape `(..., m)`, concentrations `(..., 1)`; the leading axes broadcast. Results are as
 exact as their dtype allows for m from 2 to 128 and kappa up to 1e5, and finite far beyond; half
-precision is computed in float32. Gradients are unbiased.
+precision is computed in float32. Gradients are unbiased. All functions but `sample` have second
+derivatives in kappa; the third ones count as zero.
 
 Wrong values show in the result, since a check of a tensor would cost a pass over it: a negative or
 NaN concentration gives NaN, and an infinite one counts as 1e15. Mean directions are scaled to
@@ -18,7 +19,6 @@ import math
 from collections.abc import Sequence
 from numbers import Integral
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -29,6 +29,7 @@ from keras_gcnn.distributions.angle_gradient import angle_slope
 from keras_gcnn.distributions.angle_sampling import sample_angle
 from keras_gcnn.distributions.bessel import ratio
 from keras_gcnn.distributions.direction import unit, with_slope
+from keras_gcnn.distributions.dtypes import computed, result_type
 from keras_gcnn.types import Seed, Tensor
 
 _LARGEST = 1e15  # concentration; float32 still holds its square
@@ -176,7 +177,7 @@ def _drawn(mu: Tensor, kappa: Tensor, seeds: Sequence[Seed], *, shape: tuple[int
     drawn = cosine * axis + sine * tangent
     drawn = drawn * _per_length(drawn)
     # Once for each concentration, not for each sample, since the ratio is costly.
-    ratios = ratio(fixed[..., 0], dim, slope=False, divergence=False)
+    ratios = ratio(fixed[..., 0], dim, derivatives=0, divergence=False)
     slope = angle_slope(angle, fixed[..., 0], dim, ratios)[..., None]
     # The added term is zero and has the gradients. For a change d of mu, the rotation that carries
     # mu along moves a sample z, with w = cos t, by w d - (z.d) mu.
@@ -189,32 +190,33 @@ def _drawn(mu: Tensor, kappa: Tensor, seeds: Sequence[Seed], *, shape: tuple[int
 def _log_density(z: Tensor, mu: Tensor, kappa: Tensor) -> Tensor:
     kappa = _valid(kappa)
     dim = mu.shape[-1]
-    ratios = ratio(kappa, dim, slope=False)
+    ratios = ratio(kappa, dim, derivatives=1)
     # Logarithm of the density at mu, and kappa (mu.z - 1): nothing large is subtracted.
     apart = ops.sum(ops.square(z - unit(mu)), -1) / 2  # 1 - mu.z
     value = ops.stop_gradient(kappa) * ratios.complement + ratios.divergence
-    peak = _with_slope(value, ratios.complement, kappa)
+    peak = _with_slopes(kappa, value, ratios.complement, ops.negative(ratios.slope))
     return peak[..., 0] - kappa[..., 0] * apart - _log_area(dim)
 
 
 @compiled
 def _divergence(kappa: Tensor, *, dim: int) -> Tensor:
     kappa = _valid(kappa)
-    ratios = ratio(kappa, dim)
-    return _with_slope(ratios.divergence, ops.stop_gradient(kappa) * ratios.slope, kappa)
+    ratios, fixed = ratio(kappa, dim), ops.stop_gradient(kappa)
+    slopes = fixed * ratios.slope, ratios.slope + fixed * ratios.curvature
+    return _with_slopes(kappa, ratios.divergence, *slopes)
 
 
 @compiled
 def _mean_cosine(kappa: Tensor, *, dim: int) -> Tensor:
     kappa = _valid(kappa)
     ratios = ratio(kappa, dim, divergence=False)
-    return _with_slope(ratios.mean, ratios.slope, kappa)
+    return _with_slopes(kappa, ratios.mean, ratios.slope, ratios.curvature)
 
 
 def _as_tensors(mu: Tensor, kappa: Tensor) -> tuple[Tensor, Tensor, str]:
     """Mean directions and concentrations in one float dtype, and the dtype of the result."""
     mu, kappa = ops.convert_to_tensor(mu), ops.convert_to_tensor(kappa)
-    result = _result_type(mu, kappa)
+    result = result_type(mu, kappa)
     if len(mu.shape) < 1 or mu.shape[-1] is None or mu.shape[-1] < 2:
         raise ValueError(
             f"mu of shape {tuple(mu.shape)} has to have a last axis of 2 or more coordinates."
@@ -224,27 +226,15 @@ def _as_tensors(mu: Tensor, kappa: Tensor) -> tuple[Tensor, Tensor, str]:
             f"kappa of shape {tuple(kappa.shape)} has to have a last axis of 1, one concentration "
             "for each mean direction: add it by kappa[..., None]."
         )
-    dtype = _computed(result)
+    dtype = computed(result)
     return ops.cast(mu, dtype), ops.cast(kappa, dtype), result
 
 
 def _as_concentration(kappa: Tensor) -> tuple[Tensor, str]:
     """Concentrations in a float dtype, and the dtype of the result."""
     kappa = ops.convert_to_tensor(kappa)
-    result = _result_type(kappa)
-    return ops.cast(kappa, _computed(result)), result
-
-
-def _result_type(*tensors: Tensor) -> str:
-    dtypes = [keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors]
-    if "float64" in dtypes:  # Keras would return float32 on JAX and PyTorch
-        return "float64"
-    return keras.backend.result_type(*dtypes, float)
-
-
-def _computed(dtype: str) -> str:
-    """The dtype to compute in, for a dtype of the result."""
-    return "float64" if dtype == "float64" else "float32"
+    result = result_type(kappa)
+    return ops.cast(kappa, computed(result)), result
 
 
 def _valid(kappa: Tensor) -> Tensor:
@@ -257,9 +247,10 @@ def check_dim(dim: int) -> int:
     return check_integer("dim", dim, lowest=2, reason=": the sphere lies in R^dim")
 
 
-def _with_slope(value: Tensor, slope: Tensor, kappa: Tensor) -> Tensor:
-    """A value whose gradient in kappa is the given slope."""
-    return value + ops.stop_gradient(slope) * (kappa - ops.stop_gradient(kappa))
+def _with_slopes(kappa: Tensor, value: Tensor, slope: Tensor, curvature: Tensor) -> Tensor:
+    """A value with the given first and second derivative in kappa, all three constants."""
+    step = kappa - ops.stop_gradient(kappa)  # zero, with a gradient
+    return value + step * (slope + curvature / 2 * step)
 
 
 def _per_length(vectors: Tensor) -> Tensor:

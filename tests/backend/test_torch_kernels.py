@@ -17,6 +17,7 @@ from keras_gcnn.backend import ops as backend
 from keras_gcnn.backend.torch import convolution as torch_convolution
 from keras_gcnn.backend.torch import fourier as torch_fourier
 from keras_gcnn.backend.torch import normalization as torch_normalization
+from keras_gcnn.backend.torch import parity as torch_parity
 from keras_gcnn.layers import Fields, FourierActivation
 from keras_gcnn.layers.common import stock_convolution
 from tests.helpers.layers import DATA_FORMATS
@@ -74,9 +75,13 @@ class TestNormalization:
             torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
-def test_statistics_far_from_zero(rng):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_statistics_far_from_zero(rng, compiled):
     maps = (1000 + rng.normal(size=(64, 30, 30, 3))).astype("float32")
-    _, mean, variance = torch_normalization.moments(torch.from_numpy(maps), 3)
+    moments = backend.moments
+    if compiled:
+        moments = torch.compile(moments, fullgraph=True, backend="eager")
+    _, mean, variance = moments(torch.from_numpy(maps), 3)
     exact = maps.astype("float64")
     np.testing.assert_allclose(mean, exact.mean((0, 1, 2)), rtol=2e-5)
     np.testing.assert_allclose(variance, exact.var((0, 1, 2)), rtol=1e-3)
@@ -107,6 +112,30 @@ def test_convolution(rng, channels, data_format, padding):
         else:
             expected = ops.conv(maps, kernel, **window)
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("wanted", ["maps", "factor", "bias"])
+def test_gradients_of_fewer_products_where_the_rest_is_frozen(rng, wanted):
+    """Those of one of the arguments, and the gradients of their squares."""
+    layer = layers.GConv2D(2, 3, "p4m", use_bias=False, dtype="float64")
+    layer.build((1, 5, 5, 16))
+    kernel, channels = torch.tensor(layer.expanded_kernel()), (layer.group, layer.group)
+    given = {"maps": rng.normal(size=(2, 5, 5, 16)), "factor": 1.5, "bias": rng.normal(size=16)}
+
+    def fewer(maps, factor, bias):
+        return torch_parity.convolve(maps, factor * kernel, "same", channels, bias)
+
+    def usual(maps, factor, bias):
+        return ops.conv(maps, factor * kernel, padding="same") + bias
+
+    found = []
+    for convolve in (fewer, usual):
+        tensors = {name: torch.tensor(each, dtype=torch.float64) for name, each in given.items()}
+        one = tensors[wanted].requires_grad_()
+        (slope,) = torch.autograd.grad((convolve(**tensors) ** 2).sum(), one)
+        (same,) = torch.autograd.grad((convolve(**tensors) ** 2).sum(), one, create_graph=True)
+        found.append((slope, same.detach(), *torch.autograd.grad((same**2).sum(), one)))
+    torch.testing.assert_close(*found, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

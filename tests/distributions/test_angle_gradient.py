@@ -40,6 +40,6 @@ def test_slopes_are_accurate(dim, kappa):
     given = Angle(angle, np.cos(angle), np.sin(angle), 2 * np.sin(angle / 2) ** 2)
     drawn = Angle(*(ops.convert_to_tensor(one, "float64") for one in given))
     concentration = ops.convert_to_tensor(np.full_like(angle, kappa), "float64")
-    found = ratio(concentration, dim, slope=False, divergence=False)
+    found = ratio(concentration, dim, derivatives=0, divergence=False)
     slope = angle_slope(drawn, concentration, dim, found)
     np.testing.assert_allclose(ops.convert_to_numpy(slope), expected, rtol=3e-5)

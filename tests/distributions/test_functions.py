@@ -9,9 +9,9 @@ from keras import ops
 from scipy import integrate, stats
 
 from keras_gcnn.distributions import von_mises_fisher
-from tests.helpers.gradients import gradient
+from tests.helpers.gradients import gradient, hessian
 from tests.helpers.levels import COMPILING, thoroughly
-from tests.helpers.von_mises_fisher import references
+from tests.helpers.von_mises_fisher import curvatures, references
 
 DIMS = (2, 3, 10, 128, *thoroughly(4, 7, 21, 22, 41, 50, 64, on=COMPILING))
 KAPPAS = np.geomspace(1e-4, 1e5, 19).astype("float32")
@@ -39,6 +39,27 @@ def test_against_forty_digits(dim, dtype, of_mean, of_divergence, of_slope):
     assert worst(found, slope) <= of_slope
     found = gradient(lambda k: von_mises_fisher.kl_to_uniform(k, dim), kappas)
     assert worst(found, kappas * slope) <= of_slope
+
+
+@pytest.mark.parametrize("dim", [2, 10, *thoroughly(3, 128)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("float64", 1e-12)])
+def test_second_derivatives(dim, dtype, tolerance):
+    """In kappa, of the mean A, of the divergence, whose first one is kappa A', and of 1 - A."""
+    kappas, mu = KAPPAS[::6].astype(dtype), np.eye(1, dim, dtype=dtype)
+    _, slope, _ = references(kappas, dim)
+    curvature = curvatures(kappas, dim)
+
+    def functions(k):
+        return (
+            von_mises_fisher.mean_resultant_length(k, dim),
+            von_mises_fisher.kl_to_uniform(k, dim),
+            von_mises_fisher.log_prob(mu, mu, k[:, None]),
+        )
+
+    expected = curvature, slope + kappas * curvature, -slope
+    for i, (second, scale) in enumerate(zip(expected, (curvature, slope, slope), strict=True)):
+        found = np.diag(hessian(lambda k, i=i: ops.sum(functions(k)[i]), kappas))
+        np.testing.assert_allclose(found / scale, second / scale, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])

@@ -1,5 +1,6 @@
 """The normal distribution: density, divergence, samples and their gradients."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -61,6 +62,19 @@ def test_integers_are_numbers_of_floatx():
         np.testing.assert_allclose(
             numpy(function(mean, log_variance)), numpy(function(*whole)), rtol=1e-6
         )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_computed_in_float32(dtype):
+    """The divergence is tiny, 1e-4 for each coordinate, or the variance beyond float16."""
+    small, large = ops.full((1, 8), 0.02, dtype), ops.full((1, 8), 12.0, dtype)
+    found = gaussian.kl_to_standard(ops.zeros_like(small), small)
+    assert keras.backend.standardize_dtype(found.dtype) == dtype
+    assert float(found[0]) == pytest.approx(4 * (np.expm1(0.02) - 0.02), rel=0.02)
+    density = gaussian.log_prob(300 * ops.ones_like(large), ops.zeros_like(large), large)
+    assert float(density[0]) == pytest.approx(8 * stats.norm(0, np.exp(6)).logpdf(300), rel=0.01)
+    sample = gaussian.sample(ops.zeros_like(large), large, seed=0)
+    assert keras.backend.standardize_dtype(sample.dtype) == dtype
 
 
 def test_a_number_of_samples(pair):

@@ -25,3 +25,27 @@ def gradient(function, argument):
             value = value.detach().clone().requires_grad_(True)
             ops.sum(function(value)).backward()
             return value.grad.numpy()
+
+
+def hessian(function, argument):
+    """Second derivatives of a number that a function returns."""
+    value = ops.convert_to_tensor(argument)
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape() as outer:
+                outer.watch(value)
+                with tf.GradientTape() as inner:
+                    inner.watch(value)
+                    result = function(value)
+                slope = inner.gradient(result, value)
+            return outer.jacobian(slope, value).numpy()
+        case "jax":
+            import jax
+
+            return np.asarray(jax.jit(jax.hessian(function))(value))
+        case "torch":
+            import torch
+
+            return torch.autograd.functional.hessian(function, value).numpy()

@@ -33,3 +33,10 @@ def reference(kappa, dim):
 def references(kappas, dim):
     """Arrays of the three."""
     return (np.array(one) for one in zip(*(reference(float(k), dim) for k in kappas), strict=True))
+
+
+def curvatures(kappas, dim):
+    """Second derivatives of the mean cosine by kappa."""
+    with mpmath.workdps(40):
+        values = [mpmath.diff(lambda k: bessel_ratio(k, dim), float(k), 2) for k in kappas]
+        return np.array([float(value) for value in values])

@@ -274,6 +274,10 @@ def test_what_draws_at_inference_is_refused():
 def test_a_mean_direction_of_zeros_is_the_first_axis():
     features = keras.Input((3,))
     model = keras.Model(features, layers.VonMisesFisherHead(4)(features))
-    mean, concentration = export.to_plain(model)(np.zeros((1, 3), "float32"))
+    plain = export.to_plain(model)
+    mean, concentration = plain(np.zeros((1, 3), "float32"))
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(mean), [[1, 0, 0, 0]])
     assert concentration.shape == (1, 1)
+    vectors = np.array([[1e-20, 0, 0], [1e20, 0, 0]], "float32")  # whose squares vanish or overflow
+    means = [keras.ops.convert_to_numpy(each(vectors)[0]) for each in (model, plain)]
+    np.testing.assert_allclose(*means, atol=1e-6)

@@ -250,6 +250,7 @@ def test_as_a_layer_of_a_model(rng):
     image = keras.Input((8, 8, 1))
     backbone = keras.layers.Conv2D(8, 3, strides=2, padding="same", dtype="mixed_bfloat16")
     maps = layers.Symmetrized(backbone, "p4", name="stage")(image)
+    assert maps.dtype == "bfloat16"
     model = keras.Model(image, layers.GGlobalPooling("mean", "z2")(maps))
     images = rng.normal(size=(2, 8, 8, 1)).astype("float32")
     stage = keras.Model(image, maps)

@@ -13,12 +13,20 @@ import torch
 
 from keras_gcnn.backend.torch.modes import is_traced, is_transformed
 
+_DEVICES = ("cpu", "cuda")  # that have the kernels
+
 
 def supports(inputs: torch.Tensor, axis: int) -> bool:
-    """Whether both operations take this map; left to itself, a compiler fuses better."""
+    """Whether `batch_normalization` takes this map; left to itself, a compiler fuses better."""
     del axis
-    known = inputs.device.type in ("cpu", "cuda") and inputs.numel() > 0
+    known = inputs.device.type in _DEVICES and inputs.numel() > 0
     return known and not torch.compiler.is_compiling()
+
+
+def supports_moments(inputs: torch.Tensor, axis: int) -> bool:
+    """Whether `moments` takes this map. Keras's lose a variance beside a large mean."""
+    del axis
+    return inputs.numel() > 0
 
 
 class _Moments(torch.autograd.Function):
@@ -57,7 +65,7 @@ class _Moments(torch.autograd.Function):
 def moments(inputs: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The map to normalise, and the mean and variance of every channel over all other axes."""
     axis %= inputs.ndim  # a negative one makes transpositions that ONNX does not have
-    if is_traced() or is_transformed():
+    if is_traced() or is_transformed() or inputs.device.type not in _DEVICES:
         others = [i for i in range(inputs.ndim) if i != axis]
         variance, mean = torch.var_mean(inputs, others, correction=0)
         return inputs, mean, variance

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import compress
 from typing import Any
 
 import torch
@@ -82,17 +83,22 @@ class _Convolution(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple:
+        wants_inputs, wants_kernel, wants_bias = ctx.needs_input_grad[:3]
+        of_bias = gradient.sum((0, 1, 2)) if wants_bias else None
+        if not (wants_inputs or wants_kernel):
+            return None, None, of_bias, None, None
         inputs, kernel = ctx.saved_tensors
-        of_bias = gradient.sum((0, 1, 2)) if ctx.needs_input_grad[2] else None
-        if torch.is_grad_enabled():  # this gradient is to be differentiated itself
-            outputs = _by_pytorch(inputs, kernel, ctx.zeros)
-            slopes = torch.autograd.grad(outputs, (inputs, kernel), gradient, create_graph=True)
-            return *slopes, of_bias, None, None
-        if is_transformed() or is_batched(gradient):  # it cannot be written into memory
+        again = torch.is_grad_enabled()  # this gradient is to be differentiated itself
+        if again or is_transformed() or is_batched(gradient):  # it cannot be written into memory
             with torch.enable_grad():
-                maps, weights = (one.detach().requires_grad_() for one in (inputs, kernel))
+                maps, weights = (
+                    one if again else one.detach().requires_grad_() for one in (inputs, kernel)
+                )
                 outputs = _by_pytorch(maps, weights, ctx.zeros)
-            return *torch.autograd.grad(outputs, (maps, weights), gradient), of_bias, None, None
+            wanted = wants_inputs, wants_kernel
+            chosen = list(compress((maps, weights), wanted))
+            slopes = iter(torch.autograd.grad(outputs, chosen, gradient, create_graph=again))
+            return *(next(slopes) if want else None for want in wanted), of_bias, None, None
         columns, rows = _axes(kernel, ctx.zeros, ctx.channels)
         with torch.enable_grad():
             weights = kernel.detach().requires_grad_()
@@ -100,12 +106,17 @@ class _Convolution(torch.autograd.Function):
         transposed = matrices.detach().transpose(1, 2)
         of_matrices, of_inputs = torch.zeros_like(matrices), torch.empty_like(inputs)
         for images, slopes, results in _in_tiles(inputs, gradient, of_inputs):
-            parts, of_parts = columns.split(images), rows.split(slopes)
-            for total, part, of_part in zip(of_matrices, parts, of_parts, strict=True):
-                total += fibres.gradient(part.flatten(3), of_part.flatten(3))
-            columns.merge(_products(of_parts, transposed), results)
-        (of_kernel,) = torch.autograd.grad(matrices, weights, of_matrices)
-        return of_inputs, of_kernel, of_bias, None, None
+            of_parts = rows.split(slopes)
+            if wants_kernel:
+                parts = columns.split(images)
+                for total, part, of_part in zip(of_matrices, parts, of_parts, strict=True):
+                    total += fibres.gradient(part.flatten(3), of_part.flatten(3))
+            if wants_inputs:
+                columns.merge(_products(of_parts, transposed), results)
+        of_kernel = None
+        if wants_kernel:
+            (of_kernel,) = torch.autograd.grad(matrices, weights, of_matrices)
+        return of_inputs if wants_inputs else None, of_kernel, of_bias, None, None
 
 
 @dataclass(frozen=True)

@@ -252,9 +252,14 @@ class Symmetrized(MapLayer):
         spec = self.compute_output_spec(self._symbolic(input_shape))
         return keras.tree.map_structure(lambda tensor: tensor.shape, spec)
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         # Of `Layer` it would ask for the shape alone, and the model may change the type.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+        found = keras.Operation.compute_output_spec(self, inputs, training=training)
+        # On PyTorch the layers within then seem to compute in float32, whatever their policy.
+        own = self.model.compute_output_spec(inputs)
+        return keras.tree.map_structure(
+            lambda x, y: keras.KerasTensor(x.shape, y.dtype), found, own
+        )
 
     def get_config(self) -> dict:
         reduce = self.reduce

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_gcnn import layers
-from keras_gcnn.distributions.direction import NONE
+from keras_gcnn.distributions.direction import smallest
 from keras_gcnn.layers.common.multiple_sizes import MultipleSizes
 from keras_gcnn.layers.common.stock_in_graphs import Rescaling
 from keras_gcnn.rewriting.plain.stock_translator import StockTranslator
@@ -169,9 +169,9 @@ def von_mises_fisher_head(translator: StockTranslator, inputs: Tensor) -> tuple[
     stock = {"kernel_initializer": "glorot_uniform", "kernel_regularizer": None}
     mu = translator.add_copy(direction, inputs, "direction", **stock)
     # Zeros become the first axis, as in the layer.
-    squares = keras.ops.sum(keras.ops.square(mu), -1, keepdims=True)
-    is_zero = keras.ops.cast(keras.ops.less(squares, NONE), mu.dtype)
-    mu = mu + translator.add(
+    size = keras.ops.sum(keras.ops.abs(mu), -1, keepdims=True)
+    is_zero = keras.ops.cast(keras.ops.less(size, smallest(size)), mu.dtype)
+    mu = mu / (size + is_zero) + translator.add(
         keras.layers.Dense,
         is_zero,
         layer.dim,
