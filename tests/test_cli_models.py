@@ -167,15 +167,18 @@ def test_a_plain_model_is_converted(call, tmp_path):
     network = keras.saving.load_model(tmp_path / "plain-p4.keras")
     assert network.count_params() < plain.count_params()
     code, out, err = call(
-        "convert", "plain.keras", "--group", "p4", "--symmetrize", "-o", "kept.keras"
+        *("convert", "plain.keras", "--group", "c8", "--symmetrize"),
+        *("--already", "p2", "-o", "kept.keras"),
     )
     assert code == 0, err
+    assert "runs on every image in 4 poses" in " ".join(out.split())
     kept = keras.saving.load_model(tmp_path / "kept.keras")
     assert kept.count_params() == plain.count_params()
     for options, message in (
         (("--group", "p5"), "p5"),
         (("--symmetrize", "--parameters", "9"), "--parameters would change nothing"),
         (("--keep", "fields", "--parameters", "9"), "exclude each other"),
+        (("--already", "p4"), "--already is for --symmetrize"),
     ):
         code, _, err = call("convert", "plain.keras", *options)
         assert code == 2

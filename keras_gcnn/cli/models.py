@@ -185,7 +185,9 @@ def convert(
         Path | None,
         typer.Option("--output", "-o", help="Where to write it; default MODEL-GROUP.keras."),
     ] = None,
-    group: Annotated[str, typer.Option(help="The group, such as p4 or p4m.")] = "p4m",
+    group: Annotated[
+        str, typer.Option(help="The group, such as p4 or p4m; with --symmetrize also c8 or d8.")
+    ] = "p4m",
     keep: Annotated[
         Keep | None,
         typer.Option(
@@ -217,6 +219,13 @@ def convert(
             help="Keep the weights, and run the model on the images in all orientations instead.",
         ),
     ] = False,
+    already: Annotated[
+        str | None,
+        typer.Option(
+            help="With --symmetrize: the group under which the model is equivariant already, so "
+            "that fewer orientations are run."
+        ),
+    ] = None,
     backend: BackendOption = None,
 ) -> None:
     """Make a saved model equivariant, untrained, and print what became of each layer."""
@@ -241,13 +250,16 @@ def convert(
             f"--symmetrize keeps the model as it is, so that {names} would change nothing. Leave "
             "one of them out."
         )
+    if already is not None and not symmetrize:
+        raise ValueError("--already is for --symmetrize. Give both, or leave it out.")
     path = output or model.with_name(f"{model.stem}-{group}.keras")
     check_written(path, [model])  # the weights of a trained model would be lost
     plain = load(model)
     known = metadata.read(model)
     if symmetrize:
-        network = keras_gcnn.symmetrize(plain, group)
-        report = f"{network.name} keeps its weights, and takes the time of all orientations."
+        network = keras_gcnn.symmetrize(plain, group, already=already)
+        count = len(network.layers[-1].poses)
+        report = f"{network.name} keeps its weights, and runs on every image in {count} poses."
     else:
         if (side := given.pop("size", None)) is not None:
             given["input_shape"] = _with_size(plain, side)
