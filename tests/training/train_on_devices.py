@@ -17,15 +17,6 @@ from keras_gcnn.training.loop import data_parallel as dealing
 from keras_gcnn.training.loop import devices, fitting
 from keras_gcnn.zoo import posteriors
 
-# In float64, since in float32 a training makes much of how sums are rounded.
-keras.config.set_floatx("float64")
-# Replicas draw other numbers than one device does.
-posteriors.GaussianSampling.call = lambda self, inputs, training=None: inputs[0]
-folder = Path(sys.argv[1])
-names = ("classifier", "autoencoder", "folder")
-classifier, autoencoder, of_a_folder = (
-    training.load_recipe(folder / f"{name}.toml") for name in names
-)
 parts, call = set(), layers.GBatchNormalization.call
 
 
@@ -63,36 +54,48 @@ class Stop(fitting.Shuffle):
         super().on_epoch_begin(epoch, logs)
 
 
-def train(name, count, recipe=classifier):
-    training.train(recipe, folder / name, devices=count)
-    assert devices.in_use() == 1
+def main(folder, chosen):
+    recipes = {
+        name: training.load_recipe(folder / f"{name}.toml")
+        for name in ("classifier", "autoencoder", "folder")
+    }
+
+    def train(name, count, recipe="classifier"):
+        training.train(recipes[recipe], folder / name, devices=count)
+        assert devices.in_use() == 1
+
+    def stop(name, count):
+        with mock.patch.object(fitting, "Shuffle", Stop):
+            try:
+                train(name, count)
+            except KeyboardInterrupt:
+                assert devices.in_use() == 1
+                return
+        raise AssertionError("was not stopped")
+
+    with mock.patch.object(layers.GBatchNormalization, "call", normalize):
+        train("two", 2)
+    (folder / "parts.json").write_text(json.dumps(sorted(parts)))
+    train("one", 1)
+    stop("one, two", 1)
+    train("one, two", 2)
+    if "autoencoder" in chosen:
+        for name, count in (("two autoencoders", 2), ("one autoencoder", 1)):
+            train(name, count, "autoencoder")
+    if "folder" in chosen:
+        for name, count in (("two of a folder", 2), ("one of a folder", 1)):
+            train(name, count, "folder")
+    if "mutations" in chosen:
+        with mock.patch.object(dealing, "all_layers", return_value=[]):
+            train("unsynchronized", 2)
+        with mock.patch.object(dealing, "_by_share", lambda compute_loss: partial(compute_loss)):
+            train("unshared", 2)
 
 
-def stop(name, count):
-    with mock.patch.object(fitting, "Shuffle", Stop):
-        try:
-            train(name, count)
-        except KeyboardInterrupt:
-            assert devices.in_use() == 1
-            return
-    raise AssertionError("was not stopped")
-
-
-zoo.cohen_cnn = small
-with mock.patch.object(layers.GBatchNormalization, "call", normalize):
-    train("two", 2)
-(folder / "parts.json").write_text(json.dumps(sorted(parts)))
-train("one", 1)
-stop("one, two", 1)
-train("one, two", 2)
-if "autoencoder" in sys.argv:
-    for name, count in (("two autoencoders", 2), ("one autoencoder", 1)):
-        train(name, count, autoencoder)
-if "folder" in sys.argv:
-    for name, count in (("two of a folder", 2), ("one of a folder", 1)):
-        train(name, count, of_a_folder)
-if "mutations" in sys.argv:
-    with mock.patch.object(dealing, "all_layers", return_value=[]):
-        train("unsynchronized", 2)
-    with mock.patch.object(dealing, "_by_share", lambda compute_loss: partial(compute_loss)):
-        train("unshared", 2)
+if __name__ == "__main__":
+    # In float64, since in float32 a training makes much of how sums are rounded.
+    keras.config.set_floatx("float64")
+    # Replicas draw other numbers than one device does.
+    posteriors.GaussianSampling.call = lambda self, inputs, training=None: inputs[0]
+    zoo.cohen_cnn = small
+    main(Path(sys.argv[1]), sys.argv[2:])
