@@ -134,6 +134,11 @@ def test_saved_and_exported(tmp_path, rng):
     for made in (loaded, export.to_plain(model)):
         assert relative_error(numpy(without_trace(made)(images)), expected) < 1e-5
     export.save(model, tmp_path / "plain.keras", "plain_keras")
+    if keras.backend.backend() == "torch":
+        import torch
+
+        compiled = torch.compile(model, backend="eager", fullgraph=True)
+        assert relative_error(numpy(compiled(torch.tensor(images))), expected) < 1e-5
     if keras.backend.backend() != "jax":  # whose converter takes half a minute
         export.save(model, tmp_path / "net.onnx")
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.backend.constants import outside_graphs
+from keras_gcnn.backend.constants import constant, outside_graphs
 from keras_gcnn.backend.ops import widened
 from keras_gcnn.types import Tensor
 
@@ -37,14 +37,15 @@ def turn(images: Tensor, angle: float, rows: int) -> Tensor:
     # A look-up in a table of rows is the only gather that every backend can export.
     order = (rows, rows + 1, *others)
     table = ops.reshape(ops.transpose(values, order), (side * side, -1))
-    sources, weights = _sources_and_weights(side, angle)
-    weights = weights.astype(keras.backend.standardize_dtype(values.dtype))[..., None]
+    sources, weights = _sources_and_weights(
+        side, angle, keras.backend.standardize_dtype(values.dtype)
+    )
     turned = None
     for source, weight in zip(sources, weights, strict=True):
-        part = ops.multiply(ops.take(table, source, axis=0), weight)
+        part = ops.multiply(ops.take(table, constant(source), axis=0), constant(weight))
         turned = part if turned is None else ops.add(turned, part)
     turned = ops.reshape(turned, (side, side, -1, *(shape[axis] for axis in others[1:])))
-    turned = ops.transpose(turned, np.argsort(order).tolist())
+    turned = ops.transpose(turned, [order.index(axis) for axis in range(len(order))])
     if "int" in dtype:
         limits = np.iinfo(dtype)
         turned = ops.clip(ops.round(turned), limits.min, limits.max)
@@ -52,12 +53,20 @@ def turn(images: Tensor, angle: float, rows: int) -> Tensor:
 
 
 @outside_graphs
-@lru_cache(maxsize=32)
-def _sources_and_weights(side: int, angle: float) -> tuple[np.ndarray, np.ndarray]:
+def _sources_and_weights(
+    side: int, angle: float, dtype: str
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Returns which pixels every pixel of a rotated image is made of, and with which weights.
 
-    Both arrays have the shape `(16, side * side)`; pixels are numbered row by row.
+    Pixels are numbered row by row. Each of the sixteen arrays of sources has the shape `(side *
+    side,)`, and each of the weights `(side * side, 1)`.
     """
+    sources, weights = _computed_once(side, angle)
+    return [*sources], [*weights.astype(dtype)[..., None]]
+
+
+@lru_cache(maxsize=32)
+def _computed_once(side: int, angle: float) -> tuple[np.ndarray, np.ndarray]:
     centre = (side - 1) / 2
     row, column = np.mgrid[:side, :side].reshape(2, -1) - centre
     cos, sin = np.cos(angle), np.sin(angle)

@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 
 from keras_gcnn import groups
+from keras_gcnn.backend.constants import outside_graphs
 from keras_gcnn.backend.sizes import check_square
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.point_group import PointGroup, matrix_on_pixels, point_group
@@ -175,11 +176,16 @@ def unfold_orbit(outputs: Tensor, count: int) -> list[Tensor]:
 
 def move_plane(images: Tensor, group: Group, g: int, rows: int) -> Tensor:
     """Rotates and mirrors images as `Group.act_on_plane` does arrays."""
-    swaps, flips = group.moves_on_plane(g)
+    swaps, flips = _moves_on_plane(group, g)
     if swaps:
         images = ops.swapaxes(images, rows, rows + 1)
     axes = tuple(rows + axis for axis, flip in enumerate(flips) if flip)
     return ops.flip(images, axes) if axes else images
+
+
+@outside_graphs
+def _moves_on_plane(group: Group, g: int) -> tuple[bool, tuple[bool, bool]]:
+    return group.moves_on_plane(g)
 
 
 def turn_vectors(vectors: Tensor, matrix: np.ndarray, axis: int) -> Tensor:
