@@ -2,9 +2,10 @@
 
 A rotated image differs from an upright one in two ways: its interpolation blurs it, and the network
 meets it on another grid. The first table tells them apart: half a pixel of shift blurs as much as a
-rotation does, and a cubic interpolation hardly blurs at all. The second follows the error through
-the network: by how much the energy of each field changes when digits are turned by 45 degrees,
-relative to its spread between digits, with the trained weights and with fresh ones.
+rotation does, and a cubic interpolation hardly blurs at all. It also has the errors of answers that
+are averaged over the image and the same image rotated by 45 degrees. The second follows the error
+through the network: by how much the energy of each field changes when digits are turned by 45
+degrees, relative to its spread between digits, with the trained weights and with fresh ones.
 
     python -m benchmarks.studies.grid_errors
     python -m benchmarks.studies.grid_errors --backend jax --images 10000
@@ -28,16 +29,21 @@ def measure(image_count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     """Returns the rows of both tables."""
     import keras
 
+    import keras_gcnn
     from keras_gcnn import zoo
     from keras_gcnn.data import load
 
     test = load("mnist").test
     images, labels = (np.asarray(part)[:image_count] for part in (test.images, test.labels))
     trained = zoo.so2cnn(weights="mnist")
-    errors = []
-    for name, changed in _changed(images):
-        classes = trained.predict(changed, batch_size=250, verbose=0).argmax(axis=1)
-        errors.append({"images": name, "error, %": round(100 * (classes != labels).mean(), 2)})
+    networks = {
+        "error, %": trained,
+        "averaged, %": keras_gcnn.symmetrize(trained, "c8", already="c4"),
+    }
+    errors = [
+        {"images": name, **{of: _error(one, changed, labels) for of, one in networks.items()}}
+        for name, changed in _changed(images)
+    ]
 
     keras.utils.set_random_seed(0)
     fresh = zoo.so2cnn(widths=trained.widths)
@@ -55,6 +61,11 @@ def measure(image_count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     return errors, layers
 
 
+def _error(network: Any, images: np.ndarray, labels: np.ndarray) -> float:
+    classes = network.predict(images, batch_size=250, verbose=0).argmax(axis=1)
+    return round(100 * (classes != labels).mean(), 2)
+
+
 def _changed(images: np.ndarray) -> list[tuple[str, np.ndarray]]:
     from scipy import ndimage
 
@@ -67,7 +78,14 @@ def _changed(images: np.ndarray) -> list[tuple[str, np.ndarray]]:
         for angle in (22.5, 45)
         for name in _ORDERS
     ]
-    return [("upright", images), *shifted, *turned]
+    angles = np.random.default_rng(0).uniform(0, 360, len(images))
+    anywhere = np.concatenate(
+        [
+            _rotated(image[None], angle, "linear")
+            for image, angle in zip(images, angles, strict=True)
+        ]
+    )
+    return [("upright", images), *shifted, *turned, ("turned by any angle, linear", anywhere)]
 
 
 def _rotated(images: np.ndarray, angle: float, interpolation: str) -> np.ndarray:
