@@ -1,12 +1,11 @@
 """Exactness: features turn with the image and logits stay, for every element that is left."""
 
-import contextlib
-
 import keras
 import numpy as np
 import pytest
 
 from keras_gcnn import analysis, groups, layers
+from keras_gcnn.analysis.precision import dtype_policy
 from tests.helpers.covering import parametrize_covering
 from tests.helpers.levels import COMPILING, thoroughly
 from tests.zoo.networks import (
@@ -20,16 +19,6 @@ from tests.zoo.networks import (
 
 SIZES = (28, 29, 32, 33)
 IMAGES = 16
-
-
-@contextlib.contextmanager
-def policy(name):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def network_with_features(builder, group, size, **arguments):
@@ -76,7 +65,7 @@ def check(model, left, size, tolerance, dtype):
 )
 def test_every_network_is_exact(builder, size, group, convolution, precision):
     dtype, tolerance = precision
-    with policy(dtype):
+    with dtype_policy(dtype):
         model = network_with_features(builder, group, size, convolution=convolution)
     check(model, group, size, tolerance, dtype)
 
@@ -84,7 +73,7 @@ def test_every_network_is_exact(builder, size, group, convolution, precision):
 @pytest.mark.thorough("jax", "tensorflow")
 @parametrize_covering(builder=list(BUILDERS), left=["p4", "flip", "z2"])
 def test_a_restricted_network_is_exact_under_what_is_left(builder, left):
-    with policy("float64"):
+    with dtype_policy("float64"):
         model = network_with_features(builder, "p4m", 28, restrict_after={"1": left})
     check(model, left, 28, 1e-10, "float64")
     _, logits = call_on_turned(model, groups.get("p4m"), 28, "float64")
@@ -93,7 +82,7 @@ def test_a_restricted_network_is_exact_under_what_is_left(builder, left):
 
 @a_network
 def test_equivariance_stops_step_by_step(builder):
-    with policy("float64"):
+    with dtype_policy("float64"):
         steps = {"1": "p4", "2": "p2"}
         network = build(builder, "p4m", restrict_after=steps, convolution="gc")
     found = [layer for layer in network.layers if isinstance(layer, layers.Restriction)]
@@ -106,7 +95,7 @@ def test_equivariance_stops_step_by_step(builder):
 @a_network
 def test_training_mode_is_exact_for_images_turned_one_by_one(builder):
     """Batch statistics must not know how the images of the batch happen to lie."""
-    with policy("float64"):
+    with dtype_policy("float64"):
         network = build(builder, "p4m", **WITHOUT_DROPOUT.get(builder, {}))
     x = images((28, 28, 1), n=2).astype("float64")
     errors = analysis.equivariance_error(network, "p4m", inputs=x, training=True)
