@@ -7,13 +7,13 @@ from keras import layers
 
 import keras_gcnn
 from keras_gcnn import analysis, export
+from keras_gcnn.analysis.precision import dtype_policy
 from tests.helpers import random_plain
 from tests.helpers.contract import predict
 from tests.helpers.layers import relative_error
 from tests.helpers.levels import COMPILING, thoroughly
 from tests.helpers.plain_models import classifier, randomized, segmenter
 from tests.zoo.networks import images
-from tests.zoo.test_equivariance import policy
 
 EXACT = 1e-10
 # Keras computes GlobalAveragePooling2D in float32 on JAX and PyTorch, and bilinear UpSampling2D on
@@ -33,7 +33,7 @@ EXACT_IN_FLOAT32 = 1e-6
     ],
 )
 def test_a_classifier_is_invariant(group, options, size):
-    with policy("float64"):
+    with dtype_policy("float64"):
         plain = classifier(size)
         network = randomized(keras_gcnn.convert(plain, group, **options))
     report = network.conversion
@@ -46,7 +46,7 @@ def test_a_classifier_is_invariant(group, options, size):
 
 @pytest.mark.parametrize("group", ["p4m", *thoroughly("p4", on=COMPILING)])
 def test_maps_rotate_with_the_image(group):
-    with policy("float64"):
+    with dtype_policy("float64"):
         network = randomized(keras_gcnn.convert(segmenter(), group))
     assert not network.conversion.problems
     assert max(network.conversion.errors().values()) < EXACT_IN_FLOAT32
@@ -132,7 +132,7 @@ def test_its_plain_form_computes_the_same(tmp_path):
 
 
 def test_flatten_becomes_a_kernel_as_large_as_the_map():
-    with policy("float64"):
+    with dtype_policy("float64"):
         image = keras.Input((6, 6, 3))
         maps = layers.Conv2D(8, 3, activation="relu")(image)
         x = layers.Dropout(0.5)(layers.Flatten()(maps))

@@ -6,10 +6,10 @@ import pytest
 from keras import layers
 
 import keras_gcnn
+from keras_gcnn.analysis.precision import dtype_policy
 from tests.helpers.contract import predict
 from tests.helpers.plain_models import randomized
 from tests.zoo.networks import images
-from tests.zoo.test_equivariance import policy
 
 EXACT = 1e-10
 
@@ -18,7 +18,7 @@ EXACT = 1e-10
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_even_windows_with_strides_become_exact(padding, size):
     """Such as the patches of ConvNeXt."""
-    with policy("float64"):
+    with dtype_policy("float64"):
         image = keras.Input((size, size, 3))
         maps = layers.Conv2D(8, 4, strides=4, padding=padding, activation="gelu")(image)
         plain = keras.Model(image, layers.Conv2D(8, 2, strides=2, padding=padding)(maps))
@@ -34,7 +34,7 @@ def test_even_windows_with_strides_become_exact(padding, size):
 
 def test_logits_behind_the_flattened_map_of_one_position_are_as_many_as_before():
     """VGG16 on images of 32 rows has such a map."""
-    with policy("float64"):
+    with dtype_policy("float64"):
         image = keras.Input((5, 5, 3))
         maps = layers.Conv2D(8, 5, activation="relu")(image)
         features = layers.Dense(16, activation="relu")(layers.Flatten()(maps))
@@ -57,7 +57,7 @@ def test_what_stands_for_flatten_and_for_reshapes_is_saved(tmp_path):
 @pytest.mark.parametrize("keep", ["channels", "parameters"])
 def test_parts_of_a_map_that_is_added_to_another_are_rounded_together(keep):
     """A cell of NASNet: 44 + 44 channels are not twice the fields of 44."""
-    with policy("float64"):
+    with dtype_policy("float64"):
         image = keras.Input((6, 6, 3))
         maps = layers.Conv2D(88, 3, padding="same")(image)
         parts = [layers.SeparableConv2D(44, 1)(maps), layers.Conv2D(44, 1)(maps)]
@@ -70,7 +70,7 @@ def test_parts_of_a_map_that_is_added_to_another_are_rounded_together(keep):
 
 def test_a_layer_that_is_added_to_parts_has_their_fields():
     """A block of InceptionResNetV2: a pooled part keeps the fields that it was rounded to."""
-    with policy("float64"):
+    with dtype_policy("float64"):
         image = keras.Input((7, 7, 3))
         maps = layers.Conv2D(4, 3)(image)
         maps = layers.Add()([maps, layers.Conv2D(4, 1)(maps)])

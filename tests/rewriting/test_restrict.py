@@ -6,9 +6,9 @@ import pytest
 
 from keras_gcnn import groups, layers, restrict, zoo
 from keras_gcnn.analysis import assert_equivariant, cost
+from keras_gcnn.analysis.precision import dtype_policy
 from tests.helpers.layers import randomize, relative_error
 from tests.zoo.networks import build, compiled, images, predict
-from tests.zoo.test_equivariance import policy
 
 # Keras's Dense computes float64 in float32 on PyTorch, and these heads add in another order.
 ORDERED = ("flatten", "orientations")
@@ -35,7 +35,7 @@ CASES = [NETWORK, *(pytest.param(*one, marks=pytest.mark.backend_free) for one i
 def test_a_network_of_the_zoo_computes_the_same(builder, group, subgroup, stage, arguments):
     ordered = arguments.get("head") in ORDERED or arguments.get("variant")
     exact = not (ordered and keras.backend.backend() == "torch")
-    with policy("float64"):
+    with dtype_policy("float64"):
         network = build(builder, group, **arguments)
         found = restrict(network, subgroup, from_stage=stage)
     x = images(network.input_shape[1:], n=2).astype("float64")
@@ -86,7 +86,7 @@ def network_of_ones_own(first):
     [("p4", False), pytest.param("pmm", True, marks=pytest.mark.backend_free)],
 )
 def test_layers_and_outputs(subgroup, first):
-    with policy("float64"):
+    with dtype_policy("float64"):
         network = network_of_ones_own(first)
         found = restrict(network, subgroup)
     x = np.random.default_rng(0).normal(size=(2, *network.input_shape[1:]))

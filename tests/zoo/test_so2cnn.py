@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from keras_gcnn import zoo
+from keras_gcnn.analysis.precision import dtype_policy
 from tests.helpers.levels import COMPILING, thoroughly
 from tests.zoo.networks import build, compiled, count, images
-from tests.zoo.test_equivariance import policy
 
 SMALL = {"widths": (2, 3, 3), "max_frequency": 2, "kernel_sizes": (5, 3, 3), "samples": 8}
 
@@ -25,7 +25,7 @@ def numbers(tensor):
     [(None, 28), *thoroughly(("report", 29), ("report", 32), (None, 33), on=COMPILING)],
 )
 def test_quarter_turns_leave_the_logits(variant, size):
-    with policy("float64"):
+    with dtype_policy("float64"):
         network = small(variant=variant, input_shape=(size, size, 1))
     x = images((size, size, 1), n=2).astype("float64")
     turned = np.concatenate([np.rot90(x, turns, (1, 2)) for turns in range(4)])
@@ -35,7 +35,7 @@ def test_quarter_turns_leave_the_logits(variant, size):
 
 
 def test_training_mode_is_exact_for_images_turned_one_by_one():
-    with policy("float64"):
+    with dtype_policy("float64"):
         network = small()
     x = images((28, 28, 1), n=4).astype("float64")
     turned = np.stack([np.rot90(one, turns) for turns, one in enumerate(x)])
@@ -83,7 +83,7 @@ def test_files_and_backbone(tmp_path):
 
 
 def test_mixed_precision_returns_full_precision_logits():
-    with policy("mixed_float16"):
+    with dtype_policy("mixed_float16"):
         network = small()
     x = images((28, 28, 1))
     logits = numbers(compiled(network)(x))

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from keras_gcnn import analysis, groups, layers, zoo
+from keras_gcnn.analysis.precision import dtype_policy
 from tests.helpers.covering import parametrize_covering
 from tests.helpers.levels import thoroughly
 from tests.zoo.networks import build, compiled, count, images, predict
-from tests.zoo.test_equivariance import policy
 from tests.zoo.test_unet import rotated
 
 SMALL = {"widths": (1, 2, 2), "kernel_sizes": (5, 3, 3)}
@@ -41,7 +41,7 @@ def logits_of_moved(network, group, x):
 def test_what_moves_pixels_to_pixels_leaves_the_logits(case, size, fields, precision):
     group, restrict_after, left = case
     dtype, tolerance = precision
-    with policy(dtype):
+    with dtype_policy(dtype):
         network = small(
             group, restrict_after=restrict_after, fields=fields, input_shape=(size, size, 1)
         )
@@ -66,7 +66,7 @@ def test_other_elements_change_them(group, restrict_after, broken):
 
 
 def test_training_mode_is_exact_for_images_moved_one_by_one():
-    with policy("float64"):
+    with dtype_policy("float64"):
         network = small("d4", fields="circle")
     x, group = images((28, 28, 1), n=4).astype("float64"), groups.get("p4m")
     moved = np.stack(

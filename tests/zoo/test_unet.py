@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from keras_gcnn import analysis, export, groups, layers, restrict, zoo
+from keras_gcnn.analysis.precision import dtype_policy
 from tests.helpers.compiling import without_optimizing
 from tests.helpers.covering import parametrize_covering
 from tests.zoo.networks import build, compiled, count, images, predict
-from tests.zoo.test_equivariance import policy
 
 SMALL = {
     "unet": {"group": "p4m", "widths": (2, 3, 4)},
@@ -54,7 +54,7 @@ def test_every_segmenter_is_tested():
 def test_the_mask_turns_with_the_image(group, size, convolution, precision):
     dtype, tolerance = precision
     shape = (size, size, 2)
-    with policy(dtype):
+    with dtype_policy(dtype):
         network = small("unet", group=group, input_shape=shape, convolution=convolution)
     check(network, group, shape, tolerance, dtype)
 
@@ -66,14 +66,14 @@ def test_the_mask_turns_with_the_image(group, size, convolution, precision):
 def test_the_mask_of_the_steerable_network_turns_with_the_image(size, precision):
     dtype, tolerance = precision
     shape = (size, size, 2)
-    with policy(dtype):
+    with dtype_policy(dtype):
         network = small("so2unet", input_shape=shape)
     check(network, "p4", shape, tolerance, dtype)
 
 
 @both
 def test_training_mode_is_exact_for_images_turned_one_by_one(builder):
-    with policy("float64"):
+    with dtype_policy("float64"):
         network = small(builder)
     x = images(SHAPE, n=2).astype("float64")
     group = "p4m" if builder == "unet" else "p4"
@@ -86,7 +86,7 @@ def test_training_mode_is_exact_for_images_turned_one_by_one(builder):
 
 @pytest.mark.parametrize(("stage", "left"), [("1", "p4"), ("3", "pmm"), ("4", "z2"), ("5", "p4")])
 def test_a_restricted_network_is_exact_under_what_is_left(stage, left):
-    with policy("float64"):
+    with dtype_policy("float64"):
         network = small("unet", restrict_after={stage: left})
     check(network, left, SHAPE, 1e-10, "float64")
     errors = analysis.equivariance_error(
@@ -173,7 +173,7 @@ def test_channels_first_computes_the_same(builder):
 
 @both
 def test_mixed_precision_returns_full_precision_logits(builder):
-    with policy("mixed_float16"):
+    with dtype_policy("mixed_float16"):
         network = small(builder, depth=1, widths=(2, 3))
     x = images(SHAPE)
     logits = compiled(network)(x)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from keras_gcnn import analysis, export, zoo
+from keras_gcnn.analysis.precision import dtype_policy
 from tests.zoo.networks import images, predict
-from tests.zoo.test_equivariance import policy
 from tests.zoo.test_unet import both, check, small
 
 QUICK = {"depth": 1, "widths": (2, 3)}
@@ -19,7 +19,7 @@ QUICK = {"depth": 1, "widths": (2, 3)}
     [("pm", (16, 19, 2)), ("p2", (18, 22, 2)), ("pmm", (14, 18, 2)), ("z2", (17, 19, 2))],
 )
 def test_padding_is_exact_on_axes_that_the_group_leaves_or_that_get_equally_much(group, shape):
-    with policy("float64"):
+    with dtype_policy("float64"):
         network = small("unet", group=group, input_shape=shape)
     assert {"pad", "crop"} <= {layer.name for layer in network.layers}
     check(network, group, shape, 1e-10, "float64")

@@ -5,11 +5,11 @@ import pytest
 from scipy import special
 
 from keras_gcnn import zoo
+from keras_gcnn.analysis.precision import dtype_policy
 from keras_gcnn.distributions import von_mises_fisher
 from tests.helpers.levels import COMPILING, thoroughly
 from tests.zoo.autoencoders import numbers, outputs, small
 from tests.zoo.networks import compiled, count, images
-from tests.zoo.test_equivariance import policy
 
 POSTERIORS = pytest.mark.parametrize("posterior", ["vmf", *thoroughly("gaussian", on=COMPILING)])
 
@@ -23,7 +23,7 @@ POSTERIORS = pytest.mark.parametrize("posterior", ["vmf", *thoroughly("gaussian"
 )
 def test_quarter_turns(group, size):
     """Latent vectors do not see them; the direction and what is drawn turn with the image."""
-    with policy("float64"):
+    with dtype_policy("float64"):
         orientation = group not in ("p4m", "o2")  # which have mirror images, and so no direction
         model = small(group, input_shape=(size, size, 1), orientation=orientation)
     x = images((size, size, 1), n=2).astype("float64")

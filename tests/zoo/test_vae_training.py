@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from keras_gcnn import zoo
+from keras_gcnn.analysis.precision import dtype_policy
 from tests.helpers.compiling import without_optimizing
 from tests.helpers.levels import COMPILING, thoroughly
 from tests.zoo.autoencoders import SMALL, numbers, outputs, small
 from tests.zoo.networks import compiled, images
-from tests.zoo.test_equivariance import policy
 
 POSTERIORS = pytest.mark.parametrize("posterior", ["vmf", *thoroughly("gaussian", on=COMPILING)])
 
@@ -124,7 +124,7 @@ def test_a_schedule_of_beta(tmp_path):
 
 @POSTERIORS
 def test_mixed_precision(posterior):
-    with policy("mixed_float16"):
+    with dtype_policy("mixed_float16"):
         model = small(posterior=posterior, orientation=True)
         model.compile("sgd")
         x = images((28, 28, 1))

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from keras_gcnn import analysis, layers, zoo
+from keras_gcnn.analysis.precision import dtype_policy
 from tests.helpers.covering import parametrize_covering
 from tests.helpers.levels import thoroughly
 from tests.zoo.networks import build, compiled, count, images, predict
-from tests.zoo.test_equivariance import policy
 from tests.zoo.test_steerable_cnn import logits_of_moved
 
 # A group, the stages after which it shrinks, and what is exact of the group that is left.
@@ -33,7 +33,7 @@ def small(group, **arguments):
 def test_what_moves_pixels_to_pixels_leaves_the_logits(case, size, fields, precision):
     group, restrict_after, left = case
     dtype, tolerance = precision
-    with policy(dtype):
+    with dtype_policy(dtype):
         network = small(
             group, restrict_after=restrict_after, fields=fields, input_shape=(size, size, 1)
         )
@@ -127,7 +127,7 @@ def test_channels_first_and_half_precision_compute_the_same(group):
     last = small(group, input_shape=(12, 13, 3), restrict_after={"1": "d1"})
     form = {"input_shape": (3, 12, 13), "data_format": "channels_first"}
     first = small(group, restrict_after={"1": "d1"}, **form)
-    with policy("mixed_float16"):
+    with dtype_policy("mixed_float16"):
         half = small(group, input_shape=(12, 13, 3), restrict_after={"1": "d1"})
     for other in (first, half):
         other.set_weights(last.get_weights())
