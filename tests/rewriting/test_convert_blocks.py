@@ -65,7 +65,7 @@ def test_parts_of_a_map_that_is_added_to_another_are_rounded_together(keep):
         maps = layers.Add()([layers.DepthwiseConv2D(3, padding="same")(joined), maps])
         logits = layers.Dense(3)(layers.GlobalAveragePooling2D()(maps))
         network = randomized(keras_gcnn.convert(keras.Model(image, logits), keep=keep))
-    assert max(network.conversion.errors().values()) < 1e-6  # Keras pools in float32
+    assert max(network.conversion.errors().values()) < 1e-5  # Keras pools in float32
 
 
 def test_a_layer_that_is_added_to_parts_has_their_fields():

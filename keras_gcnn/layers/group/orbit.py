@@ -24,6 +24,8 @@ from keras_gcnn.groups.point_group import PointGroup, matrix_on_pixels, point_gr
 from keras_gcnn.layers.group.interpolation import turn
 from keras_gcnn.types import AnyGroupLike, Tensor
 
+Moves = tuple[bool, tuple[bool, bool]]
+
 
 @dataclass(frozen=True)
 class Pose:
@@ -31,12 +33,14 @@ class Pose:
 
     Attributes:
         angle: radians, 0 for the elements of the pixel grid.
-        element: the index of the latter in its group.
+        moves, moves_back: see `Group.moves_on_plane`, of the latter and of its inverse; numbers of
+            elements would be variables to PyTorch's compiler.
         matrix: how the element moves positions (row, column) about the centre, as rows.
     """
 
     angle: float
-    element: int
+    moves: Moves
+    moves_back: Moves
     matrix: tuple[tuple[float, ...], ...]
 
 
@@ -80,7 +84,7 @@ def check_plane(maps: Tensor, rows: int, group: Group | PointGroup, about: str) 
         about: the beginning of the sentence about the maps.
     """
     if isinstance(group, Group):
-        if group.swaps_axes:
+        if _swaps_axes(group):
             check_square(
                 maps,
                 rows,
@@ -95,6 +99,11 @@ def check_plane(maps: Tensor, rows: int, group: Group | PointGroup, about: str) 
             "need squares whose size is known. Give input_shape, and crop or pad images to "
             f"squares, or use the group {group.pixel_group.name!r}, which moves pixels to pixels."
         )
+
+
+@outside_graphs
+def _swaps_axes(group: Group) -> bool:
+    return group.swaps_axes
 
 
 def find_poses(group: Group | PointGroup, already: Group | PointGroup) -> tuple[Pose, ...]:
@@ -140,20 +149,21 @@ def _elements(group: Group | PointGroup) -> list[Pose]:
 
 def _pose(angle: float, element: int, grid: Group) -> Pose:
     matrix = grid.matrices[element] @ matrix_on_pixels(angle)
-    return Pose(angle, element, tuple(map(tuple, matrix.tolist())))
+    inverse = int(grid.inverse[element])
+    moves, back = grid.moves_on_plane(element), grid.moves_on_plane(inverse)
+    return Pose(angle, moves, back, tuple(map(tuple, matrix.tolist())))
 
 
-def fold_orbit(images: Tensor, poses: Sequence[Pose], grid: Group, rows: int) -> Tensor:
+def fold_orbit(images: Tensor, poses: Sequence[Pose], rows: int) -> Tensor:
     """Returns the images moved by every element, in one batch.
 
     Args:
         images: images of any type of number.
         poses: the elements.
-        grid: the group of those that move pixels to pixels.
         rows: axis of the rows; the columns follow.
     """
     turned = {angle: turn(images, angle, rows) for angle in {pose.angle for pose in poses}}
-    moved = [move_plane(turned[pose.angle], grid, pose.element, rows) for pose in poses]
+    moved = [move_plane(turned[pose.angle], pose.moves, rows) for pose in poses]
     return moved[0] if len(moved) == 1 else ops.concatenate(moved, axis=0)
 
 
@@ -174,18 +184,13 @@ def unfold_orbit(outputs: Tensor, count: int) -> list[Tensor]:
     return list(ops.split(outputs, count, axis=0))
 
 
-def move_plane(images: Tensor, group: Group, g: int, rows: int) -> Tensor:
+def move_plane(images: Tensor, moves: Moves, rows: int) -> Tensor:
     """Rotates and mirrors images as `Group.act_on_plane` does arrays."""
-    swaps, flips = _moves_on_plane(group, g)
+    swaps, flips = moves
     if swaps:
         images = ops.swapaxes(images, rows, rows + 1)
     axes = tuple(rows + axis for axis, flip in enumerate(flips) if flip)
     return ops.flip(images, axes) if axes else images
-
-
-@outside_graphs
-def _moves_on_plane(group: Group, g: int) -> tuple[bool, tuple[bool, bool]]:
-    return group.moves_on_plane(g)
 
 
 def turn_vectors(vectors: Tensor, matrix: np.ndarray, axis: int) -> Tensor:

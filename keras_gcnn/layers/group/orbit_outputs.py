@@ -24,7 +24,6 @@ def move_back(
     output: Tensor,
     pose: Pose,
     kind: str,
-    grid: Group,
     components: tuple[str, str],
     channel_axis: int,
 ) -> Tensor:
@@ -34,14 +33,13 @@ def move_back(
         output: the output for the images that the element moved.
         pose: the element.
         kind: one of `KINDS`.
-        grid: the group of the elements that move pixels to pixels.
         components: directions in which the components of vectors count.
         channel_axis: of maps, -1 or 1.
     """
     rank = len(output.shape)
     if kind == "maps" or (kind == "vectors" and rank == 4):
         rows = row_axis(rank, channel_axis)
-        output = move_plane(output, grid, int(grid.inverse[pose.element]), rows)
+        output = move_plane(output, pose.moves_back, rows)
         output = turn(output, -pose.angle, rows)
     if kind == "vectors":
         matrix = on_components(np.array(pose.matrix).T, components)

@@ -205,7 +205,7 @@ class Symmetrized(MapLayer):
         self._check_input(tensor)
         if len(tensor.shape) == 2:
             return repeat_for_orbit(tensor, len(self.poses))
-        return fold_orbit(tensor, self.poses, self.symmetry, row_axis(4, self.channel_axis))
+        return fold_orbit(tensor, self.poses, row_axis(4, self.channel_axis))
 
     def _check_input(self, tensor: Tensor) -> None:
         """Raises a `ValueError` unless it is a batch of images that can rotate, or of features."""
@@ -240,7 +240,7 @@ class Symmetrized(MapLayer):
 
     def _combine_one(self, output: Tensor, kind: str) -> Tensor:
         parts = [
-            move_back(part, pose, kind, self.symmetry, self.components, self.channel_axis)
+            move_back(part, pose, kind, self.components, self.channel_axis)
             for part, pose in zip(unfold_orbit(output, len(self.poses)), self.poses, strict=True)
         ]
         reduce = REDUCTIONS[self.reduce] if isinstance(self.reduce, str) else self.reduce
