@@ -64,7 +64,7 @@ def output_of(layer: keras.Operation, model: keras.Model) -> Any:
 def shape_built_for(model: keras.Model) -> Shape | None:
     """Returns the shape of one input, without the batch, with which a model was built.
 
-    A model with a `call` of its own has no symbolic inputs, and remembers this shape; it is None if
+    A subclassed model has no symbolic inputs, but it remembers this shape. The result is None if
     the model is not built or has several inputs.
     """
     shape = (model.get_build_config() or {}).get("input_shape")

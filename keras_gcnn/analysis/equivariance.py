@@ -29,7 +29,7 @@ def _find_inputs(
         return np.asarray(inputs)
     check_target(target)
     if input_shape is None and isinstance(target, keras.Model) and target.built:
-        known = getattr(target, "inputs", None) or []  # none if it has a call of its own
+        known = getattr(target, "inputs", None) or []  # subclassed models have none
         if len(known) > 1:
             raise ValueError(
                 f"{target.name} has several inputs. Measure a function of the input that rotates, "
@@ -68,8 +68,8 @@ def equivariance_error(
         group: str or `keras_gcnn.groups.Group`; default the group of the layer, or the largest
             group of a model's layers.
         inputs: batch to measure on; default `batch_size` draws from the standard normal.
-        input_shape: shape of one input, without the batch; default that of the model, or the one
-            with which a model of its own `call` was built.
+        input_shape: shape of one input, without the batch; default that of the model. For
+            a subclassed model it is the shape with which the model was built.
         input_type: `"trivial"` (images: values move but do not change), `"regular"` (channels
             `c * |G| + g`, which permute too), `"vectors"` (pairs of channels, x to the right and y
             up), or the `Fields` of a steerable map. Default the `Fields` of a steerable layer,

@@ -15,8 +15,8 @@ TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 2e-2, "bfloat16": 1e
 def tolerance_of(target: Any) -> float:
     """Returns the relative error that rounding may make in a layer or model, or in a function.
 
-    A model, and a layer that holds others, is as exact as the coarsest of its layers: a model that
-    was loaded has a policy of its own, which says nothing about them.
+    A model, and a layer that holds others, is as exact as the coarsest of its layers. The policy of
+    the model itself is not asked: of a loaded model it can differ from that of all layers.
     """
     layers = target._flatten_layers() if isinstance(target, keras.Layer) else []
     dtypes = {layer.compute_dtype for layer in layers} & TOLERANCES.keys()

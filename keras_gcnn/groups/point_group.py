@@ -277,6 +277,30 @@ def point_group(group: str | PointGroup | Group, argument: str = "group") -> Poi
     return PointGroup(int(match[2]), match[1] == "d")
 
 
+def find_group(group: str | PointGroup | Group, argument: str = "group") -> Group | PointGroup:
+    """Returns a group of the pixel grid, for layers such as `GConv2D`, or another `PointGroup`.
+
+    Args:
+        group: a group or its name. `"d4"` and `"p4m"` are the same group.
+        argument: what the message calls it.
+
+    Raises:
+        ValueError: if no group has that name.
+    """
+    if isinstance(group, Group):
+        return get(group)
+    if isinstance(group, str) and {group, group.lower()} & {*names()}:
+        return get(group)
+    try:
+        point = point_group(group)
+    except ValueError:
+        raise ValueError(
+            f"{argument}={group!r} is unknown. Choose one of {', '.join(names())}; 'so2' for all "
+            "rotations, 'o2' for mirrors too; or 'c8' and 'd8', with any number in place of 8."
+        ) from None
+    return point.pixel_group if point.is_on_pixels else point
+
+
 def pixel_point_group(group: Group) -> PointGroup | None:
     """Returns the group with the elements of one of the pixel grid, or None if there is none."""
     name = _PIXEL_NAMES.get(group.name)

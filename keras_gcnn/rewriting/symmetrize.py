@@ -53,8 +53,8 @@ def symmetrize(
             inputs with two axes are features, which stay.
         group: str or `keras_gcnn.groups.Group`, such as `"p4"` or `"p4m"`, or `"c8"` or `"d8"` with
             any number in place of 8.
-        already: a subgroup under which `model` is equivariant already, or None. It is believed;
-            `keras_gcnn.analysis.assert_equivariant` shows whether it is true.
+        already: a subgroup under which `model` is equivariant already, or None. The
+            function does not check this; `keras_gcnn.analysis.assert_equivariant` does.
         reduce: how the results of the elements are combined, number by number.
 
             - `"mean"`. Of probabilities it is the average of the `|G|` opinions. Of logits it is,

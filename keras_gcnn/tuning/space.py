@@ -10,12 +10,12 @@ from typing import Any
 
 from keras_gcnn import groups as known_groups
 from keras_gcnn import zoo
-from keras_gcnn.groups.point_group import LARGEST_FREQUENCY, point_group
+from keras_gcnn.groups.point_group import LARGEST_FREQUENCY, find_group, point_group
 from keras_gcnn.training.recipes.tables import check_group
 from keras_gcnn.tuning.hyperparameter import ABOVE_ZERO, SHARE, Hyperparameter, Limit
 from keras_gcnn.zoo.posteriors import POSTERIORS
 from keras_gcnn.zoo.spec import CONVOLUTIONS, HEADS
-from keras_gcnn.zoo.symmetries import FIELDS, find_group, is_steerable
+from keras_gcnn.zoo.symmetries import FIELDS, is_steerable
 
 NEVER = "never"  # KerasTuner's choices all have one type, so None cannot be one
 _KERNEL_SIZES = ("7 5 5", "3 3 3", "5 5 5", "7 7 5", "9 7 5")

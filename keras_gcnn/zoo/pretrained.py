@@ -16,9 +16,8 @@ import keras
 
 from keras_gcnn import former_names
 from keras_gcnn.groups import Group
-from keras_gcnn.groups.point_group import PointGroup
+from keras_gcnn.groups.point_group import PointGroup, find_group
 from keras_gcnn.zoo.restrictions import by_stage
-from keras_gcnn.zoo.symmetries import find_group
 
 # Arguments that select among the trained networks of one builder on one data set.
 SELECTS = ("group", "convolution", "restrict_after", "depth", "variant", "fields")

@@ -8,9 +8,9 @@ from typing import Any
 from keras_gcnn import groups
 from keras_gcnn.arguments import is_integer
 from keras_gcnn.groups import Group
-from keras_gcnn.groups.point_group import PointGroup, point_group
+from keras_gcnn.groups.point_group import PointGroup, find_group, point_group
 from keras_gcnn.types import AnyGroupLike, RestrictAfter
-from keras_gcnn.zoo.symmetries import AnyGroup, find_group
+from keras_gcnn.zoo.symmetries import AnyGroup
 
 
 def by_stage(restrict_after: RestrictAfter) -> dict[str, AnyGroupLike]:

@@ -6,39 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice
 from keras_gcnn.groups import Group
-from keras_gcnn.groups.point_group import PointGroup, point_group
+from keras_gcnn.groups.point_group import PointGroup, find_group
 from keras_gcnn.layers import Fields
 from keras_gcnn.types import AnyGroupLike
 
 AnyGroup = TypeVar("AnyGroup", Group, PointGroup)
 FIELDS = ("regular", "circle")
 _HIGHEST = 4  # of the infinitely many frequencies of SO(2) and O(2)
-
-
-def find_group(group: AnyGroupLike) -> Group | PointGroup:
-    """Returns a group of the pixel grid, for layers such as `GConv2D`, or another `PointGroup`.
-
-    Args:
-        group: a group or its name. `"d4"` and `"p4m"` are the same group.
-
-    Raises:
-        ValueError: if no group has that name.
-    """
-    if isinstance(group, Group):
-        return groups.get(group)
-    if isinstance(group, str) and {group, group.lower()} & {*groups.names()}:
-        return groups.get(group)
-    try:
-        point = point_group(group)
-    except ValueError:
-        raise ValueError(
-            f"group={group!r} is unknown. Choose one of {', '.join(groups.names())}; 'so2' for all "
-            "rotations, 'o2' for mirrors too; or 'c8' and 'd8', with any number in place of 8."
-        ) from None
-    return point.pixel_group if point.is_on_pixels else point
 
 
 def is_steerable(group: AnyGroupLike) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from keras_gcnn.arguments import as_count, check_above_zero, check_choice, check_flag, check_rate
 from keras_gcnn.groups import Group
 from keras_gcnn.groups.fields import SO2
-from keras_gcnn.groups.point_group import PointGroup
+from keras_gcnn.groups.point_group import PointGroup, find_group
 from keras_gcnn.layers.common.cost import multiply_adds_of
 from keras_gcnn.types import AnyGroupLike, Beta
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
@@ -20,7 +20,7 @@ from keras_gcnn.zoo.budget import Count, check_widths, choose_widths
 from keras_gcnn.zoo.decorators import with_default_shape
 from keras_gcnn.zoo.posteriors import POSTERIORS, Posterior
 from keras_gcnn.zoo.spec import check_shape
-from keras_gcnn.zoo.symmetries import FieldType, find_group
+from keras_gcnn.zoo.symmetries import FieldType
 from keras_gcnn.zoo.vae_convolutional import Convolutions
 from keras_gcnn.zoo.vae_dense import DenseLayers
 from keras_gcnn.zoo.weight_files import load_weights

@@ -10,7 +10,7 @@ import keras
 
 from keras_gcnn import groups
 from keras_gcnn.arguments import as_count, check_count, check_rate
-from keras_gcnn.groups.point_group import point_group
+from keras_gcnn.groups.point_group import find_group, point_group
 from keras_gcnn.layers import Fields
 from keras_gcnn.types import AnyGroupLike, RestrictAfter
 from keras_gcnn.zoo.build import build
@@ -21,7 +21,7 @@ from keras_gcnn.zoo.residual_blocks import STAGES
 from keras_gcnn.zoo.restrictions import find_subgroups
 from keras_gcnn.zoo.spec import Architecture, Options, check_kernel_size
 from keras_gcnn.zoo.steerable_graph_builder import FieldMaps, SteerableGraphBuilder
-from keras_gcnn.zoo.symmetries import FieldType, find_group
+from keras_gcnn.zoo.symmetries import FieldType
 from keras_gcnn.zoo.wide_blocks import OfFields, OnGroup, add_wide_blocks
 
 _BAND_LIMIT = 0.1  # a smaller one leaves too few of the kernels with three rows

@@ -17,7 +17,7 @@ SMALL = {"size": 4, "channels": 1}
         (lambda: Own(), {}, "shape of the inputs of 'own.*' is not known"),
         (lambda: Own(), {"input_shape": (4, 0, 1)}, "input_shape=.4, 0, 1. *. *Give the shape"),
         (lambda: Own(), {"input_shape": (4, 5, 1)}, "p4 has quarter turns, which need squares"),
-        (lambda: convolutional(**SMALL), {"group": "p5"}, "Unknown group 'p5'"),
+        (lambda: convolutional(**SMALL), {"group": "p5"}, "group='p5' is unknown. Choose one of"),
         (lambda: convolutional(**SMALL), {"reduce": "median"}, "reduce='median' is not available"),
         (lambda: convolutional(**SMALL), {"reduce": lambda x, axis: x[0]}, "depend on their order"),
         (lambda: convolutional(**SMALL), {"reduce": lambda x, axis: x}, "which it removes"),

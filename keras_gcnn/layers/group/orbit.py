@@ -9,18 +9,16 @@ and so on.
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from keras import ops
 
-from keras_gcnn import groups
 from keras_gcnn.backend.constants import outside_graphs
 from keras_gcnn.backend.sizes import check_square
 from keras_gcnn.groups import Group
-from keras_gcnn.groups.point_group import PointGroup, matrix_on_pixels, point_group
+from keras_gcnn.groups.point_group import PointGroup, find_group, matrix_on_pixels
 from keras_gcnn.layers.group.interpolation import turn
 from keras_gcnn.types import AnyGroupLike, Tensor
 
@@ -33,8 +31,8 @@ class Pose:
 
     Attributes:
         angle: radians, 0 for the elements of the pixel grid.
-        moves, moves_back: see `Group.moves_on_plane`, of the latter and of its inverse; numbers of
-            elements would be variables to PyTorch's compiler.
+        moves, moves_back: `Group.moves_on_plane` of the element of the pixel grid, and of its
+            inverse. An index in the group in their place would be a variable to PyTorch's compiler.
         matrix: how the element moves positions (row, column) about the centre, as rows.
     """
 
@@ -50,23 +48,14 @@ def finite_group(group: AnyGroupLike, argument: str = "group") -> Group | PointG
     Raises:
         ValueError: if no group has that name, or it has infinitely many elements.
     """
-    if isinstance(group, Group) or (isinstance(group, str) and group.lower() in groups.names()):
-        return groups.get(group)
-    try:
-        found = point_group(group)
-    except ValueError:
-        raise ValueError(
-            f"Unknown {argument} {reprlib.repr(group)}. Choose one of {', '.join(groups.names())}, "
-            "or c8 or d8 with any number in place of 8, or register your own with "
-            "keras_gcnn.groups.register."
-        ) from None
-    if found.turns is None:
-        finite = "d8 or d16" if found.mirrors else "c8 or c16"
+    known = find_group(group, argument)
+    if isinstance(known, PointGroup) and known.turns is None:
+        finite = "d8 or d16" if known.mirrors else "c8 or c16"
         raise ValueError(
             f"{argument}={group!r} has infinitely many elements. Choose some of them, such as "
-            f"{finite}; layers under {found} are exact under {found.pixel_group.name} alone."
+            f"{finite}; layers under {known} are exact under {known.pixel_group.name} alone."
         )
-    return found.pixel_group if found.is_on_pixels else found
+    return known
 
 
 def pixel_group(group: Group | PointGroup) -> Group:
@@ -136,15 +125,13 @@ def _elements(group: Group | PointGroup) -> list[Pose]:
     grid = pixel_group(group)
     if isinstance(group, Group):
         return [_pose(0.0, g, grid) for g in range(grid.order)]
-    assert group.turns is not None
-    steps = group.turns // math.gcd(group.turns, 4)  # in a rotation of the pixel grid
-    rotations = grid.order // group.sheets
-    poses = []
-    for mirrored in range(group.sheets):
-        for turns in range(group.turns):
-            angle = 2 * math.pi * (turns % steps) / group.turns
-            poses.append(_pose(angle, mirrored * rotations + turns // steps, grid))
-    return poses
+    rotations, on_grid = int(group.order) // group.sheets, grid.order // group.sheets
+    steps = rotations // on_grid  # in a rotation of the pixel grid
+    return [
+        _pose(2 * math.pi * (turns % steps) / rotations, mirrored * on_grid + turns // steps, grid)
+        for mirrored in range(group.sheets)
+        for turns in range(rotations)
+    ]
 
 
 def _pose(angle: float, element: int, grid: Group) -> Pose:

@@ -13,6 +13,7 @@ from keras_gcnn.layers.group.orbit import Pose, check_plane, move_plane, turn_ve
 from keras_gcnn.types import Tensor
 
 KINDS = ("invariant", "maps", "vectors")
+_IDENTITY = ((1, 0), (0, 1))
 
 
 def row_axis(rank: int, channel_axis: int) -> int:
@@ -41,7 +42,7 @@ def move_back(
         rows = row_axis(rank, channel_axis)
         output = move_plane(output, pose.moves_back, rows)
         output = turn(output, -pose.angle, rows)
-    if kind == "vectors":
+    if kind == "vectors" and pose.matrix != _IDENTITY:
         matrix = on_components(np.array(pose.matrix).T, components)
         output = turn_vectors(output, matrix, channel_axis if rank == 4 else -1)
     return output

@@ -39,9 +39,8 @@ class Symmetrized(MapLayer):
 
     The layer is equivariant under the group whatever the model computes, at every size and with the
     weights that the model has: `F(x) = reduce_g g^-1 f(g x)`. It is so exactly under the elements
-    that move pixels to pixels; rotations by other angles interpolate. `keras_gcnn.symmetrize` puts
-    the layer into a model of its own and describes the arguments; as a layer it can be a part of a
-    model.
+    that move pixels to pixels; rotations by other angles interpolate. `keras_gcnn.symmetrize` makes
+    a model of the layer and describes the arguments; it can also be a part of a larger model.
 
     Args:
         model: `keras.Model` or layer, which is shared and not copied.
@@ -254,11 +253,14 @@ class Symmetrized(MapLayer):
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         # Of `Layer` it would ask for the shape alone, and the model may change the type.
-        found = keras.Operation.compute_output_spec(self, inputs, training=training)
+        outputs = keras.Operation.compute_output_spec(self, inputs, training=training)
         # On PyTorch the layers within then seem to compute in float32, whatever their policy.
-        own = self.model.compute_output_spec(inputs)
-        return keras.tree.map_structure(
-            lambda x, y: keras.KerasTensor(x.shape, y.dtype), found, own
+        typed = getattr(self.model, "outputs", None) or keras.tree.flatten(
+            self.model.compute_output_spec(inputs)
+        )
+        pairs = zip(keras.tree.flatten(outputs), typed, strict=True)
+        return keras.tree.pack_sequence_as(
+            outputs, [keras.KerasTensor(one.shape, other.dtype) for one, other in pairs]
         )
 
     def get_config(self) -> dict:

@@ -253,8 +253,8 @@ class SteerableConv2D(WindowConvolution):
                 (*self.kernel_size, block_in.channels, block_out.channels), self.compute_dtype
             )
         variable = getattr(self, self._weight_of(i, o))
-        # Reshaped, because the gradient of a choice from a variable itself is sparse on TensorFlow,
-        # with several slices for a weight, of which Adam and the clipping of norms take each alone.
+        # On TensorFlow a look-up in a variable has a sparse gradient, with several slices for one
+        # weight, and Adam treats each slice as a gradient. That of a reshaped weight is dense.
         weight = ops.reshape(variable, tuple(variable.shape))
         waves, index, factor = self._tables[i, o]
         # The coefficients of the waves: sums of weights with signs and scales.
