@@ -1,15 +1,16 @@
-"""Rotates images by any angle."""
+"""Rotates images by any angle, and bends them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import ModuleType
 
 import numpy as np
 
 from keras_gcnn.arguments import check_choice
 
-_ORDERS = {"nearest": 0, "bilinear": 1}  # of the splines with which SciPy interpolates
+_ORDERS = {"nearest": 0, "bilinear": 1, "cubic": 3}  # of the splines with which SciPy interpolates
 
 
 def random_angles(n: int, seed: int | np.random.Generator) -> np.ndarray:
@@ -42,30 +43,36 @@ def rotate(
     angles: float | Sequence[float] | np.ndarray,
     *,
     zoom: float | Sequence[float] | np.ndarray = 1.0,
+    displacements: np.ndarray | None = None,
     fill: float = 0.0,
     interpolation: str = "bilinear",
 ) -> np.ndarray:
-    """Rotates images counter-clockwise about their centre, and enlarges them if asked to.
+    """Rotates images counter-clockwise about their centre, and enlarges and bends them if asked to.
 
     The centre is `((rows - 1) / 2, (columns - 1) / 2)`, and the size stays the same: corners that
     leave the image are lost. For square images and multiples of 90 degrees the result is exactly
-    that of `numpy.rot90`.
+    that of `numpy.rot90`. All changes are made at once, so that pixels are interpolated only once.
 
     Args:
         images: array of shape `(n, rows, columns, channels)`.
         angles: degrees, one number for all images or one per image.
         zoom: float, one for all images or one per image: how many times as large their content
             becomes about the centre; larger than 0, and below 1 to shrink it.
+        displacements: array of shape `(n, k, l, 2)`, or None: elastic deformations. For each of
+            `k x l` points, spread evenly from the first to the last row and column, how many
+            pixels farther down and to the right the image is read there; cubic splines lead from
+            point to point. Normal random numbers on 5 x 5 points bend images as rubber does.
         fill: float, value of everything outside the image; with bilinear interpolation pixels at
             the border are interpolated with it.
-        interpolation: `"bilinear"`, or `"nearest"` for masks, whose values are not to be mixed.
+        interpolation: `"bilinear"`; `"cubic"`, splines that blur less and may exceed the values of
+            the image a little; or `"nearest"` for masks, whose values are not to be mixed.
 
     Returns:
         A new array of the same shape; of the same dtype if that is floating-point, else float32.
 
     Raises:
-        ValueError: if the images do not have four axes or are complex, the angles or the zoom do
-            not fit them or are not finite, a zoom is not positive, or the interpolation is unknown.
+        ValueError: if the images do not have four axes or are complex, the angles, the zoom or
+            the displacements do not fit them or are not finite, a zoom is not positive, or the interpolation is unknown.
         ImportError: if SciPy is not installed.
 
     Example:
@@ -75,6 +82,10 @@ def rotate(
     >>> image = np.array([[1.0, 2.0], [3.0, 4.0]]).reshape(1, 2, 2, 1)
     >>> data.rotate(image, 90)[0, :, :, 0].tolist()
     [[2.0, 4.0], [1.0, 3.0]]
+
+    References:
+        Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation",
+        section 3.1, for deformations by random vectors on a grid.
     """
     check_choice("interpolation", interpolation, tuple(_ORDERS))
     images = np.asarray(images)
@@ -96,19 +107,48 @@ def rotate(
     if (factors <= 0).any():
         raise ValueError(f"zoom contains {factors.min()}; expected factors larger than 0.")
     to_source /= factors[:, None, None]
-    affine_transform = scipy_ndimage().affine_transform
+    moved = _displacements(displacements, images.shape)
 
-    order = _ORDERS[interpolation]
     centre = (np.array(images.shape[1:3]) - 1) / 2
     result = np.empty_like(images)
-    for image, target, matrix in zip(images, result, to_source, strict=True):
+    # "grid-constant" interpolates with `fill` at the border; "constant" would cut off hard.
+    settings = {"order": _ORDERS[interpolation], "mode": "grid-constant", "cval": fill}
+    for index, (image, matrix) in enumerate(zip(images, to_source, strict=True)):
         offset = centre - matrix @ centre
+        read: Callable[..., np.ndarray]
+        if moved is None:
+            read = partial(scipy_ndimage().affine_transform, matrix=matrix, offset=offset)
+        else:
+            grid = np.indices(images.shape[1:3])
+            sources = np.tensordot(matrix, grid, 1) + offset[:, None, None] + moved[index]
+            read = partial(scipy_ndimage().map_coordinates, coordinates=sources)
         for channel in range(images.shape[-1]):
-            # "grid-constant" interpolates with `fill` at the border; "constant" would cut off hard.
-            target[..., channel] = affine_transform(
-                image[..., channel], matrix, offset, order=order, mode="grid-constant", cval=fill
-            )
+            result[index, ..., channel] = read(image[..., channel], **settings)
     return result.astype(result_type, copy=False)
+
+
+def _displacements(vectors: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Returns displacements of all pixels, `(n, 2, rows, columns)`, from those of a grid."""
+    if vectors is None:
+        return None
+    vectors = np.asarray(vectors, dtype="float64")
+    n, rows, columns = shape[:3]
+    if vectors.ndim != 4 or len(vectors) != n or min(vectors.shape[1:3]) < 2 or vectors.shape[3] != 2:
+        raise ValueError(
+            f"displacements have shape {vectors.shape} for {n} images; expected ({n}, k, l, 2): two "
+            "numbers for each point of a grid of k x l points, at least 2 x 2."
+        )
+    if not np.isfinite(vectors).all():
+        raise ValueError("displacements contain NaN or infinity; expected finite numbers of pixels.")
+    down, right = _spline(vectors.shape[1], rows), _spline(vectors.shape[2], columns)
+    return np.einsum("rk,cl,nklv->nvrc", down, right, vectors, optimize=True)
+
+
+def _spline(points: int, pixels: int) -> np.ndarray:
+    """Returns the matrix from values at evenly spaced points to those at all pixels of a line."""
+    from scipy.interpolate import CubicSpline
+
+    return CubicSpline(np.linspace(0, pixels - 1, points), np.eye(points))(np.arange(pixels))
 
 
 def _for_each(name: str, values: float | Sequence[float] | np.ndarray, n: int) -> np.ndarray:

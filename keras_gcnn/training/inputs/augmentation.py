@@ -1,4 +1,4 @@
-"""Random rotations, mirror images, zooms and shifts of training images, and of their masks."""
+"""Random rotations, mirror images, zooms, bends and shifts of training images, and of their masks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from keras_gcnn.data import rotate
 from keras_gcnn.training.recipes.tables import AugmentTable
+
+_BENT_POINTS = (5, 5)
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Poses:
         shifts: integers of shape `(n, 2)`: rows down and columns to the right.
         fractions: the same in parts of a pixel, from -1/2 to 1/2.
         zooms: how many times as large the content becomes.
+        bends: pixels of displacement down and to the right on a grid, of shape `(n, 5, 5, 2)`, or
+            None for none.
     """
 
     angles: np.ndarray
@@ -27,6 +31,7 @@ class Poses:
     shifts: np.ndarray
     fractions: np.ndarray
     zooms: np.ndarray
+    bends: np.ndarray | None
 
 
 def check_fits(settings: AugmentTable, image_shape: tuple[int, ...]) -> None:
@@ -60,7 +65,11 @@ def draw_poses(generator: np.random.Generator, n: int, settings: AugmentTable) -
     shifts = generator.integers(-settings.shift, settings.shift, (n, 2), endpoint=True)
     fractions = generator.uniform(-0.5, 0.5, (n, 2)) * settings.subpixel
     zooms = (1 + settings.zoom) ** generator.uniform(-1, 1, n)
-    return Poses(angles, mirrored, shifts, fractions, zooms)
+    bends = None
+    if settings.elastic:
+        bends = generator.standard_normal((n, *_BENT_POINTS, 2), dtype="float32")
+        bends *= settings.elastic
+    return Poses(angles, mirrored, shifts, fractions, zooms, bends)
 
 
 def augment(
@@ -68,17 +77,17 @@ def augment(
     poses: Poses,
     chosen: np.ndarray,
     settings: AugmentTable,
-    interpolation: str = "bilinear",
+    masks: bool = False,
 ) -> np.ndarray:
-    """Returns changed images: mirrored, then rotated and zoomed, then shifted.
+    """Returns changed images: mirrored, then rotated, zoomed and bent, then shifted.
 
     Args:
         images: array of shape `(n, rows, columns, channels)`.
         poses: of all images of the data set.
         chosen: indices of these images in the data set.
         settings: what is changed.
-        interpolation: of zooms and rotations by any angle, `"bilinear"`, or `"nearest"` for masks,
-            which are not shifted between the pixels.
+        masks: whether the images are masks, whose values are not mixed and which are not shifted
+            between the pixels.
     """
     if settings.flip != "none":
         for axis in (1, 2):
@@ -87,12 +96,17 @@ def augment(
     if settings.rotate == "quarter":
         turns = (poses.angles[chosen] // 90).astype(int)
         images = np.stack([np.rot90(each, k) for each, k in zip(images, turns, strict=True)])
-    if settings.rotate == "any" or settings.zoom:
-        angles = poses.angles[chosen] if settings.rotate == "any" else 0.0
-        images = rotate(images, angles, zoom=poses.zooms[chosen], interpolation=interpolation)
+    if settings.rotate == "any" or settings.zoom or settings.elastic:
+        images = rotate(
+            images,
+            poses.angles[chosen] if settings.rotate == "any" else 0.0,
+            zoom=poses.zooms[chosen],
+            displacements=None if poses.bends is None else poses.bends[chosen],
+            interpolation="nearest" if masks else settings.interpolation,
+        )
     if settings.shift:
         images = _shifted(images, poses.shifts[chosen], settings.shift)
-    if settings.subpixel and interpolation == "bilinear":
+    if settings.subpixel and not masks:
         for axis in (1, 2):
             images = _between_pixels(images, poses.fractions[chosen, axis - 1], axis)
     return images

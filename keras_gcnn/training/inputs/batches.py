@@ -124,6 +124,6 @@ class ShuffledBatches(keras.utils.PyDataset):
     def _augment_masks(self, masks: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Returns masks in the poses of their images; outside of these is the first class."""
         changed = augmentation.augment(
-            masks[..., None], self._poses, chosen, self.augment, interpolation="nearest"
+            masks[..., None], self._poses, chosen, self.augment, masks=True
         )
         return changed[..., 0].astype(masks.dtype)

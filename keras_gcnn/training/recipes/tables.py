@@ -86,9 +86,13 @@ class AugmentTable(Table):
     flip: Literal["none", "horizontal", "both"] = "none"
     # Enlarge or shrink about the centre: 0.2 is up to 1.2 times as large or as small.
     zoom: float = Field(0.0, ge=0, le=1)
+    # Bend as rubber does: pixels by which the image typically moves, independently at 5 x 5 points.
+    elastic: float = Field(0.0, ge=0)
     shift: int = Field(0, ge=0)  # at most so many pixels in each direction
     # Shift by up to half a pixel more, between the pixels, so that the grid differs in every epoch.
     subpixel: bool = False
+    # Of rotations by any angle, zooms and bends; "cubic" blurs less.
+    interpolation: Literal["bilinear", "cubic"] = "bilinear"
 
     def __str__(self) -> str:
         """Returns what is changed, in words, or "unchanged"."""
@@ -96,6 +100,7 @@ class AugmentTable(Table):
         flips = {"horizontal": "mirrored left and right", "both": "mirrored both ways"}
         parts = [turns.get(self.rotate), flips.get(self.flip)]
         parts += [f"zoomed by up to {100 * self.zoom:g} %"] if self.zoom else []
+        parts += [f"bent by about {self.elastic:g} pixels"] if self.elastic else []
         parts += [f"shifted by up to {self.shift} pixels"] if self.shift else []
         parts += ["shifted between the pixels"] if self.subpixel else []
         return ", ".join(filter(None, parts)) or "unchanged"
