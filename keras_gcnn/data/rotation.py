@@ -72,7 +72,8 @@ def rotate(
 
     Raises:
         ValueError: if the images do not have four axes or are complex, the angles, the zoom or
-            the displacements do not fit them or are not finite, a zoom is not positive, or the interpolation is unknown.
+            the displacements do not fit them or are not finite, a zoom is not positive, or the
+            interpolation is unknown.
         ImportError: if SciPy is not installed.
 
     Example:
@@ -133,13 +134,20 @@ def _displacements(vectors: np.ndarray | None, shape: tuple[int, ...]) -> np.nda
         return None
     vectors = np.asarray(vectors, dtype="float64")
     n, rows, columns = shape[:3]
-    if vectors.ndim != 4 or len(vectors) != n or min(vectors.shape[1:3]) < 2 or vectors.shape[3] != 2:
+    if (
+        vectors.ndim != 4
+        or len(vectors) != n
+        or min(vectors.shape[1:3]) < 2
+        or vectors.shape[3] != 2
+    ):
         raise ValueError(
-            f"displacements have shape {vectors.shape} for {n} images; expected ({n}, k, l, 2): two "
-            "numbers for each point of a grid of k x l points, at least 2 x 2."
+            f"displacements have shape {vectors.shape} for {n} images; expected ({n}, k, l, "
+            "2): two numbers for each point of a grid of k x l points, at least 2 x 2."
         )
     if not np.isfinite(vectors).all():
-        raise ValueError("displacements contain NaN or infinity; expected finite numbers of pixels.")
+        raise ValueError(
+            "displacements contain NaN or infinity; expected finite numbers of pixels."
+        )
     down, right = _spline(vectors.shape[1], rows), _spline(vectors.shape[2], columns)
     return np.einsum("rk,cl,nklv->nvrc", down, right, vectors, optimize=True)
 

@@ -6,8 +6,11 @@ from keras_gcnn import data
 pytestmark = pytest.mark.backend_free
 
 
-def _reference(image, angle, zoom, fill):
-    """Bilinear rotation and zoom of each pixel, from the formula; outside the image lies `fill`."""
+def _reference(image, angle, zoom, fill, displaced=lambda r, c: (0.0, 0.0)):
+    """Bilinear rotation and zoom of each pixel, from the formula; outside the image lies `fill`.
+
+    `displaced` gives, of a pixel, how much farther down and to the right the image is read.
+    """
     rows, columns = image.shape
     a = np.deg2rad(angle)
     result = np.empty_like(image)
@@ -20,7 +23,9 @@ def _reference(image, angle, zoom, fill):
             # x to the right, y upwards; the pixel comes from where the inverse turn takes it.
             x, y = c - (columns - 1) / 2, (rows - 1) / 2 - r
             sx, sy = np.cos(a) * x + np.sin(a) * y, -np.sin(a) * x + np.cos(a) * y
-            sr, sc = (rows - 1) / 2 - sy / zoom, sx / zoom + (columns - 1) / 2
+            down, right = displaced(r, c)
+            sr = (rows - 1) / 2 - sy / zoom + down
+            sc = sx / zoom + (columns - 1) / 2 + right
             r0, c0 = int(np.floor(sr)), int(np.floor(sc))
             u, v = sr - r0, sc - c0
             result[r, c] = (
@@ -43,6 +48,38 @@ def test_agrees_with_the_formula_for_one_angle_and_zoom_per_image():
             for channel in range(2):
                 expected = _reference(images[i, :, :, channel], angle, zooms[i], fill)
                 np.testing.assert_allclose(turned[i, :, :, channel], expected, atol=1e-12)
+
+
+def test_displacements_are_added_to_where_a_pixel_is_read():
+    rng = np.random.default_rng(4)
+    images, rows, columns = rng.random((1, 9, 12, 1)), 9, 12
+    # Splines through two points are lines, and those through as many points as pixels end there.
+    corners = rng.normal(0, 2, (1, 2, 2, 2))
+    everywhere = rng.normal(0, 2, (1, rows, columns, 2))
+
+    def along_lines(r, c):
+        u, v = r / (rows - 1), c / (columns - 1)
+        upper = (1 - v) * corners[0, 0, 0] + v * corners[0, 0, 1]
+        lower = (1 - v) * corners[0, 1, 0] + v * corners[0, 1, 1]
+        return (1 - u) * upper + u * lower
+
+    for field, displaced in (
+        (corners, along_lines),
+        (everywhere, lambda r, c: everywhere[0, r, c]),
+    ):
+        bent = data.rotate(images, 25.0, zoom=1.2, displacements=field, fill=0.5)
+        expected = _reference(images[0, :, :, 0], 25.0, 1.2, 0.5, displaced)
+        np.testing.assert_allclose(bent[0, :, :, 0], expected, atol=1e-12)
+
+
+def test_cubic_interpolation_keeps_more_of_fine_detail():
+    waves = np.sin(2 * np.pi * np.arange(32) / 5).reshape(1, 32, 1, 1) * np.ones((1, 1, 32, 1))
+    back, inside = {}, np.s_[:, 10:22, 10:22]
+    for interpolation in ("bilinear", "cubic"):
+        turned = data.rotate(waves, 45, interpolation=interpolation)
+        back[interpolation] = data.rotate(turned, -45, interpolation=interpolation)
+    errors = {name: abs(result - waves)[inside].max() for name, result in back.items()}
+    assert errors["cubic"] < 0.1 < 0.25 < errors["bilinear"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 28])
@@ -98,19 +135,23 @@ def test_does_not_change_its_input():
 
 
 @pytest.mark.parametrize(
-    ("shape", "angles", "zoom", "message"),
+    ("shape", "angles", "others", "message"),
     [
-        ((5, 5, 1), 0, 1, "four axes"),
-        ((2, 5, 5, 1), [1, 2, 3], 1, r"angles has shape \(3,\).*one for each image"),
-        ((2, 5, 5, 1), [1, np.nan], 1, "angles contains NaN"),
-        ((2, 5, 5, 1), 0, [1, 1, 1], r"zoom has shape \(3,\)"),
-        ((2, 5, 5, 1), 0, np.inf, "zoom contains NaN or infinity"),
-        ((2, 5, 5, 1), 0, [1, 0], "zoom contains 0.0; expected factors larger than 0"),
+        ((5, 5, 1), 0, {}, "four axes"),
+        ((2, 5, 5, 1), [1, 2, 3], {}, r"angles has shape \(3,\).*one for each image"),
+        ((2, 5, 5, 1), [1, np.nan], {}, "angles contains NaN"),
+        ((2, 5, 5, 1), 0, {"zoom": [1, 1, 1]}, r"zoom has shape \(3,\)"),
+        ((2, 5, 5, 1), 0, {"zoom": np.inf}, "zoom contains NaN or infinity"),
+        ((2, 5, 5, 1), 0, {"zoom": [1, 0]}, "zoom contains 0.0; expected factors larger than 0"),
+        ((2, 5, 5, 1), 0, {"displacements": np.zeros((5, 5, 2))}, r"expected \(2, k, l, 2\)"),
+        ((2, 5, 5, 1), 0, {"displacements": np.zeros((1, 5, 5, 2))}, "for 2 images"),
+        ((2, 5, 5, 1), 0, {"displacements": np.zeros((2, 1, 5, 2))}, "at least 2 x 2"),
+        ((2, 5, 5, 1), 0, {"displacements": np.full((2, 5, 5, 2), np.nan)}, "contain NaN"),
     ],
 )
-def test_says_what_does_not_fit(shape, angles, zoom, message):
+def test_says_what_does_not_fit(shape, angles, others, message):
     with pytest.raises(ValueError, match=message):
-        data.rotate(np.zeros(shape), angles, zoom=zoom)
+        data.rotate(np.zeros(shape), angles, **others)
 
 
 def test_random_angles_cover_the_circle_and_follow_the_seed():

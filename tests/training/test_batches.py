@@ -21,7 +21,7 @@ def epoch(batches, number):
     return np.concatenate(images), np.concatenate(labels)
 
 
-EVERYTHING = AugmentTable(rotate="any", flip="both", zoom=0.2, shift=2)
+EVERYTHING = AugmentTable(rotate="any", flip="both", zoom=0.2, elastic=1.0, shift=2)
 
 
 @pytest.mark.parametrize("augment", [None, EVERYTHING])
@@ -115,6 +115,19 @@ def test_zooms_enlarge_and_shrink_about_the_centre(rng):
     np.testing.assert_allclose(changed[:, inside, inside], expected, atol=1e-12)
     assert 1 / 1.25 <= slopes.min() < 0.82
     assert 1.22 < slopes.max() <= 1.25
+
+
+def test_bends_move_points_of_a_grid_as_far_as_asked(rng):
+    """Ramps along both axes show where a pixel was read; every tenth pixel is a grid's point."""
+    rows, columns = np.meshgrid(*2 * [np.linspace(0, 1, 41)], indexing="ij")
+    split = Split(np.stack([np.stack([rows, columns], -1)] * 300), np.arange(300))
+    augment = AugmentTable(elastic=1.5, interpolation="cubic")
+    changed, _ = epoch(ShuffledBatches(split, 64, 0, augment), 0)
+    inner = 40 * (changed - split.images)[:, 10:31:10, 10:31:10]
+    assert abs(inner.std() - 1.5) < 0.05  # of 5,400 numbers: more than three standard deviations
+    assert abs(inner.mean()) < 0.07
+    others, _ = epoch(ShuffledBatches(split, 64, 0, augment), 1)
+    assert not np.allclose(changed, others)
 
 
 def test_poses_that_do_not_fit_the_images_are_refused(rng):

@@ -1,4 +1,4 @@
-"""Random rotations, mirror images, zooms, bends and shifts of training images, and of their masks."""
+"""Random rotations, mirrors, zooms, bends and shifts of training images, and of their masks."""
 
 from __future__ import annotations
 
@@ -104,6 +104,8 @@ def augment(
             displacements=None if poses.bends is None else poses.bends[chosen],
             interpolation="nearest" if masks else settings.interpolation,
         )
+        if settings.interpolation == "cubic" and not masks:
+            images = np.clip(images, 0, 1)  # where splines exceed what pixels can be
     if settings.shift:
         images = _shifted(images, poses.shifts[chosen], settings.shift)
     if settings.subpixel and not masks:
