@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_gcnn.arguments import check_choice, check_count, is_number
+from keras_gcnn.arguments import check_choice, check_count
 from keras_gcnn.backend.ops import mean, replicas, widened
 from keras_gcnn.layers import TurnByVector, UnitDirection
-from keras_gcnn.types import Beta, Shape, Tensor
+from keras_gcnn.types import AnyGroupLike, Beta, Shape, Tensor
+from keras_gcnn.zoo.averaged_encoder import DIRECTION, averaged
+from keras_gcnn.zoo.beta import Schedule, find_beta
 from keras_gcnn.zoo.posteriors import POSTERIORS
-
-_Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 
 @keras.saving.register_keras_serializable(package="keras_gcnn")
@@ -76,7 +76,7 @@ class VariationalAutoencoder(keras.Model):
         check_choice("posterior", posterior, tuple(POSTERIORS))
         self.posterior = POSTERIORS[posterior]
         outputs = set(encoder.output) if isinstance(encoder.output, dict) else set()
-        if outputs - {"orientation"} != set(self.posterior.outputs):
+        if outputs - {DIRECTION} != set(self.posterior.outputs):
             names = " and ".join(map(repr, self.posterior.outputs))
             raise ValueError(
                 f"encoder {encoder.name!r} has to return a dict of {names}, and possibly "
@@ -87,10 +87,14 @@ class VariationalAutoencoder(keras.Model):
         self.decoder = decoder
         self.beta = beta
         data_format = data_format or keras.config.image_data_format()
-        self._arguments = {"posterior": posterior, "seed": seed, "data_format": data_format}
+        self._arguments: dict[str, Any] = {
+            "posterior": posterior,
+            "seed": seed,
+            "data_format": data_format,
+        }
         self.sampling = self.posterior.sampling(seed)
         self.turning: Callable[..., Tensor] | None = None
-        if "orientation" in outputs:
+        if DIRECTION in outputs:
             self.turning = TurnByVector(
                 data_format=data_format, dtype=decoder.output.dtype, name="turning"
             )
@@ -113,8 +117,8 @@ class VariationalAutoencoder(keras.Model):
     def call(self, inputs: Tensor, training: bool | None = None) -> dict[str, Tensor]:
         encoded = self.encoder(inputs, training=training)
         z = self.sampling([encoded[name] for name in self.posterior.outputs], training=training)
-        logits = self.draw(z, encoded.get("orientation"), training)
-        if training and isinstance(self.beta, _Schedule):
+        logits = self.draw(z, encoded.get(DIRECTION), training)
+        if training and isinstance(self.beta, Schedule):
             self._steps.assign_add(1)
         return {"logits": logits, **encoded}
 
@@ -180,7 +184,7 @@ class VariationalAutoencoder(keras.Model):
 
     def current_beta(self) -> Tensor | float:
         """Returns the weight of the divergence at the current step of training."""
-        return self.beta(self._steps) if isinstance(self.beta, _Schedule) else self.beta
+        return self.beta(self._steps) if isinstance(self.beta, Schedule) else self.beta
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Trains the autoencoder, as `keras.Model.fit` does.
@@ -249,6 +253,53 @@ class VariationalAutoencoder(keras.Model):
         z = self.posterior.prior(check_count("n", n), self.latent_dim, seed)
         return _as_images(self.decoder.predict(z.astype("float32"), verbose=0))
 
+    def symmetrized(
+        self, group: AnyGroupLike, *, already: AnyGroupLike | None = None
+    ) -> VariationalAutoencoder:
+        """Returns this autoencoder with an encoder that averages over the poses of an image.
+
+        The new encoder runs this one on every image in all poses of the group, and averages what it
+        returns; means on the sphere get length one again. Its latent vectors are then invariant
+        under the group, up to the error of interpolation. Under SO(2) training can
+        enlarge the error of the pixel grid between the quarter turns; `symmetrized("c8",
+        already="c4")` removes most of it after the training, for one more run of the encoder.
+
+        Both autoencoders share their weights. The new one is not compiled.
+
+        Args:
+            group: of rotations if the encoder has an `orientation`; any finite group otherwise. See
+                `keras_gcnn.symmetrize`.
+            already: a subgroup under which the encoder is equivariant itself, or None.
+
+        Raises:
+            ValueError: for an infinite group, or `already` that is no subgroup.
+
+        Example:
+
+        >>> import numpy as np
+        >>> from keras_gcnn import zoo
+        >>> vae = zoo.vae("so2").symmetrized("c8", already="c4")
+        >>> vae.embed(np.zeros((2, 28, 28, 1), "float32")).shape
+        (2, 6)
+        """
+        encoder = averaged(
+            self.encoder,
+            group,
+            already,
+            self.posterior.unit_outputs,
+            self._arguments["data_format"],
+        )
+        model = VariationalAutoencoder(
+            encoder,
+            self.decoder,
+            beta=self.beta,
+            name=f"{self.name}_symmetrized",
+            dtype=self.dtype_policy,
+            **self._arguments,
+        )
+        model._steps.assign(self._steps)
+        return model
+
     def get_config(self) -> dict:
         serialize = keras.saving.serialize_keras_object
         return {
@@ -303,29 +354,6 @@ def _check_pixels(images: object) -> None:
             f"The images have pixels from {least:g} to {most:g}; the autoencoder needs pixels in "
             "[0, 1]. Divide 8-bit images by 255."
         )
-
-
-def find_beta(beta: Beta) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Returns a schedule, also from its dict, or a finite number from 0 as a float.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    allowed = (
-        "has to be a number from 0, a schedule of keras.optimizers.schedules, or the dict of one, "
-        "with class_name and config"
-    )
-    weight = beta
-    if isinstance(beta, Mapping):
-        try:
-            weight = keras.optimizers.schedules.deserialize(dict(beta))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"beta={beta!r} {allowed}: {error}") from error
-    if isinstance(weight, _Schedule):
-        return weight
-    if not is_number(weight) or not 0 <= weight < float("inf"):
-        raise ValueError(f"beta={beta!r} {allowed}.")
-    return float(weight)
 
 
 def _as_images(logits: np.ndarray) -> np.ndarray:

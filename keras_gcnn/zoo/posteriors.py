@@ -23,10 +23,12 @@ class Posterior(ABC):
 
     Attributes:
         outputs: names of the two tensors; the first is the mean.
+        unit_outputs: names of those that are unit vectors.
         least: the smallest latent dimension.
     """
 
     outputs: ClassVar[tuple[str, str]]
+    unit_outputs: ClassVar[tuple[str, ...]] = ()
     least: ClassVar[int]
 
     @abstractmethod
@@ -64,6 +66,7 @@ class VonMisesFisher(Posterior):
     """The von Mises-Fisher distributions on the sphere; the prior is uniform."""
 
     outputs = ("mean", "concentration")
+    unit_outputs = ("mean",)
     least = 2
 
     def head(

@@ -1,5 +1,8 @@
 """The variational autoencoder: how its outputs turn, its loss, its size, what it offers."""
 
+import math
+
+import keras
 import numpy as np
 import pytest
 from scipy import special
@@ -7,6 +10,7 @@ from scipy import special
 from keras_gcnn import zoo
 from keras_gcnn.analysis.precision import dtype_policy
 from keras_gcnn.distributions import von_mises_fisher
+from tests.helpers.cubic import rotate
 from tests.helpers.levels import COMPILING, thoroughly
 from tests.zoo.autoencoders import numbers, outputs, small
 from tests.zoo.networks import compiled, count, images
@@ -47,6 +51,36 @@ def test_quarter_turns(group, size):
         np.testing.assert_allclose(found["orientation"][number], upright @ quarter.T, atol=1e-10)
         drawn = np.rot90(logits[0], turns, (1, 2))
         assert np.abs(logits[number] - drawn).max() <= 1e-9 * np.abs(drawn).max()
+
+
+@pytest.mark.parametrize("posterior", ["vmf", "gaussian"])
+def test_an_encoder_averaged_over_poses(posterior, tmp_path):
+    """Outputs are the means over the image and the image at 45 degrees; directions are unit."""
+    plain = small("p4", posterior=posterior, orientation=True)
+    model = plain.symmetrized("c8", already="p4")
+    x = images((28, 28, 1), n=2)
+    turned = np.stack([rotate(one, math.pi / 4) for one in x]).astype("float32")
+    first, second = (plain.encoder(one) for one in (x, turned))
+    expected = {name: (numbers(first[name]) + numbers(second[name])) / 2 for name in first}
+    eighth = np.array([[1, -1], [1, 1]]) / 2**0.5  # rotates (x, y) columns by 45 degrees
+    back = numbers(second["orientation"]) @ eighth  # which is the inverse for rows
+    expected["orientation"] = (numbers(first["orientation"]) + back) / 2
+    for name in ("orientation", *(("mean",) if posterior == "vmf" else ())):
+        expected[name] /= np.linalg.norm(expected[name], axis=-1, keepdims=True)
+    found = outputs(model, x)
+    assert found.keys() == expected.keys() | {"logits"}
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=2e-5 * np.abs(values).max())
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.embed(x), found["mean"], atol=1e-6)
+
+
+def test_an_averaged_encoder_is_at_the_same_step():
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 10, 1.0)
+    plain = small("z2", variant="mlp", widths=(2, 2), decoder_widths=(2, 2), beta=schedule)
+    plain._steps.assign(5)
+    assert float(plain.symmetrized("p4").current_beta()) == 0.5
 
 
 @pytest.mark.thorough("jax", "tensorflow")

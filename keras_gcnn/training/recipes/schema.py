@@ -122,11 +122,6 @@ class Recipe(Table):
         check_together(self.data, self.training, self.latent)
         for model in self.models:
             check_augment(self.training_of(model))
-            if model.symmetrize is not None and self.latent is not None:
-                raise ValueError(
-                    f"{model.name} has symmetrize, which averages the outputs of a network, and "
-                    "[latent] measures autoencoders. Leave symmetrize out"
-                )
         if self.evaluation != EvaluationTable():
             if self.latent is not None:
                 raise ValueError("[evaluation] is for classifiers and [latent] for autoencoders")

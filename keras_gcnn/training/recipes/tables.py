@@ -224,7 +224,8 @@ class ModelTable(BuilderTable):
 
     The builder is one of `keras_gcnn.zoo`, or a classifier of Keras such as
     `keras.applications.MobileNetV2`, which `convert` makes equivariant. With `symmetrize`, the
-    trained network is run on every image in several poses: it is measured and kept like that.
+    trained network, or the encoder of an autoencoder, is run on every image in several poses: it is
+    measured and kept like that.
     """
 
     name: str = Field(pattern=NAME)

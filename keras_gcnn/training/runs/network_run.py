@@ -15,7 +15,6 @@ from rich.text import Text
 from keras_gcnn import analysis, data
 from keras_gcnn.data.folders.fitting import Shape
 from keras_gcnn.export.metadata import add_to_keras
-from keras_gcnn.rewriting.symmetrize import symmetrize
 from keras_gcnn.training import atomic_files, environment, trained_images
 from keras_gcnn.training.loop import devices
 from keras_gcnn.training.loop.checkpoint import STATE
@@ -157,7 +156,7 @@ class NetworkRun:
         if self.device_count > 1 or settings.dtype != "float32":
             model = self._for_use(model, dataset)
         if self.table.symmetrize is not None:
-            model = symmetrize(model, **self.table.symmetrize.model_dump())
+            model = self.task.symmetrize(model, **self.table.symmetrize.model_dump())
         known = {**self.task.metadata(dataset), "images": _preparation(dataset)}
         atomic_files.write(self._model_file, lambda path: _save(model, path, known))
         facts = {

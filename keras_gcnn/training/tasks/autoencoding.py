@@ -118,6 +118,14 @@ class Autoencoding(Task):
             return split
         return Split(binarize(np.asarray(split.images), seed + _TEST), split.labels)
 
+    def symmetrize(
+        self, model: zoo.VariationalAutoencoder, group: str, already: str | None = None
+    ) -> zoo.VariationalAutoencoder:
+        """Returns an autoencoder whose latent vectors are averaged over the poses of an image."""
+        averaged = model.symmetrized(group, already=already)
+        self.compile(averaged, model.optimizer)
+        return averaged
+
     def load(self, path: Path, dataset: Dataset) -> keras.Model:
         model = export.load(path, compile=True)
         if not isinstance(model, zoo.VariationalAutoencoder):

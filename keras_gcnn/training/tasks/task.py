@@ -12,6 +12,7 @@ import keras
 
 from keras_gcnn.data import Dataset, Split
 from keras_gcnn.export.metadata import activation_of
+from keras_gcnn.rewriting.symmetrize import symmetrize
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.inputs.batches import ShuffledBatches
 from keras_gcnn.training.recipes.schema import Recipe
@@ -101,6 +102,10 @@ class Task(ABC):
             seed: int, for what is drawn.
             batch_size: int, of batches that are made here; Keras itself divides arrays.
         """
+
+    def symmetrize(self, model: keras.Model, group: str, already: str | None = None) -> keras.Model:
+        """Returns a trained network whose answers are averaged over the poses of an image."""
+        return symmetrize(model, group, already=already)
 
     @abstractmethod
     def load(self, path: Path, dataset: Dataset) -> keras.Model:
