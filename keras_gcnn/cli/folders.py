@@ -15,7 +15,11 @@ TargetOption = Annotated[
     Target, typer.Option(help="What is learned: one class, several labels, a number, a mask.")
 ]
 TableOption = Annotated[
-    str | None, typer.Option(help="CSV file of files and labels, from the folder.")
+    str | None,
+    typer.Option(
+        help="CSV file of files and labels, its path from the folder. Default: the only one in a "
+        "folder without folders of classes."
+    ),
 ]
 
 
@@ -51,7 +55,13 @@ def describe_data(
 def new(
     name: Annotated[str, typer.Argument(help="Name of the recipe; NAME.toml is written.")],
     data: Annotated[Path, typer.Option(help="Folder of images.")],
-    recipe: Annotated[str, typer.Option(help="Recipe of the library to begin with.")] = "folder",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="Recipe to begin with: folder, any_angle (for images at any angle), or "
+            "segmentation (for images with masks)."
+        ),
+    ] = "folder",
     table: TableOption = None,
 ) -> None:
     """Write a recipe for a folder of images, with its own size and classes, to be changed."""

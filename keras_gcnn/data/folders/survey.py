@@ -135,6 +135,11 @@ class Survey:
         )
         text = "; ".join(f"{kind}: {count:,}" for kind, count in kinds.most_common())
         lines = [f"sizes (rows x columns): {shown}{more}", f"kinds: {text}"]
+        if stacks := sum(each.several for each in self.headers if each is not None):
+            lines.append(
+                f"several images in one file: {stacks:,} files, of which the first image is read; "
+                "save others, such as further channels, as files of their own"
+            )
         if self.brightest < _DARK:
             lines.append(
                 f"dark: the largest number is {self.brightest:.2%} of white; networks learn better "

@@ -41,6 +41,18 @@ def test_everything_that_matters_is_told(pets, write):
         assert part in text
 
 
+def test_files_with_several_images_are_told(pets, write):
+    assert "several images" not in str(survey(Folder(pets)))
+    more = [Image.fromarray(write("more.png", (8, 8), "uint16")) for _ in range(4)]
+    for name in ("cat/stack.tif", "dog/stack.tif"):
+        write(f"pets/{name}", (8, 8), "uint16", save_all=True, append_images=more)
+    write("pets/cat/one.tif", (8, 8), "uint16")
+    colours = [Image.fromarray(write("more.png"))]
+    write("pets/cat/camera.jpg", format="MPO", save_all=True, append_images=colours)
+    assert "several images in one file: 2 files, of which the first" in str(survey(Folder(pets)))
+    assert "Of 2 files with several images, the first" in load_folder(pets).description
+
+
 def lines_about_others(folder, **options):
     text = str(survey(Folder(folder, **options)))
     return [line for line in text.split("\n") if line.startswith(("left out", "other files"))]
