@@ -32,7 +32,7 @@ def describe_data(
         Path | None, typer.Option(help="Write a picture of some images here, PNG.")
     ] = None,
 ) -> None:
-    """Describe a folder of images: classes, sizes, doubles and damaged files."""
+    """Describe a folder of images: classes, sizes, duplicates and damaged files."""
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ValueError(f"--sheet {sheet}: the sheet is a PNG file, whose name ends in .png.")
     survey = _survey(folder, target, table)
