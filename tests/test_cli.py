@@ -284,7 +284,8 @@ def test_an_autoencoder_has_no_test_error(call, tmp_path):
 
 
 def test_every_command_has_its_help(call):
-    commands = ("train", "tune", "evaluate", "export", "convert", "recipes")
+    of_models = ("evaluate", "export", "convert", "predict")
+    commands = ("train", "tune", *of_models, "recipes", "data", "new")
     for command in ((), *((name,) for name in commands)):
         code, out, _ = call(*command, "--help")
         assert code == 0

@@ -152,7 +152,8 @@ def test_a_model_is_exported_with_8_bits(call, tmp_path):
     assert code == 0, err
     assert "% of the 4 images" in " ".join(out.split())
     assert (tmp_path / "model.onnx").exists()
-    assert "needs calibration" in call("export", path, "--quantize", "int8")[2]
+    for half in (("--quantize", "int8"), ("--calibration", tmp_path / "images")):
+        assert "--calibration FOLDER belong together" in call("export", path, *half)[2]
 
 
 def test_a_plain_model_is_converted(call, tmp_path):

@@ -37,18 +37,21 @@ def _group(card: Card) -> str:
     return card["arguments"].get("group", "so2").upper()
 
 
+_ELSEWHERE = "At other angles the pixel grid changes them, and training can enlarge this change."
+
+
 def _invariance(card: Card) -> str:
     """Returns a sentence on the transformations under which the logits are invariant."""
     arguments = card["arguments"]
     if "group" not in arguments:
-        return "The logits are invariant: exactly under quarter turns, nearly so at every angle."
+        return f"The logits are invariant: exactly under quarter turns. {_ELSEWHERE}"
     group = [arguments["group"], *(arguments.get("restrict_after") or {}).values()][-1].upper()
     if group in ("Z2", "C1"):
         return "The logits change when the image is rotated."
     if "head" not in arguments and group.lower() not in groups.names():  # fields of a point group
         return (
             f"The logits are invariant under {group}: exactly under the elements that move pixels "
-            "to pixels, nearly so under the others."
+            f"to pixels. {_ELSEWHERE}"
         )
     if arguments.get("head", "invariant") == "invariant":
         return f"The logits are exactly invariant under {group}."

@@ -15,7 +15,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
-    help="Train and evaluate group-equivariant networks from recipes.",
+    help="Train, search, measure, convert, export and use group-equivariant networks.",
 )
 # Recipes and paths may hold brackets and colons, which rich would take for markup.
 console = Console(markup=False, emoji=False)

@@ -21,7 +21,10 @@ from keras_gcnn.tuning.recipe import load_search, search_names
 _FOLDER = "A folder that has the name of a data set is given as ./NAME."
 DataDirOption = Annotated[
     Path | None,
-    typer.Option(help="Folder of prepared TensorFlow Datasets; default TFDS_DATA_DIR."),
+    typer.Option(
+        help="Folder of prepared TensorFlow Datasets; default TFDS_DATA_DIR, else the one that "
+        "TensorFlow Datasets chooses."
+    ),
 ]
 
 
@@ -66,15 +69,24 @@ def _run_name(recipe: Path) -> str:
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe (see `recipes`) or a TOML file.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(help="Name of a recipe, which `keras-gcnn recipes` lists, or a TOML file."),
+    ],
     data: Annotated[
         str | None,
         typer.Option(help=f"Data set, or folder of images, instead of the recipe's. {_FOLDER}"),
     ] = None,
     backend: BackendOption = None,
-    epochs: Annotated[int | None, typer.Option(help="Most epochs per network.")] = None,
-    subset: Annotated[int | None, typer.Option(help="Most training images.")] = None,
-    test_subset: Annotated[int | None, typer.Option(help="Most test images.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Most epochs per network; default the recipe's.")
+    ] = None,
+    subset: Annotated[
+        int | None, typer.Option(help="Most training images; default the recipe's, else all.")
+    ] = None,
+    test_subset: Annotated[
+        int | None, typer.Option(help="Most test images; default the recipe's, else all.")
+    ] = None,
     networks: Annotated[
         list[str] | None,
         typer.Option(
@@ -143,10 +155,17 @@ def train(
 
 @app.command()
 def tune(
-    recipe: Annotated[str, typer.Argument(help="Name of a search (see `recipes`) or a TOML file.")],
-    trials: Annotated[int | None, typer.Option(help="Most trials.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Most epochs per trial.")] = None,
-    subset: Annotated[int | None, typer.Option(help="Most training images.")] = None,
+    recipe: Annotated[
+        str,
+        typer.Argument(help="Name of a search, which `keras-gcnn recipes` lists, or a TOML file."),
+    ],
+    trials: Annotated[int | None, typer.Option(help="Most trials; default the recipe's.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Most epochs per trial; default the recipe's.")
+    ] = None,
+    subset: Annotated[
+        int | None, typer.Option(help="Most training images; default the recipe's, else all.")
+    ] = None,
     workers: Annotated[
         int,
         typer.Option(
@@ -213,16 +232,27 @@ def evaluate(
     ] = "digits",
     output: Annotated[
         Path | None,
-        typer.Option(help="Folder for results and plots of a folder of images."),
+        typer.Option(
+            help="Folder for results and plots, which are written only if it is given; only if "
+            "--data is a folder."
+        ),
     ] = None,
     table: Annotated[
-        str | None, typer.Option(help="CSV file of files and labels in a folder of images.")
+        str | None,
+        typer.Option(
+            help="CSV file of files and labels, its path from the folder; only if --data is a "
+            "folder. Default: the only one in a folder without folders of classes."
+        ),
     ] = None,
     backend: BackendOption = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Write a plot of accuracy by angle here.")
+        Path | None,
+        typer.Option(
+            help="Write a plot of accuracy by angle here, such as angles.png; only if --data is a "
+            "data set with a name."
+        ),
     ] = None,
-    test_subset: Annotated[int | None, typer.Option(help="Most test images.")] = None,
+    test_subset: Annotated[int | None, typer.Option(help="Most test images; default all.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random angles.")] = 0,
     data_dir: DataDirOption = None,
 ) -> None:

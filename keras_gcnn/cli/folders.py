@@ -15,7 +15,11 @@ TargetOption = Annotated[
     Target, typer.Option(help="What is learned: one class, several labels, a number, a mask.")
 ]
 TableOption = Annotated[
-    str | None, typer.Option(help="CSV file of files and labels, from the folder.")
+    str | None,
+    typer.Option(
+        help="CSV file of files and labels, its path from the folder. Default: the only one in a "
+        "folder without folders of classes."
+    ),
 ]
 
 
@@ -28,7 +32,7 @@ def describe_data(
         Path | None, typer.Option(help="Write a picture of some images here, PNG.")
     ] = None,
 ) -> None:
-    """Describe a folder of images: classes, sizes, doubles and damaged files."""
+    """Describe a folder of images: classes, sizes, duplicates and damaged files."""
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ValueError(f"--sheet {sheet}: the sheet is a PNG file, whose name ends in .png.")
     survey = _survey(folder, target, table)
@@ -51,7 +55,13 @@ def describe_data(
 def new(
     name: Annotated[str, typer.Argument(help="Name of the recipe; NAME.toml is written.")],
     data: Annotated[Path, typer.Option(help="Folder of images.")],
-    recipe: Annotated[str, typer.Option(help="Recipe of the library to begin with.")] = "folder",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="Recipe to begin with: folder, any_angle (for images at any angle), or "
+            "segmentation (for images with masks)."
+        ),
+    ] = "folder",
     table: TableOption = None,
 ) -> None:
     """Write a recipe for a folder of images, with its own size and classes, to be changed."""

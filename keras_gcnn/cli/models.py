@@ -50,15 +50,23 @@ def export(
     ] = None,
     quantize: Annotated[
         Quantize | None,
-        typer.Option(help="Compute convolutions of an ONNX file with 8 bits; see --calibration."),
+        typer.Option(help="Compute convolutions of an ONNX file with 8 bits; needs --calibration."),
     ] = None,
     calibration: Annotated[
         Path | None,
-        typer.Option(help="Folder of images to choose the ranges of 8 bits by; 500 are read."),
+        typer.Option(
+            help="Folder of images, such as those of training, by which the ranges of the 8-bit "
+            "numbers are chosen; at most 500 of them are read."
+        ),
     ] = None,
     backend: BackendOption = None,
 ) -> None:
     """Write a saved model for serving, and check that the file computes what the model does."""
+    if (quantize is None) != (calibration is None):
+        raise ValueError(
+            "--quantize int8 and --calibration FOLDER belong together: the folder has images by "
+            "which the ranges of the 8-bit numbers are chosen. Give both, or leave both out."
+        )
     choose_backend(backend)
     from keras_gcnn import export as exporting
     from keras_gcnn.export import metadata
@@ -125,7 +133,9 @@ def _images_in(folder: Path, model: Path, scale: float | None) -> np.ndarray:
 def predict(
     model: Annotated[Path, typer.Argument(help="A saved model, MODEL.keras or MODEL.onnx.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
-    csv: Annotated[Path | None, typer.Option(help="Write the table here, as CSV.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the table here, as CSV; default it is printed.")
+    ] = None,
     proba: Annotated[
         bool, typer.Option("--proba", help="Probabilities of all classes, not only the best.")
     ] = False,

@@ -69,7 +69,7 @@ def test_validation_reads_batches_of_the_size_that_is_asked_for(images, tmp_path
 @pytest.mark.usefixtures("untrained")
 def test_images_that_are_not_square_are_refused_before_training(images, tmp_path):
     data = {"folder": str(images), "validation": 8, "test": 8, "size": [13, 16]}
-    message = r"13 x 16 pixels .* Set evaluation\.turned = false, or data\.size to a single number"
+    message = r"13 x 16 pixels .* set evaluation\.turned = false, or data\.size to a single number"
     with pytest.raises(ValueError, match=message):
         training.train(recipe(images, data=data), tmp_path / "run")
     assert not (tmp_path / "run").exists()

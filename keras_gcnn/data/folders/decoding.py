@@ -108,6 +108,8 @@ class Header:
         bits: of a number: 8 or 16, or 32 for floating-point numbers.
         lossy: whether the file is compressed in a way that changes the numbers of pixels.
         palette: red, green and blue of each index, one after the other; empty without a palette.
+        several: whether the file has further images, such as a stack of channels or an animation;
+            the first one is read.
     """
 
     rows: int
@@ -116,6 +118,7 @@ class Header:
     bits: int
     lossy: bool = False
     palette: bytes = b""
+    several: bool = False
 
 
 def read_header(path: Path) -> Header:
@@ -125,10 +128,13 @@ def read_header(path: Path) -> Header:
         BadImageError: as `decode`.
     """
     pillow = _pillow()
+    several = False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with _opened(path, pillow) as image:
+                # The further images in a photograph of a camera (MPO) are previews.
+                several = image.format != "MPO" and getattr(image, "is_animated", False)
                 columns, rows = _size_in_file(image)
                 turned = image.getexif().get(tiff.ORIENTATION) in _QUARTER_TURNS
                 mode = "" if tiff.is_deep(image) else image.mode
@@ -139,10 +145,10 @@ def read_header(path: Path) -> Header:
     if mode in _KINDS:
         check_size((columns, rows))
         size = (columns, rows) if turned else (rows, columns)
-        return Header(*size, *_KINDS[mode], lossy, palette)
+        return Header(*size, *_KINDS[mode], lossy, palette, several)
     array = decode(path)
     rows, columns, channels = array.shape
-    return Header(rows, columns, channels, 8 * array.dtype.itemsize)
+    return Header(rows, columns, channels, 8 * array.dtype.itemsize, several=several)
 
 
 @contextmanager

@@ -95,6 +95,8 @@ def describe(
         )
     if damaged:
         text += f" {damaged} of {len(headers) + damaged} files could not be used."
+    if stacks := sum(header.several for header in headers):
+        text += f" Of {stacks:,} files with several images, the first image was read."
     if layout.left_out:
         text += f" Left out: {tell_left_out(layout)[0]}."
     numbers = ", ".join(f"{len(index):,} {split}" for split, index in parts.items())

@@ -23,7 +23,7 @@ from keras_gcnn.data.folders.masks import decode_mask, name_of
 from keras_gcnn.data.folders.options import Folder
 
 _DARK = 0.1  # of white
-_SHOWN = 6  # of many classes, sizes or doubles
+_SHOWN = 6  # of many classes, sizes or duplicates
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Survey:
         layout: the images that were found.
         headers: size and kind of every image, or None for damaged ones.
         damaged: reasons, by the index of the image.
-        doubles: groups of files with the same content.
+        duplicates: groups of files with the same content.
         contradictory: those of them that have several classes, labels or masks.
         pixels: of masks, how many pixels have each value.
         brightest: the largest number in all images, as a share of white.
@@ -43,7 +43,7 @@ class Survey:
     layout: Layout
     headers: Sequence[Header | None]
     damaged: dict[int, str]
-    doubles: tuple[tuple[Path, ...], ...]
+    duplicates: tuple[tuple[Path, ...], ...]
     contradictory: tuple[tuple[Path, ...], ...]
     pixels: Mapping[int, int]
     brightest: float
@@ -82,8 +82,8 @@ class Survey:
         if self.damaged:
             paths = [sample.path for sample in self.layout.samples]
             lines += [f"damaged: {len(self.damaged):,}", *list_damaged(self.damaged, paths)]
-        if self.doubles:
-            lines += self._double_lines()
+        if self.duplicates:
+            lines += self._duplicate_lines()
         return "\n".join(lines)
 
     def _class_lines(self) -> list[str]:
@@ -135,6 +135,11 @@ class Survey:
         )
         text = "; ".join(f"{kind}: {count:,}" for kind, count in kinds.most_common())
         lines = [f"sizes (rows x columns): {shown}{more}", f"kinds: {text}"]
+        if stacks := sum(each.several for each in self.headers if each is not None):
+            lines.append(
+                f"several images in one file: {stacks:,} files, of which the first image is read; "
+                "save others, such as further channels, as files of their own"
+            )
         if self.brightest < _DARK:
             lines.append(
                 f"dark: the largest number is {self.brightest:.2%} of white; networks learn better "
@@ -153,15 +158,17 @@ class Survey:
             lines.append(f"other files: {len(others):,}, which are left out: {_named(others)}")
         return lines
 
-    def _double_lines(self) -> list[str]:
-        lines = [f"doubles: {len(self.doubles):,} images are there more than once"]
+    def _duplicate_lines(self) -> list[str]:
+        count = len(self.duplicates)
+        images = "1 image is" if count == 1 else f"{count:,} images are"
+        lines = [f"duplicates: {images} there more than once"]
         if self.contradictory:
             several = "with several masks" if self.pixels else "in several classes"
             lines[0] += f", {len(self.contradictory):,} of them {several}"
-        first = sorted(self.doubles, key=lambda group: group not in self.contradictory)[:_SHOWN]
+        first = sorted(self.duplicates, key=lambda group: group not in self.contradictory)[:_SHOWN]
         lines += [f"  {' = '.join(map(str, group))}" for group in first]
-        if len(self.doubles) > _SHOWN:
-            lines.append(f"  and {len(self.doubles) - _SHOWN:,} more")
+        if len(self.duplicates) > _SHOWN:
+            lines.append(f"  and {len(self.duplicates) - _SHOWN:,} more")
         return lines
 
 
@@ -197,9 +204,9 @@ def survey(options: Folder, progress: caching.Progress = caching.silent) -> Surv
         raise ValueError(f"No image in {layout.folder} can be used:\n{listed}")
     headers = [None if index in damaged else each for index, each in enumerate(inspected.headers)]
     good = [sample for index, sample in enumerate(layout.samples) if index not in damaged]
-    doubles = _find_doubles([sample.path for sample in good])
-    contradictory = _with_several_targets(doubles, good, options.target)
-    return Survey(layout, headers, damaged, doubles, contradictory, pixels, brightest)
+    duplicates = _find_duplicates([sample.path for sample in good])
+    contradictory = _with_several_targets(duplicates, good, options.target)
+    return Survey(layout, headers, damaged, duplicates, contradictory, pixels, brightest)
 
 
 @dataclass(frozen=True)
@@ -232,7 +239,7 @@ def _named(paths: Sequence[Path]) -> str:
     return ", ".join(path.name for path in paths[:_SHOWN]) + more
 
 
-def _find_doubles(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
+def _find_duplicates(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
     """Returns groups of files of equal content; only files of equal size are read."""
     by_size: defaultdict[int, list[Path]] = defaultdict(list)
     for path in paths:
@@ -249,7 +256,7 @@ def _digest(path: Path) -> bytes:
 
 
 def _with_several_targets(
-    doubles: Sequence[tuple[Path, ...]], samples: Sequence[Sample], target: str
+    duplicates: Sequence[tuple[Path, ...]], samples: Sequence[Sample], target: str
 ) -> tuple[tuple[Path, ...], ...]:
     """Returns the groups of equal images of which not all have the same class, or mask."""
     targets = {sample.path: sample.target for sample in samples}
@@ -257,4 +264,4 @@ def _with_several_targets(
     def target_of(path: Path) -> str | bytes:
         return _digest(Path(targets[path])) if target == "mask" else targets[path]
 
-    return tuple(group for group in doubles if len(set(map(target_of, group))) > 1)
+    return tuple(group for group in duplicates if len(set(map(target_of, group))) > 1)

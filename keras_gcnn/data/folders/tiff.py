@@ -14,7 +14,9 @@ ORIENTATION = 274
 """Tags of TIFF; that of the orientation is also the one of EXIF."""
 
 WHITE_IS_ZERO = 0
+_RGB = 2  # the photometric interpretation of red, green and blue
 _SIGNED = 2  # the format of integers with a sign
+_IN_PLANES = 2  # the configuration of colours that lie one after the other
 
 
 def is_deep(image) -> bool:  # noqa: ANN001 - of Pillow
@@ -48,14 +50,20 @@ def decode_tiff(path: Path) -> np.ndarray:
             page = file.pages.first
             check_size((page.imagewidth, page.imagelength))
             array = page.asarray()
+            in_planes = page.planarconfig == _IN_PLANES and page.photometric == _RGB
             orientation = page.tags.valueof(ORIENTATION, 1)
     except BadImageError:
         raise
     except Exception as error:
         raise BadImageError(f"is damaged, or a TIFF of an unknown kind ({error})") from None
     array = array[..., None] if array.ndim == 2 else array
+    if in_planes and array.ndim == 3 and len(array) == 3:
+        array = np.moveaxis(array, 0, -1)
     if array.ndim != 3 or array.shape[-1] not in (1, 3, 4):
-        raise BadImageError(f"has the shape {array.shape}; expected a grey or a colour image")
+        raise BadImageError(
+            f"has the shape {array.shape}, and is neither grey nor in colour; save one channel of "
+            "it, or three as red, green and blue"
+        )
     if array.dtype.kind == "f":
         array = check_floats(array)
     elif array.dtype not in (np.uint8, np.uint16):

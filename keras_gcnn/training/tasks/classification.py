@@ -64,8 +64,10 @@ class Classification(Task):
             rows, columns, _ = dataset.image_shape
             raise ValueError(
                 f"Images of {rows} x {columns} pixels have another shape after a quarter turn, so "
-                f"that {name} cannot be measured on turned images. Set evaluation.turned = false, "
-                f"or data.size to a single number, such as {min(rows, columns)}."
+                f"that {name} cannot be measured on turned images. In the recipe, set "
+                f"evaluation.turned = false, or data.size to a single number, such as "
+                f"{min(rows, columns)}; `keras-gcnn new NAME --data FOLDER` writes a recipe for a "
+                "folder, with square images."
             )
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:

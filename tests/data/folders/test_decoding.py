@@ -137,6 +137,13 @@ def test_colours_of_16_bits(tmp_path, rng):
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb")
     np.testing.assert_array_equal(decode(tmp_path / "a.tif"), pixels)
     assert header(tmp_path / "a.tif") == (4, 5, 3, 16)
+    planes = pixels.transpose(2, 0, 1)  # red, green and blue lie one after the other
+    tifffile.imwrite(tmp_path / "p.tif", planes, photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(decode(tmp_path / "p.tif"), pixels)
+    four = np.stack([pixels[..., 0]] * 4)
+    tifffile.imwrite(tmp_path / "q.tif", four, photometric="rgb", planarconfig="separate")
+    with pytest.raises(BadImageError, match=r"shape \(4, 4, 5\).*; save one channel"):
+        decode(tmp_path / "q.tif")
     floats = rng.uniform(size=(4, 5)).astype("float32")
     tifffile.imwrite(tmp_path / "f.tif", floats)
     np.testing.assert_array_equal(decode(tmp_path / "f.tif")[..., 0], floats)

@@ -208,7 +208,7 @@ def test_a_survey_of_links_and_equal_images(pairs):
     (folder / "images" / "1.png").write_bytes((folder / "images" / "0.png").read_bytes())
     text = str(survey(Folder(folder, target="mask")))
     assert "9.png: does not exist" in text
-    assert "doubles: 1 images are there more than once\n" in text  # their masks are equal too
+    assert "duplicates: 1 image is there more than once\n" in text  # their masks are equal too
     assert "there is nothing to tell apart" in text
     _grey([0, 1]).save(folder / "masks" / "1.png")
     assert "1 of them with several masks" in str(survey(Folder(folder, target="mask")))

@@ -27,7 +27,7 @@ def test_everything_that_matters_is_told(pets, write):
         write(f"pets/rare/{number}.png", (4, 6), "uint16")
     found = survey(Folder(pets))
     assert found.image_shape == (8, 8, 3)
-    assert [str(path.name) for path in found.doubles[0]] == ["0.png", "again.png"]
+    assert [str(path.name) for path in found.duplicates[0]] == ["0.png", "again.png"]
     text = str(found)
     for part in (
         f"{pets}: 25 images, a folder for each class",
@@ -36,9 +36,21 @@ def test_everything_that_matters_is_told(pets, write):
         "kinds: colour, 8 bits: 21; grey, 16 bits: 3",
         "other files: 1, which are left out",
         f"damaged: 1\n  {pets / 'cat' / 'bad.png'}: is no image",
-        "doubles: 1 images are there more than once, 1 of them in several classes",
+        "duplicates: 1 image is there more than once, 1 of them in several classes",
     ):
         assert part in text
+
+
+def test_files_with_several_images_are_told(pets, write):
+    assert "several images" not in str(survey(Folder(pets)))
+    more = [Image.fromarray(write("more.png", (8, 8), "uint16")) for _ in range(4)]
+    for name in ("cat/stack.tif", "dog/stack.tif"):
+        write(f"pets/{name}", (8, 8), "uint16", save_all=True, append_images=more)
+    write("pets/cat/one.tif", (8, 8), "uint16")
+    colours = [Image.fromarray(write("more.png"))]
+    write("pets/cat/camera.jpg", format="MPO", save_all=True, append_images=colours)
+    assert "several images in one file: 2 files, of which the first" in str(survey(Folder(pets)))
+    assert "Of 2 files with several images, the first" in load_folder(pets).description
 
 
 def lines_about_others(folder, **options):
