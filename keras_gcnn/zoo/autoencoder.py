@@ -260,19 +260,19 @@ class VariationalAutoencoder(keras.Model):
 
         The new encoder runs this one on every image in all poses of the group, and averages what it
         returns; means on the sphere get length one again. Its latent vectors are then invariant
-        under the group, up to the error of interpolation. Under SO(2) training can
-        enlarge the error of the pixel grid between the quarter turns; `symmetrized("c8",
-        already="c4")` removes most of it after the training, for one more run of the encoder.
+        under the group, up to the error of interpolation. Training can enlarge the error that
+        an encoder under SO(2) has between the quarter turns; `symmetrized("c8", already="c4")`
+        removes most of it afterwards, for one more run of the encoder on each image.
 
         Both autoencoders share their weights. The new one is not compiled.
 
         Args:
-            group: of rotations if the encoder has an `orientation`; any finite group otherwise. See
-                `keras_gcnn.symmetrize`.
+            group: any finite group, such as `"p4"` or `"c8"`; see `keras_gcnn.symmetrize`.
             already: a subgroup under which the encoder is equivariant itself, or None.
 
         Raises:
-            ValueError: for an infinite group, or `already` that is no subgroup.
+            ValueError: for an infinite group, `already` that is no subgroup, or images that are not
+                square under quarter turns.
 
         Example:
 

@@ -106,9 +106,9 @@ def vae(
     with steerable layers it has the mask, blur and pooling of `steerable_cnn`, on groups of the
     pixel grid exact pooling. The latent vector of an image is therefore the same for the image
     transformed by any element of the group: exactly for the elements that move pixels to pixels,
-    and for the others up to the error of sampling. The decoder is an ordinary
-    network and returns the image in the pose of its training targets, for instance the upright
-    digit for a digit at any angle.
+    and for the others up to the error of sampling, which the method `symmetrized` of the model
+    makes smaller after the training. The decoder is an ordinary network and returns the image in
+    the pose of its training targets, for instance the upright digit for a digit at any angle.
 
     With `orientation=True` the encoder has a second head: a direction in the plane that rotates
     with the image, and by which the output of the decoder is rotated. The latent vector then holds
