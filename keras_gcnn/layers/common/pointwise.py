@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import keras
 
-from keras_gcnn.types import Activation
+from keras_gcnn.types import Activation, Shape
 
 # Activations of several values at once, along the last axis.
 _JOINT = ("glu", "log_softmax", "softmax", "sparsemax")
@@ -46,6 +46,16 @@ def on_maps(activation: Activation, channel_axis: int, ordinary: bool = False) -
                 "after a layer on a group."
             )
     return function
+
+
+def build_activation(activation: Callable | None, input_shape: Shape) -> None:
+    """Creates the weights of an activation that is a layer, such as `keras.layers.PReLU`.
+
+    In its first call it would do so itself, but a symbolic model makes none: it would count fewer
+    weights than it has, and refuse a file of them.
+    """
+    if isinstance(activation, keras.Layer) and not activation.built:
+        activation.build(input_shape)
 
 
 def pointwise(activation: Activation, argument: str = "activation") -> Callable:
