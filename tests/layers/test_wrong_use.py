@@ -239,6 +239,7 @@ def test_dropout_rates(rate):
         (layers.GConv2D(2, 3), "expected ndim=4"),
         (layers.GGlobalPooling(), "expected ndim=4"),
         (layers.GMaxPooling2D(), "expected ndim=4"),
+        (layers.GOrientation(), "expected ndim=4"),
     ],
     ids=lambda value: type(value).__name__,
 )
