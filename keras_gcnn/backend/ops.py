@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_gcnn.types import Tensor
@@ -96,8 +97,16 @@ def maximum(tensor: Tensor, axis: int | tuple[int, ...], keepdims: bool = False)
         if on("torch"):
             return ops.amax(tensor, axis=axis, keepdims=keepdims)
         if on("tensorflow"):
-            initial = -math.inf
+            initial = _lowest(tensor)
     return ops.max(tensor, axis=axis, keepdims=keepdims, initial=initial)
+
+
+def _lowest(tensor: Tensor) -> float:
+    """The lowest number that the type of a tensor holds."""
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    if "float" in dtype:
+        return -math.inf
+    return 0 if dtype == "bool" else int(np.iinfo(dtype).min)
 
 
 def minimum(tensor: Tensor, axis: int, highest: float) -> Tensor:

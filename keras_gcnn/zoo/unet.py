@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from keras_gcnn.layers import GConv2DTranspose, GMaxPooling2D, GPooling, Restriction
-from keras_gcnn.layers.common.pointwise import is_joint
+from keras_gcnn.layers.common.pointwise import joint_axes
 from keras_gcnn.layers.common.stock_convolution import Conv2D
 from keras_gcnn.types import GroupLike, RestrictAfter
 from keras_gcnn.zoo.decorators import group_builder
@@ -119,7 +119,7 @@ def _top(net: GraphBuilder, x: Maps, classes: int, head: str, activation: Any) -
 def logits_of_map(classes: int, activation: Any, data_format: str) -> keras.Layer:
     """Returns the layer `logits`, a number per class and pixel, in full precision."""
     function = keras.activations.get(activation)
-    if data_format == "channels_first" and is_joint(function):
+    if data_format == "channels_first" and any(axis % 4 != 1 for axis in joint_axes(function)):
         raise ValueError(
             f"classifier_activation={activation!r} acts along the last axis, the columns of a "
             "channels-first map. Leave it out and put keras.layers.Softmax(axis=1) behind the "

@@ -16,6 +16,32 @@ def test_weights_and_state(rng):
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(norm.moving_variance), [1, 1])
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda slope: layers.LiftingConv2D(2, 3, "p4", activation=slope),
+        lambda slope: layers.GConv2D(2, 3, "p4", activation=slope),
+        lambda slope: layers.GDepthwiseConv2D(3, "p4", activation=slope),
+        lambda slope: layers.InvariantMap({0: 4}, 2, activation=slope),
+    ],
+)
+def test_the_slope_of_an_activation(make, tmp_path, rng):
+    """It exists before the first call, so that a file of weights fits a new network."""
+    networks = []
+    for first in (0.25, 0.5):
+        initializer = keras.initializers.Constant(first)
+        slope = keras.layers.PReLU(initializer, shared_axes=[1, 2, 3], name="slope")
+        networks.append(keras.Sequential([keras.Input((5, 5, 4)), make(slope)]))
+    network, new = networks
+    assert [weight.name for weight in network.weights][-1] == "alpha"
+    network.save_weights(tmp_path / "of.weights.h5")
+    new.load_weights(tmp_path / "of.weights.h5")
+    images = rng.normal(size=(1, 5, 5, 4)).astype("float32")
+    expected = keras.ops.convert_to_numpy(network(images))
+    assert (expected < 0).any()
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(new(images)), expected)
+
+
 @pytest.mark.parametrize("shape", [(), 9, (None, 9, 8), (9, 9, 0), "9"])
 def test_wrong_shapes(shape):
     with pytest.raises(ValueError, match="without the batch, as positive integers"):

@@ -172,6 +172,34 @@ def test_half_precision_keeps_the_statistics_in_float32(policy, tolerance, rng):
     assert relative_error(actual, expected) < tolerance
 
 
+@pytest.mark.parametrize(
+    "make_layer",
+    [
+        lambda **more: layers.GBatchNormalization("p4", **more),
+        lambda **more: layers.GLayerNormalization("p4", **more),
+        lambda **more: layers.GRMSNormalization("p4", center=True, **more),
+        lambda **more: layers.GGroupNormalization(2, "p4", **more),
+        lambda **more: layers.SteerableBatchNormalization({0: 8}, **more),
+        lambda **more: layers.SteerableLayerNormalization({0: 8}, **more),
+        lambda **more: layers.SteerableGroupNormalization({0: 8}, 2, **more),
+    ],
+)
+def test_half_precision_does_not_round_scale_and_offset(make_layer):
+    """Normalised numbers of 1 become 257/256 - 1; bfloat16 would round 257/256 to 1."""
+    scale = keras.initializers.Constant(257 / 256)
+    layer = make_layer(
+        epsilon=0,
+        gamma_initializer=scale,
+        beta_initializer=keras.initializers.Constant(-1),
+        dtype="mixed_bfloat16",
+    )
+    inputs = keras.Input((2, 1, 8))
+    network = keras.Model(inputs, layer(inputs))  # which casts weights to bfloat16 itself
+    maps = np.where(np.arange(16) % 2, -1.0, 1.0).reshape(1, 2, 1, 8)
+    outputs = keras.ops.convert_to_numpy(keras.ops.cast(network(maps), "float32"))
+    np.testing.assert_array_equal(outputs, np.where(maps > 0, 1 / 256, -2))
+
+
 def test_renorm_is_refused():
     with pytest.raises(ValueError, match="no renorm"):
         GBatchNormalization(renorm=True)

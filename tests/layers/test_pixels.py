@@ -18,6 +18,13 @@ LAYERS = [
     lambda **more: layers.SteerableConv2D({0: 4}, {0: 1, 1: 1}, 3, **more),
     layers.SteerableAveragePooling2D,
     layers.DiscMask,
+    lambda **more: layers.GPooling("max", "p4", **more),
+    lambda **more: layers.GPooling("mean", "p4", **more),
+    lambda **more: layers.GGlobalPooling("max", "p4", **more),
+    lambda **more: layers.GOrientation("p4", **more),
+    lambda **more: layers.Restriction("p4", "p2", **more),
+    lambda **more: layers.GDropout(0.5, "p4", **more),
+    lambda **more: layers.SteerableDropout(0.5, {0: 4}, **more),
 ]
 every_layer = pytest.mark.parametrize("make", LAYERS)
 
@@ -30,6 +37,13 @@ def test_integers_are_cast(make, dtype, rng):
     expected = run(layer, pixels.astype("float32"))
     np.testing.assert_array_equal(run(layer, pixels), expected)
     assert expected.dtype == "float32"
+
+
+def test_integers_in_training(rng):
+    pixels = rng.integers(1, 256, (2, 6, 6, 4), dtype="uint8")
+    dropped = run(layers.GDropout(0.5, "p4"), pixels, training=True)
+    np.testing.assert_array_equal(dropped, np.where(dropped > 0, 2.0 * pixels, 0))
+    assert 0 < (dropped > 0).mean() < 1
 
 
 @every_layer

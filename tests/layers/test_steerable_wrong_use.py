@@ -195,6 +195,7 @@ def test_averages_over_more_than_images_have(arguments):
     ("arguments", "says"),
     [
         ({"gate": "softmax"}, "gate='softmax' takes several values"),
+        ({"gate": keras.layers.Softmax()}, "gate=<Softmax .* takes several values"),
         ({"activation": keras.layers.PReLU()}, "a different slope for every value"),
     ],
 )

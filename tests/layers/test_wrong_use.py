@@ -98,6 +98,11 @@ def test_unknown_subgroup():
             {"activation": "softmax", "data_format": "channels_first"},
             "activation='softmax' acts along the last axis, the columns",
         ),
+        ({"activation": keras.layers.Softmax(axis=1)}, "acts along other axes than -1"),
+        (
+            {"activation": keras.layers.Activation("softmax"), "data_format": "channels_first"},
+            "acts along other axes than 1, that of the channels",
+        ),
         ({"activation": keras.layers.PReLU()}, r"shared_axes=\[1, 2, 3\].*GPReLU"),
         ({"activation": keras.layers.PReLU(shared_axes=[1, 2])}, "for the channels of a field"),
         (
@@ -118,6 +123,15 @@ def test_one_slope_for_all_is_no_mistake():
     analysis.assert_equivariant(layer, input_shape=(7, 7, 1))
     by_channel = keras.layers.PReLU(shared_axes=[1, 2])
     layers.InvariantMap({0: 2, 1: 1}, 4, activation=by_channel)
+
+
+def test_a_softmax_along_the_channels_is_no_mistake():
+    softmax = keras.layers.Softmax(axis=1)
+    layer = layers.LiftingConv2D(2, 3, "p4", data_format="channels_first", activation=softmax)
+    analysis.assert_equivariant(layer, input_shape=(1, 7, 7))
+    # A file of version 0.2 may hold another.
+    config = {**layer.get_config(), "data_format": "channels_last"}
+    assert layers.LiftingConv2D.from_config(config).activation.axis == 1
 
 
 @pytest.mark.parametrize("layer_class", [layers.GMaxPooling2D, layers.GAveragePooling2D])
@@ -239,6 +253,7 @@ def test_dropout_rates(rate):
         (layers.GConv2D(2, 3), "expected ndim=4"),
         (layers.GGlobalPooling(), "expected ndim=4"),
         (layers.GMaxPooling2D(), "expected ndim=4"),
+        (layers.GOrientation(), "expected ndim=4"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -245,6 +245,18 @@ def test_metrics_are_those_with_which_it_was_compiled_itself(rng):
     assert loss == pytest.approx(-np.log(answers[np.arange(20), labels]).mean(), rel=1e-4)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
+def test_the_largest_of_integers(dtype):
+    """Each place of the answer is the largest of the places to which it rotates."""
+    image = keras.Input((2, 2, 1))
+    plain = keras.Model(image, keras.ops.cast(image, dtype))
+    model = keras_gcnn.symmetrize(plain, "p4", reduce="max")
+    corners = np.array([[3, 0], [1, 0]])
+    found = numpy(model(corners[None, ..., None].astype("float32")))
+    # The model itself is equivariant, so that the images rotate back to themselves.
+    np.testing.assert_array_equal(found, corners[None, ..., None].astype(dtype))
+
+
 def test_as_a_layer_of_a_model(rng):
     """A backbone under a head, in which each quarter turn of a half-precision map is the same."""
     image = keras.Input((8, 8, 1))

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 
-from keras_gcnn.types import Activation
+from keras_gcnn.types import Activation, Shape
 
 # Activations of several values at once, along the last axis.
 _JOINT = ("glu", "log_softmax", "softmax", "sparsemax")
 
 
-def is_joint(activation: Callable | None) -> bool:
-    """Whether an activation of Keras takes several values at once, such as softmax."""
-    return getattr(activation, "__name__", "") in _JOINT
+def joint_axes(activation: Callable | None) -> tuple[int, ...]:
+    """The axes along which an activation of Keras takes several values at once, as softmax does.
+
+    There are none if it takes each value by itself. It may also be a layer, such as
+    `keras.layers.Softmax(axis=1)`.
+    """
+    if isinstance(activation, keras.layers.Activation):
+        return joint_axes(activation.activation)
+    if isinstance(activation, keras.layers.Softmax):
+        axes = activation.axis
+        return tuple(axes) if isinstance(axes, list | tuple) else (axes,)
+    return (-1,) if getattr(activation, "__name__", "") in _JOINT else ()
+
+
+def _axes_to_check(activation: Activation | Mapping) -> tuple[int, ...]:
+    """The `joint_axes` of what a user gives; those of a layer from a file, its configuration, pass.
+
+    Version 0.2 did not look into layers, and its files shall load.
+    """
+    if isinstance(activation, Mapping):
+        return ()
+    return joint_axes(keras.activations.get(activation))
 
 
 def on_maps(activation: Activation, channel_axis: int, ordinary: bool = False) -> Callable | None:
@@ -30,11 +49,18 @@ def on_maps(activation: Activation, channel_axis: int, ordinary: bool = False) -
             slopes for positions, or for the channels of a field.
     """
     function = keras.activations.get(activation)
-    name = getattr(function, "__name__", "")
-    if name == "glu" or (is_joint(function) and channel_axis == 1):
+    name, problem = getattr(function, "__name__", ""), ""
+    if name == "glu":
+        problem = f"{name!r} acts along the last axis and halves it"
+    elif any(axis % 4 != channel_axis % 4 for axis in _axes_to_check(activation)):
+        problem = (
+            f"{name!r} acts along the last axis, the columns of a channels-first map"
+            if name
+            else f"{activation!r} acts along other axes than {channel_axis}, that of the channels"
+        )
+    if problem:
         raise ValueError(
-            f"activation={name!r} acts along the last axis"
-            + (" and halves it" if name == "glu" else ", the columns of a channels-first map")
+            f"activation={problem}"
             + ". Leave it out and put the layer of Keras after this one, with its axis."
         )
     if isinstance(function, keras.layers.PReLU):
@@ -48,6 +74,16 @@ def on_maps(activation: Activation, channel_axis: int, ordinary: bool = False) -
     return function
 
 
+def build_activation(activation: Callable | None, input_shape: Shape) -> None:
+    """Creates the weights of an activation that is a layer, such as `keras.layers.PReLU`.
+
+    In its first call it would do so itself, but a symbolic model makes none: it would count fewer
+    weights than it has, and refuse a file of them.
+    """
+    if isinstance(activation, keras.Layer) and not activation.built:
+        activation.build(input_shape)
+
+
 def pointwise(activation: Activation, argument: str = "activation") -> Callable:
     """An activation by its name, or the callable itself.
 
@@ -59,7 +95,7 @@ def pointwise(activation: Activation, argument: str = "activation") -> Callable:
         ValueError: if the activation takes several values at once, or has a slope for each value.
     """
     function = keras.activations.get(activation)
-    if is_joint(function):
+    if _axes_to_check(activation):
         raise ValueError(
             f"{argument}={activation!r} takes several values at once, and would mix channels that "
             "turn. Use one that takes each value by itself, e.g. 'elu'."

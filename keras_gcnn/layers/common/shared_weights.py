@@ -87,7 +87,7 @@ class SharesWeights(ReadsMaps):
             shape=(size,),
             initializer=getattr(self, f"{name}_initializer"),
             trainable=trainable,
-            autocast=trainable,
+            autocast=False,  # half precision would round them before they are used
             **settings,
         )
 

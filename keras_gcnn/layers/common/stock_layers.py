@@ -10,7 +10,7 @@ import keras
 from keras_gcnn.groups import window_problem
 from keras_gcnn.layers.common import stock_normalizations
 from keras_gcnn.layers.common.map_type import MapType, Problem
-from keras_gcnn.layers.common.pointwise import is_joint
+from keras_gcnn.layers.common.pointwise import joint_axes
 from keras_gcnn.layers.common.stock_rule import Rule, instead, maximum_of_fields
 from keras_gcnn.types import Shape
 
@@ -73,11 +73,13 @@ def _prelu(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
 def _along(axes: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
     """Returns the problem of a layer that takes the values along some axes together."""
     rank = len(shape)
-    taken = {at % rank for at in ((axes,) if isinstance(axes, int) else axes)}
+    axes = (axes,) if isinstance(axes, int) else tuple(axes)
+    taken = {at % rank for at in axes}
     positions = set(range(1, rank)) - {axis % rank}
     if not met.symmetry.swaps_axes or taken & positions in (set(), positions):
         return None
-    return f"acts along axis {axes}, along which positions lie", f"use axis={axis}"
+    named = axes[0] if len(axes) == 1 else axes
+    return f"acts along axis {named}, along which positions lie", f"use axis={axis}"
 
 
 def _unit_vectors(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
@@ -96,7 +98,7 @@ def _softmax(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
 
 def _activation(op: Any, shape: Shape, axis: int, met: MapType) -> Problem | None:
     activation = getattr(op, "activation", None)
-    if is_joint(activation) and (problem := _along(-1, shape, axis, met)):
+    if problem := _along(joint_axes(activation), shape, axis, met):
         return problem[0], f"use the layer Softmax(axis={axis})"
     linear = getattr(activation, "__name__", "") == "linear"
     if met.ordinary or not met.steerable or linear:

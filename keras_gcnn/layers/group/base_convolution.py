@@ -13,7 +13,7 @@ from keras_gcnn.arguments import check_count
 from keras_gcnn.backend.constants import constant
 from keras_gcnn.backend.ops import compiled, repeated
 from keras_gcnn.layers.common.base import GroupLayer, known_channels
-from keras_gcnn.layers.common.pointwise import on_maps
+from keras_gcnn.layers.common.pointwise import build_activation, on_maps
 from keras_gcnn.layers.common.window import WindowConvolution
 from keras_gcnn.types import Activation, GroupLike, Shape, Size2D, Tensor
 
@@ -123,6 +123,7 @@ class GroupWindow(WindowConvolution, GroupLayer):
         self._build_kernel(fields)
         shape = (self._output_fields(fields),)
         self.bias = self._add_part("bias", shape) if self.use_bias else None
+        build_activation(self.activation, self.compute_output_shape(input_shape))
 
     def _build_kernel(self, field_count: int) -> None:
         """Creates the weights of the kernel for an input of `field_count` fields."""

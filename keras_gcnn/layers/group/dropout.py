@@ -8,7 +8,7 @@ import keras
 
 from keras_gcnn.arguments import check_flag, check_rate
 from keras_gcnn.backend.random import breaks_graph
-from keras_gcnn.layers.common.base import GroupLayer, split_fibre
+from keras_gcnn.layers.common.base import GroupLayer, as_numbers, split_fibre
 from keras_gcnn.types import GroupLike, Shape, Tensor
 
 
@@ -78,6 +78,7 @@ class GDropout(GroupLayer):
         self.built = True
 
     def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
+        inputs = as_numbers(inputs, self.compute_dtype)
         if not training or not self.rate:
             return inputs
         split, axis = split_fibre(inputs, self.group, self.channel_axis)

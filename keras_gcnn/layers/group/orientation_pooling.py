@@ -9,7 +9,7 @@ import keras
 from keras_gcnn import groups
 from keras_gcnn.arguments import check_choice, check_flag
 from keras_gcnn.backend.ops import maximum, mean
-from keras_gcnn.layers.common.base import GroupLayer, split_fibre
+from keras_gcnn.layers.common.base import GroupLayer, as_numbers, split_fibre
 from keras_gcnn.types import GroupLike, Shape, Tensor
 
 _REDUCE = {"max": maximum, "mean": mean}
@@ -66,6 +66,7 @@ class GPooling(GroupLayer):
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
+        inputs = as_numbers(inputs, self.compute_dtype)
         split, axis = split_fibre(inputs, self.group, self.channel_axis)
         return _REDUCE[self.mode](split, axis=axis)
 
@@ -124,6 +125,7 @@ class GGlobalPooling(GPooling):
         return (1, 2) if self.channel_axis == -1 else (2, 3)
 
     def call(self, inputs: Tensor) -> Tensor:
+        inputs = as_numbers(inputs, self.compute_dtype)
         # Positions first, so that few values are left for the split over orientations.
         pooled = _REDUCE[self.mode](inputs, axis=self._spatial_axes, keepdims=self.keepdims)
         return super().call(pooled)

@@ -52,6 +52,7 @@ class GOrientation(GroupLayer):
 
     def __init__(self, group: GroupLike = "p4", **kwargs: Any) -> None:
         super().__init__(group, **kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
         # Where every element maps (x, y) = (1, 0), which is (row, column) = (0, 1).
         images = self.group.matrices[:, :, 1]
         self.directions = np.stack([images[:, 1], -images[:, 0]], axis=-1).astype("float64")
@@ -66,6 +67,7 @@ class GOrientation(GroupLayer):
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
+        inputs = as_numbers(inputs, self.compute_dtype)
         split, axis = split_fibre(inputs, self.group, self.channel_axis)
         means = mean(split, (1, 2) if axis == len(split.shape) - 1 else (3, 4))
         return product(means, ops.cast(constant(self.directions), means.dtype))

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_gcnn import groups
-from keras_gcnn.layers.common.base import GroupLayer, split_fibre
+from keras_gcnn.layers.common.base import GroupLayer, as_numbers, split_fibre
 from keras_gcnn.types import GroupLike, Shape, Tensor
 
 
@@ -69,6 +69,7 @@ class Restriction(GroupLayer):
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
+        inputs = as_numbers(inputs, self.compute_dtype)
         if self.order == tuple(range(self.group.order)):
             return inputs
         # No gather along the channels: PyTorch cannot export one from a 4-D tensor.

@@ -81,9 +81,9 @@ class SteerableDropout(SteerableLayer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
+        inputs = as_numbers(inputs, self.compute_dtype)
         if not training or not self.rate:
             return inputs
-        inputs = as_numbers(inputs, self.compute_dtype)
         shape = [*ops.shape(inputs)]
         shape[self.channel_axis] = self.fields.count
         if self.spatial:

@@ -16,7 +16,7 @@ from keras_gcnn.groups.blocks import Block
 from keras_gcnn.groups.field_functions import sampling_matrix
 from keras_gcnn.groups.fields import Fields
 from keras_gcnn.layers.common.base import along, as_numbers
-from keras_gcnn.layers.common.pointwise import on_maps
+from keras_gcnn.layers.common.pointwise import build_activation, on_maps
 from keras_gcnn.layers.steerable.base import (
     FieldsLike,
     SteerableLayer,
@@ -134,6 +134,7 @@ class InvariantMap(_Invariant):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
+        build_activation(self.activation, self.compute_output_shape(input_shape))
 
     def call(self, inputs: Tensor) -> Tensor:
         inputs = as_numbers(inputs, self.compute_dtype)
