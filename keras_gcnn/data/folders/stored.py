@@ -109,7 +109,13 @@ class StoredArrays(ABC):
 
     def _file(self) -> Any:
         if not hasattr(self._local, "file"):
-            self._local.file = self.path.open("rb", buffering=0)
+            try:
+                self._local.file = self.path.open("rb", buffering=0)
+            except FileNotFoundError:
+                raise FileNotFoundError(
+                    f"{self.path}, the file of decoded images, is gone. Load the images again, "
+                    "which makes it anew."
+                ) from None
         return self._local.file
 
 
