@@ -11,6 +11,7 @@ from keras_gcnn.data.folders import targets
 from keras_gcnn.data.folders.contact_sheet import write_contact_sheet
 from keras_gcnn.data.folders.options import Folder
 from keras_gcnn.data.folders.survey import survey
+from keras_gcnn.data.folders.written_once import cache_folder
 from keras_gcnn.training.recipes.new import write_recipe
 
 pytestmark = pytest.mark.backend_free
@@ -97,3 +98,10 @@ def test_equal_images_in_several_splits_are_told(write, tmp_path):
         (folder / f"{new}.png").write_bytes((folder / f"{old}.png").read_bytes())
     told = "doubles: 2 images are there more than once, 1 of them in several splits, so that"
     assert told in str(survey(Folder(folder)))
+
+
+def test_the_cache_may_be_named_from_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("KERAS_GCNN_CACHE", "~/decoded")
+    assert cache_folder() == tmp_path / "decoded"
