@@ -1,5 +1,6 @@
 """The command as a user runs it, in processes of its own."""
 
+import io
 import json
 import os
 import re
@@ -167,6 +168,25 @@ def test_any_error_of_files_is_one_line_with_its_brackets(monkeypatch, capsys, e
         cli.main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"Error: {error}\n"
+
+
+def test_what_a_terminal_cannot_show_is_written_with_backslashes(monkeypatch):
+    streams = {name: io.TextIOWrapper(io.BytesIO(), "ascii") for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+
+    def fail():
+        print("± é")
+        raise ValueError("caf\udce9.png")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit):
+        cli.main()
+    written = {}
+    for name, stream in streams.items():
+        stream.flush()
+        written[name] = stream.buffer.getvalue()
+    assert written == {"stdout": b"\\xb1 \\xe9\n", "stderr": b"Error: caf\\udce9.png\n"}
 
 
 def test_a_missing_model_is_named(call, tmp_path):

@@ -6,6 +6,7 @@ read first, and `--help` should not wait for it.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -18,6 +19,10 @@ from keras_gcnn.cli.app import app
 
 def main() -> None:
     """Entry point: user errors become one line and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may hold bytes that are no text, and terminals lack characters.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except (ValueError, OSError, ImportError, FloatingPointError) as error:

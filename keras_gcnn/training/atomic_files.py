@@ -53,8 +53,11 @@ def make_folder(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file in UTF-8."""
-    write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    """Writes a text file in UTF-8; bytes of file names that are no UTF-8 become backslashes."""
+    write(
+        path,
+        lambda temporary: temporary.write_text(text, encoding="utf-8", errors="backslashreplace"),
+    )
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_gcnn.data import Split, rotate
-from keras_gcnn.training.inputs.batches import ShuffledBatches
+from keras_gcnn.data.folders.fitting import Shape
+from keras_gcnn.training.inputs.batches import OrderedBatches, ShuffledBatches
+from keras_gcnn.training.inputs.mask_evaluation import count_upright
+from keras_gcnn.training.predictions.batches import inference_batch_size, outputs_of
 from keras_gcnn.training.recipes.tables import AugmentTable
 
 pytestmark = pytest.mark.backend_free
@@ -151,3 +155,37 @@ def test_a_network_has_an_augmentation_of_its_own(load):
         load(('name = "plain"', 'name = "plain"\naugment = { flip = "up" }'))
     with pytest.raises(ValueError, match="instead of rotate = true"):
         load(("epochs = 4", "epochs = 4\nrotate = true\naugment = { shift = 1 }"))
+
+
+class _Noted:
+    """A model for masks that notes how many images it is given at once."""
+
+    def __init__(self):
+        self.counts = []
+
+    def predict_on_batch(self, images):
+        self.counts.append(len(images))
+        return np.zeros((*images.shape[:3], 2), "float32")
+
+
+def test_networks_that_do_not_learn_take_few_large_images_at_once(tmp_path):
+    """Eight million numbers: 256 images of 96 x 96 in colour, and two of 1,024 x 1,024."""
+    assert inference_batch_size((4096, 4096, 3)) == 1
+    sizes = {28: 256, 96: 256, 224: 55, 1024: 2}
+    for side, count in sizes.items():
+        images = np.broadcast_to(np.float32(0), (300, side, side, 3))
+        (batch,) = OrderedBatches(Split(images, np.arange(300)))[0]
+        assert len(batch) == count
+    images = np.broadcast_to(np.float32(0), (3, 1024, 1024, 3))
+    masks = np.broadcast_to(np.int32(0), (3, 1024, 1024))
+    model = _Noted()
+    count_upright(model, Split(images, masks), 2)
+    assert model.counts == [2, 1]
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path in paths:
+        Image.new("L", (2, 2)).save(path)
+    model = _Noted()
+    shape = Shape(1024, 1024, 3, "stretch", "nearest")
+    found = outputs_of(model.predict_on_batch, paths, shape, lambda items, *_: items)
+    assert len(list(found)) == 3
+    assert model.counts == [2, 1]

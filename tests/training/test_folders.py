@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from keras_gcnn import training
-from keras_gcnn.data import Split, load_folder
+from keras_gcnn.analysis.precision import dtype_policy
+from keras_gcnn.data import Dataset, Split, load_folder
 from keras_gcnn.export import metadata
 from keras_gcnn.training.recipes.changes import find_changes
 from keras_gcnn.training.recipes.data_table import DataTable
@@ -278,6 +279,20 @@ def test_numbers_and_several_labels_are_learned(images, tmp_path, target, text, 
     assert found["measures"] == pytest.approx(measures, rel=1e-4)
     assert found["images"] == 8
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["results.json"]
+
+
+def test_numbers_keep_their_precision_in_training_with_bfloat16():
+    """It holds the numbers from 1024 to 2048 to 8."""
+    years = np.arange(1900.0, 2000.0)[:, None].astype("float32")
+    split = Split(np.zeros((100, 2, 2, 1), "float32"), years)
+    dataset = Dataset("years", split, split, split, (), "")
+    image = keras.Input((2, 2, 1))
+    half = keras.layers.Flatten(dtype="mixed_bfloat16")(image)
+    outputs = keras.layers.Dense(1, "linear", dtype="mixed_bfloat16")(half)
+    with dtype_policy("mixed_bfloat16"):
+        network = Regression().finish(keras.Model(image, outputs), dataset)
+    found = network.predict(split.images[:1], verbose=0)  # the bias is zero: the mean
+    np.testing.assert_allclose(found, [[1949.5]])
 
 
 @pytest.mark.backend_free

@@ -104,3 +104,8 @@ def test_a_configuration_of_keras_that_is_deep_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     with pytest.raises(ValueError, match=r"keras\.json is no configuration of Keras"):
         backend._configured_backend()
+
+
+def test_a_name_of_a_file_that_is_no_text_can_be_written(tmp_path):
+    files.write_text(tmp_path / "table.csv", "caf\udce9.png,é\n")
+    assert (tmp_path / "table.csv").read_text("utf-8") == "caf\\udce9.png,é\n"

@@ -52,7 +52,7 @@ def write_contact_sheet(survey: Survey, path: str | Path, per_class: int = 10) -
 def _class_rows(survey: Survey, most: int) -> dict[str, Sequence[np.ndarray]]:
     classes = defaultdict(list)
     for sample in survey.good:
-        classes[sample.target].append(sample)
+        classes[sample.label].append(sample)
     return {
         f"{name} ({len(classes[name]):,})": list(map(_image_tile, _spread(classes[name], most)))
         for name in sorted(classes)[:_MOST_CLASSES]

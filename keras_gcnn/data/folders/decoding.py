@@ -21,7 +21,7 @@ from keras_gcnn.data.folders.bad_image import (
     check_size,
 )
 
-VERSION = 3
+VERSION = 4
 """Version of what `decode` returns; images that were decoded by another version are not used."""
 
 SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
@@ -77,11 +77,11 @@ def decode(path: Path, *, indices: bool = False) -> np.ndarray:
                 with _little_at_once(image.size):
                     array = None if deep else _to_array(image, pillow, indices)
             if array is None:
-                array = tiff.decode_tiff(path)
+                array = tiff.decode_tiff(path, indices=indices)
     except BadImageError:
         raise
     except pillow.UnidentifiedImageError:
-        array = tiff.decode_tiff(path)
+        array = tiff.decode_tiff(path, indices=indices)
     except pillow.Image.DecompressionBombError:
         raise BadImageError("has too many pixels") from None
     except MemoryError:
@@ -223,11 +223,14 @@ def _pixels(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: AN
     pillow.ImageOps.exif_transpose(image, in_place=True)
     mode = image.mode
     if mode in _OF_16_BITS:
-        return np.asarray(image).astype("uint16")[..., None]
+        deep = np.asarray(image).astype("uint16")[..., None]
+        # Unlike 8 bits, Pillow leaves these as they are in the file.
+        return tiff.inverted(deep) if inverted and not indices else deep
     if mode == "I":  # TIFF with a sign or 32 bits, and by older versions of Pillow PNG of 16 bits
         return check_integers(np.asarray(image))[..., None]
     if mode == "F":
-        return check_floats(np.asarray(image)[..., None])
+        floats = check_floats(np.asarray(image)[..., None])
+        return tiff.inverted(floats) if inverted and not indices else floats
     if mode == "P" and indices:
         return np.asarray(image)[..., None]
     if mode == "P":
@@ -244,7 +247,7 @@ def _pixels(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: AN
     if mode == "L" and tiff.is_signed(image):  # which Pillow takes for unsigned
         array = check_integers(array.view("int8")).astype("uint8")
     if indices and inverted:
-        array = np.iinfo("uint8").max - array
+        array = tiff.inverted(array)
     return array[..., None] if array.ndim == 2 else array
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from pathlib import Path
 
 from keras_gcnn.data.folders.layout import Layout
+from keras_gcnn.data.folders.naming import same_accents
 
 
 def fingerprint_of(layout: Layout, target: str) -> str:
@@ -36,5 +36,4 @@ def fingerprint_of(layout: Layout, target: str) -> str:
 def _name(path: Path, folder: Path) -> str:
     """Returns the path of a file from the folder, where it lies in it."""
     inside = path.relative_to(folder) if path.is_relative_to(folder) else path
-    # An accent is one character or two, by the system that wrote the name.
-    return unicodedata.normalize("NFC", inside.as_posix())
+    return same_accents(inside.as_posix())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,11 @@ from keras_gcnn.data.folders.blocks import by_blocks
 from keras_gcnn.data.folders.decoding import Header
 
 FITS = ("crop", "pad", "stretch", "center")
+Box = tuple[float, float, float, float]
+"""The columns and rows between which a part of an image lies: left, top, right, bottom."""
+
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+_LARGEST_SCALED = 2**24  # pixels; of larger images only the part that is kept is scaled
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -58,7 +63,11 @@ def fit_image(image: np.ndarray, shape: Shape) -> np.ndarray:
     if shape.fit == "stretch":
         return _scaled(image, wanted, shape.interpolation)
     if shape.fit != "center":
-        image = _scaled(image, _covering((rows, columns), shape), shape.interpolation)
+        covering = _covering((rows, columns), shape)
+        if math.prod(covering) > max(_LARGEST_SCALED, 4 * math.prod(wanted)):
+            # An image of very different rows and columns, which would take gigabytes.
+            return _scaled(image, wanted, shape.interpolation, _kept(covering, wanted, image))
+        image = _scaled(image, covering, shape.interpolation)
     return _centered(image, wanted)
 
 
@@ -85,6 +94,16 @@ def _covering(size: tuple[int, int], shape: Shape) -> tuple[int, int]:
     return max(1, round(rows * factor)), max(1, round(columns * factor))
 
 
+def _kept(covering: tuple[int, int], wanted: tuple[int, int], image: np.ndarray) -> Box:
+    """Returns the part of an image that is left when the image is scaled and its sides cut off."""
+    parts = []
+    for scaled, size, given in zip(covering, wanted, image.shape, strict=False):
+        start, pixel = (scaled - size) // 2, given / scaled
+        parts.append((start * pixel, min((start + size) * pixel, given)))
+    (top, bottom), (left, right) = parts
+    return left, top, right, bottom
+
+
 def _colored(image: np.ndarray, channels: int) -> np.ndarray:
     if image.shape[-1] == channels:
         return image
@@ -98,22 +117,24 @@ def _grey(image: np.ndarray) -> np.ndarray:
     return (grey if image.dtype.kind == "f" else np.round(grey)).astype(image.dtype)[..., None]
 
 
-def _scaled(image: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
-    """Returns an image of this many rows and columns."""
-    if image.shape[:2] == size:
+def _scaled(
+    image: np.ndarray, size: tuple[int, int], interpolation: str, box: Box | None = None
+) -> np.ndarray:
+    """Returns an image, or the part of it in a box, with this many rows and columns."""
+    if image.shape[:2] == size and box is None:
         return image
     from PIL import Image
 
     method = getattr(Image.Resampling, interpolation.upper())
     if image.dtype == np.uint8:
         flat = image[..., 0] if image.shape[-1] == 1 else image
-        scaled = np.asarray(Image.fromarray(flat).resize(size[::-1], method))
+        scaled = np.asarray(Image.fromarray(flat).resize(size[::-1], method, box))
         return scaled.reshape(*size, image.shape[-1])
     channels = [  # Pillow scales such numbers one channel at a time
-        np.asarray(Image.fromarray(channel.astype("float32")).resize(size[::-1], method))
-        for channel in np.moveaxis(image, -1, 0)
+        Image.fromarray(channel.astype("float32")) for channel in np.moveaxis(image, -1, 0)
     ]
-    scaled = np.stack(channels, axis=-1)
+    resized = [np.asarray(each.resize(size[::-1], method, box)) for each in channels]
+    scaled = np.stack(resized, axis=-1)
     if image.dtype.kind == "f":
         return np.clip(scaled, 0, 1)
     return np.clip(np.round(scaled), 0, np.iinfo(image.dtype).max).astype(image.dtype)

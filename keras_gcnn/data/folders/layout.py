@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from keras_gcnn.data.folders.decoding import is_image
+from keras_gcnn.data.folders.naming import readable, same_accents
 from keras_gcnn.data.folders.table import Table, read_table
 
 SPLIT_FOLDERS = {
@@ -48,6 +48,11 @@ class Sample:
     target: str
     split: str = ""
     group: str = ""
+
+    @property
+    def label(self) -> str:
+        """The target as it is told."""
+        return readable(self.target.strip())
 
 
 @dataclass
@@ -204,8 +209,7 @@ def _by_name(folder: Path, ignored: list[Path]) -> dict[str, Path]:
     ignored += others
     named: dict[str, Path] = {}
     for path in paths:
-        # An accent is one character or two, by the system that wrote the name.
-        name = unicodedata.normalize("NFC", str(path.relative_to(folder).with_suffix("")))
+        name = same_accents(str(path.relative_to(folder).with_suffix("")))
         if name in named:
             raise ValueError(
                 f"{named[name]} and {path} have the same name but for their endings, so that it is "

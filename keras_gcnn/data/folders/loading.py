@@ -180,6 +180,7 @@ def _divide(
     """Returns the indices of each split; what the folder does not say is drawn."""
     splits = np.array([sample.split or "train" for sample in layout.samples], dtype=object)
     groups = [sample.group for sample in layout.samples]
+    _check_groups(layout, groups, splits)
     for name, wanted, drawn_seed, stream in (
         ("test", test, _TEST_SEED, "published_split"),
         ("validation", validation, seed, "validation"),
@@ -198,6 +199,18 @@ def _divide(
             )
         splits[left[chosen]] = name
     return {name: np.flatnonzero(splits == name) for name in ("train", "validation", "test")}
+
+
+def _check_groups(layout: Layout, groups: Sequence[str], splits: np.ndarray) -> None:
+    """Checks that the splits that a table names do not divide a group."""
+    split_of: dict[str, str] = {}
+    for group, split in zip(groups, splits, strict=True):
+        if group and split_of.setdefault(group, split) != split:
+            raise ValueError(
+                f"{layout.table}: images of the group {group!r} are in the splits "
+                f"{split_of[group]} and {split}, so that results on test images would be too good. "
+                "Write one split for each group, or name no column of groups."
+            )
 
 
 def _count(name: str, wanted: float | int, available: int) -> int:

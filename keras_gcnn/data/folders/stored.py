@@ -83,6 +83,12 @@ class StoredArrays(ABC):
         chosen._index = self._index[index]
         return chosen
 
+    def join(self, other: Self) -> Self:
+        """Returns these arrays and others of the same file, without reading them."""
+        both = copy.copy(self)
+        both._index = np.concatenate([self._index, other._index])
+        return both
+
     @abstractmethod
     def _decoded(self, raw: np.ndarray) -> np.ndarray:
         """Returns what the numbers in the file stand for."""
@@ -109,7 +115,13 @@ class StoredArrays(ABC):
 
     def _file(self) -> Any:
         if not hasattr(self._local, "file"):
-            self._local.file = self.path.open("rb", buffering=0)
+            try:
+                self._local.file = self.path.open("rb", buffering=0)
+            except FileNotFoundError:
+                raise FileNotFoundError(
+                    f"{self.path}, the file of decoded images, is gone. Load the images again, "
+                    "which makes it anew."
+                ) from None
         return self._local.file
 
 
@@ -158,6 +170,13 @@ class StoredMasks(StoredArrays):
 def choose(array: Any, index: np.ndarray) -> Any:
     """Returns some items of an array, or of arrays in a file without reading them."""
     return array.select(index) if isinstance(array, StoredArrays) else array[index]
+
+
+def join(first: Any, second: Any) -> Any:
+    """Returns the items of two arrays, or of arrays in one file without reading them."""
+    if isinstance(first, StoredArrays):
+        return first.join(second)
+    return np.concatenate([first, second])
 
 
 def _runs(chosen: np.ndarray) -> list[tuple[int, int]]:

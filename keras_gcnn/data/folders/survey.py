@@ -63,7 +63,7 @@ class Survey:
     @property
     def counts(self) -> Counter[tuple[str, str]]:
         """How many images there are of each split and class."""
-        return Counter((sample.split, sample.target) for sample in self.good)
+        return Counter((sample.split, sample.label) for sample in self.good)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -158,6 +158,11 @@ class Survey:
             lines.append(f"other files: {len(others):,}, which are left out: {_named(others)}")
         return lines
 
+    def _in_several_splits(self) -> int:
+        """Returns how many of the duplicates are in several splits of the folder."""
+        splits = {sample.path: sample.split for sample in self.good}
+        return sum(len({splits[path] for path in group}) > 1 for group in self.duplicates)
+
     def _duplicate_lines(self) -> list[str]:
         count = len(self.duplicates)
         images = "1 image is" if count == 1 else f"{count:,} images are"
@@ -165,6 +170,11 @@ class Survey:
         if self.contradictory:
             several = "with several masks" if self.pixels else "in several classes"
             lines[0] += f", {len(self.contradictory):,} of them {several}"
+        if shared := self._in_several_splits():
+            lines[0] += (
+                f", {shared:,} of them in several splits, so that results on test images are too "
+                "good"
+            )
         first = sorted(self.duplicates, key=lambda group: group not in self.contradictory)[:_SHOWN]
         lines += [f"  {' = '.join(map(str, group))}" for group in first]
         if len(self.duplicates) > _SHOWN:
@@ -259,9 +269,10 @@ def _with_several_targets(
     duplicates: Sequence[tuple[Path, ...]], samples: Sequence[Sample], target: str
 ) -> tuple[tuple[Path, ...], ...]:
     """Returns the groups of equal images of which not all have the same class, or mask."""
-    targets = {sample.path: sample.target for sample in samples}
+    by_path = {sample.path: sample for sample in samples}
 
     def target_of(path: Path) -> str | bytes:
-        return _digest(Path(targets[path])) if target == "mask" else targets[path]
+        sample = by_path[path]
+        return _digest(Path(sample.target)) if target == "mask" else sample.label
 
     return tuple(group for group in duplicates if len(set(map(target_of, group))) > 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,12 +56,11 @@ def read_table(folder: Path, table: Table) -> list[Row]:
     file = _choose(path, names, table.file_column, _FILE_COLUMNS, "the files")
     label = _choose(path, names, table.label_column, _LABEL_COLUMNS, "the labels")
     group = table.group_column and _choose(path, names, table.group_column, (), "the groups")
-    split = _find(names, _SPLIT_COLUMNS)
-    if table.split_column is not None:
-        split = _choose(path, names, table.split_column, (), "the splits")
+    split = table.split_column or _find(names, _SPLIT_COLUMNS)
+    split = split and _choose(path, names, split, (), "the splits")
     found = [
         Row(
-            folder / row[file],
+            _locate(folder, row[file]),
             row[label],
             row[split] if split else "",
             row[group] if group else "",
@@ -69,6 +69,19 @@ def read_table(folder: Path, table: Table) -> list[Row]:
     ]
     _check(path, found, bool(group))
     return found
+
+
+def _locate(folder: Path, name: str) -> Path:
+    """Returns the path that a table names, also if another system or program wrote the name."""
+    path = folder / name
+    if path.is_file():
+        return path
+    for spelling in (name.strip(), name.strip().replace("\\", "/")):
+        for form in ("NFC", "NFD"):  # an accent is one character or two
+            other = folder / unicodedata.normalize(form, spelling)
+            if other.is_file():
+                return other
+    return path
 
 
 def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
@@ -89,14 +102,20 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         rows = list(reader)
     except csv.Error as error:
         raise ValueError(f"{path} is no CSV file: {error}.") from None
-    for number, row in enumerate(rows, 2):
+    # Spreadsheets leave rows of empty cells at the end.
+    numbered = [(number, row) for number, row in enumerate(rows, 2) if _has_content(row)]
+    for number, row in numbered:
         if None in row or None in row.values():
             raise ValueError(
                 f"{path}, row {number} has another number of cells than the head has columns."
             )
-    if not rows:
+    if not numbered:
         raise ValueError(f"{path} has no rows below its head.")
-    return names, rows
+    return names, [row for _, row in numbered]
+
+
+def _has_content(row: dict[str, str]) -> bool:
+    return any("".join(cell or ()).strip() for cell in row.values())  # those too many are a list
 
 
 def _choose(
@@ -105,6 +124,11 @@ def _choose(
     """Returns the name of a column, which there has to be."""
     name = _find(names, usual) if wanted is None else wanted
     if name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"{path} has {names.count(name)} columns {name!r}, and it is not clear which has "
+                f"{what}. Rename or remove the others."
+            )
         return name
     given = f"{wanted!r}" if wanted else " or ".join(usual)
     raise ValueError(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_gcnn.data.folders.layout import Layout
+from keras_gcnn.data.folders.naming import readable
 from keras_gcnn.data.folders.stored import choose
 
 _MOST_CLASSES = 10_000
@@ -63,36 +64,41 @@ def make_targets(layout: Layout, target: str, classes: Sequence[str] | None = No
         ValueError: if there are fewer than two classes, or others than those that are given, or
             texts that are no numbers.
     """
-    texts = [sample.target for sample in layout.samples]
+    texts = [sample.target.strip() for sample in layout.samples]
     if target == "number":
         return _numbers(layout, texts)
     if target == "labels":
         return _labels(layout, texts, classes)
-    names = _names(layout, {text.strip() for text in texts}, classes)
-    values = np.array([names.index(text.strip()) for text in texts], dtype="int64")
-    return Targets(values, tuple(names), values)
+    names, index_of = _names(layout, set(texts), classes)
+    values = np.array([index_of[readable(text)] for text in texts], dtype="int64")
+    return Targets(values, names, values)
 
 
-def _names(layout: Layout, found: set[str], classes: Sequence[str] | None) -> list[str]:
-    """Returns the names of all classes: those that were found, or those that are given."""
+def _names(
+    layout: Layout, found: set[str], classes: Sequence[str] | None
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Returns the names of all classes, found or given, and the index of each `readable` one."""
+    # In the order of the names as they are written, in which networks of earlier versions learned.
+    known = list(dict.fromkeys(map(readable, _sorted(found))))
     if classes is None:
-        names = _sorted(found)
-        _check_classes(layout, names)
-        return names
-    others = _sorted(found - set(classes))
+        _check_classes(layout, known)
+        return tuple(known), {name: index for index, name in enumerate(known)}
+    index_of = {readable(name): index for index, name in enumerate(classes)}
+    others = [name for name in known if name not in index_of]
     if others:
         raise ValueError(
             f"{layout.folder} has {', '.join(others[:_SHOWN])}, which "
             f"{'is' if len(others) == 1 else 'are'} none of the classes {', '.join(classes)}. Name "
             "classes as in the training."
         )
-    return list(classes)
+    return tuple(classes), index_of
 
 
 def _sorted(names: set[str]) -> list[str]:
     """Returns names in order; numbers by value, so that 10 comes after 9."""
     numeric = all(name.isdecimal() for name in names)
-    return sorted(names, key=int) if numeric else sorted(names)
+    # By their text too: 1 and 01 have one value, and a set has no order.
+    return sorted(names, key=lambda name: (int(name), name)) if numeric else sorted(names)
 
 
 def _check_classes(layout: Layout, names: Sequence[str]) -> None:
@@ -111,14 +117,14 @@ def _check_classes(layout: Layout, names: Sequence[str]) -> None:
 def _labels(layout: Layout, texts: Sequence[str], classes: Sequence[str] | None) -> Targets:
     """Several labels of an image are separated by ; or |, and "-" is none."""
     sets = [{part.strip() for part in re.split("[;|]", text)} - {"", "-"} for text in texts]
-    names = _names(layout, set().union(*sets), classes)
+    names, index_of = _names(layout, set().union(*sets), classes)
     values = np.zeros((len(texts), len(names)), "float32")
     for row, labels in zip(values, sets, strict=True):
-        row[[names.index(label) for label in labels]] = 1
+        row[[index_of[readable(label)] for label in labels]] = 1
     combinations = [tuple(sorted(labels)) for labels in sets]
     known = {each: number for number, each in enumerate(sorted(set(combinations)))}
     strata = np.array([known[each] for each in combinations], dtype="int64")
-    return Targets(values, tuple(names), strata)
+    return Targets(values, names, strata)
 
 
 def _numbers(layout: Layout, texts: Sequence[str]) -> Targets:
@@ -128,10 +134,10 @@ def _numbers(layout: Layout, texts: Sequence[str]) -> Targets:
             number = float(text)
         except ValueError:
             number = math.nan
-        if not math.isfinite(number):
+        if not abs(number) <= float(np.finfo("float32").max):  # also NaN
             raise ValueError(
                 f"{layout.samples[index].path.name} has the label {text!r}, which is no finite "
-                'number. Correct it, or use target = "class".'
+                'number of float32. Correct it, or use target = "class".'
             )
         values[index] = number
     # Splits are balanced by fifths of the numbers.

@@ -32,7 +32,7 @@ def is_signed(image) -> bool:  # noqa: ANN001 - of Pillow
     return image.format == "TIFF" and _SIGNED in image.tag_v2.get(SAMPLE_FORMAT, ())
 
 
-def decode_tiff(path: Path) -> np.ndarray:
+def decode_tiff(path: Path, *, indices: bool = False) -> np.ndarray:
     """Reads a TIFF that Pillow does not know, such as colours of 16 bits; see `decode`."""
     try:
         with path.open("rb") as file:
@@ -52,6 +52,7 @@ def decode_tiff(path: Path) -> np.ndarray:
             array = page.asarray()
             in_planes = page.planarconfig == _IN_PLANES and page.photometric == _RGB
             orientation = page.tags.valueof(ORIENTATION, 1)
+            white_is_zero = page.photometric == WHITE_IS_ZERO
     except BadImageError:
         raise
     except Exception as error:
@@ -68,7 +69,15 @@ def decode_tiff(path: Path) -> np.ndarray:
         array = check_floats(array)
     elif array.dtype not in (np.uint8, np.uint16):
         raise BadImageError(f"has pixels of type {array.dtype}; {UNSIGNED}")
+    if white_is_zero and not indices:
+        array = inverted(array)
     return _turned(_on_black(array), orientation)
+
+
+def inverted(array: np.ndarray) -> np.ndarray:
+    """Returns white less the numbers of an image."""
+    white = 1 if array.dtype.kind == "f" else np.iinfo(array.dtype).max
+    return (white - array).astype(array.dtype)
 
 
 def _on_black(array: np.ndarray) -> np.ndarray:

@@ -26,8 +26,8 @@ def cache_folder(given: str | Path | None = None) -> Path:
     """Returns the folder of decoded images: the given one, KERAS_GCNN_CACHE, or the user's."""
     if given is not None:
         return Path(given)
-    if os.environ.get(FOLDER_VARIABLE):
-        return Path(os.environ[FOLDER_VARIABLE])
+    if named := os.environ.get(FOLDER_VARIABLE):
+        return Path(os.path.expanduser(named))  # a file of variables may hold a ~, as no shell does
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "keras_gcnn" / "images"
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_gcnn.data import Split
 from keras_gcnn.training.inputs import augmentation
+from keras_gcnn.training.predictions.batches import inference_batch_size
 from keras_gcnn.training.recipes.tables import AugmentTable
 
 Pose = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -29,17 +30,22 @@ class OrderedBatches(keras.utils.PyDataset):
         pose: function of the images of a batch and their indices that returns them in another pose;
             None for as they are.
         labels: bool, whether batches have labels; otherwise a batch is a tuple of images.
-        batch_size: int; the last batch may be smaller.
+        batch_size: int; the last batch may be smaller. None for `inference_batch_size`.
     """
 
     def __init__(
-        self, split: Split, pose: Pose | None = None, *, labels: bool = False, batch_size: int = 256
+        self,
+        split: Split,
+        pose: Pose | None = None,
+        *,
+        labels: bool = False,
+        batch_size: int | None = None,
     ):
         super().__init__()
         self.split = split
         self.pose = pose
         self.labels = labels
-        self.batch_size = batch_size
+        self.batch_size = batch_size or inference_batch_size(split.images.shape[1:])
 
     def __len__(self) -> int:
         return -(-len(self.split) // self.batch_size)

@@ -11,9 +11,10 @@ from keras_gcnn.data import Split
 from keras_gcnn.export.metadata import activation_of
 from keras_gcnn.training.inputs.batches import Pose
 from keras_gcnn.training.inputs.rotated_evaluation import turned_poses
+from keras_gcnn.training.predictions.batches import inference_batch_size
 from keras_gcnn.training.predictions.masks import as_classes
 
-_BATCH = 64
+_MOST_AT_ONCE = 64  # images in a batch
 _OUTSIDE = -1  # pixels of a rotated mask of which the image showed nothing; they do not count
 
 
@@ -89,8 +90,9 @@ def _batches(
     model: keras.Model, split: Split, pose: Pose, mask_pose: Pose
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields true and predicted classes of pixels, `(batch, rows, columns)`."""
-    for start in range(0, len(split), _BATCH):
-        chosen = np.arange(start, min(start + _BATCH, len(split)))
+    step = inference_batch_size(split.images.shape[1:], _MOST_AT_ONCE)
+    for start in range(0, len(split), step):
+        chosen = np.arange(start, min(start + step, len(split)))
         masks = mask_pose(split.labels[chosen][..., None], chosen)[..., 0].astype("int64")
         yield masks, classify_pixels(model, pose(split.images[chosen], chosen))
 

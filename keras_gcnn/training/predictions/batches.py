@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,21 @@ from keras_gcnn.data.folders.fitting import Shape, as_type, fit_image
 Run = Callable[[np.ndarray], np.ndarray]
 """From a batch of images to the outputs of a model."""
 
-_BATCH = 64
+_MOST_AT_ONCE = 64  # images in a batch
+_MOST_NUMBERS = 2**23  # of the images of a batch; 256 images of 96 x 96 in colour are within
+
+
+def inference_batch_size(image_shape: tuple[int, ...], most: int = 256) -> int:
+    """Returns how many images a network takes at once where it does not learn.
+
+    They are fewer for large images, whose maps would not fit into the memory.
+
+    Example:
+
+    >>> inference_batch_size((28, 28, 1)), inference_batch_size((1024, 1024, 3))
+    (256, 2)
+    """
+    return max(1, min(most, _MOST_NUMBERS // math.prod(image_shape)))
 
 
 @dataclass(frozen=True)
@@ -55,10 +70,11 @@ def outputs_of(
         rows, columns = image.shape[:2]
         return Output(path, (rows, columns)), as_type(fit_image(image, shape), "float32")
 
+    step = inference_batch_size((shape.rows, shape.columns, shape.channels), _MOST_AT_ONCE)
     waiting: list[tuple[Output, np.ndarray | None]] = []
     for prepared in progress(in_threads(prepare, paths), "predicting", len(paths)):
         waiting.append(prepared)
-        if len(waiting) == _BATCH:
+        if len(waiting) == step:
             yield from _run(run, waiting)
             waiting = []
     yield from _run(run, waiting)

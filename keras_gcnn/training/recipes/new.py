@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from keras_gcnn.data.folders.cache import MOST_VALUES
+from keras_gcnn.data.folders.naming import readable, same_accents
 from keras_gcnn.data.folders.survey import Survey
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.recipes.data_table import folder_name
@@ -49,6 +50,12 @@ def write_recipe(path: Path, survey: Survey, name: str = "folder", table: str | 
         reason += f"; a U-Net halves maps, so that a multiple of {_MULTIPLE} is best"
     folder = survey.layout.folder
     title = folder_name(folder)
+    for written in filter(None, (str(folder), table)):
+        if readable(written) != same_accents(written):
+            raise ValueError(
+                f"{readable(written)} has bytes in its name that are no UTF-8, which no recipe can "
+                "hold. Rename it."
+            )
     text = _replaced(text, "title", f"title = {_quoted(f'Networks on {title}')}")
     given = "" if table is None else f"\ntable = {_quoted(table)}"
     text = _replaced(text, "folder", f"folder = {_quoted(str(folder))}{given}")
@@ -92,7 +99,7 @@ def _replaced(text: str, key: str, line: str) -> str:
 def _classes(survey: Survey) -> str:
     if survey.pixels:
         return f"{len(survey.good):,} images and their masks, of {len(survey.pixels):,} values"
-    targets = sorted({sample.target for sample in survey.good})
+    targets = sorted({sample.label for sample in survey.good})
     if len(targets) > 12:
         return f"{len(survey.good):,} images of {len(targets):,} classes"
     named = ", ".join(targets).replace("\n", " ")

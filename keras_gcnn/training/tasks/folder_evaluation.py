@@ -14,6 +14,7 @@ from rich.console import Console
 from keras_gcnn import analysis
 from keras_gcnn.data import Dataset, Split, load_folder
 from keras_gcnn.data.folders.masks import FOREGROUND
+from keras_gcnn.data.folders.stored import join
 from keras_gcnn.export import load, metadata
 from keras_gcnn.training import atomic_files
 from keras_gcnn.training.inputs.rotated_evaluation import (
@@ -181,8 +182,11 @@ def load_like_training(
     if options.get("target") != "number":
         options["classes"] = known.get("classes") or None
     dataset = load_folder(folder, test=0, validation=0, progress=Bar(console), **options)
-    test = dataset.test if len(dataset.test) else dataset.train
-    return replace(dataset, test=test)
+    if len(dataset.test):
+        return dataset
+    train, held_out = dataset.train, dataset.validation
+    images = join(train.images, held_out.images)
+    return replace(dataset, test=Split(images, join(train.labels, held_out.labels)))
 
 
 def _preparation(model: keras.Model, images: Mapping[str, Any]) -> dict[str, Any]:

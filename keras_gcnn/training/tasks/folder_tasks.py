@@ -65,7 +65,10 @@ class Regression(Vectors):
         """
         labels = dataset.train.labels
         spread = float(labels.std()) or 1.0
-        rescaling = keras.layers.Rescaling(spread, float(labels.mean()), name="to_numbers")
+        # In full precision: bfloat16 holds the numbers around 2000 to 8, whatever their spread.
+        rescaling = keras.layers.Rescaling(
+            spread, float(labels.mean()), dtype="float32", name="to_numbers"
+        )
         return keras.Model(model.inputs, rescaling(model.output), name=model.name)
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:

@@ -172,6 +172,20 @@ def test_integers_that_are_no_brightness(tmp_path, pixels, reason):
         assert decode(tmp_path / "b.tif").tolist() == [[[5]]]
 
 
+@pytest.mark.parametrize("by_tifffile", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_zero_that_is_white_is_white_in_images_and_zero_in_masks(
+    tmp_path, monkeypatch, dtype, by_tifffile
+):
+    tifffile = pytest.importorskip("tifffile")
+    monkeypatch.setattr(decoding.tiff, "is_deep", lambda image: by_tifffile)
+    white = 1 if dtype == "float32" else np.iinfo(dtype).max
+    pixels = np.array([[0, white]], dtype)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite")
+    assert decode(tmp_path / "a.tif").tolist() == [[[white], [0]]]
+    assert decode(tmp_path / "a.tif", indices=True).tolist() == [[[0], [white]]]
+
+
 def truncated(path, write):
     write(path.name, (64, 64, 3))
     path.write_bytes(path.read_bytes()[:300])

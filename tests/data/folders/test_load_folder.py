@@ -219,6 +219,29 @@ def test_images_are_brought_to_one_shape(rng, shape, fit, expected):
         np.testing.assert_array_equal(found, expected(image))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+def test_of_a_long_strip_only_the_part_that_is_kept_is_scaled(monkeypatch, dtype, interpolation):
+    scaled, resize = [], Image.Image.resize
+
+    def noted(image, size, *arguments):
+        scaled.append(size)
+        return resize(image, size, *arguments)
+
+    monkeypatch.setattr(Image.Image, "resize", noted)
+    ramp = np.arange(2**16) % 2**15 // 128  # the same from left to right and from the middle on
+    strip = np.broadcast_to(ramp[None, :, None], (2, 2**16, 1)).astype(dtype)
+    found = fit_image(strip, Shape(64, 64, 1, "crop", interpolation))
+    assert scaled == [(64, 64)]  # and not 64 x 2,097,152
+    # The middle two columns, each 32 times: 255 on the left and 0 on the right.
+    if interpolation == "nearest":
+        expected = np.repeat([255, 0], 32)
+    else:
+        positions = (np.arange(64) + 0.5) / 32 - 0.5  # of the middles of columns, from the left one
+        expected = np.round(np.interp(positions, [0, 1], [255, 0]))
+    np.testing.assert_allclose(found[:, :, 0], np.broadcast_to(expected, (64, 64)), atol=0)
+
+
 def test_grey_and_colour(write, tmp_path):
     for name in ("a", "b"):
         for number in range(5):

@@ -117,6 +117,17 @@ def missing_image(pets, write):
             "cat2.png has the label 'two', which is no finite number",
         ),
         (labels("file,label\ncat1.png,inf\n"), {"target": "number"}, "'inf', which is no finite"),
+        (labels("file,label\ncat1.png,1e39\n"), {"target": "number"}, "'1e39', which is no finite"),
+        (
+            labels("file,label,label\ncat1.png,1,2\n"),
+            {},
+            "has 2 columns 'label', and it is not clear which has the labels. Rename or remove",
+        ),
+        (
+            labels("file,label,p,split\ncat1.png,1,a,test\ncat2.png,2,a,\n"),
+            {"table": "labels.csv", "group_column": "p"},
+            "images of the group 'a' are in the splits test and train, .* Write one split for each",
+        ),
         (
             labels("file,label,p\ncat1.png,1,\ncat2.png,2,a\n"),
             {"table": "labels.csv", "group_column": "p"},
@@ -213,6 +224,14 @@ def test_a_cache_that_cannot_be_written(pets, tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(ValueError, match=r"cannot be written.*KERAS_GCNN_CACHE"):
         load_folder(pets, cache=tmp_path / "file")
+
+
+def test_a_cache_that_was_deleted(pets, cache):
+    images = load_folder(pets).train.images
+    for path in cache.iterdir():
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"decoded images, is gone\. Load the images again"):
+        images[:2]
 
 
 def test_what_a_killed_process_left_is_removed_a_day_later(pets, cache):
