@@ -94,6 +94,16 @@ class AugmentTable(Table):
     # Of rotations by any angle, zooms and bends; "cubic" blurs less.
     interpolation: Literal["bilinear", "cubic"] = "bilinear"
 
+    @model_validator(mode="after")
+    def _check_interpolation(self) -> AugmentTable:
+        changed = self.rotate == "any" or self.zoom or self.elastic
+        if self.interpolation != "bilinear" and not changed:  # it would do nothing
+            raise ValueError(
+                f'interpolation = "{self.interpolation}" is for rotate = "any", zoom and elastic, '
+                "and there is none of them; leave it out"
+            )
+        return self
+
     def __str__(self) -> str:
         """Returns what is changed, in words, or "unchanged"."""
         turns = {"quarter": "rotated by quarter turns", "any": "rotated by any angle"}
@@ -103,6 +113,7 @@ class AugmentTable(Table):
         parts += [f"bent by about {self.elastic:g} pixels"] if self.elastic else []
         parts += [f"shifted by up to {self.shift} pixels"] if self.shift else []
         parts += ["shifted between the pixels"] if self.subpixel else []
+        parts += ["interpolated by cubic splines"] if self.interpolation == "cubic" else []
         return ", ".join(filter(None, parts)) or "unchanged"
 
 
@@ -210,6 +221,10 @@ class SymmetrizeTable(Table):
 
     group: str
     already: str | None = None
+
+    def __str__(self) -> str:
+        """Returns the groups, in words."""
+        return self.group + (f", already {self.already}" if self.already else "")
 
     @field_validator("group", "already")
     @classmethod
