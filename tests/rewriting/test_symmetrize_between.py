@@ -166,6 +166,11 @@ def test_saved_and_exported(tmp_path, rng):
 @pytest.mark.parametrize(
     ("shape", "options", "message"),
     [
+        (
+            (4, 4, 1),
+            {"group": "c360"},
+            "'c360' is unknown.* any number from 1 to 200 in place of 8",
+        ),
         ((4, 4, 1), {"group": "so2"}, "infinitely many elements. Choose .* c8 or c16"),
         ((4, 4, 1), {"group": "c8", "already": "o2"}, "already='o2' has infinitely many"),
         ((4, 4, 1), {"group": "c8", "already": "p4m"}, "already='p4m' is no subgroup of 'c8'"),

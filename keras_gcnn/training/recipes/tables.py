@@ -14,7 +14,7 @@ from pydantic import (
 
 from keras_gcnn import groups
 from keras_gcnn.former_names import update_table
-from keras_gcnn.groups.point_group import point_group
+from keras_gcnn.groups.point_group import LARGEST_TURNS, point_group
 from keras_gcnn.training.recipes.table import Table
 
 NAME = r"^[\w.+-]+$"  # of a network, after which a folder is named
@@ -67,8 +67,9 @@ def check_group(name: str) -> None:
     except ValueError:
         raise ValueError(
             f"Unknown group {name!r}. Choose one of {', '.join(groups.names())}, or, for steerable "
-            "networks and autoencoders, so2, o2, c8 or d8 with any number in place of 8; your own "
-            "groups have to be registered with keras_gcnn.groups.register first"
+            "networks and autoencoders, so2, o2, c8 or d8 with any number from 1 to "
+            f"{LARGEST_TURNS} in place of 8; your own groups have to be registered with "
+            "keras_gcnn.groups.register first"
         ) from None
 
 
