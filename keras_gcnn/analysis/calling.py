@@ -36,9 +36,10 @@ def function_of(target: Callable, training: bool = False) -> Callable[[np.ndarra
     def evaluate(inputs: np.ndarray) -> np.ndarray:
         outputs = call(inputs, training=training) if is_layer else call(inputs)
         if isinstance(outputs, (list, tuple, dict)):
+            key = next(iter(outputs), "") if isinstance(outputs, dict) else 0
             raise ValueError(
-                f"{name_of(target)} has several outputs. Measure them one by one, "
-                "e.g. with keras.Model(model.inputs, model.outputs[0])."
+                f"{name_of(target)} has several outputs. Measure them one by one, e.g. by the "
+                f"function lambda images: model(images)[{key!r}], and give input_shape."
             )
         return keras.ops.convert_to_numpy(outputs)
 

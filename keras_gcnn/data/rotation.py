@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from types import ModuleType
 
 import numpy as np
@@ -108,8 +108,10 @@ def rotate(
     if (factors <= 0).any():
         raise ValueError(f"zoom contains {factors.min()}; expected factors larger than 0.")
     to_source /= factors[:, None, None]
-    moved = _displacements(displacements, images.shape)
+    vectors = _check_displacements(displacements, len(images))
 
+    ndimage = scipy_ndimage()
+    grid = np.indices(images.shape[1:3])
     centre = (np.array(images.shape[1:3]) - 1) / 2
     result = np.empty_like(images)
     # "grid-constant" interpolates with `fill` at the border; "constant" would cut off hard.
@@ -117,23 +119,22 @@ def rotate(
     for index, (image, matrix) in enumerate(zip(images, to_source, strict=True)):
         offset = centre - matrix @ centre
         read: Callable[..., np.ndarray]
-        if moved is None:
-            read = partial(scipy_ndimage().affine_transform, matrix=matrix, offset=offset)
+        if vectors is None:
+            read = partial(ndimage.affine_transform, matrix=matrix, offset=offset)
         else:
-            grid = np.indices(images.shape[1:3])
-            sources = np.tensordot(matrix, grid, 1) + offset[:, None, None] + moved[index]
-            read = partial(scipy_ndimage().map_coordinates, coordinates=sources)
+            sources = np.tensordot(matrix, grid, 1) + offset[:, None, None]
+            sources += _at_pixels(vectors[index], *image.shape[:2])
+            read = partial(ndimage.map_coordinates, coordinates=sources)
         for channel in range(images.shape[-1]):
             result[index, ..., channel] = read(image[..., channel], **settings)
     return result.astype(result_type, copy=False)
 
 
-def _displacements(vectors: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Returns displacements of all pixels, `(n, 2, rows, columns)`, from those of a grid."""
+def _check_displacements(vectors: np.ndarray | None, n: int) -> np.ndarray | None:
+    """Returns displacements on a grid in float64, or None for none."""
     if vectors is None:
         return None
     vectors = np.asarray(vectors, dtype="float64")
-    n, rows, columns = shape[:3]
     if (
         vectors.ndim != 4
         or len(vectors) != n
@@ -148,15 +149,25 @@ def _displacements(vectors: np.ndarray | None, shape: tuple[int, ...]) -> np.nda
         raise ValueError(
             "displacements contain NaN or infinity; expected finite numbers of pixels."
         )
-    down, right = _spline(vectors.shape[1], rows), _spline(vectors.shape[2], columns)
-    return np.einsum("rk,cl,nklv->nvrc", down, right, vectors, optimize=True)
+    return vectors
 
 
+def _at_pixels(vectors: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Returns displacements of all pixels, `(2, rows, columns)`, from those of a grid."""
+    down, right = _spline(vectors.shape[0], rows), _spline(vectors.shape[1], columns)
+    return np.einsum("rk,cl,klv->vrc", down, right, vectors, optimize=True)
+
+
+@lru_cache(maxsize=8)
 def _spline(points: int, pixels: int) -> np.ndarray:
-    """Returns the matrix from values at evenly spaced points to those at all pixels of a line."""
+    """Returns the matrix from values at evenly spaced points to those at all pixels of a line.
+
+    Of a line of a single pixel the values of the first point hold.
+    """
     from scipy.interpolate import CubicSpline
 
-    return CubicSpline(np.linspace(0, pixels - 1, points), np.eye(points))(np.arange(pixels))
+    places = np.linspace(0, max(pixels - 1, 1), points)
+    return CubicSpline(places, np.eye(points))(np.arange(pixels))
 
 
 def _for_each(name: str, values: float | Sequence[float] | np.ndarray, n: int) -> np.ndarray:

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
+
+from keras_gcnn.layers import Symmetrized
 from keras_gcnn.untrusted import archive
 from keras_gcnn.untrusted.text import parse_json
 
@@ -28,6 +31,12 @@ def activation_of(model: Any) -> str | None:
         layer = output._keras_history.operation
     except (AttributeError, TypeError, ValueError):
         return None
+    if isinstance(layer, Symmetrized):
+        known = activation_of(layer.model)
+        # The mean and the maximum of probabilities lie between 0 and 1 too.
+        return known if known == "linear" or layer.reduce in ("mean", "max") else None
+    if isinstance(layer, keras.Model):
+        return activation_of(layer)
     if type(layer).__name__ in ("Softmax", "Sigmoid"):  # a layer, or a function of keras.ops
         return type(layer).__name__.lower()
     return getattr(getattr(layer, "activation", None), "__name__", None)

@@ -21,7 +21,7 @@ from keras_gcnn.groups.group import Group
 from keras_gcnn.groups.planar import get, names
 
 LARGEST_FREQUENCY = 100  # far beyond what an image of some hundred pixels can show
-_LARGEST_TURNS = 2 * LARGEST_FREQUENCY
+LARGEST_TURNS = 2 * LARGEST_FREQUENCY
 _ANGLE_TOLERANCE = 1e-6  # of a step between rotations, for angles rounded to float32
 # The names of the same groups as groups of the pixel grid.
 _PIXEL_NAMES = {"z2": "c1", "p2": "c2", "p4": "c4", "pm": "d1", "pmm": "d2", "p4m": "d4"}
@@ -208,7 +208,7 @@ class PointGroup:
         turns = None
         if self.turns is not None and other.turns is not None:
             turns = math.lcm(self.turns, other.turns)
-        if turns is not None and turns > _LARGEST_TURNS:
+        if turns is not None and turns > LARGEST_TURNS:
             turns = None
         return PointGroup(turns, self.mirrors or other.mirrors)
 
@@ -263,7 +263,7 @@ def point_group(group: str | PointGroup | Group, argument: str = "group") -> Poi
     if text in ("so2", "o2"):
         return PointGroup(None, text == "o2")
     match = re.fullmatch(r"([cd])([1-9]\d{0,5})", text)
-    if match is None or int(match[2]) > _LARGEST_TURNS:
+    if match is None or int(match[2]) > LARGEST_TURNS:
         if isinstance(group, Group) or name in names() or text in names():
             raise ValueError(
                 f"{argument}={group!r} has no Fields. Choose 'so2', 'o2', 'c8' or 'd8', with any "
@@ -272,7 +272,7 @@ def point_group(group: str | PointGroup | Group, argument: str = "group") -> Poi
         raise ValueError(
             f"{argument}={group!r} is unknown. Choose 'so2' (rotations by any angle), 'o2' (and "
             "mirrors), 'c8' (multiples of an eighth of a turn) or 'd8' (and mirrors), with any "
-            f"number from 1 to {_LARGEST_TURNS} in place of 8."
+            f"number from 1 to {LARGEST_TURNS} in place of 8."
         )
     return PointGroup(int(match[2]), match[1] == "d")
 
@@ -296,7 +296,8 @@ def find_group(group: str | PointGroup | Group, argument: str = "group") -> Grou
     except ValueError:
         raise ValueError(
             f"{argument}={group!r} is unknown. Choose one of {', '.join(names())}; 'so2' for all "
-            "rotations, 'o2' for mirrors too; or 'c8' and 'd8', with any number in place of 8."
+            "rotations, 'o2' for mirrors too; or 'c8' and 'd8', with any number from 1 to "
+            f"{LARGEST_TURNS} in place of 8."
         ) from None
     return point.pixel_group if point.is_on_pixels else point
 

@@ -268,7 +268,8 @@ class VariationalAutoencoder(keras.Model):
 
         Args:
             group: any finite group, such as `"p4"` or `"c8"`; see `keras_gcnn.symmetrize`.
-            already: a subgroup under which the encoder is equivariant itself, or None.
+            already: a subgroup under which the encoder is equivariant itself, or None. This is not
+                checked: for an encoder that is not, the latent vectors are not invariant either.
 
         Raises:
             ValueError: for an infinite group, `already` that is no subgroup, or images that are not

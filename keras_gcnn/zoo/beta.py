@@ -28,6 +28,8 @@ def find_beta(beta: Beta) -> float | keras.optimizers.schedules.LearningRateSche
             weight = keras.optimizers.schedules.deserialize(dict(beta))
         except (TypeError, ValueError) as error:
             raise ValueError(f"beta={beta!r} {allowed}: {error}") from error
+        if not isinstance(weight, Schedule):  # Keras reads dicts of anything, also of a number
+            raise ValueError(f"beta={beta!r} {allowed}.")
     if isinstance(weight, Schedule):
         return weight
     if not is_number(weight) or not 0 <= weight < float("inf"):

@@ -105,9 +105,12 @@ def test_several_inputs_or_outputs_are_measured_one_by_one():
     both = keras.Model([first, second], first + second)
     with pytest.raises(ValueError, match="several inputs"):
         analysis.equivariance_error(both, "p4")
-    twice = keras.Model(first, [first + 1, first + 2])
-    with pytest.raises(ValueError, match="several outputs"):
-        analysis.equivariance_error(twice, "p4")
+    for outputs, key in (([first + 1, first + 2], "0"), ({"one": first + 1}, "'one'")):
+        several = keras.Model(first, outputs)
+        with pytest.raises(ValueError, match=rf"several outputs.*model\(images\)\[{key}\]"):
+            analysis.equivariance_error(several, "p4")
+    one = analysis.equivariance_error(lambda x: several(x)["one"], "p4", input_shape=(4, 4, 1))
+    assert one["r"] == 0
 
 
 def test_oblong_images_do_not_mix():

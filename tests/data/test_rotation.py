@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,30 @@ def test_displacements_are_added_to_where_a_pixel_is_read():
         bent = data.rotate(images, 25.0, zoom=1.2, displacements=field, fill=0.5)
         expected = _reference(images[0, :, :, 0], 25.0, 1.2, 0.5, displaced)
         np.testing.assert_allclose(bent[0, :, :, 0], expected, atol=1e-12)
+
+
+def test_displacements_of_lines_with_a_single_pixel():
+    """A pixel is its line's first, so that it moves as the first point of the grid does."""
+    images = np.arange(1.0, 6.0).reshape(1, 1, 5, 1)
+    field = np.zeros((1, 3, 5, 2))
+    field[0, 0, :, 1], field[0, 1:] = 1, 9
+    assert data.rotate(images, 0, displacements=field).ravel().tolist() == [2, 3, 4, 5, 0]
+    columns = images.transpose(0, 2, 1, 3)
+    field = field.transpose(0, 2, 1, 3)[..., ::-1]
+    assert data.rotate(columns, 0, displacements=field).ravel().tolist() == [2, 3, 4, 5, 0]
+
+
+def test_displacements_take_the_memory_of_one_image():
+    images = np.zeros((200, 32, 32, 1), "float32")
+    field = np.zeros((200, 5, 5, 2), "float32")
+    data.rotate(images[:1], 0, displacements=field[:1])  # imports SciPy
+    tracemalloc.start()
+    try:
+        data.rotate(images, 0, displacements=field)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * images.nbytes  # two in float64 for each pixel of all images would be four
 
 
 def test_cubic_interpolation_keeps_more_of_fine_detail():

@@ -50,6 +50,12 @@ def test_a_rotation_is_the_sum_of_the_formula(angle, size, rng):
     # A half may be rounded either way.
     assert np.abs(found.astype(int) - expected).max() <= 1
     assert (found == expected).mean() > 0.9
+    mask = images > 0
+    found = numpy(turn(keras.ops.convert_to_tensor(mask), angle, 1))
+    shares = np.stack([rotate(one, angle) for one in mask.astype("float64")])
+    sure = np.abs(shares - 0.5) > 1e-5
+    assert np.array_equal(found[sure], shares[sure] > 0.5)
+    assert sure.any()
 
 
 @pytest.mark.parametrize("group", list(ELEMENTS))
@@ -123,6 +129,19 @@ def test_one_image_of_each_coset(rng):
         analysis.assert_equivariant(few, few.layers[-1].symmetry)
 
 
+@pytest.mark.parametrize(
+    ("group", "already", "exact"), [("c6", "c3", "p2"), ("c12", "c3", "p4"), ("c24", "c3", "p4")]
+)
+def test_what_is_left_of_the_pixel_grid_is_exact_whatever_the_model_is(group, already, exact):
+    """The poses are made of whole orbits of the pixel grid, where the cosets allow it."""
+    image = keras.Input((5, 5, 1), dtype="float64")
+    plain = keras.Model(image, Own(4, dtype="float64")(image)["scores"])
+    model = keras_gcnn.symmetrize(plain, group, already=already)
+    assert len(model.layers[-1].poses) == int(group[1:]) // 3
+    assert model.layers[-1].symmetry.name == exact
+    analysis.assert_equivariant(model, exact, tolerance=1e-10)
+
+
 def test_saved_and_exported(tmp_path, rng):
     plain = keras.Sequential([keras.Input((6, 6, 2)), keras.layers.Conv2D(2, 3, activation="relu")])
     model = keras_gcnn.symmetrize(plain, "d8", already="c2", outputs="maps")
@@ -147,6 +166,11 @@ def test_saved_and_exported(tmp_path, rng):
 @pytest.mark.parametrize(
     ("shape", "options", "message"),
     [
+        (
+            (4, 4, 1),
+            {"group": "c360"},
+            "'c360' is unknown.* any number from 1 to 200 in place of 8",
+        ),
         ((4, 4, 1), {"group": "so2"}, "infinitely many elements. Choose .* c8 or c16"),
         ((4, 4, 1), {"group": "c8", "already": "o2"}, "already='o2' has infinitely many"),
         ((4, 4, 1), {"group": "c8", "already": "p4m"}, "already='p4m' is no subgroup of 'c8'"),

@@ -138,7 +138,8 @@ def test_poses_that_do_not_fit_the_images_are_refused(rng):
     split = Split(rng.random((2, 6, 8, 1)), np.arange(2))
     for augment, message in (
         (AugmentTable(rotate="quarter"), "images are 6 x 8"),
-        (AugmentTable(shift=6), "Use less than 6"),
+        (AugmentTable(shift=6), "shift = 6, .* Use less than 6"),
+        (AugmentTable(elastic=6.0), "elastic = 6, .* Use less than 6"),
     ):
         with pytest.raises(ValueError, match=message):
             ShuffledBatches(split, 2, 0, augment)
@@ -151,6 +152,8 @@ def test_a_network_has_an_augmentation_of_its_own(load):
         "mirrored both ways",
         "rotated by any angle",
     ]
+    bent = AugmentTable(elastic=1.5, interpolation="cubic")
+    assert str(bent) == "bent by about 1.5 pixels, interpolated by cubic splines"
     with pytest.raises(ValueError, match=r"augment\.flip"):
         load(('name = "plain"', 'name = "plain"\naugment = { flip = "up" }'))
     with pytest.raises(ValueError, match="instead of rotate = true"):

@@ -11,6 +11,7 @@ from PIL import Image
 from keras_gcnn import export
 from keras_gcnn.export import metadata
 from keras_gcnn.export.saving import save_and_compare
+from keras_gcnn.rewriting.symmetrize import symmetrize
 from keras_gcnn.training.predictions.classes import Classifier, as_csv
 from keras_gcnn.training.predictions.files import find_images
 from keras_gcnn.training.predictions.labels import table_of_labels
@@ -94,6 +95,16 @@ def test_a_softmax_behind_the_last_layer_is_known(tmp_path, make):
     assert metadata.activation_of(network) == "softmax"
     path, _ = save_and_compare(network, tmp_path / "model.onnx")
     assert metadata.read(path)["activation"] == "softmax"
+
+
+@pytest.mark.parametrize("last", ["softmax", "sigmoid", "linear"])
+def test_the_end_of_a_network_within_a_network_is_known(last):
+    inner = model(last)
+    other = "linear" if last == "linear" else None  # no probabilities any more
+    for reduce, expected in (("mean", last), ("max", last), ("logmeanexp", other)):
+        averaged = symmetrize(inner, "p4", reduce=reduce)
+        assert metadata.activation_of(averaged) == expected
+    assert metadata.activation_of(keras.Sequential([keras.Input((4, 4, 1)), inner])) == last
 
 
 def rows_of(text):

@@ -28,6 +28,11 @@ def test_a_path_is_accepted_and_values_can_be_overridden(recipe_file):
         ("epochs = 4", "epochs = true", r"training\.epochs: .*integer.*given: true"),
         ("epochs = 4", 'epochs = "4"', r'training\.epochs: .*integer.*given: "4"'),
         ("epochs = 4", "epochs = 4.0", r"training\.epochs: .*integer.*given: 4\.0"),
+        (
+            "epochs = 4",
+            'augment = { interpolation = "cubic" }',
+            r"training\.augment: .*is for rotate",
+        ),
         ("epochs = 4", "learning_rate = inf", r"learning_rate: .*finite.*given: inf"),
         ("epochs = 4", "learning_rate = true", r"learning_rate: .*number.*given: true"),
         ("epochs = 4", "optimizer_arguments = { a = [nan] }", r"optimizer_arguments: .*finite"),

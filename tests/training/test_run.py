@@ -14,6 +14,8 @@ from keras_gcnn.training.loop.fitting import fit
 from keras_gcnn.training.runs.networks import build_network
 from keras_gcnn.training.tasks.evaluation import evaluate_file
 
+_TURNING = 'name = "turning"\n'
+
 
 @pytest.fixture
 def recipe(recipe_file):
@@ -74,6 +76,12 @@ def test_a_run_writes_all_it_promises_and_knows_when_it_is_done(finished, recipe
         ("batch_size = 40", 'optimizer = "adamant"', "adamant"),
         ("validation = 60", "validation = 0.0001", "data.validation"),
         ('"digits"', '"numbers"', "digits"),
+        (_TURNING, f'{_TURNING}symmetrize = {{ group = "so2" }}\n', "turning: .* infinitely many"),
+        (
+            _TURNING,
+            f'{_TURNING}symmetrize = {{ group = "p4", already = "c8" }}\n',
+            "symmetrize of turning: already='c8' is no subgroup",
+        ),
     ],
 )
 def test_a_recipe_that_does_not_fit_the_library_is_explained(
@@ -82,6 +90,7 @@ def test_a_recipe_that_does_not_fit_the_library_is_explained(
     recipe_file.write_text(recipe_file.read_text().replace(old, new))
     with pytest.raises(ValueError, match=message):
         training.train(training.load_recipe(recipe_file), tmp_path / "run")
+    assert not (tmp_path / "run").exists()  # nothing was trained in vain
 
 
 @pytest.mark.thorough("jax", "tensorflow")
@@ -93,6 +102,8 @@ def test_a_network_runs_on_several_poses_after_its_training(load, tmp_path):
     (result,) = training.train(recipe, tmp_path / "run")
     errors = result["errors"]
     assert errors["test"] == errors["quarter turns"] == errors["mirrored"]
+    text = (tmp_path / "run" / "results.md").read_text()
+    assert "on every image in several poses, and averaged: turning (p4m, already p4)." in text
     path = tmp_path / "run" / "turning-seed3" / "model.keras"
     model = export.load(path)
     assert len(model.layers[-1].poses) == 2

@@ -130,6 +130,7 @@ def test_a_mistake_in_the_steerable_network(wrong, message):
         ({"beta": float("nan")}, "beta=nan has to be"),
         ({"beta": "high"}, "beta='high' has to be"),
         ({"beta": {"class_name": "Ramp", "config": {}}}, "Ramp.*or the dict of one"),
+        ({"beta": {"class_name": 1, "config": {}}}, "beta=.*or the dict of one"),
         ({"variant": "large"}, "Choose one of None, 'mlp', 'report'"),
         ({"max_frequency": -1}, "integer from 0"),
         ({"input_shape": (24, 28, 1)}, "at least 25"),

@@ -19,7 +19,7 @@ def turn(images: Tensor, angle: float, rows: int) -> Tensor:
     """Rotates square images about their centre, counter-clockwise, by cubic interpolation.
 
     Positions outside the image have the value of the nearest pixel of its border. The type stays;
-    integers are rounded, and cut off at the limits of their type.
+    integers are rounded, and cut off at the limits of their type. Of booleans the nearer is taken.
 
     Args:
         images: images of any type of number, whose rows and columns are known.
@@ -46,6 +46,8 @@ def turn(images: Tensor, angle: float, rows: int) -> Tensor:
         turned = part if turned is None else ops.add(turned, part)
     turned = ops.reshape(turned, (side, side, -1, *(shape[axis] for axis in others[1:])))
     turned = ops.transpose(turned, [order.index(axis) for axis in range(len(order))])
+    if dtype == "bool":
+        return ops.greater(turned, 0.5)
     if "int" in dtype:
         limits = np.iinfo(dtype)
         turned = ops.clip(ops.round(turned), limits.min, limits.max)

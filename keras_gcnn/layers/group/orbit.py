@@ -98,27 +98,41 @@ def _swaps_axes(group: Group) -> bool:
 def find_poses(group: Group | PointGroup, already: Group | PointGroup) -> tuple[Pose, ...]:
     """Returns one element of each coset of a subgroup, under which a model is equivariant already.
 
+    The elements of the pixel grid, which do not interpolate, come first; after each element
+    come its products with those of the pixel grid, if their cosets are left. An element of the
+    pixel grid that moves the image then exchanges the poses, and the result stays.
+
     Raises:
         ValueError: if `already` is no subgroup.
     """
-    every = _elements(group)
-    known = [np.array(pose.matrix) for pose in _elements(already)]
-    if not all(_among(matrix, [np.array(pose.matrix) for pose in every]) for matrix in known):
+    every, known = _elements(group), _matrices(_elements(already))
+    matrices = _matrices(every)
+    if not all(_same(matrices, each).any() for each in known):
         raise ValueError(
             f"already={already.name!r} is no subgroup of {group.name!r}. Give the group under "
             "which the model itself is equivariant, or its part that lies in the other group."
         )
+    on_grid = np.array([not pose.angle for pose in every])
     chosen: list[Pose] = []
-    for pose in every:
-        matrix = np.array(pose.matrix)
-        # h g and g have the same result if the model is equivariant under h.
-        if not any(_among(matrix @ np.array(other.matrix).T, known) for other in chosen):
-            chosen.append(pose)
+    left = np.ones(len(every), dtype=bool)
+    for first in np.argsort(~on_grid, kind="stable"):
+        for after in matrices[on_grid]:
+            index = int(_same(matrices, matrices[first] @ after).argmax())
+            if left[index]:
+                chosen.append(every[index])
+                # h g and g have the same result if the model is equivariant under h.
+                for each in known @ matrices[index]:
+                    left &= ~_same(matrices, each)
     return tuple(chosen)
 
 
-def _among(matrix: np.ndarray, others: Sequence[np.ndarray]) -> bool:
-    return any(np.allclose(matrix, other, atol=1e-6) for other in others)
+def _matrices(poses: Sequence[Pose]) -> np.ndarray:
+    return np.array([pose.matrix for pose in poses])
+
+
+def _same(matrices: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Returns which of the matrices, `(n, 2, 2)`, are the given one."""
+    return np.abs(matrices - matrix).max(axis=(1, 2)) < 1e-6
 
 
 def _elements(group: Group | PointGroup) -> list[Pose]:

@@ -38,7 +38,8 @@ def check_fits(settings: AugmentTable, image_shape: tuple[int, ...]) -> None:
     """Checks that images of this shape can be changed as the settings ask.
 
     Raises:
-        ValueError: for quarter turns of images that are not square, or shifts beyond the image.
+        ValueError: for quarter turns of images that are not square, or shifts and bends beyond the
+            image.
     """
     rows, columns = image_shape[:2]
     if settings.rotate == "quarter" and rows != columns:
@@ -46,11 +47,13 @@ def check_fits(settings: AugmentTable, image_shape: tuple[int, ...]) -> None:
             f'augment has rotate = "quarter", but the images are {rows} x {columns}, which a '
             'quarter turn changes. Use square images, flip = "both", or rotate = "any".'
         )
-    if settings.shift >= min(rows, columns):
-        raise ValueError(
-            f"augment has shift = {settings.shift}, which leaves nothing of images of {rows} x "
-            f"{columns}. Use less than {min(rows, columns)}."
-        )
+    for key in ("shift", "elastic"):
+        pixels = getattr(settings, key)
+        if pixels >= min(rows, columns):
+            raise ValueError(
+                f"augment has {key} = {pixels:g}, which leaves nothing of images of {rows} x "
+                f"{columns}. Use less than {min(rows, columns)}."
+            )
 
 
 def draw_poses(generator: np.random.Generator, n: int, settings: AugmentTable) -> Poses:

@@ -14,7 +14,7 @@ from pydantic import (
 
 from keras_gcnn import groups
 from keras_gcnn.former_names import update_table
-from keras_gcnn.groups.point_group import point_group
+from keras_gcnn.groups.point_group import LARGEST_TURNS, point_group
 from keras_gcnn.training.recipes.table import Table
 
 NAME = r"^[\w.+-]+$"  # of a network, after which a folder is named
@@ -67,8 +67,9 @@ def check_group(name: str) -> None:
     except ValueError:
         raise ValueError(
             f"Unknown group {name!r}. Choose one of {', '.join(groups.names())}, or, for steerable "
-            "networks and autoencoders, so2, o2, c8 or d8 with any number in place of 8; your own "
-            "groups have to be registered with keras_gcnn.groups.register first"
+            "networks and autoencoders, so2, o2, c8 or d8 with any number from 1 to "
+            f"{LARGEST_TURNS} in place of 8; your own groups have to be registered with "
+            "keras_gcnn.groups.register first"
         ) from None
 
 
@@ -94,6 +95,16 @@ class AugmentTable(Table):
     # Of rotations by any angle, zooms and bends; "cubic" blurs less.
     interpolation: Literal["bilinear", "cubic"] = "bilinear"
 
+    @model_validator(mode="after")
+    def _check_interpolation(self) -> AugmentTable:
+        changed = self.rotate == "any" or self.zoom or self.elastic
+        if self.interpolation != "bilinear" and not changed:  # it would do nothing
+            raise ValueError(
+                f'interpolation = "{self.interpolation}" is for rotate = "any", zoom and elastic, '
+                "and there is none of them; leave it out"
+            )
+        return self
+
     def __str__(self) -> str:
         """Returns what is changed, in words, or "unchanged"."""
         turns = {"quarter": "rotated by quarter turns", "any": "rotated by any angle"}
@@ -103,6 +114,7 @@ class AugmentTable(Table):
         parts += [f"bent by about {self.elastic:g} pixels"] if self.elastic else []
         parts += [f"shifted by up to {self.shift} pixels"] if self.shift else []
         parts += ["shifted between the pixels"] if self.subpixel else []
+        parts += ["interpolated by cubic splines"] if self.interpolation == "cubic" else []
         return ", ".join(filter(None, parts)) or "unchanged"
 
 
@@ -210,6 +222,10 @@ class SymmetrizeTable(Table):
 
     group: str
     already: str | None = None
+
+    def __str__(self) -> str:
+        """Returns the groups, in words."""
+        return self.group + (f", already {self.already}" if self.already else "")
 
     @field_validator("group", "already")
     @classmethod

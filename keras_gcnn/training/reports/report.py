@@ -179,6 +179,7 @@ def write_tables(
             "seeds": [run["seed"] for run in runs[table.name]],
             "most_epochs": recipe.training_of(table).epochs,
             "augmentation": str(recipe.training_of(table).augment),
+            **({} if table.symmetrize is None else {"symmetrize": str(table.symmetrize)}),
         }
         for table in recipe.models
         if table.name in runs
@@ -231,6 +232,14 @@ def _explain(networks: list[dict[str, Any]], summary: Summary, several: bool) ->
     augmented = _by_value({entry["network"]: entry["augmentation"] for entry in networks})
     if augmented != "unchanged":
         text += f" Training images, changed at random in every epoch: {augmented}."
+    averaged = [
+        f"{entry['network']} ({entry['symmetrize']})" for entry in networks if "symmetrize" in entry
+    ]
+    if averaged:
+        text += (
+            " After the training these networks were run on every image in several poses, and "
+            f"averaged: {', '.join(averaged)}."
+        )
     if summary.training.straighten:
         text += (
             " Every training image was rotated by a random angle, anew in every epoch, and the "

@@ -22,7 +22,7 @@ from keras_gcnn.training.loop.fitting import fit
 from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.tables import ModelTable
 from keras_gcnn.training.runs import result_file
-from keras_gcnn.training.runs.networks import build_network
+from keras_gcnn.training.runs.networks import build_network, symmetrize_network
 from keras_gcnn.training.tasks.measurement import count_parameters
 from keras_gcnn.training.tasks.task import Task
 
@@ -155,8 +155,7 @@ class NetworkRun:
             )
         if self.device_count > 1 or settings.dtype != "float32":
             model = self._for_use(model, dataset)
-        if self.table.symmetrize is not None:
-            model = self.task.symmetrize(model, **self.table.symmetrize.model_dump())
+        model = symmetrize_network(self.table, model, self.task)
         known = {**self.task.metadata(dataset), "images": _preparation(dataset)}
         atomic_files.write(self._model_file, lambda path: _save(model, path, known))
         facts = {

@@ -44,6 +44,20 @@ def build_network(
         return _build(table, dataset, task)
 
 
+def symmetrize_network(table: ModelTable, network: keras.Model, task: Task) -> keras.Model:
+    """Returns a network, run on every image in several poses if its `[[models]]` table asks for it.
+
+    Raises:
+        ValueError: if the images or the network cannot be rotated like that.
+    """
+    if table.symmetrize is None:
+        return network
+    try:
+        return task.symmetrize(network, **table.symmetrize.model_dump())
+    except ValueError as error:
+        raise ValueError(f"symmetrize of {table.name}: {error}") from None
+
+
 def _build(table: ModelTable, dataset: data.Dataset, task: Task) -> keras.Model:
     if table.builder.startswith(APPLICATIONS):
         return task.finish(_application(table, dataset, task), dataset)

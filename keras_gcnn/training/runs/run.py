@@ -18,7 +18,7 @@ from keras_gcnn.training.recipes.schema import Recipe
 from keras_gcnn.training.recipes.selection import choose
 from keras_gcnn.training.reports import report
 from keras_gcnn.training.runs.network_run import NetworkRun
-from keras_gcnn.training.runs.networks import build_network
+from keras_gcnn.training.runs.networks import build_network, symmetrize_network
 from keras_gcnn.training.runs.run_folder import RunFolder
 from keras_gcnn.training.tasks.registry import make_task
 from keras_gcnn.training.tasks.task import Task
@@ -159,6 +159,7 @@ class _Run:
                     table, self.loaded.of(seed), seed, self.task, settings.dtype
                 )
                 self.task.check(network, self.loaded.of(seed), table.name)
+                symmetrize_network(table, network, self.task)  # not first after the training
 
     def check_images(self, seed: int) -> None:
         """Checks that networks that were begun were trained on the images that there are now."""

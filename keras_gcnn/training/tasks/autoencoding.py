@@ -123,7 +123,8 @@ class Autoencoding(Task):
     ) -> zoo.VariationalAutoencoder:
         """Returns an autoencoder whose latent vectors are averaged over the poses of an image."""
         averaged = model.symmetrized(group, already=already)
-        self.compile(averaged, model.optimizer)
+        if model.compiled:
+            self.compile(averaged, model.optimizer)
         return averaged
 
     def load(self, path: Path, dataset: Dataset) -> keras.Model:

@@ -104,7 +104,7 @@ class Task(ABC):
         """
 
     def symmetrize(self, model: keras.Model, group: str, already: str | None = None) -> keras.Model:
-        """Returns a trained network whose answers are averaged over the poses of an image."""
+        """Returns a network whose answers are averaged over the poses of an image."""
         return symmetrize(model, group, already=already)
 
     @abstractmethod
