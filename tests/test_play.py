@@ -1,5 +1,7 @@
 """The page to play with, in Chromium: it draws, turns, and answers as ONNX Runtime in Python."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -140,6 +142,10 @@ def test_it_is_turned_by_the_slider_the_ring_keys_and_buttons(page):
     assert angle_of(page) == 16
     page.get_by_label("A quarter turn to the right").click()
     assert angle_of(page) == 286
+    page.locator("#angle").focus()  # the same keys, to the same side
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowLeft")
+    assert angle_of(page) == 302
 
 
 def test_a_digit_is_drawn_by_hand(page):
@@ -154,6 +160,35 @@ def test_a_digit_is_drawn_by_hand(page):
     centre = [(image * axis).sum() / image.sum() for axis in (rows, columns)]
     np.testing.assert_allclose(centre, 13.5, atol=0.1)
     assert 19 <= np.ptp(np.flatnonzero(image.max(1) > 0.5)) <= 21
+
+
+def test_what_is_drawn_in_place_of_a_turned_digit_is_upright(page):
+    turn(page, 45)
+    drag(page, ring(page, 5, 0.55), ring(page, 180, 0.55))
+    page.wait_for_function("document.querySelector('#digit').value === '1'")
+    assert angle_of(page) == 0
+    assert np.count_nonzero(image_of(page)[0, :, :, 0].sum(0) > 0.5) < 8  # columns of an upright 1
+
+
+def test_screen_readers_hear_the_answers_once_they_are_there(page):
+    page.wait_for_function(
+        "document.querySelector('#live').textContent === "
+        "'Turned by 0 degrees: Plain says 7, P4 says 7, SO(2) says 7.'"
+    )
+    outputs = page.locator("output")  # each is a live region of its own, unless it says otherwise
+    assert {one.get_attribute("aria-live") for one in outputs.all()} == {"off"}
+
+
+@pytest.mark.parametrize("missing", ["rose.js", "worker.js", "runtime"])
+def test_a_page_with_a_missing_part_says_what_to_do(chromium, tmp_path, missing):
+    folder = tmp_path / "play"
+    shutil.copytree(browser.PAGE, folder, ignore=shutil.ignore_patterns(missing))
+    page = chromium.new_page()
+    with browser.served(folder) as address:
+        page.goto(address)
+        page.wait_for_selector("body[data-state=failed]")
+    assert "could not be loaded. Load it again" in page.get_by_role("alert").inner_text()
+    page.close()
 
 
 def test_a_whole_turn_fills_the_circles(page):

@@ -67,11 +67,10 @@ function turnTo(angle) {
   document.body.classList.toggle("blank", stage.ink.isBlank);
   const image = turn(page.image, page.angle);
   drawSeen(image);
-  announce();
   return Promise.all([
     ...cards.map((card) => card.ask(image, page.angle, page.digit)),
     plane.follow(image),
-  ]);
+  ]).then(announce);
 }
 
 function turnByHand(angle) {
@@ -106,9 +105,10 @@ function look(image) {
 
 function beginStroke() {
   for (const card of cards) card.forget();
-  if (page.own) return;
+  if (page.own && !stage.ink.isBlank) return;
   stage.ink.clear();
   page.own = true;
+  page.angle = stage.angle = 0; // a new sheet is upright, however the digit before was turned
   mark(null);
 }
 
@@ -152,6 +152,7 @@ let announcing;
 function announce() {
   clearTimeout(announcing);
   announcing = setTimeout(() => {
+    if (stage.ink.isBlank) return;
     const answers = cards.map((card, index) => `${NETWORKS[index][1]} says ${card.answer}`);
     const whole = Math.round(page.angle) % 360;
     find("#live").textContent = `Turned by ${whole} degrees: ${answers.join(", ")}.`;
@@ -193,7 +194,7 @@ function connect() {
   });
   addEventListener("keydown", (event) => {
     const turns = { ArrowLeft: 1, ArrowRight: -1 };
-    const busy = event.target.closest?.("input, select, #plane");
+    const busy = event.target.closest?.("#decoded-angle, select, #plane");
     if (!(event.key in turns) || busy || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     turnByHand(page.angle + turns[event.key] * (event.shiftKey ? 15 : 1));
@@ -212,10 +213,6 @@ function redraw() {
   plane.recolour();
 }
 
-addEventListener("unhandledrejection", ({ reason }) => {
-  document.body.dataset.state = "failed";
-  find(".lead").textContent = `The networks do not run in this browser: ${reason.message}`;
-});
 connect();
 addSamples();
 find("#samples button:nth-child(8)").click();

@@ -9,6 +9,7 @@ class WorkerOfNetworks {
   #worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   #waiting = new Map();
   #count = 0;
+  #failure = null;
 
   constructor() {
     this.#worker.addEventListener("message", ({ data }) => {
@@ -17,13 +18,16 @@ class WorkerOfNetworks {
       if (data.error) reject(new Error(data.error));
       else resolve(data.outputs);
     });
-    this.#worker.addEventListener("error", (event) => {
-      for (const { reject } of this.#waiting.values()) reject(new Error(event.message));
+    this.#worker.addEventListener("error", ({ message }) => {
+      // There is no message if the worker, or the runtime that it imports, is missing.
+      this.#failure = new Error(message || "its worker or ONNX Runtime Web could not be loaded");
+      for (const { reject } of this.#waiting.values()) reject(this.#failure);
       this.#waiting.clear();
     });
   }
 
   run(network, values, shape) {
+    if (this.#failure) return Promise.reject(this.#failure);
     const id = this.#count++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });

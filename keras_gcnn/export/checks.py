@@ -10,7 +10,7 @@ import keras
 
 from keras_gcnn.arguments import check_above_zero, check_choice, check_from_zero
 from keras_gcnn.export.format_names import FILE_FORMATS
-from keras_gcnn.model_graph import all_layers
+from keras_gcnn.model_graph import all_layers, first_data_format
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
 
 # The format that `save` chooses by the suffix of a path: the first one that has it.
@@ -120,10 +120,14 @@ def check_tolerance(tolerance: float | None, model: keras.Model) -> float:
 
 
 def count_scores(model: keras.Model) -> int | None:
-    """Returns the size of the output's last axis; None for several outputs and autoencoders."""
+    """Returns the number of scores of an image, or of each of its pixels.
+
+    None for several outputs and for autoencoders.
+    """
     if isinstance(model, VariationalAutoencoder) or not isinstance(model.output_shape, tuple):
         return None
-    return model.output_shape[-1]
+    is_map = len(model.output_shape) == 4
+    return model.output_shape[1 if is_map and first_data_format(model) == "channels_first" else -1]
 
 
 def check_classes(classes: Sequence[str], model: keras.Model) -> list[str]:
@@ -136,7 +140,7 @@ def check_classes(classes: Sequence[str], model: keras.Model) -> list[str]:
         shape = "are no scores" if score_count is None else f"have the shape {model.output_shape}"
         raise ValueError(
             f"classes has {len(names)} names, but the outputs of {model.name!r} {shape}. Give one "
-            "name for each number of the last axis, or leave classes out."
+            "name for each score, or leave classes out."
         )
     if len(set(names)) < len(names):
         raise ValueError(f"classes={names} contains a name twice.")

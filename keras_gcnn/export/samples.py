@@ -18,7 +18,7 @@ _SIZES = (32, 64, 128, 256, 512)
 _NEXT = 8
 
 
-def samples_of(model: keras.Model) -> list[np.ndarray]:
+def samples_of(model: keras.Model, scale: float | None = None) -> list[np.ndarray]:
     """Returns two batches of random images in the model's size.
 
     If the model leaves the size open and accepts both, one batch has an even and the other an odd
@@ -26,14 +26,16 @@ def samples_of(model: keras.Model) -> list[np.ndarray]:
 
     Args:
         model: Keras model with one input, or an autoencoder.
+        scale: by which the file multiplies images. Where it makes them smaller, those returned are
+            as much larger, so that the network gets numbers from 0 to 1 in any case.
 
     Raises:
         Exception: the model's own error, if it fails on every size that was tried.
     """
-    if None not in inputs_of(model)[0].shape[1:]:
-        return [_sample(model, batch) for batch in _BATCHES]
-    sizes = _fitting_sizes(model)
-    return [_sample(model, batch, size) for batch, size in zip(_BATCHES, sizes, strict=True)]
+    is_open = None in inputs_of(model)[0].shape[1:]
+    sizes = _fitting_sizes(model) if is_open else (None, None)
+    images = [_sample(model, batch, size) for batch, size in zip(_BATCHES, sizes, strict=True)]
+    return images if scale is None else [each / min(scale, 1) for each in images]
 
 
 def _fitting_sizes(model: keras.Model) -> tuple[int, int]:

@@ -176,7 +176,7 @@ def save_and_compare(
             format == "plain_keras" and len(names) == 1 and not isinstance(plain.output, dict)
         )
         written = plain if is_single else formats.named(plain, names)
-    samples = samples_of(model)
+    samples = samples_of(model, scale)
     expected = _outputs(model, samples, scale, order)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
@@ -241,7 +241,7 @@ def _nudge(sample: np.ndarray) -> np.ndarray:
     if sample.dtype.kind != "f":
         return sample
     up = np.random.default_rng(0).random(sample.shape) < 0.5
-    return np.nextafter(sample, np.where(up, 2, -1).astype(sample.dtype))
+    return np.nextafter(sample, np.where(up, np.inf, -np.inf).astype(sample.dtype))
 
 
 def _difference(expected: formats.Outputs, outputs: formats.Outputs) -> float:

@@ -56,7 +56,7 @@ def load_kernel(layer: keras.Layer, array: np.ndarray, layout: str = "groupy-tor
             f"{layer.name!r} is on {layer.group.name}; kernels of other libraries can be read on "
             "z2, p4 and p4m."
         )
-    array = np.asarray(array.detach() if hasattr(array, "detach") else array)  # PyTorch
+    array = np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)  # PyTorch
     if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
         raise ValueError(f"array of {array.dtype} has to hold real, finite numbers.")
     orientations, rows, columns, fields, filters = layer.kernel.shape

@@ -88,6 +88,8 @@ class DiceCrossEntropy(keras.losses.Loss):
                 "image, of shape (batch,), since the Dice coefficient is that of an image. For "
                 "pixels that shall not count use ignore_class."
             )
+        if len(shape) > 1:  # Keras would multiply each weight by the losses of all images
+            sample_weight = ops.reshape(sample_weight, (-1,))
         return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:

@@ -50,9 +50,7 @@ def load_model(path: str | os.PathLike, *, compile: bool = False) -> keras.Model
         _check_weights(config, held)
         return keras.saving.load_model(path, compile=compile, safe_mode=True)
     except Exception as error:
-        raise ValueError(
-            f"{path} cannot be loaded as a Keras model: {_first_line(error)}"
-        ) from error
+        raise ValueError(f"{path} cannot be loaded as a Keras model: {_cause(error)}") from error
 
 
 def _contents(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
@@ -78,6 +76,16 @@ def _check_weights(config: dict[str, Any], held: int) -> None:
         # Classes of the program itself are trusted, and may need values to be built.
         if first_foreign(config, _PACKAGES, False) is None:
             raise
+
+
+def _cause(error: Exception) -> str:
+    """Returns what went wrong first.
+
+    Keras wraps the error of a layer into one for each model around it: advice for authors of
+    classes, the whole configuration, and at the end the message of the error inside.
+    """
+    *_, inside = str(error).split("Exception encountered: ")
+    return next(iter(inside.strip().splitlines()), type(error).__name__)
 
 
 def _first_line(error: Exception) -> str:

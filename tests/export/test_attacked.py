@@ -178,3 +178,23 @@ def test_a_kernel_of_pytorch_is_loaded():
     layer.build((None, 6, 6, 1))
     interop.load_kernel(layer, torch.nn.Parameter(torch.full((1, 1, 1, 1, 1), 3.0)))
     assert float(keras.ops.convert_to_numpy(layer.kernel).item()) == 3
+
+
+class OnGpu:
+    """What a tensor of PyTorch on a GPU does."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy.")
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return np.full((1, 1, 1, 1, 1), 3.0)
+
+
+def test_a_kernel_on_a_gpu_is_loaded():
+    layer = layers.LiftingConv2D(1, 1, "p4")
+    layer.build((None, 6, 6, 1))
+    interop.load_kernel(layer, OnGpu())
+    assert float(keras.ops.convert_to_numpy(layer.kernel).item()) == 3

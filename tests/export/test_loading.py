@@ -107,6 +107,13 @@ def test_a_broken_configuration_is_reported(saved):
         export.load(saved)
 
 
+def test_the_argument_that_a_layer_refuses_is_named(saved):
+    """Keras wraps the message of the layer into one about the whole model."""
+    change(saved, lambda config: config["config"]["layers"][-1]["config"].update(of_later=1))
+    with pytest.raises(ValueError, match=r"cannot be loaded as a Keras model: .*of_later"):
+        export.load(saved)
+
+
 @pytest.mark.parametrize(
     "text", ["[" * 200_000 + "]" * 200_000, '{"a":' * 600 + "1" + "}" * 600, "3", '"text"']
 )

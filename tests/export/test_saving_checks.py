@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_gcnn import export, layers
-from keras_gcnn.export import formats, onnx_kernels, saving
+from keras_gcnn.export import formats, metadata, onnx_kernels, saving
 from tests.export.test_saving import PATHS, every_format
 from tests.zoo.networks import build, images
 
@@ -100,7 +100,7 @@ def test_rounding_that_the_network_amplifies_is_no_mismatch(tmp_path, monkeypatc
     model.get_layer("a").set_weights([kernel, np.ones(3, "float32")])
     close = np.tile(np.float32(0.3), (1, 4, 4, 1))
     batches = [np.repeat(close, batch, axis=0) for batch in (1, 3)]
-    monkeypatch.setattr(saving, "samples_of", lambda model: batches)
+    monkeypatch.setattr(saving, "samples_of", lambda model, scale: batches)
     x = keras.ops.convert_to_numpy(model(close))
     assert np.abs(x).max() < 2
     fake(monkeypatch, "plain_keras", error=1e-3)
@@ -125,7 +125,12 @@ def test_nan_is_not_the_same_as_anything(tmp_path):
         export.save(model, tmp_path / "model.keras", "plain_keras")
 
 
-def test_integers_are_compared_on_integers(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("dtype", "scale", "largest"), [("uint8", None, 255), (None, 1 / 255, 255), (None, 2.0, 1)]
+)
+def test_files_are_compared_on_images_of_the_whole_range(
+    tmp_path, monkeypatch, dtype, scale, largest
+):
     seen = []
     fake(monkeypatch, "plain_keras")
     write = formats.FORMATS["plain_keras"].write
@@ -135,8 +140,20 @@ def test_integers_are_compared_on_integers(tmp_path, monkeypatch):
         return write(model, path, samples, metadata)
 
     monkeypatch.setitem(formats.FORMATS, "plain_keras", formats.Format(".keras", look))
-    export.save(heads("a", dtype="uint8"), tmp_path / "model.keras", "plain_keras")
-    assert all(one.dtype == "uint8" and one.max() > 100 for one in seen)
+    export.save(heads("a", dtype=dtype), tmp_path / "model.keras", "plain_keras", scale=scale)
+    assert all(one.dtype == (dtype or "float32") for one in seen)
+    assert all(0.8 * largest < one.max() <= largest for one in seen)
+
+
+def test_a_class_of_a_map_has_a_channel_wherever_channels_are(tmp_path):
+    """Of maps of shape (batch, classes, rows, columns) the classes are not the columns."""
+    image = keras.Input((1, 6, 5))
+    lifting = layers.LiftingConv2D(1, 3, "p4", padding="same", data_format="channels_first")
+    model = keras.Model(image, lifting(image))
+    path = export.save(model, tmp_path / "model.keras", classes=["a", "b", "c", "d"])
+    assert metadata.read(path)["classes"] == ["a", "b", "c", "d"]
+    with pytest.raises(ValueError, match="one name for each score"):
+        export.save(model, tmp_path / "model.keras", classes=["a", "b", "c", "d", "e"])
 
 
 def test_half_precision_has_a_tolerance_of_its_own(tmp_path):

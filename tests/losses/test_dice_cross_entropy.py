@@ -104,7 +104,7 @@ def test_weights_are_those_of_images(rng):
     masks, logits = rng.integers(0, 3, (4, 4, 4)), rng.normal(size=(4, 4, 4, 3)).astype("float32")
     each = keras.ops.convert_to_numpy(DiceCrossEntropy(reduction=None)(masks, logits))
     weights = np.array([0.0, 1.0, 2.0, 3.0], "float32")
-    for given in (weights, weights[:, None]):
+    for given in (weights, weights[:, None], weights[:, None, None]):
         found = float(DiceCrossEntropy(dtype="float32")(masks, logits, given))
         assert found == pytest.approx(np.mean(weights * each), rel=1e-5)
     with pytest.raises(ValueError, match=r"one for each image.*ignore_class"):

@@ -41,9 +41,9 @@ class _QuietHandler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """Serves the page on 127.0.0.1, and yields its address."""
-    handler = partial(_QuietHandler, directory=str(PAGE))
+def served(folder: Path = PAGE) -> Iterator[str]:
+    """Serves the page, or a copy of it, on 127.0.0.1, and yields its address."""
+    handler = partial(_QuietHandler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
