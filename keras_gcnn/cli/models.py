@@ -106,13 +106,13 @@ def _kept(known: dict[str, Any], model: Any) -> dict[str, Any]:
     Names of classes are left out unless there is one for each output: earlier versions wrote an
     empty list for networks that predict a number, and names for autoencoders.
     """
-    from keras_gcnn.export.checks import count_scores
+    from keras_gcnn.export.checks import are_names
 
     kept: dict[str, Any] = {
         name: known[name] for name in ("classes", "images", "target") if name in known
     }
     names = kept.get("classes", [])
-    if not names or len(names) != count_scores(model):
+    if not names or not are_names(names, model):
         kept.pop("classes", None)
     return kept
 

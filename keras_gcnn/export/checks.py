@@ -130,14 +130,25 @@ def count_scores(model: keras.Model) -> int | None:
     return model.output_shape[1 if is_map and first_data_format(model) == "channels_first" else -1]
 
 
+def are_names(names: Sequence[str], model: keras.Model) -> bool:
+    """Whether there is a name for each score.
+
+    A map of one score, that of the foreground, has the names of background and foreground.
+    """
+    score_count = count_scores(model)
+    if score_count == 1 and len(names) == 2:
+        return len(model.output_shape) == 4
+    return len(names) == score_count
+
+
 def check_classes(classes: Sequence[str], model: keras.Model) -> list[str]:
     """Returns the names; raises a `ValueError` unless each score has one."""
     if isinstance(classes, str) or not isinstance(classes, Sequence):
         raise ValueError(f"classes={classes!r} has to be a list of names.")
     names = [str(name) for name in classes]
-    score_count = count_scores(model)
-    if score_count != len(names):
-        shape = "are no scores" if score_count is None else f"have the shape {model.output_shape}"
+    if not are_names(names, model):
+        has_scores = count_scores(model) is not None
+        shape = f"have the shape {model.output_shape}" if has_scores else "are no scores"
         raise ValueError(
             f"classes has {len(names)} names, but the outputs of {model.name!r} {shape}. Give one "
             "name for each score, or leave classes out."

@@ -75,6 +75,7 @@ def save(
         format: one of the above; by default chosen by the suffix of `path`: `.keras` is `"keras"`,
             `.onnx` is `"onnx"`, and no suffix is `"saved_model"`.
         classes: names of the classes, in the order of the outputs; written to the file's metadata.
+            A map of one score takes those of background and foreground.
         scale: float by which inputs are multiplied first, e.g. 1/255 for pixels of 8 bits. Not for
             `"keras"`, which holds the model unchanged.
         tolerance: largest accepted difference, relative to the largest output; default 1e-5, or for

@@ -150,6 +150,9 @@ def test_a_class_of_a_map_has_a_channel_wherever_channels_are(tmp_path):
     image = keras.Input((1, 6, 5))
     lifting = layers.LiftingConv2D(1, 3, "p4", padding="same", data_format="channels_first")
     model = keras.Model(image, lifting(image))
+    one = keras.Model(image, model.output[:, :1])  # the score of the foreground
+    path = export.save(one, tmp_path / "model.keras", classes=["background", "cell"])
+    assert metadata.read(path)["classes"] == ["background", "cell"]
     path = export.save(model, tmp_path / "model.keras", classes=["a", "b", "c", "d"])
     assert metadata.read(path)["classes"] == ["a", "b", "c", "d"]
     with pytest.raises(ValueError, match="one name for each score"):
