@@ -44,6 +44,7 @@ PARAMETERS = {
     "table3_letters": (108_936, 111_822),
     "rotated_mnist": (24_500, 38_500),
     "rotated_mnist_augmented": (24_500, 38_500),
+    "rotated_mnist_elastic": (38_000, 38_500),
     "rotated_mnist_d16": (2_989_050, 2_989_050),
     "rotated_mnist_groups": (39_200, 400_000),
     "rotated_mnist_small": (2_900, 5_100),
