@@ -80,6 +80,7 @@ def test_the_report_tells_what_changed_and_what_it_costs():
     assert report.as_table() in report._repr_markdown_()  # what notebooks show
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     ("group", "argument", "budget"),
     [
@@ -101,6 +102,7 @@ def test_a_budget_is_used_and_the_widths_stay_in_proportion(group, argument, bud
     assert max(shares) < 2 * min(shares)
 
 
+@pytest.mark.backend_free
 def test_budgets_that_cannot_be_met_are_refused():
     plain = segmenter()
     for options, message in (

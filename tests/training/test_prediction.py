@@ -17,6 +17,7 @@ from keras_gcnn.training.predictions.files import find_images
 from keras_gcnn.training.predictions.labels import table_of_labels
 from keras_gcnn.training.predictions.numbers import table_of_numbers
 from keras_gcnn.training.predictions.opening import load_predictor
+from tests.helpers.levels import COMPILING, thoroughly
 
 KNOWN = {
     "classes": ["left", "right"],
@@ -144,7 +145,7 @@ def test_labels_of_a_network_that_ends_by_sigmoid_are_its_probabilities(tmp_path
     assert rows_of(text)[1][1:3] == ["left;right", f"{1 / (1 + np.exp(-10)):.6f}"]
 
 
-@pytest.mark.parametrize("ending", ["keras", "onnx"])
+@pytest.mark.parametrize("ending", ["keras", *thoroughly("onnx", on=COMPILING)])
 def test_a_number_is_predicted(tmp_path, pictures, ending):
     scores = model()
     network = keras.Model(scores.inputs[0], keras.layers.Dense(1)(scores.output))

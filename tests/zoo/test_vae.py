@@ -53,7 +53,7 @@ def test_quarter_turns(group, size):
         assert np.abs(logits[number] - drawn).max() <= 1e-9 * np.abs(drawn).max()
 
 
-@pytest.mark.parametrize("posterior", ["vmf", "gaussian"])
+@POSTERIORS
 def test_an_encoder_averaged_over_poses(posterior, tmp_path):
     """Outputs are the means over the image and the image at 45 degrees; directions are unit."""
     plain = small("p4", posterior=posterior, orientation=True)
