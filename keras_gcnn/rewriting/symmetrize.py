@@ -44,6 +44,8 @@ def symmetrize(
     one image of each coset alone: `symmetrize(zoo.so2cnn(), "c8", already="c4")` runs it on two
     images, the given one and the one turned by 45 degrees, in place of eight.
 
+    An autoencoder of the zoo has the method `symmetrized`, which averages its encoder alone.
+
     Both models share their weights: training one trains the other. In training the orbit is a part
     of the batch: batch normalisation sees every image in all its poses, and dropout draws for each
     of them separately.
