@@ -111,7 +111,6 @@ def rotate(
     vectors = _check_displacements(displacements, len(images))
 
     ndimage = scipy_ndimage()
-    grid = np.indices(images.shape[1:3])
     centre = (np.array(images.shape[1:3]) - 1) / 2
     result = np.empty_like(images)
     # "grid-constant" interpolates with `fill` at the border; "constant" would cut off hard.
@@ -122,7 +121,8 @@ def rotate(
         if vectors is None:
             read = partial(ndimage.affine_transform, matrix=matrix, offset=offset)
         else:
-            sources = np.tensordot(matrix, grid, 1) + offset[:, None, None]
+            pixels = np.indices(image.shape[:2])
+            sources = np.tensordot(matrix, pixels, 1) + offset[:, None, None]
             sources += _at_pixels(vectors[index], *image.shape[:2])
             read = partial(ndimage.map_coordinates, coordinates=sources)
         for channel in range(images.shape[-1]):

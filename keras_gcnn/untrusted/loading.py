@@ -35,10 +35,10 @@ def load_model(path: str | os.PathLike, *, compile: bool = False) -> keras.Model
         demand.check_sizes(config, held)
         foreign = first_foreign(config, _PACKAGES, True)
     except ValueError as error:
-        raise ValueError(f"{path} cannot be loaded: {_first_line(error)}.") from error
+        raise ValueError(f"{path} cannot be loaded: {_cause(error)}.") from error
     except Exception as error:  # a corrupt file can raise anything
         raise ValueError(
-            f"{path} cannot be loaded: truncated, or no Keras model ({_first_line(error)})."
+            f"{path} cannot be loaded: truncated, or no Keras model ({_cause(error)})."
         ) from error
     if foreign:
         raise ValueError(
@@ -82,11 +82,8 @@ def _cause(error: Exception) -> str:
     """Returns what went wrong first.
 
     Keras wraps the error of a layer into one for each model around it: advice for authors of
-    classes, the whole configuration, and at the end the message of the error inside.
+    classes, the whole configuration, and at the end the message of the error inside. Only the first
+    line of a message is returned.
     """
     *_, inside = str(error).split("Exception encountered: ")
     return next(iter(inside.strip().splitlines()), type(error).__name__)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -339,7 +339,7 @@ def _with_bounded_direction(encoder: dict) -> dict:
     encoder = copy.deepcopy(encoder)
     for layer in encoder.get("config", {}).get("layers", []):
         old = layer["config"]
-        if (layer["class_name"], old.get("name")) == ("UnitNormalization", "orientation"):
+        if (layer["class_name"], old.get("name")) == ("UnitNormalization", DIRECTION):
             new = UnitDirection(name=old["name"], dtype=old.get("dtype"))
             layer.update(keras.saving.serialize_keras_object(new))
     return encoder

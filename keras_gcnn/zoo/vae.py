@@ -16,6 +16,7 @@ from keras_gcnn.groups.point_group import PointGroup, find_group
 from keras_gcnn.layers.common.cost import multiply_adds_of
 from keras_gcnn.types import AnyGroupLike, Beta
 from keras_gcnn.zoo.autoencoder import VariationalAutoencoder
+from keras_gcnn.zoo.averaged_encoder import DIRECTION
 from keras_gcnn.zoo.budget import Count, check_widths, choose_widths
 from keras_gcnn.zoo.decorators import with_default_shape
 from keras_gcnn.zoo.posteriors import POSTERIORS, Posterior
@@ -243,7 +244,7 @@ def vae(
     precision = keras.config.dtype_policy().variable_dtype
     outputs = dict(zip(family.outputs, family.head(encoded.features, dim, precision), strict=True))
     if encoded.orientation is not None:
-        outputs["orientation"] = encoded.orientation
+        outputs[DIRECTION] = encoded.orientation
     model = VariationalAutoencoder(
         keras.Model(image, outputs, name="encoder"),
         decoder,

@@ -15,6 +15,7 @@ from keras_gcnn.layers import Fields, GOrientation, UnitDirection
 from keras_gcnn.layers.common.stock_convolution import Conv2D, Conv2DTranspose
 from keras_gcnn.layers.common.stock_in_graphs import BatchNormalization, Rescaling
 from keras_gcnn.zoo import steerable_graph_builder as steerable
+from keras_gcnn.zoo.averaged_encoder import DIRECTION
 from keras_gcnn.zoo.budget import Counted
 from keras_gcnn.zoo.graph_builder import EPSILON, MOMENTUM, GraphBuilder, Maps
 from keras_gcnn.zoo.steerable_graph_builder import FieldMaps, SteerableGraphBuilder
@@ -92,7 +93,7 @@ class Convolutions:
         direction = None
         if pose is not None:
             precision = keras.config.dtype_policy().variable_dtype
-            direction = UnitDirection(dtype=precision, name="orientation")(pose)
+            direction = UnitDirection(dtype=precision, name=DIRECTION)(pose)
         return EncoderOutputs(count, self.features, features, direction)
 
     def decoder(self, latent_dim: int, widths: Sequence[int], scale: float = 1.0) -> keras.Model:

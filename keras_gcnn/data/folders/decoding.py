@@ -224,7 +224,7 @@ def _pixels(image, pillow: ModuleType, indices: bool) -> np.ndarray:  # noqa: AN
     mode = image.mode
     if mode in _OF_16_BITS:
         deep = np.asarray(image).astype("uint16")[..., None]
-        # Unlike 8 bits, Pillow leaves these as they are in the file.
+        # Pillow inverts images of 8 bits itself, but none of 16 bits.
         return tiff.inverted(deep) if inverted and not indices else deep
     if mode == "I":  # TIFF with a sign or 32 bits, and by older versions of Pillow PNG of 16 bits
         return check_integers(np.asarray(image))[..., None]

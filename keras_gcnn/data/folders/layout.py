@@ -51,7 +51,7 @@ class Sample:
 
     @property
     def label(self) -> str:
-        """The target as it is told."""
+        """The target in the spelling that class names, messages and plots have."""
         return readable(self.target.strip())
 
 

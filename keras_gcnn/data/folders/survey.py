@@ -137,8 +137,8 @@ class Survey:
         lines = [f"sizes (rows x columns): {shown}{more}", f"kinds: {text}"]
         if stacks := sum(each.several for each in self.headers if each is not None):
             lines.append(
-                f"several images in one file: {stacks:,} files, of which the first image is read; "
-                "save others, such as further channels, as files of their own"
+                f"files with several images: {stacks:,}; only the first image of a file is read. "
+                "Save the others, such as further channels, as separate files"
             )
         if self.brightest < _DARK:
             lines.append(

@@ -78,7 +78,7 @@ def _names(
     layout: Layout, found: set[str], classes: Sequence[str] | None
 ) -> tuple[tuple[str, ...], dict[str, int]]:
     """Returns the names of all classes, found or given, and the index of each `readable` one."""
-    # In the order of the names as they are written, in which networks of earlier versions learned.
+    # Sorted before accents are spelled alike: earlier versions numbered the classes in this order.
     known = list(dict.fromkeys(map(readable, _sorted(found))))
     if classes is None:
         _check_classes(layout, known)

@@ -27,7 +27,8 @@ def cache_folder(given: str | Path | None = None) -> Path:
     if given is not None:
         return Path(given)
     if named := os.environ.get(FOLDER_VARIABLE):
-        return Path(os.path.expanduser(named))  # a file of variables may hold a ~, as no shell does
+        # A shell replaces ~ itself; a file of environment variables leaves it in the value.
+        return Path(os.path.expanduser(named))
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "keras_gcnn" / "images"
 

@@ -159,7 +159,7 @@ class _Run:
                     table, self.loaded.of(seed), seed, self.task, settings.dtype
                 )
                 self.task.check(network, self.loaded.of(seed), table.name)
-                symmetrize_network(table, network, self.task)  # not first after the training
+                symmetrize_network(table, network, self.task)  # its errors, before the training
 
     def check_images(self, seed: int) -> None:
         """Checks that networks that were begun were trained on the images that there are now."""

@@ -49,7 +49,7 @@ def test_files_with_several_images_are_told(pets, write):
     write("pets/cat/one.tif", (8, 8), "uint16")
     colours = [Image.fromarray(write("more.png"))]
     write("pets/cat/camera.jpg", format="MPO", save_all=True, append_images=colours)
-    assert "several images in one file: 2 files, of which the first" in str(survey(Folder(pets)))
+    assert "files with several images: 2; only the first" in str(survey(Folder(pets)))
     assert "Of 2 files with several images, the first" in load_folder(pets).description
 
 
